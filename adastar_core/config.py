@@ -1,0 +1,180 @@
+"""The configuration of a run: one frozen model, the same for command line, deployment form and notebook.
+
+Every field belongs to exactly one of three groups, and a test fails when a field belongs to none:
+
+* *identity*: part of what the run is. Continuing a run with another value is refused.
+* *may grow*: ``iterations`` and ``patience``. A finished run goes on when they are raised.
+* *run-time only*: where and how fast, never what: ``database_url``, ``home``, ``generator.batch_size``.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_serializer, field_validator, model_validator
+
+from adastar_core.problems.catalogue import ProblemSettings
+from adastar_core.settings import Settings, setting
+
+MAY_GROW = ("iterations", "patience")
+RUN_TIME_ONLY = ("database_url", "home", "generator.batch_size")
+
+
+class ScheduleSettings(Settings):
+    """How many accepted rationales an iteration wants: beta_t = floor(first_steps * growth^(t-1)) * batch."""
+
+    first_steps: int = setting(40, 0, "First steps", "Training steps of the first iteration (sigma_1 of the paper).", ge=1)
+    growth: float = setting(1.2, 1, "Growth", "Factor by which the steps grow each iteration.", ge=1, le=10)
+
+
+class AdaStarSettings(Settings):
+    """AdaSTaR: least recently, then least successfully sampled observations first."""
+
+    type: Literal["adastar"] = "adastar"
+    power: float = setting(2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p); 0 stamps every visit (AdaD).", ge=0)
+    tiebreak: Literal["seeded", "official"] = setting(
+        "seeded", 1, "Tie-break", "Order among equals: a seeded permutation, or ids as strings as the official code has it."
+    )
+
+
+class RandomSettings(Settings):
+    """Random order with the same lazy stop: the control that separates the order from the stop."""
+
+    type: Literal["random"] = "random"
+
+
+MethodSettings = Annotated[AdaStarSettings | RandomSettings, Field(discriminator="type")]
+
+
+class GeneratorSettings(Settings):
+    """How rationales are sampled."""
+
+    type: Literal["auto", "transformers"] = setting("auto", 0, "Engine", "What generates: auto picks what suits the machine.")
+    batch_size: int = setting(256, 1, "Batch size", "Attempts generated at once; changes speed and memory, never results.", ge=1)
+    dtype: Literal["auto", "float64", "float32", "bfloat16"] = setting(
+        "auto", 2, "Precision", "Number format of generation: auto is float32 on CPU and bfloat16 on GPU."
+    )
+    temperature: float = setting(1.0, 3, "Temperature", "Divides the scores before sampling.", gt=0, le=10)
+    top_p: float = setting(1.0, 4, "Top-p", "Sample from the smallest set of tokens with this probability.", gt=0, le=1)
+    max_new_tokens: int = setting(256, 5, "Longest rationale", "Upper bound of generated tokens per attempt.", ge=1)
+
+
+class TrainerSettings(Settings):
+    """How the model is fine-tuned on accepted rationales."""
+
+    start_from: Literal["accumulate", "reset"] = setting(
+        "accumulate", 0, "Start from", "Continue from the previous checkpoint, or from the base model each iteration."
+    )
+    learning_rate: float = setting(1e-5, 1, "Learning rate", "Peak rate of AdamW.", gt=0)
+    batch_size: int = setting(8, 2, "Batch size", "Rationales per optimizer step (beta of the paper).", ge=1)
+    micro_batch_size: int | None = setting(
+        None, 3, "Micro-batch size", "Rationales per forward pass; none means the whole batch at once.", ge=1
+    )
+    warmup_steps: int = setting(0, 4, "Warm-up", "Steps of linear warm-up in each iteration.", ge=0)
+    decay: Literal["constant", "linear", "cosine"] = setting("constant", 5, "Decay", "Learning rate after warm-up.")
+    weight_decay: float = setting(0.01, 6, "Weight decay", "AdamW's decoupled weight decay.", ge=0)
+    max_grad_norm: float = setting(1.0, 7, "Gradient clipping", "Largest gradient norm.", gt=0)
+    max_length: int = setting(1024, 8, "Longest text", "Prompt and rationale in tokens; longer rows are refused by name.", ge=2)
+    on_exhausted: Literal["shrink", "repeat"] = setting(
+        "shrink", 9, "When the pool is exhausted", "Train fewer steps, or repeat the accepted rationales up to the planned steps."
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = setting(
+        "auto", 10, "Precision", "Number format of training: auto is float32 on CPU and bfloat16 on GPU."
+    )
+    save_every: int = setting(100, 11, "Save every", "Steps between restart points inside a training stage.", ge=1)
+
+    @model_validator(mode="after")
+    def _micro_batch_divides(self) -> "TrainerSettings":
+        micro = self.micro_batch_size
+        if micro is not None and self.batch_size % micro:
+            raise ValueError(
+                f"batch_size ({self.batch_size}) is not a multiple of micro_batch_size ({micro}); "
+                "choose a micro-batch that divides the batch"
+            )
+        return self
+
+
+class EvaluationSettings(Settings):
+    """How checkpoints are evaluated: greedily, on validation each iteration and on test once."""
+
+    max_new_tokens: int | None = setting(
+        None, 0, "Longest answer", "Upper bound of generated tokens; none takes the generator's.", ge=1
+    )
+
+
+class RunConfig(Settings):
+    """Everything that decides what a self-improvement run does."""
+
+    seed: int = setting(0, 0, "Seed", "Names every random stream of the run.", ge=0)
+    iterations: int = setting(6, 1, "Iterations", "Rounds of sampling and fine-tuning. May be raised later.", ge=1)
+    patience: int | None = setting(
+        None, 2, "Patience", "Stop after this many iterations without a better validation accuracy; none never stops. May be changed later.", ge=1
+    )
+    problem: ProblemSettings = setting(lambda: {"type": "arithmetic"}, 3, "Problem", "What the model teaches itself.")
+    model: str = setting("tiny-adder", 4, "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1)
+    method: MethodSettings = setting(AdaStarSettings, 5, "Method", "Which observations are sampled first.")
+    alpha: Literal["acceptance", "first_try", "train_accuracy"] = setting(
+        "acceptance", 6, "Strength signal",
+        "What measures the model's strength: share of visited observations accepted, share right at first try, or token accuracy of training.",
+    )
+    attempts: int = setting(2, 7, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
+    attempt_mode: Literal["until_correct", "independent"] = setting(
+        "until_correct", 8, "Attempt mode", "Stop an observation at its first success, or make all K attempts and accept every right one."
+    )
+    rationalize: bool = setting(False, 9, "Rationalize", "Show the answer as a hint in attempts after the first.")
+    count_hinted_wins: bool = setting(True, 10, "Count hinted wins", "Whether a success with a hint counts in the win rate and in alpha.")
+    schedule: ScheduleSettings = setting(ScheduleSettings, 11, "Schedule", "How many accepted rationales each iteration wants.")
+    generator: GeneratorSettings = setting(GeneratorSettings, 12, "Generator", "How rationales are sampled.")
+    trainer: TrainerSettings = setting(TrainerSettings, 13, "Trainer", "How the model is fine-tuned.")
+    evaluation: EvaluationSettings = setting(EvaluationSettings, 14, "Evaluation", "How checkpoints are evaluated.")
+    database_url: SecretStr | None = setting(
+        None, 15, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
+    )
+    home: Path | None = setting(None, 16, "Data directory", "Where checkpoints, reports and the local database live.")
+
+    @field_validator("problem", "method", mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        """Accept ``problem: arithmetic`` for ``problem: {type: arithmetic}``."""
+        return {"type": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _modes_agree(self) -> "RunConfig":
+        if self.rationalize and self.attempt_mode == "independent":
+            raise ValueError(
+                "rationalize (true) needs attempt_mode until_correct, not independent: "
+                "a hint is given only after a wrong attempt"
+            )
+        if self.rationalize and self.attempts < 2:
+            raise ValueError("rationalize (true) needs attempts of at least 2, not 1: the first attempt is never hinted")
+        return self
+
+    @field_serializer("database_url", when_used="json")
+    def _hide_password(self, value: SecretStr | None) -> str | None:
+        return None if value is None else "**********"
+
+    def beta(self, iteration: int) -> int:
+        """Return beta_t, the accepted rationales wanted in iteration ``iteration`` >= 1 (paper section 2.1)."""
+        return self.steps(iteration) * self.trainer.batch_size
+
+    def steps(self, iteration: int) -> int:
+        """Return sigma_t, the planned training steps of iteration ``iteration`` >= 1."""
+        return int(self.schedule.first_steps * self.schedule.growth ** (iteration - 1))
+
+    def identity(self) -> dict[str, object]:
+        """Return the fields that decide what the run is, as plain JSON values with dotted keys."""
+        flat = flatten(self.model_dump(mode="json"))
+        return {key: value for key, value in flat.items() if key not in MAY_GROW + RUN_TIME_ONLY}
+
+    def sha256(self) -> str:
+        """Return the digest of :meth:`identity`."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+
+def flatten(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+    """Return nested settings with dotted keys: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

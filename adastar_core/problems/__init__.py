@@ -1,0 +1,53 @@
+"""Problems: data, prompts and verifier bound together, so that training and evaluation agree."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from adastar_core.records import Observation, Split
+from adastar_core.verifiers import Verifier
+
+
+class Problem(Protocol):
+    """A task that a model can teach itself."""
+
+    @property
+    def name(self) -> str:
+        """The problem's ``type`` in the configuration, e.g. ``"arithmetic"``."""
+        ...
+
+    @property
+    def verifier(self) -> Verifier:
+        """What decides whether a response is right."""
+        ...
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Strings at which a response ends, besides EOS."""
+        ...
+
+    def load(self, split: Split) -> Sequence[Observation]:
+        """Return a split's observations in a stable order.
+
+        Raises:
+            DataError: A file is missing, a row is broken (named by its number), or two ids are equal.
+        """
+        ...
+
+    def prompt(self, observation: Observation) -> str:
+        """Return the text that the model continues with its rationale and answer."""
+        ...
+
+    def hinted_prompt(self, observation: Observation) -> str:
+        """Return the prompt that also shows the reference answer (rationalization)."""
+        ...
+
+    def training_prompt(self, observation: Observation) -> str:
+        """Return the prompt of the training text: never hinted, without few-shot exemplars."""
+        ...
+
+    def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:
+        """Return whether every step of the rationale is right; ``None`` where that cannot be checked.
+
+        A right answer with a wrong rationale is a false positive.
+        """
+        ...

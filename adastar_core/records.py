@@ -1,0 +1,127 @@
+"""The frozen records that the parts of the method exchange.
+
+An *observation* is one training problem; an *attempt* is one sampled rationale for it; a *verdict* says
+whether the rationale's answer is right. Within a run an observation is also known by its ``position``,
+its zero-based place in the dataset, which is what the sampler and the store index by.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Split(StrEnum):
+    """A part of a problem's data."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One option of a multiple-choice question: ``Choice("A", "the wind")``."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One problem with a known answer: question ``x`` and reference answer ``y``.
+
+    Attributes:
+        observation_id: Unique within the dataset, stable over time.
+        question: The text that the prompt is rendered from.
+        answer: The reference answer as the verifier reads it.
+        choices: The options of a multiple-choice question; empty otherwise.
+        difficulty: A tag to break accuracy down by, e.g. ``"4"`` digits; ``None`` when unknown.
+    """
+
+    observation_id: str
+    question: str
+    answer: str
+    choices: tuple[Choice, ...] = ()
+    difficulty: str | None = None
+
+
+class FinishReason(StrEnum):
+    """Why a generation ended."""
+
+    EOS = "eos"
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One attempt to be sampled.
+
+    Attributes:
+        position: Place of the observation in the dataset, zero-based.
+        attempt: 1-based number of the attempt at this observation in this iteration.
+        hinted: Whether ``prompt`` shows the reference answer (rationalization).
+        prompt: The text that the model continues.
+        stream: 64-bit key of the attempt's own random stream (:func:`adastar_core.streams.rationale_key`).
+    """
+
+    position: int
+    attempt: int
+    hinted: bool
+    prompt: str
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One sampled rationale and what it cost, in tokens.
+
+    Attributes:
+        position: As in the request.
+        attempt: As in the request.
+        hinted: As in the request.
+        response: The generated text, without prompt, stop string and special tokens.
+        finish_reason: Why generation ended.
+        prompt_tokens: Tokens of the prompt.
+        padded_prompt_tokens: The same including the padding of the batch it ran in.
+        generated_tokens: Tokens generated, including EOS.
+        padded_generated_tokens: The same including the steps that the batch took for its longest member.
+        stream: The random stream's key; 0 for greedy decoding.
+    """
+
+    position: int
+    attempt: int
+    hinted: bool
+    response: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    padded_prompt_tokens: int
+    generated_tokens: int
+    padded_generated_tokens: int
+    stream: int
+
+
+class Outcome(StrEnum):
+    """What a verifier says of an answer. Only ``RIGHT`` ever trains."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verifier's judgement of one response.
+
+    Attributes:
+        outcome: Right, wrong, or undecided (ambiguous, truncated, not parsable, out of time).
+        extracted: The answer that was found in the response, as text; ``None`` if none was found.
+        found_by: The name of the pattern that found it, e.g. ``"#### X"``; empty if none did.
+        reason: One short sentence: why the outcome is what it is.
+        verifier: Name and version, e.g. ``"number/1"``; changes whenever behaviour does.
+    """
+
+    outcome: Outcome
+    extracted: str | None
+    found_by: str
+    reason: str
+    verifier: str

@@ -1,0 +1,30 @@
+"""The base of every configuration class: frozen, unknown keys refused, one documented line per field."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """A frozen group of configuration fields; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
+
+
+def setting(default: Any, position: int, title: str, description: str, **bounds: Any) -> Any:  # noqa: ANN401
+    """Declare one configuration field.
+
+    Args:
+        default: The value when the key is absent.
+        position: Where the field stands in the deployment's form, counted from 0.
+        title: The field's label in the form.
+        description: One line of help: what it does and its unit.
+        bounds: Pydantic constraints, e.g. ``ge=1``.
+
+    Returns:
+        A pydantic field. ``Any`` because it stands where a value of the field's type is expected.
+    """
+    extra = {"position": position}
+    if callable(default):
+        return Field(default_factory=default, title=title, description=description, json_schema_extra=extra, **bounds)
+    return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
