@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_serializer, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_serializer, field_validator, model_validator
 
 from adastar_core.problems.catalogue import ProblemSettings
 from adastar_core.settings import Settings, setting
@@ -24,7 +24,9 @@ RUN_TIME_ONLY = ("database_url", "home", "generator.batch_size")
 class ScheduleSettings(Settings):
     """How many accepted rationales an iteration wants: beta_t = floor(first_steps * growth^(t-1)) * batch."""
 
-    first_steps: int = setting(40, 0, "First steps", "Training steps of the first iteration (sigma_1 of the paper).", ge=1)
+    first_steps: int = setting(
+        40, 0, "First steps", "Training steps of the first iteration (sigma_1 of the paper).", ge=1
+    )
     growth: float = setting(1.2, 1, "Growth", "Factor by which the steps grow each iteration.", ge=1, le=10)
 
 
@@ -32,9 +34,14 @@ class AdaStarSettings(Settings):
     """AdaSTaR: least recently, then least successfully sampled observations first."""
 
     type: Literal["adastar"] = "adastar"
-    power: float = setting(2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p); 0 stamps every visit (AdaD).", ge=0)
+    power: float = setting(
+        2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p); 0 stamps every visit (AdaD).", ge=0
+    )
     tiebreak: Literal["seeded", "official"] = setting(
-        "seeded", 1, "Tie-break", "Order among equals: a seeded permutation, or ids as strings as the official code has it."
+        "seeded",
+        1,
+        "Tie-break",
+        "Order among equals: a seeded permutation, or ids as strings as the official code has it.",
     )
 
 
@@ -50,21 +57,32 @@ MethodSettings = Annotated[AdaStarSettings | RandomSettings, Field(discriminator
 class GeneratorSettings(Settings):
     """How rationales are sampled."""
 
-    type: Literal["auto", "transformers"] = setting("auto", 0, "Engine", "What generates: auto picks what suits the machine.")
-    batch_size: int = setting(256, 1, "Batch size", "Attempts generated at once; changes speed and memory, never results.", ge=1)
+    type: Literal["auto", "transformers"] = setting(
+        "auto", 0, "Engine", "What generates: auto picks what suits the machine."
+    )
+    batch_size: int = setting(
+        256, 1, "Batch size", "Attempts generated at once; changes speed and memory, never results.", ge=1
+    )
     dtype: Literal["auto", "float64", "float32", "bfloat16"] = setting(
         "auto", 2, "Precision", "Number format of generation: auto is float32 on CPU and bfloat16 on GPU."
     )
     temperature: float = setting(1.0, 3, "Temperature", "Divides the scores before sampling.", gt=0, le=10)
-    top_p: float = setting(1.0, 4, "Top-p", "Sample from the smallest set of tokens with this probability.", gt=0, le=1)
-    max_new_tokens: int = setting(256, 5, "Longest rationale", "Upper bound of generated tokens per attempt.", ge=1)
+    top_p: float = setting(
+        1.0, 4, "Top-p", "Sample from the smallest set of tokens with this probability.", gt=0, le=1
+    )
+    max_new_tokens: int = setting(
+        256, 5, "Longest rationale", "Upper bound of generated tokens per attempt.", ge=1
+    )
 
 
 class TrainerSettings(Settings):
     """How the model is fine-tuned on accepted rationales."""
 
     start_from: Literal["accumulate", "reset"] = setting(
-        "accumulate", 0, "Start from", "Continue from the previous checkpoint, or from the base model each iteration."
+        "accumulate",
+        0,
+        "Start from",
+        "Continue from the previous checkpoint, or from the base model each iteration.",
     )
     learning_rate: float = setting(1e-5, 1, "Learning rate", "Peak rate of AdamW.", gt=0)
     batch_size: int = setting(8, 2, "Batch size", "Rationales per optimizer step (beta of the paper).", ge=1)
@@ -72,17 +90,26 @@ class TrainerSettings(Settings):
         None, 3, "Micro-batch size", "Rationales per forward pass; none means the whole batch at once.", ge=1
     )
     warmup_steps: int = setting(0, 4, "Warm-up", "Steps of linear warm-up in each iteration.", ge=0)
-    decay: Literal["constant", "linear", "cosine"] = setting("constant", 5, "Decay", "Learning rate after warm-up.")
+    decay: Literal["constant", "linear", "cosine"] = setting(
+        "constant", 5, "Decay", "Learning rate after warm-up."
+    )
     weight_decay: float = setting(0.01, 6, "Weight decay", "AdamW's decoupled weight decay.", ge=0)
     max_grad_norm: float = setting(1.0, 7, "Gradient clipping", "Largest gradient norm.", gt=0)
-    max_length: int = setting(1024, 8, "Longest text", "Prompt and rationale in tokens; longer rows are refused by name.", ge=2)
+    max_length: int = setting(
+        1024, 8, "Longest text", "Prompt and rationale in tokens; longer rows are refused by name.", ge=2
+    )
     on_exhausted: Literal["shrink", "repeat"] = setting(
-        "shrink", 9, "When the pool is exhausted", "Train fewer steps, or repeat the accepted rationales up to the planned steps."
+        "shrink",
+        9,
+        "When the pool is exhausted",
+        "Train fewer steps, or repeat the accepted rationales up to the planned steps.",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = setting(
         "auto", 10, "Precision", "Number format of training: auto is float32 on CPU and bfloat16 on GPU."
     )
-    save_every: int = setting(100, 11, "Save every", "Steps between restart points inside a training stage.", ge=1)
+    save_every: int = setting(
+        100, 11, "Save every", "Steps between restart points inside a training stage.", ge=1
+    )
 
     @model_validator(mode="after")
     def _micro_batch_divides(self) -> "TrainerSettings":
@@ -107,36 +134,64 @@ class RunConfig(Settings):
     """Everything that decides what a self-improvement run does."""
 
     seed: int = setting(0, 0, "Seed", "Names every random stream of the run.", ge=0)
-    iterations: int = setting(6, 1, "Iterations", "Rounds of sampling and fine-tuning. May be raised later.", ge=1)
-    patience: int | None = setting(
-        None, 2, "Patience", "Stop after this many iterations without a better validation accuracy; none never stops. May be changed later.", ge=1
+    iterations: int = setting(
+        6, 1, "Iterations", "Rounds of sampling and fine-tuning. May be raised later.", ge=1
     )
-    problem: ProblemSettings = setting(lambda: {"type": "arithmetic"}, 3, "Problem", "What the model teaches itself.")
-    model: str = setting("tiny-adder", 4, "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1)
+    patience: int | None = setting(
+        None,
+        2,
+        "Patience",
+        "Stop after this many iterations without a better validation accuracy; none never stops. May be changed later.",
+        ge=1,
+    )
+    problem: ProblemSettings = setting(
+        lambda: {"type": "arithmetic"}, 3, "Problem", "What the model teaches itself."
+    )
+    model: str = setting(
+        "tiny-adder", 4, "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1
+    )
     method: MethodSettings = setting(AdaStarSettings, 5, "Method", "Which observations are sampled first.")
     alpha: Literal["acceptance", "first_try", "train_accuracy"] = setting(
-        "acceptance", 6, "Strength signal",
+        "acceptance",
+        6,
+        "Strength signal",
         "What measures the model's strength: share of visited observations accepted, share right at first try, or token accuracy of training.",
     )
     attempts: int = setting(2, 7, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
     attempt_mode: Literal["until_correct", "independent"] = setting(
-        "until_correct", 8, "Attempt mode", "Stop an observation at its first success, or make all K attempts and accept every right one."
+        "until_correct",
+        8,
+        "Attempt mode",
+        "Stop an observation at its first success, or make all K attempts and accept every right one.",
     )
-    rationalize: bool = setting(False, 9, "Rationalize", "Show the answer as a hint in attempts after the first.")
-    count_hinted_wins: bool = setting(True, 10, "Count hinted wins", "Whether a success with a hint counts in the win rate and in alpha.")
-    schedule: ScheduleSettings = setting(ScheduleSettings, 11, "Schedule", "How many accepted rationales each iteration wants.")
+    rationalize: bool = setting(
+        False, 9, "Rationalize", "Show the answer as a hint in attempts after the first."
+    )
+    count_hinted_wins: bool = setting(
+        True, 10, "Count hinted wins", "Whether a success with a hint counts in the win rate."
+    )
+    schedule: ScheduleSettings = setting(
+        ScheduleSettings, 11, "Schedule", "How many accepted rationales each iteration wants."
+    )
     generator: GeneratorSettings = setting(GeneratorSettings, 12, "Generator", "How rationales are sampled.")
     trainer: TrainerSettings = setting(TrainerSettings, 13, "Trainer", "How the model is fine-tuned.")
-    evaluation: EvaluationSettings = setting(EvaluationSettings, 14, "Evaluation", "How checkpoints are evaluated.")
+    evaluation: EvaluationSettings = setting(
+        EvaluationSettings, 14, "Evaluation", "How checkpoints are evaluated."
+    )
     database_url: SecretStr | None = setting(
         None, 15, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
     )
-    home: Path | None = setting(None, 16, "Data directory", "Where checkpoints, reports and the local database live.")
+    home: Path | None = setting(
+        None, 16, "Data directory", "Where checkpoints, reports and the local database live."
+    )
 
     @field_validator("problem", "method", mode="before")
     @classmethod
-    def _name_alone(cls, value: object) -> object:
-        """Accept ``problem: arithmetic`` for ``problem: {type: arithmetic}``."""
+    def _name_alone(cls, value: object, info: ValidationInfo) -> object:
+        """Accept ``problem: arithmetic`` for ``problem: {type: arithmetic}``, and no type for the default one."""
+        default = {"problem": "arithmetic", "method": "adastar"}[str(info.field_name)]
+        if isinstance(value, dict):
+            return {"type": default, **value}
         return {"type": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -147,7 +202,9 @@ class RunConfig(Settings):
                 "a hint is given only after a wrong attempt"
             )
         if self.rationalize and self.attempts < 2:
-            raise ValueError("rationalize (true) needs attempts of at least 2, not 1: the first attempt is never hinted")
+            raise ValueError(
+                "rationalize (true) needs attempts of at least 2, not 1: the first attempt is never hinted"
+            )
         return self
 
     @field_serializer("database_url", when_used="json")

@@ -8,8 +8,7 @@ and kills change no result.
 import hashlib
 
 import numpy as np
-
-_MASK_63 = (1 << 63) - 1
+import numpy.typing as npt
 
 
 def stream_key(seed: int, purpose: str, *parts: int | str) -> int:
@@ -32,12 +31,23 @@ def rationale_key(seed: int, iteration: int, observation_id: str, attempt: int) 
     return stream_key(seed, "rationale", iteration, observation_id, attempt)
 
 
-def tiebreak_rank(seed: int, observation_id: str) -> int:
-    """Return an observation's place among equals: a non-negative 63-bit integer.
+def tiebreak_ranks(seed: int, count: int) -> npt.NDArray[np.uint64]:
+    """Return each position's place among equals; sorting by it is a seeded random permutation.
 
-    Ordering by it is a seeded random permutation that stays the same when observations are added.
+    The mixing function is a bijection on 64-bit integers (Steele et al. 2014, SplitMix64), so ranks are
+    unique, and observations that are added later do not move the old ones.
+
+    Args:
+        seed: The run's seed.
+        count: Number of observations N.
+
+    Returns:
+        Array of shape (N,), indexed by position.
     """
-    return stream_key(seed, "tiebreak", observation_id) & _MASK_63
+    mixed = np.arange(count, dtype=np.uint64) + np.uint64(stream_key(seed, "tiebreak"))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
 def generator(seed: int, purpose: str, *parts: int | str) -> np.random.Generator:

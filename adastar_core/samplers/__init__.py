@@ -1,0 +1,69 @@
+"""Samplers: the order in which an iteration visits observations."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from adastar_core.selection import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The sampler's state: what is known of every observation, indexed by position, each of shape (N,).
+
+    Attributes:
+        last_iteration: Iteration of the last stamp (t~_i of the paper); 0 = never.
+        correct: Correct attempts at that stamp.
+        attempts: Attempts at that stamp; the win rate w_i is correct / attempts, 0 when never stamped.
+    """
+
+    last_iteration: npt.NDArray[np.int32]
+    correct: npt.NDArray[np.int32]
+    attempts: npt.NDArray[np.int32]
+
+    @classmethod
+    def empty(cls, count: int) -> "Statistics":
+        """Return the statistics of ``count`` observations that were never sampled."""
+        return cls(*(np.zeros(count, dtype=np.int32) for _ in range(3)))
+
+    def copy(self) -> "Statistics":
+        """Return statistics that share no memory with these."""
+        return Statistics(self.last_iteration.copy(), self.correct.copy(), self.attempts.copy())
+
+    def win_rate(self) -> npt.NDArray[np.float64]:
+        """Return w_i, shape (N,). Equal fractions give equal numbers: division rounds correctly."""
+        return self.correct / np.maximum(self.attempts, 1)
+
+    def stamp(self, iteration: int, visits: Sequence[Visit]) -> npt.NDArray[np.int64]:
+        """Record ``visits`` as sampled in ``iteration``; return their positions in order."""
+        positions = np.array([visit.position for visit in visits], dtype=np.int64)
+        self.last_iteration[positions] = iteration
+        self.correct[positions] = [visit.correct for visit in visits]
+        self.attempts[positions] = [visit.attempts for visit in visits]
+        return positions
+
+
+class Sampler(Protocol):
+    """Decides the order of visits. ``order``, then ``observe`` once the iteration is trained."""
+
+    def order(self, iteration: int) -> Iterator[int]:
+        """Yield the position of every observation once, first to visit first."""
+        ...
+
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
+        """Take in a trained iteration; return u: the first u visits were stamped.
+
+        Args:
+            iteration: Its number, larger than every one observed before.
+            visits: The m visits, in the order of visit.
+            alpha: The model's strength in [0, 1].
+        """
+        ...
+
+    def state(self) -> Statistics:
+        """Return a copy of the statistics, from which the sampler can be rebuilt."""
+        ...

@@ -1,0 +1,71 @@
+"""AdaSTaR's order: least recently stamped first, then least successful, then the tie-break.
+
+Source: AdaSTaR (arXiv 2505.16322), Algorithm 1; section "The order costs O(m log m)" of the design.
+
+A stamped observation gets the current iteration, larger than every stored one, so the priority queue is a
+first-in-first-out sequence of generations, each sorted by win rate. It is kept as a ring over one array:
+stamping u observations takes them off the head and appends them, sorted among themselves, at the tail, in
+the very slots that they left. The ring is rebuilt from the statistics, which are the truth.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from adastar_core.samplers import Statistics
+from adastar_core.selection import Visit, stamp_count
+
+_PAGE = 4096
+
+
+class AdaStarSampler:
+    """Adaptive sampling for diversity (AdaD) and, with ``power`` > 0, for curriculum (AdaC).
+
+    Args:
+        statistics: Where to start from; copied.
+        tiebreak: Unique rank of every observation among equals, shape (N,).
+        power: The exponent p of u = floor(m * alpha^p).
+    """
+
+    def __init__(
+        self, statistics: Statistics, tiebreak: npt.NDArray[np.uint64] | npt.NDArray[np.int64], power: float
+    ) -> None:
+        self._statistics = statistics.copy()
+        self._tiebreak = tiebreak
+        self._power = power
+        self._head = 0
+        self._newest = int(statistics.last_iteration.max(initial=0))
+        self._ring = np.lexsort((tiebreak, statistics.win_rate(), statistics.last_iteration)).astype(np.int32)
+
+    def order(self, iteration: int) -> Iterator[int]:  # noqa: ARG002 (the order follows from the statistics alone)
+        """Yield all positions by (last_iteration, win_rate, tiebreak), lowest first."""
+        size = len(self._ring)
+        for start in range(0, size, _PAGE):
+            places = np.arange(self._head + start, self._head + min(start + _PAGE, size))
+            yield from self._ring.take(places, mode="wrap").tolist()
+
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
+        """Stamp the first floor(m * alpha^p) visits and move them to the tail in O(u log u).
+
+        Raises:
+            ValueError: The iteration was observed before, or the visits are not the head of the order.
+        """
+        if iteration <= self._newest:
+            raise ValueError(f"iteration {iteration} is not after the last observed one, {self._newest}")
+        stamped = visits[: stamp_count(len(visits), alpha, self._power)]
+        places = np.arange(self._head, self._head + len(stamped)) % max(len(self._ring), 1)
+        positions = np.array([visit.position for visit in stamped], dtype=np.int64)
+        if not np.array_equal(self._ring[places], positions):
+            raise ValueError("the visits are not the head of the order")
+        self._statistics.stamp(iteration, stamped)
+        win_rate = self._statistics.correct[positions] / np.maximum(self._statistics.attempts[positions], 1)
+        self._ring[places] = positions[np.lexsort((self._tiebreak[positions], win_rate))]
+        self._head = (self._head + len(stamped)) % max(len(self._ring), 1)
+        self._newest = iteration
+        return len(stamped)
+
+    def state(self) -> Statistics:
+        """Return a copy of the statistics."""
+        return self._statistics.copy()

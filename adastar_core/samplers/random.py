@@ -1,0 +1,35 @@
+"""Random order with the same lazy stop: the control that separates the order from the stop."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from adastar_core import streams
+from adastar_core.samplers import Statistics
+from adastar_core.selection import Visit
+
+
+class RandomSampler:
+    """A fresh seeded permutation each iteration; statistics are kept for the record alone.
+
+    Args:
+        statistics: Where to start from; copied.
+        seed: The run's seed; the permutation of iteration t is its stream ``("order", t)``.
+    """
+
+    def __init__(self, statistics: Statistics, seed: int) -> None:
+        self._statistics = statistics.copy()
+        self._seed = seed
+
+    def order(self, iteration: int) -> Iterator[int]:
+        """Yield all positions in the iteration's own random order."""
+        count = len(self._statistics.last_iteration)
+        yield from streams.generator(self._seed, "order", iteration).permutation(count).tolist()
+
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:  # noqa: ARG002
+        """Stamp every visit: the order does not look at stamps, so there is nothing to hold back."""
+        self._statistics.stamp(iteration, visits)
+        return len(visits)
+
+    def state(self) -> Statistics:
+        """Return a copy of the statistics."""
+        return self._statistics.copy()
