@@ -6,6 +6,7 @@ the verdicts so far, and closed by replaying the walk over all verdicts: what li
 observation is surplus and changes nothing, whatever the batch size was.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -145,11 +146,12 @@ def next_attempts(
         beta: Accepted rationales wanted, beta_t.
         batch_size: Attempts generated at once; it changes how much is planned, never what is selected.
     """
+    order, again = itertools.tee(order)
     needed = list(_walk(order, results, rules, beta, gain=1.0))
     if not needed or len(needed) >= batch_size:
         return needed
     ahead: list[Planned] = []
-    for planned in _walk(order, results, rules, beta, gain=_success_rate(results, rules)):
+    for planned in _walk(again, results, rules, beta, gain=_success_rate(results, rules)):
         if len(ahead) >= batch_size:
             break
         ahead.append(planned)
