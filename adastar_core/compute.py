@@ -1,0 +1,97 @@
+"""What generating and training cost, in floating-point operations (FLOPs), from token counts alone.
+
+The figures to compare are ``2 P`` FLOPs per token generated or read and ``6 P`` per token trained, with P all
+parameters of the model (Kaplan et al. 2020, arXiv 2001.08361, section 2.1), which leaves attention's own
+products out. Those grow with the square of the length; they have functions of their own and are reported apart.
+"""
+
+from dataclasses import dataclass
+
+FLOPS_PER_PFLOP = 1e15
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """What the compute of a model follows from.
+
+    Attributes:
+        parameters: P, all parameters; tied weights count once.
+        layers: Transformer blocks.
+        attention_width: Heads times the width of a head.
+    """
+
+    parameters: int
+    layers: int
+    attention_width: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageTokens:
+    """The tokens that a stage put through the model; ``padded`` ones include their batch's padding."""
+
+    prompt_tokens: int = 0
+    padded_prompt_tokens: int = 0
+    generated_tokens: int = 0
+    padded_generated_tokens: int = 0
+    train_tokens: int = 0
+    padded_train_tokens: int = 0
+
+    def __add__(self, other: "StageTokens") -> "StageTokens":
+        """Return the tokens of both stages together."""
+        return StageTokens(
+            self.prompt_tokens + other.prompt_tokens,
+            self.padded_prompt_tokens + other.padded_prompt_tokens,
+            self.generated_tokens + other.generated_tokens,
+            self.padded_generated_tokens + other.padded_generated_tokens,
+            self.train_tokens + other.train_tokens,
+            self.padded_train_tokens + other.padded_train_tokens,
+        )
+
+    def flops(self, parameters: int) -> int:
+        """Return the FLOPs of the tokens themselves: 6 P train + 2 P (prompt + generated)."""
+        generation = generation_flops(parameters, self.prompt_tokens, self.generated_tokens)
+        return generation + training_flops(parameters, self.train_tokens)
+
+    def padded_flops(self, parameters: int) -> int:
+        """Return the FLOPs including padding, as the paper's figures count them."""
+        generation = generation_flops(parameters, self.padded_prompt_tokens, self.padded_generated_tokens)
+        return generation + training_flops(parameters, self.padded_train_tokens)
+
+
+def generation_flops(parameters: int, prompt_tokens: int, generated_tokens: int) -> int:
+    """Return 2 P (prompt + generated): one forward pass per token, keys and values being kept."""
+    return 2 * parameters * (prompt_tokens + generated_tokens)
+
+
+def training_flops(parameters: int, train_tokens: int) -> int:
+    """Return 6 P tokens: a forward pass, and a backward pass of twice its cost."""
+    return 6 * parameters * train_tokens
+
+
+def pflops(flops: float) -> float:
+    """Return FLOPs in units of 10^15."""
+    return flops / FLOPS_PER_PFLOP
+
+
+def attention_flops(shape: ModelShape, queries: int, keys: int) -> int:
+    """Return the FLOPs of attention's own products: ``queries`` tokens that each attend over ``keys`` tokens.
+
+    Scores and weighted values take 2 * attention_width each per layer, query and key. A causal mask is
+    counted in full, as a dense kernel computes it.
+    """
+    return 4 * shape.layers * shape.attention_width * queries * keys
+
+
+def generation_attention_flops(shape: ModelShape, prompt_tokens: int, generated_tokens: int) -> int:
+    """Return attention's FLOPs for one sequence: the prompt at once, then one token at a time.
+
+    The last generated token is not read again, so ``generated_tokens - 1`` steps follow the prompt's.
+    """
+    steps = max(generated_tokens - 1, 0)
+    keys_of_all_steps = steps * prompt_tokens + steps * (steps + 1) // 2
+    return attention_flops(shape, prompt_tokens, prompt_tokens) + attention_flops(shape, 1, keys_of_all_steps)
+
+
+def training_attention_flops(shape: ModelShape, sequences: int, length: int) -> int:
+    """Return attention's FLOPs for a training batch of ``sequences`` rows padded to ``length`` tokens."""
+    return 3 * sequences * attention_flops(shape, length, length)

@@ -1,0 +1,170 @@
+"""Where a model comes from: the packaged one, a local directory, or a hub name; checked without loading weights."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from adastar_core.compute import ModelShape
+from adastar_core.errors import ModelError
+
+PACKAGED = Path(__file__).parent / "models"
+HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+_TIED_HEAD = "lm_head.weight"
+_EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
+
+
+def resolve_model(name: str) -> Path:
+    """Return the local directory of the model that ``name`` means, after checking it.
+
+    Args:
+        name: A packaged model (``tiny-adder``), a directory, or the hub name of a causal language model.
+
+    Raises:
+        ModelError: The directory lacks something, or the hub does not have the name or cannot be reached.
+    """
+    if (PACKAGED / name / "config.json").is_file():
+        return check_model(PACKAGED / name)
+    directory = Path(name).expanduser()
+    if directory.exists() or name.startswith(("/", ".", "~")):
+        return check_model(directory.absolute())
+    return check_model(_download(name))
+
+
+def check_model(directory: Path) -> Path:
+    """Return ``directory`` if it holds a causal language model with a tokenizer that has an EOS token.
+
+    Raises:
+        ModelError: Says what is missing and how to mend it.
+    """
+    if not directory.is_dir():
+        raise ModelError(
+            f"model: {directory} is not a directory; give a packaged name (tiny-adder), a directory "
+            "with config.json, safetensors weights and a tokenizer, or a hub name"
+        )
+    if "model_type" not in _config(directory):
+        raise ModelError(
+            f"model: {directory / 'config.json'} has no model_type; save it again with save_pretrained"
+        )
+    for shard in weight_files(directory):
+        if not shard.is_file():
+            raise ModelError(f"model: {shard} is missing, though the weights' index names it; copy it there")
+    _check_tokenizer(directory)
+    return directory
+
+
+def weight_files(directory: Path) -> list[Path]:
+    """Return the safetensors files that hold a model's weights; files that the index names may be missing.
+
+    Raises:
+        ModelError: There are no safetensors weights.
+    """
+    index = directory / "model.safetensors.index.json"
+    if index.is_file():
+        shards = _json(index).get("weight_map")
+        if not isinstance(shards, dict):
+            raise ModelError(f"model: {index} has no weight_map; copy the index of the weights again")
+        return sorted({directory / str(shard) for shard in shards.values()})
+    if (directory / "model.safetensors").is_file():
+        return [directory / "model.safetensors"]
+    pickled = sorted(path.name for path in directory.glob("*.bin"))
+    fix = f"convert {pickled[0]} to safetensors" if pickled else "copy the model's *.safetensors files there"
+    raise ModelError(f"model: {directory} has no weights (model.safetensors); {fix}")
+
+
+def parameter_count(directory: Path) -> int:
+    """Return P, all parameters of a model, read from the headers of its weights; tied weights count once.
+
+    Raises:
+        ModelError: There are no safetensors weights, or one is unreadable.
+    """
+    sizes = dict(_tensor_sizes(directory))
+    if _config(directory).get("tie_word_embeddings") and any(key.endswith(_EMBEDDINGS) for key in sizes):
+        sizes.pop(_TIED_HEAD, None)
+    return sum(sizes.values())
+
+
+def model_shape(directory: Path) -> ModelShape:
+    """Return what the compute of a model follows from: P, layers and the width of attention.
+
+    Raises:
+        ModelError: There are no readable weights, or the architecture is unknown.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(directory, local_files_only=True).get_text_config()
+    except (ValueError, OSError) as error:
+        raise ModelError(f"model: {directory / 'config.json'} cannot be understood ({error})") from error
+    heads = config.num_attention_heads
+    head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return ModelShape(parameter_count(directory), config.num_hidden_layers, heads * head_width)
+
+
+def _tensor_sizes(directory: Path) -> Iterator[tuple[str, int]]:
+    import numpy as np
+    from safetensors import SafetensorError, safe_open
+
+    for path in weight_files(directory):
+        try:
+            with safe_open(path, framework="np") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 (not a mapping)
+                    yield name, int(np.prod(tensors.get_slice(name).get_shape(), dtype=np.int64))
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"model: {path} is not a readable safetensors file ({error}); copy it again"
+            ) from error
+
+
+def _config(directory: Path) -> dict[str, object]:
+    path = directory / "config.json"
+    if not path.is_file():
+        raise ModelError(
+            f"model: {directory} has no config.json; give the directory that save_pretrained wrote"
+        )
+    return _json(path)
+
+
+def _json(path: Path) -> dict[str, object]:
+    try:
+        values = json.loads(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise ModelError(f"model: {path} cannot be read as JSON ({error}); copy it again") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"model: {path} holds a {type(values).__name__}, not an object; copy it again")
+    return values
+
+
+def _check_tokenizer(directory: Path) -> None:
+    from transformers import AutoTokenizer
+
+    names = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
+    if not any((directory / name).is_file() for name in names):
+        raise ModelError(
+            f"model: {directory} has no tokenizer (tokenizer.json); copy the tokenizer's files there"
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+    except Exception as error:  # tokenizers raises bare Exception for a broken file
+        raise ModelError(
+            f"model: the tokenizer in {directory} cannot be loaded ({error}); copy its files again"
+        ) from error
+    if tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"model: the tokenizer in {directory} has no EOS token, so no rationale could ever end; "
+            "set eos_token in tokenizer_config.json to a token of its vocabulary"
+        )
+
+
+def _download(name: str) -> Path:
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
+    except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"model: {name!r} is no packaged model and no directory, and could not be fetched from the hub ({reason}); "
+            "check the spelling and the network, or give the path of a local copy"
+        ) from error
