@@ -1,0 +1,211 @@
+"""A checkpoint: a directory of files and a manifest that is written last and names every one of them.
+
+A checkpoint's identity is one digest over the names, sizes and contents of its files, so it is the same
+wherever the directory lies. A directory appears under its final name complete or not at all.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from adastar_core.errors import CheckpointError
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A complete checkpoint directory.
+
+    Attributes:
+        path: The directory.
+        sha256: Digest of its files (:func:`digest_of`), its identity.
+        size_bytes: The files' total size, without the manifest.
+    """
+
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+def publish(temporary: Path, final: Path) -> Checkpoint:
+    """Make ``temporary`` the checkpoint ``final``: manifest, fsync, rename. Done twice, it changes nothing.
+
+    Args:
+        temporary: A directory with the checkpoint's files, on the file system of ``final``; it is consumed.
+        final: Where the checkpoint is to lie. A directory without a manifest there is a leftover and is replaced.
+
+    Raises:
+        CheckpointError: ``final`` is already a checkpoint with other files, or ``temporary`` is missing.
+    """
+    if not temporary.is_dir():
+        return _already_published(temporary, final)
+    files = _list_files(temporary)
+    if (final / MANIFEST).is_file():
+        return _discard_duplicate(temporary, final, _digest(files))
+    _remove(final)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _write_manifest(temporary, files)
+    _sync_tree(temporary)
+    try:
+        temporary.rename(final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return _discard_duplicate(temporary, final, _digest(files))
+    _sync(final.parent)
+    return _checkpoint(final, files)
+
+
+def is_complete(path: Path) -> bool:
+    """Return whether a published checkpoint lies at ``path``; its files are not read."""
+    return (path / MANIFEST).is_file()
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint at ``path`` as its manifest states it; the files are not read.
+
+    Raises:
+        CheckpointError: There is no readable manifest.
+    """
+    return _checkpoint(path, _read_manifest(path))
+
+
+def verify(path: Path, sha256: str) -> Checkpoint:
+    """Return the model at ``path`` after reading every file and finding the recorded digest.
+
+    Args:
+        path: A published checkpoint, or a model directory without a manifest (the base model).
+        sha256: The digest that was recorded for it.
+
+    Raises:
+        CheckpointError: Names the file that is missing, changed or not the checkpoint's.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"checkpoint {path} is missing; restore it, or start a new run")
+    found = _list_files(path)
+    if (path / MANIFEST).is_file():
+        _compare(path, _read_manifest(path), found)
+    if _digest(found) != sha256:
+        raise CheckpointError(
+            f"checkpoint {path} is not the recorded one: its digest is {_digest(found)[:12]}, "
+            f"the recorded one {sha256[:12]}; restore the directory, or start a new run"
+        )
+    return _checkpoint(path, found)
+
+
+def digest_of(model: Path) -> str:
+    """Return the digest over all files of a model directory: 64 hexadecimal digits.
+
+    Hidden files and a manifest are not counted; links are followed.
+    """
+    return _digest(_list_files(model))
+
+
+def _list_files(directory: Path) -> list[_File]:
+    names = [path.relative_to(directory) for path in directory.rglob("*") if path.is_file()]
+    kept = [
+        name
+        for name in names
+        if name != Path(MANIFEST) and not any(part.startswith(".") for part in name.parts)
+    ]
+    return [_describe(directory, name) for name in sorted(kept, key=Path.as_posix)]
+
+
+def _describe(directory: Path, name: Path) -> _File:
+    with (directory / name).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return _File(name.as_posix(), os.fstat(file.fileno()).st_size, digest)
+
+
+def _digest(files: list[_File]) -> str:
+    lines = [json.dumps([file.name, file.size_bytes, file.sha256]) for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _checkpoint(path: Path, files: list[_File]) -> Checkpoint:
+    return Checkpoint(path, _digest(files), sum(file.size_bytes for file in files))
+
+
+def _already_published(temporary: Path, final: Path) -> Checkpoint:
+    if not (final / MANIFEST).is_file():
+        raise CheckpointError(f"there is nothing to publish: neither {temporary} nor {final} exists")
+    return open_checkpoint(final)
+
+
+def _discard_duplicate(temporary: Path, final: Path, sha256: str) -> Checkpoint:
+    existing = open_checkpoint(final)
+    if existing.sha256 != sha256:
+        raise CheckpointError(
+            f"checkpoint {final} exists already with other files (digest {existing.sha256[:12]}, "
+            f"new {sha256[:12]}); remove it if it is not needed"
+        )
+    _remove(temporary)
+    return existing
+
+
+def _compare(path: Path, recorded: list[_File], found: list[_File]) -> None:
+    present = {file.name: file for file in found}
+    for file in recorded:
+        if present.pop(file.name, None) != file:
+            state = "changed" if (path / file.name).exists() else "missing"
+            raise CheckpointError(
+                f"checkpoint file {path / file.name} is {state}; restore it, or start a new run"
+            )
+    for name in present:
+        raise CheckpointError(f"checkpoint {path} holds {name}, which is not one of its files; remove it")
+
+
+def _write_manifest(directory: Path, files: list[_File]) -> None:
+    entries = [{"name": file.name, "bytes": file.size_bytes, "sha256": file.sha256} for file in files]
+    manifest = {"format": _FORMAT, "sha256": _digest(files), "files": entries}
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def _read_manifest(directory: Path) -> list[_File]:
+    path = directory / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        files = [
+            _File(str(entry["name"]), int(entry["bytes"]), str(entry["sha256"]))
+            for entry in manifest["files"]
+        ]
+        recorded = str(manifest["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"checkpoint manifest {path} cannot be read ({error!r}); restore it") from error
+    if _digest(files) != recorded:
+        raise CheckpointError(f"checkpoint manifest {path} contradicts its own digest; restore it")
+    return files
+
+
+def _sync_tree(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        _sync(path)
+    _sync(directory)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
