@@ -1,0 +1,55 @@
+"""The verifier of numeric answers: GSM8K, SVAMP, arithmetic."""
+
+import re
+from dataclasses import dataclass
+
+from adastar_core.records import FinishReason, Observation, Outcome, Verdict
+from adastar_core.verifiers.numbers import Number, read_number, reference_number
+from adastar_core.verifiers.patterns import Declared, extract
+from adastar_core.verifiers.plain import plain
+
+LAST_NUMBER = "last number"
+_LAST_NUMBER = re.compile(r"(?<![\w.])[-+]?[$€£]?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?(?![\w/^])")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberVerifier:
+    """Compares the declared number with the reference number, exactly.
+
+    Attributes:
+        fall_back: Take the last number of a response that declares no answer.
+    """
+
+    fall_back: bool = False
+
+    @property
+    def version(self) -> str:
+        """Name and version; another one when the last number counts."""
+        return "number/1+last" if self.fall_back else "number/1"
+
+    def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
+        """Return the verdict on one response. Never raises for any response text."""
+        found = extract(
+            response, finish_reason, read_number, Number.equals, last_number if self.fall_back else None
+        )
+        if found.answer is None:
+            return found.unsettled(self.version)
+        reference = reference_number(observation.answer)
+        outcome, reason = _compare(found.answer.value, reference, observation.answer)
+        return Verdict(outcome, found.text, found.found_by, reason, self.version)
+
+
+def _compare(value: Number, reference: Number | None, written: str) -> tuple[Outcome, str]:
+    if reference is None:
+        return Outcome.UNDECIDED, f"the reference {written!r} is not a number"
+    if value.equals(reference):
+        return Outcome.RIGHT, "equals the reference"
+    if value.may_equal(reference):
+        return Outcome.UNDECIDED, f"equals the reference {written} only in another unit"
+    return Outcome.WRONG, f"differs from the reference {written}"
+
+
+def last_number(text: str) -> Declared | None:
+    """Return the last number of a text that declares none."""
+    numbers = _LAST_NUMBER.findall(plain(text[-2000:]))
+    return Declared(numbers[-1], LAST_NUMBER) if numbers else None

@@ -1,0 +1,184 @@
+"""Reading one number as people and models write it: exactly, without floating point and without ``eval``."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from adastar_core.verifiers.patterns import Answer, Unclear
+from adastar_core.verifiers.plain import plain
+
+Exact = int | Fraction
+"""An exact value; whole numbers stay ``int``, which compares with ``Fraction`` and is ten times as fast."""
+
+_LONGEST = 400
+_LARGEST_EXPONENT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What a written number may stand for.
+
+    Attributes:
+        certain: Its value; both 25 and 1/4 for ``25%``.
+        doubtful: What it stands for only if the question asks in that unit: 2 for ``2 million``.
+    """
+
+    certain: tuple[Exact, ...]
+    doubtful: tuple[Exact, ...] = ()
+
+    def equals(self, other: "Number") -> bool:
+        """Return whether both certainly stand for one value."""
+        return any(value in other.certain for value in self.certain)
+
+    def may_equal(self, other: "Number") -> bool:
+        """Return whether both stand for one value in some unit."""
+        theirs = other.certain + other.doubtful
+        return any(value in theirs for value in self.certain + self.doubtful)
+
+
+_SIMPLE = re.compile(r"\s*(-?\d{1,15})\.?\s*")
+_SEGMENT_END = re.compile(
+    r"[.!?;](?=\s|$)(?<!Rs\.)|,\s(?=[A-Za-z])|\s(?:because|since|as|so|which|when)\s|(?<=[\w%])\s\((?!\d+/)|\n"
+)
+_FILLER = re.compile(
+    r"""(?:[\s:*_`"'(\[{~≈—$€£¥₹]
+    |(?:approximately|approx\.?|about|roughly|around|exactly|equal\ to|just|only|simply|therefore|thus|then|now|indeed
+       |a\ total\ of|US|USD|EUR|GBP|Rs\.?)(?![A-Za-z]))*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_NUMBER = re.compile(
+    r"""(?P<sign>[-+]|(?:minus|negative)\s)?(?:[$€£¥₹]\s?)?(?P<inner>-)?
+    (?:(?P<mixed>\d{1,15})\s(?=\d+/\d))?
+    (?P<digits>\d{1,3}(?:,\d{3})+(?![\d,])      # 1,080
+        |\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])      # 1,00,000
+        |\d{1,3}(?:[ '_]\d{3})+(?![\d/])        # 1 080
+        |\d+(?!,\d)|(?=\.\d))
+    (?P<decimals>\.\d*)?
+    (?:\s?/\s?(?P<below>\d{1,15})(?![\d/.,])
+      |e(?P<exponent>[-+]?\d+))?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_POWER_OF_TEN = re.compile(
+    r"(?P<times>(?<=\d)\s?[×x*]\s?)?(?<![\d.])10\s?(?:\^|\*\*)\s?\{?(?P<power>[-+]?\d+)\}?"
+)
+_DENIAL = re.compile(
+    r"\b(?:not|either|neither|or|between|less|more|fewer|greater|least|most|up to|over|under|above|below|half|twice"
+    r"|double|triple)\b|[<>≤≥≠]|!=|n't\b",
+    re.IGNORECASE,
+)
+_FACTORS: dict[str, tuple[Fraction, bool, bool]] = {
+    # word: factor, whether the bare number is certain, whether the product is certain
+    "%": (Fraction(1, 100), True, True),
+    "percent": (Fraction(1, 100), True, True),
+    "per cent": (Fraction(1, 100), True, True),
+    "hundred": (Fraction(100), False, True),
+    "thousand": (Fraction(1000), False, True),
+    "k": (Fraction(1000), False, True),
+    "million": (Fraction(10**6), False, True),
+    "billion": (Fraction(10**9), False, True),
+    "trillion": (Fraction(10**12), False, True),
+    "dozen": (Fraction(12), False, True),
+    "dozens": (Fraction(12), False, True),
+    "cent": (Fraction(1, 100), True, False),
+    "cents": (Fraction(1, 100), True, False),
+    "¢": (Fraction(1, 100), True, False),
+    "halves": (Fraction(1, 2), False, True),
+    "thirds": (Fraction(1, 3), False, True),
+    "quarters": (Fraction(1, 4), False, False),
+    "fourths": (Fraction(1, 4), False, True),
+    "fifths": (Fraction(1, 5), False, True),
+    "tenths": (Fraction(1, 10), False, True),
+    "hundredths": (Fraction(1, 100), False, True),
+}
+_FACTOR = re.compile(
+    rf"[\s*_\-]*(%|¢|(?:{'|'.join(w for w in _FACTORS if w.isalpha() or ' ' in w)})\b)", re.IGNORECASE
+)
+_TAIL_START = re.compile(
+    r"""[*_`"')\]}\s]*(?:$|[.,;:!?%°$€£¥₹¢](?!\d)|[-/]\s?[A-Za-z]|(?<=[\s*_])—|—|[A-Za-z]{2}|[mgshlLWVJNCFda](?![A-Za-z0-9^]))"""
+)
+_TAIL_TROUBLE = re.compile(
+    r"""(?<![A-Za-z0-9])[-+.]?\d|^\.\.|[√π∞…^=+×÷\\]|\s[-*/]\s
+    |\b(?:half|third|squared|cubed|factorial|plus|minus|over|divided|multiplied|or|pi)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def read_number(written: str) -> Answer[Number] | Unclear | None:
+    """Read X as one number.
+
+    Returns:
+        The number with its canonical decimal text (a fraction where no decimal is exact); ``Unclear`` when it
+        begins with a number but goes on with other numbers, operators or doubt; ``None`` when it is prose.
+    """
+    simple = _SIMPLE.fullmatch(written)
+    if simple:
+        value = int(simple[1])
+        return Answer(Number((value,)), str(value))
+    segment = _segment(plain(written[:_LONGEST]))
+    if _DENIAL.search(segment):
+        return Unclear("the declared answer is a comparison or an alternative")
+    start = _FILLER.match(segment)
+    match = _NUMBER.match(segment, start.end() if start else 0)
+    if match is None or not any(c.isdigit() for c in match[0]):
+        return None
+    return _number(match, segment[match.end() :])
+
+
+def _segment(text: str) -> str:
+    """Return what is said before the sentence goes on; of an equation, its right-hand side."""
+    if "10" in text:
+        text = _POWER_OF_TEN.sub(lambda match: f"{'' if match['times'] else '1'}e{match['power']}", text)
+    body = text.strip().lstrip("([{").lstrip()
+    end = _SEGMENT_END.search(body, 1)
+    return (body[: end.start()] if end else body).rpartition("=")[2].strip()
+
+
+def _number(match: re.Match[str], tail: str) -> Answer[Number] | Unclear:
+    value = _value(match)
+    if value is None:
+        return Unclear("the declared answer is not a number of a sensible size")
+    factor = _FACTOR.match(tail)
+    rest = tail[factor.end() :] if factor else tail
+    if not _TAIL_START.match(rest) or _TAIL_TROUBLE.search(rest):
+        return Unclear("the declared answer goes on after its first number")
+    if not factor:
+        return Answer(Number((value,)), decimal_text(value))
+    scale, bare_is_certain, product_is_certain = _FACTORS[factor[1].lower()]
+    readings = ((value, bare_is_certain), (value * scale, product_is_certain))
+    number = Number(tuple(v for v, sure in readings if sure), tuple(v for v, sure in readings if not sure))
+    return Answer(number, f"{decimal_text(value)} {factor[1]}".replace(" %", "%"))
+
+
+def _value(match: re.Match[str]) -> Exact | None:
+    """Return the exact value; ``None`` for a zero denominator or an exponent beyond any answer."""
+    sign, inner, mixed, digits, decimals, below, exponent = match.groups()
+    negative = (sign is not None and sign[0] != "+") != (inner is not None)
+    value: Exact = int("".join(c for c in digits if c.isdigit()) or "0") if digits else 0
+    if decimals or below or exponent or mixed:
+        power = int((exponent or "0")[:9])
+        if abs(power) > _LARGEST_EXPONENT or (below and int(below) == 0):
+            return None
+        places = (decimals or ".")[1:]
+        value += Fraction(int(places or "0"), 10 ** len(places))
+        value = value * Fraction(10) ** power / int(below or "1") + int(mixed or "0")
+    return -value if negative else value
+
+
+def decimal_text(value: Exact) -> str:
+    """Return a number's canonical text: ``"1080"``, ``"0.5"``, and ``"1/3"`` where no decimal is exact."""
+    below, places = value.denominator, 0
+    while below % 10 == 0 or below % 5 == 0 or below % 2 == 0:
+        below //= 10 if below % 10 == 0 else 5 if below % 5 == 0 else 2
+        places += 1
+    if places == 0 or below != 1 or places > 30:
+        return str(value)
+    text = f"{abs(value.numerator) * 10**places // value.denominator:0{places + 1}d}"
+    return f"{'-' if value < 0 else ''}{text[:-places]}.{text[-places:].rstrip('0')}"
+
+
+@lru_cache(maxsize=65536)
+def reference_number(answer: str) -> Number | None:
+    """Return the number that a reference answer states; ``None`` when it does not state one."""
+    read = read_number(answer)
+    return read.value if isinstance(read, Answer) else None

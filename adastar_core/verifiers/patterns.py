@@ -1,0 +1,178 @@
+r"""The declared answer patterns, and the first of the two steps of a verdict: extraction.
+
+A response declares its answer as ``#### X``, ``The answer is X``, ``Answer: X`` or ``\boxed{X}``. What X may
+be is each verifier's own affair: it passes a reader, which says of one X what answer it is, that it is no
+answer, or that it is unclear. The second step, comparison with the reference, is in the verifiers.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from adastar_core.records import FinishReason, Outcome, Verdict
+
+HASHES = "#### X"
+SENTENCE = "The answer is X"
+COLON = "Answer: X"
+BOXED = r"\boxed{X}"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One X of a declared answer pattern.
+
+    Attributes:
+        text: X, up to the end of its line or to the closing brace.
+        pattern: The name of the pattern, e.g. ``"#### X"``.
+    """
+
+    text: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What an X was read as: a value to compare, and its canonical text to record."""
+
+    value: T
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Why an X cannot be read as one answer; makes the verdict undecided."""
+
+    reason: str
+
+
+Reader = Callable[[str], Answer[T] | Unclear | None]
+"""Reads one X; ``None`` means that it is prose and no answer at all."""
+
+Same = Callable[[T, T], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction(Generic[T]):
+    """The first step's result: an answer, or the outcome that its absence means.
+
+    Attributes:
+        answer: The answer found; ``None`` when the outcome is already settled.
+        text: The answer's canonical text, or the unclear X, or ``None``.
+        found_by: The name of the pattern that found it.
+        outcome: What the verdict is when ``answer`` is ``None``.
+        reason: Why ``answer`` is ``None``.
+    """
+
+    answer: Answer[T] | None
+    text: str | None
+    found_by: str
+    outcome: Outcome = Outcome.UNDECIDED
+    reason: str = ""
+
+    def unsettled(self, verifier: str) -> Verdict:
+        """Return the verdict on a response without one clear answer."""
+        return Verdict(self.outcome, self.text, self.found_by, self.reason, verifier)
+
+
+_NEXT_QUESTION = re.compile(r"Q\**:(?<![A-Za-z0-9]Q:)|\n[ \t*]*(?:Question|Problem)\b[ 0-9*]*:")
+_HASHES = re.compile(r"####(?<!#####)(?!#)\s*(?=([^\n]*))")
+_ANSWER = re.compile(
+    r"nswer(?<=\b[Aa]nswer)s?(?: (?:choice|option))?(?: (?:to|for) [^.?!:\n]{1,60}?)?"
+    r"(?:\s+(?P<verb>is|are|equals)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))"
+)
+_ANSWER_CAPITALS = re.compile(r"NSWER(?<=\bANSWER)S?(?:\s+(?P<verb>IS|ARE)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))")
+_DENIED = re.compile(r"\b(?:wrong|incorrect|false|mistaken|not the|not an?)\s+(?:\w+\s+)?$", re.IGNORECASE)
+_BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
+
+
+def answer_part(response: str) -> str:
+    """Return the response up to where the model goes on to ask itself another question."""
+    if "Q" not in response and "Problem" not in response:
+        return response
+    end = _NEXT_QUESTION.search(response)
+    return response[: end.start()] if end else response
+
+
+def declared_answers(text: str) -> Iterator[Declared]:
+    """Yield every X of every declared answer pattern, pattern by pattern."""
+    if "####" in text:
+        for match in _HASHES.finditer(text):
+            yield Declared(match[1], HASHES)
+    if "box" in text:
+        for match in _BOXED.finditer(text):
+            yield Declared(_braced(text, match.end()), BOXED)
+    yield from _spoken(text)
+
+
+def _spoken(text: str) -> Iterator[Declared]:
+    for pattern in (_ANSWER, _ANSWER_CAPITALS):
+        for match in pattern.finditer(text):
+            if not _DENIED.search(text, max(0, match.start() - 40), match.start() - 1):
+                yield Declared(match[2], SENTENCE if match["verb"] else COLON)
+
+
+def _braced(text: str, start: int) -> str:
+    """Return what stands between an opening brace, which ends at ``start``, and its closing brace."""
+    depth = 1
+    for match in re.compile(r"\\.|[{}]").finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0:
+            return text[start : match.start()]
+    return text[start:].partition("\n")[0]
+
+
+def extract(
+    response: str,
+    finish_reason: FinishReason,
+    read: Reader[T],
+    same: Same[T],
+    fall_back: Callable[[str], Declared | None] | None = None,
+) -> Extraction[T]:
+    """Find the one answer that a response declares.
+
+    Args:
+        response: The generated text.
+        finish_reason: Why generation ended; a response cut at the length limit is never decided.
+        read: Says what one X is.
+        same: Whether two values are the same answer, so that repeats are fine and contradictions are not.
+        fall_back: Finds an undeclared answer, e.g. the last number; ``None`` looks no further.
+
+    Returns:
+        The answer, or why there is none: ``WRONG`` when a finished response declares none, ``UNDECIDED``
+        when it is unclear, contradicts itself, or was cut.
+    """
+    text = answer_part(response)
+    declared = list(declared_answers(text))
+    found = _agree(declared, read, same)
+    if found.outcome is Outcome.WRONG and fall_back is not None:
+        last = fall_back(text)
+        found = found if last is None else _agree([last], read, same)
+    if finish_reason is FinishReason.LENGTH:
+        return Extraction(None, found.text, found.found_by, reason="generation was cut at the length limit")
+    return found
+
+
+def _agree(declared: list[Declared], read: Reader[T], same: Same[T]) -> Extraction[T]:
+    first: tuple[Answer[T], str] | None = None
+    for one in declared:
+        answer = read(one.text)
+        if answer is None:
+            continue
+        if isinstance(answer, Unclear):
+            return Extraction(None, one.text.strip()[:200], one.pattern, reason=answer.reason)
+        if first is None:
+            first = (answer, one.pattern)
+        elif not same(first[0].value, answer.value):
+            both = f"{first[0].text} and {answer.text}"
+            return Extraction(None, both, one.pattern, reason="the response declares different answers")
+    if first is not None:
+        return Extraction(first[0], first[0].text, first[1])
+    if declared:
+        prose = declared[-1]
+        return Extraction(
+            None, prose.text.strip()[:200], prose.pattern, reason="what is declared is not an answer"
+        )
+    return Extraction(None, None, "", Outcome.WRONG, "the response declares no answer")

@@ -1,0 +1,84 @@
+"""Plain text: the same characters for the same thing, whatever the model's typography."""
+
+import re
+import sys
+import unicodedata
+
+_MINUS = "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
+_SPACES = "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True))
+_VULGAR = {c: unicodedata.normalize("NFKC", c).replace("\u2044", "/") for c in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"}
+
+
+def _table() -> dict[int, str | None]:
+    digits = {
+        code: str(unicodedata.decimal(chr(code)))
+        for code in range(128, sys.maxunicode + 1)
+        if unicodedata.category(chr(code)) == "Nd"
+    }
+    wide: dict[int, str | None] = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    wide |= {**digits, **{ord(c): "-" for c in _MINUS}, **{ord(c): " " for c in _SPACES}}
+    wide |= {ord(c): f" {text}" for c, text in _VULGAR.items()}
+    wide |= {
+        ord("\u2044"): "/",
+        ord("\u2215"): "/",
+        ord("’"): "'",
+        ord("‘"): "'",
+        ord("“"): '"',
+        ord("”"): '"',
+    }
+    return wide | {ord(c): None for c in "\u200b\u200c\u200d\u2060\ufeff\u00ad"}
+
+
+_TABLE = _table()
+_SUPERSCRIPT = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
+_UNIT_POWER = re.compile(r"(?<=[A-Za-z])\s?(?:\^\{?[23]\}?|[²³])")
+_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*([^{}]*?)\s*\}\s*\{\s*([^{}]*?)\s*\}|(\d)\s*(\d))")
+_WRAPPER = re.compile(
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|boxed|fbox|emph)\s*\{([^{}]*)\}"
+)
+_TAG = re.compile(r"</?(?:s|b|i|em|strong|answer)>|<\|[^|<>]{1,30}\|>")
+_LATEX_WORDS = [
+    (re.compile(r"\\[,;:!> ]|\\q?quad\b|~"), " "),
+    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\\(?:left|right|displaystyle)\b"), ""),
+    (re.compile(r"\\[()\[\]]"), " "),
+    (re.compile(r"\\([%$#&_{}])"), r"\1"),
+    (re.compile(r"\\(?:times|cdot)\b"), "×"),
+    (re.compile(r"\^\s*\{?\\circ\b\}?|\\degree\b"), "°"),
+    (re.compile(r"\\(?:pounds|euro)\b"), "£"),
+]
+
+
+def plain(text: str) -> str:
+    """Return ``text`` in ASCII where it has an equivalent there, without markup and special tokens.
+
+    Digits of every script, minus signs, spaces and quotes become ASCII; vulgar fractions become ``1/2``,
+    superscripts ``^{3}``, powers of units are dropped; LaTeX text wrappers and simple fractions are resolved.
+    """
+    if not text.isascii():
+        text = _UNIT_POWER.sub("", text)
+        text = _SUPERSCRIPT.sub(
+            lambda match: f"^{{{''.join(map(_SUPERSCRIPTS.__getitem__, match[0]))}}}", text
+        )
+        text = text.translate(_TABLE)
+    elif "^" in text:
+        text = _UNIT_POWER.sub("", text)
+    if "<" in text:
+        text = _TAG.sub("", text)
+    return _without_latex(text) if "\\" in text or "{" in text else text
+
+
+def _without_latex(text: str) -> str:
+    for _ in range(3):
+        text = _WRAPPER.sub(r" \1 ", text)
+    text = _FRACTION.sub(_fraction, text)
+    for pattern, replacement in _LATEX_WORDS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _fraction(match: re.Match[str]) -> str:
+    above, below = (match[1], match[2]) if match[3] is None else (match[3], match[4])
+    whole_before = match.start() > 0 and match.string[match.start() - 1].isdigit()
+    return f"{' ' if whole_before else ''}{above}/{below}"
