@@ -1,0 +1,146 @@
+"""Reading rows from files: JSON lines, CSV and Parquet, with every broken row named by its number."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow
+from pyarrow import parquet
+
+from adastar_core.errors import DataError
+
+SUFFIXES = (".jsonl", ".csv", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a data file.
+
+    Attributes:
+        source: The file, or the name on the hub and its split.
+        number: 1-based; for text files the line that it starts on.
+        values: The fields as the file has them.
+    """
+
+    source: str
+    number: int
+    values: Mapping[str, object]
+
+    def broken(self, what: str) -> DataError:
+        """Return the error that names this row."""
+        return DataError(f"{self.source}, row {self.number}: {what}")
+
+    def value(self, field: str) -> object:
+        """Return a field's value; ``"question.stem"`` looks into a nested field.
+
+        Raises:
+            DataError: The row has no such field, or it is null.
+        """
+        value: object = self.values
+        for name in field.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None:
+            there = ", ".join(map(str, self.values))
+            raise self.broken(
+                f"the field {field!r} is missing or null (fields: {there}). Mend the row or name another field."
+            )
+        return value
+
+    def text(self, field: str) -> str:
+        """Return a field as text without surrounding white space; numbers are written out.
+
+        Raises:
+            DataError: The field is missing, empty, or neither text nor a number.
+        """
+        value = self.value(field)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise self.broken(f"the field {field!r} is a {type(value).__name__}, not text or a number.")
+        if not (text := str(value).strip()):
+            raise self.broken(f"the field {field!r} is empty. Fill it in or remove the row.")
+        return text
+
+    def has(self, field: str) -> bool:
+        """Return whether the row has this top-level field with a value."""
+        return self.values.get(field) is not None
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a local file, in its order.
+
+    Raises:
+        DataError: The file is missing, of an unknown kind, empty, or has a broken or an empty line.
+    """
+    readers = {".jsonl": _json_lines, ".csv": _csv_lines, ".parquet": _parquet_rows}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: cannot read this kind of file. Give one of {', '.join(SUFFIXES)}.")
+    try:
+        rows = list(reader(path))
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror or error}). Check the path and its permissions."
+        ) from error
+    if not rows:
+        raise DataError(f"{path}: holds no rows. Give a file with at least one observation.")
+    return rows
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield numbered lines without their ends; an undecodable one is named."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise Row(str(path), number, {}).broken(
+                    f"not UTF-8 ({error.reason}). Save the file as UTF-8."
+                ) from error
+            yield number, text.rstrip("\r\n")
+
+
+def _json_lines(path: Path) -> Iterator[Row]:
+    for number, line in _lines(path):
+        row = Row(str(path), number, {})
+        if not line.strip():
+            raise row.broken("the line is empty. Remove it.")
+        try:
+            values = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise row.broken(f"not a JSON object ({error}). Mend or remove the line.") from error
+        if not isinstance(values, dict):
+            raise row.broken(f"a JSON {type(values).__name__}, not an object. Write one object per line.")
+        yield Row(str(path), number, values)
+
+
+def _csv_lines(path: Path) -> Iterator[Row]:
+    reader = csv.reader((f"{line}\n" for _, line in _lines(path)), strict=True)
+    header: list[str] | None = None
+    start = 1
+    try:
+        for cells in reader:
+            row = Row(str(path), start, {})
+            if not any(cells):
+                raise row.broken("the line is empty. Remove it.")
+            if header is None:
+                header = cells
+            elif len(cells) != len(header):
+                raise row.broken(
+                    f"{len(cells)} cells under {len(header)} column names. Mend or remove the line."
+                )
+            else:
+                yield Row(str(path), start, dict(zip(header, cells, strict=True)))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise Row(str(path), start, {}).broken(f"not CSV ({error}). Mend or remove the line.") from error
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    try:
+        with parquet.ParquetFile(path) as file:
+            batches = [batch.to_pylist() for batch in file.iter_batches()]
+    except pyarrow.ArrowInvalid as error:
+        raise DataError(f"{path}: not a Parquet file ({error}). Write it again.") from error
+    for number, values in enumerate((row for batch in batches for row in batch), start=1):
+        yield Row(str(path), number, values)

@@ -1,0 +1,149 @@
+"""Where a problem's data comes from: a file, a folder, or a name on the Hugging Face hub."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adastar_core.errors import DataError
+from adastar_core.problems.rows import SUFFIXES, Row, read_rows
+from adastar_core.records import Split
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+_WORDS = {
+    Split.TRAIN: {"train"},
+    Split.TEST: {"test"},
+    Split.VALIDATION: {"validation", "valid", "val", "dev"},
+}
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A data set on the hub: its name, its configuration, and what its splits are called."""
+
+    name: str
+    subset: str | None = None
+    splits: tuple[tuple[Split, str], ...] = tuple((split, split.value) for split in Split)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to read.
+
+    Attributes:
+        path: A file, a folder or a hub name.
+        subset: The hub data set's configuration; ``None`` takes its only one.
+        parts: File or hub split of a part of the data, where it is not found by its name.
+    """
+
+    path: str
+    subset: str | None
+    parts: tuple[tuple[Split, str], ...]
+
+    def read(self) -> dict[Split, list[Row]]:
+        """Return the rows of every part that is there; the training part always is.
+
+        Raises:
+            DataError: Nothing is at the path, a part is missing, or a file is broken.
+        """
+        path = Path(self.path).expanduser()
+        if path.is_dir() and any(
+            (path / name).exists() for name in ("dataset_dict.json", "dataset_info.json")
+        ):
+            return self._from_datasets(saved=path)
+        if path.is_dir():
+            return self._from_folder(path)
+        if path.exists():
+            return self._from_file(path)
+        if _HUB_NAME.fullmatch(self.path) and path.suffix.lower() not in SUFFIXES:
+            return self._from_datasets(saved=None)
+        raise DataError(
+            f"{self.path}: there is no such file or folder. Set problem.path to where the data lies."
+        )
+
+    def _from_file(self, path: Path) -> dict[Split, list[Row]]:
+        parts = dict(self.parts)
+        if Split.TRAIN in parts:
+            raise DataError(
+                f"problem.train ({parts[Split.TRAIN]}) is only for a folder; {path} is a file. Leave it out."
+            )
+        return {Split.TRAIN: read_rows(path)} | self._named_files(path.parent)
+
+    def _from_folder(self, folder: Path) -> dict[Split, list[Row]]:
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+        found = (
+            dict.fromkeys(files, Split.TRAIN)
+            if len(files) == 1
+            else {file: _split_of(file) for file in files}
+        )
+        parts: dict[Split, list[Row]] = {}
+        for split in Split:
+            mine = [file for file, its in found.items() if its is split]
+            if split not in dict(self.parts) and mine:
+                parts[split] = [row for file in _one_or_shards(mine, split) for row in read_rows(file)]
+        parts |= self._named_files(folder)
+        if Split.TRAIN not in parts:
+            names = ", ".join(file.name for file in files) or "no data files"
+            raise DataError(
+                f"{folder}: no training file among {names}. Set problem.train to the one that is."
+            )
+        return parts
+
+    def _named_files(self, folder: Path) -> dict[Split, list[Row]]:
+        """Read the parts that the settings name, relative to the folder or else to where the process runs."""
+        beside = {split: folder / Path(name).expanduser() for split, name in self.parts}
+        return {
+            split: read_rows(beside[split] if beside[split].exists() else Path(name))
+            for split, name in self.parts
+        }
+
+    def _from_datasets(self, saved: Path | None) -> dict[Split, list[Row]]:
+        loaded = _load(self.path, self.subset, saved)
+        wanted = dict(HubSource(self.path).splits) | dict(self.parts)
+        parts: dict[Split, list[Row]] = {}
+        for split, name in wanted.items():
+            if name in loaded:
+                where = f"{self.path}:{name}"
+                parts[split] = [
+                    Row(where, number, values) for number, values in enumerate(loaded[name], start=1)
+                ]
+            elif split is Split.TRAIN or split in dict(self.parts):
+                there = ", ".join(map(str, loaded))
+                raise DataError(
+                    f"{self.path}: has no split {name!r}, only {there}. Set problem.{split.value} to one of them."
+                )
+        return parts
+
+
+def _load(name: str, subset: str | None, saved: Path | None) -> "DatasetDict":
+    from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+
+    try:
+        loaded: Dataset | DatasetDict = (
+            load_dataset(name, subset) if saved is None else load_from_disk(str(saved))
+        )
+    except (OSError, ValueError) as error:
+        where = "on the Hugging Face hub" if saved is None else "as a saved data set"
+        raise DataError(
+            f"{name}: no such file or folder, and it cannot be loaded {where} ({str(error).splitlines()[0]}). "
+            "Set problem.path to a file, a folder, or the name of a data set that can be reached."
+        ) from error
+    return loaded if isinstance(loaded, DatasetDict) else DatasetDict({"train": loaded})
+
+
+def _split_of(file: Path) -> Split | None:
+    words = set(re.split(r"[^a-z0-9]+", file.stem.lower()))
+    return next((split for split, names in _WORDS.items() if words & names), None)
+
+
+def _one_or_shards(files: list[Path], split: Split) -> list[Path]:
+    if len(files) > 1 and not all(_SHARD.search(file.stem) for file in files):
+        names = ", ".join(file.name for file in files)
+        raise DataError(
+            f"{files[0].parent}: {names} all look like the {split.value} part. Set problem.{split.value} to one."
+        )
+    return files
