@@ -55,7 +55,7 @@ MethodSettings = Annotated[AdaStarSettings | RandomSettings, Field(discriminator
 
 
 class GeneratorSettings(Settings):
-    """How rationales are sampled."""
+    """The engine that samples rationales, and its decoding."""
 
     type: Literal["auto", "transformers"] = setting(
         "auto", 0, "Engine", "What generates: auto picks what suits the machine."

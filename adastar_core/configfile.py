@@ -71,7 +71,7 @@ def explain(error: ValidationError) -> str:
     """Return a validation error in the user's terms: each key, its value, and what is wrong with it."""
     lines = []
     for detail in error.errors(include_url=False):
-        key = ".".join(str(part) for part in detail["loc"])
+        key = _dotted(detail["loc"])
         if detail["type"] == "extra_forbidden":
             lines.append(f"unknown configuration key {key!r}{_suggestion(key)}")
         elif detail["type"] == "value_error":
@@ -105,15 +105,16 @@ def _schema_keys(schema: Mapping[str, object]) -> set[str]:
     return walk(dict(schema), "")
 
 
+def _dotted(location: tuple[int | str, ...]) -> str:
+    """Return the key of a validation error without the tag of the union that it lies in."""
+    parts = [str(part) for part in location]
+    if parts and parts[0] in ("problem", "method") and len(parts) > 2:
+        del parts[1]
+    return ".".join(parts)
+
+
 def _suggestion(key: str) -> str:
-    """Return ``; did you mean ...?`` for a misspelt key. A union's tag inside ``key`` is left out."""
-    parts = key.split(".")
-    plain = {key, ".".join(parts[:1] + parts[2:])}
-    near = [
-        match
-        for one in sorted(plain)
-        for match in difflib.get_close_matches(one, known_keys(), n=1, cutoff=0.6)
-    ]
+    near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else "; --dry-run prints all keys of a valid configuration"
 
 

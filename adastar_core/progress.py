@@ -1,0 +1,54 @@
+"""How stages tell whoever runs them how far they are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Bar(Protocol):
+    """The progress of one stage."""
+
+    def advance(self, done: int, tokens: int = 0) -> None:
+        """Count ``done`` more units, and the tokens that they took."""
+        ...
+
+
+class Progress(Protocol):
+    """Shows stages as they go."""
+
+    def stage(self, name: str, total: int, unit: str) -> "BarContext":
+        """Open a bar of ``total`` units for the length of a ``with`` block."""
+        ...
+
+    def line(self, text: str) -> None:
+        """Show one line of text."""
+        ...
+
+
+class BarContext(Protocol):
+    """A context manager that yields a :class:`Bar`."""
+
+    def __enter__(self) -> Bar:
+        """Open the bar."""
+        ...
+
+    def __exit__(self, *error: object) -> bool | None:
+        """Close the bar."""
+        ...
+
+
+class _NoBar:
+    def advance(self, done: int, tokens: int = 0) -> None:
+        pass
+
+
+class Silent:
+    """Shows nothing: for notebooks, tests and workers whose progress is read from the database."""
+
+    @contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:  # noqa: ARG002 (the protocol's signature)
+        """Yield a bar that shows nothing."""
+        yield _NoBar()
+
+    def line(self, text: str) -> None:
+        """Drop the line."""

@@ -1,0 +1,117 @@
+"""Configuration: every bad input names the key and the fix, and every field is classified."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adastar_core import configfile
+from adastar_core.config import MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
+from adastar_core.errors import ConfigError
+from adastar_core.problems.arithmetic import ArithmeticSettings
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["atempts=3"], ["'atempts'", "did you mean 'attempts'"]),
+        (["trainer.lerning_rate=1"], ["'trainer.lerning_rate'", "did you mean 'trainer.learning_rate'"]),
+        (["attempts=0"], ["attempts = 0", "greater than or equal to 1"]),
+        (["schedule.growth=0.9"], ["schedule.growth = 0.9", "greater than or equal to 1"]),
+        (["seed=-1"], ["seed = -1"]),
+        (["rationalize=true", "attempts=1"], ["rationalize", "attempts", "at least 2"]),
+        (["rationalize=true", "attempt_mode=independent"], ["rationalize", "attempt_mode"]),
+        (["trainer.micro_batch_size=3", "trainer.batch_size=8"], ["batch_size (8)", "micro_batch_size (3)"]),
+        (["method=nosuch"], ["method", "nosuch"]),
+        (["attempts"], ["--set 'attempts'", "key.path=value"]),
+    ],
+)
+def test_bad_values_name_the_key_and_the_fix(overrides: list[str], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configfile.resolve({}, overrides)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+    assert caught.value.exit_status == 2
+
+
+def test_overrides_reach_into_groups() -> None:
+    config = configfile.resolve(
+        {"problem": "arithmetic"},
+        ["problem.max_digits=3", "method=random", "trainer.learning_rate=3e-4", "iterations=2"],
+    )
+    assert isinstance(config.problem, ArithmeticSettings)
+    assert (config.problem.max_digits, config.method.type, config.trainer.learning_rate) == (
+        3,
+        "random",
+        3e-4,
+    )
+
+
+def test_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="quickstart"):
+        configfile.load_preset("quikstart")
+
+
+def test_every_preset_resolves_and_says_what_it_is() -> None:
+    assert configfile.preset_names()[0] == configfile.DEFAULT_PRESET
+    for name in configfile.preset_names():
+        configfile.resolve(configfile.load_preset(name))
+        assert len(configfile.preset_summary(name)) > 10
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", "a: [1", ""])
+def test_files_that_are_no_configuration(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=r"mine\.yaml"):
+        configfile.load_file(path)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.yaml"):
+        configfile.load_file(tmp_path / "absent.yaml")
+
+
+def test_a_digest_covers_every_field_but_the_listed_ones() -> None:
+    flat = flatten(RunConfig().model_dump(mode="json"))
+    assert set(MAY_GROW) | set(RUN_TIME_ONLY) <= set(flat)
+    assert set(RunConfig().identity()) == set(flat) - set(MAY_GROW) - set(RUN_TIME_ONLY)
+
+
+@pytest.mark.parametrize(
+    ("override", "same"),
+    [("generator.batch_size=7", True), ("iterations=99", True), ("patience=1", True), ("home=/elsewhere", True),
+     ("generator.dtype=float64", False), ("seed=1", False), ("method.power=1", False), ("problem.max_digits=4", False)],
+)  # fmt: skip
+def test_what_makes_another_run(override: str, same: bool) -> None:
+    assert (configfile.resolve({}, [override]).sha256() == RunConfig().sha256()) == same
+
+
+def test_the_database_password_is_never_shown() -> None:
+    config = RunConfig(database_url="postgresql://me:hunter2@host/db")  # type: ignore[arg-type]
+    assert "hunter2" not in config.model_dump_json() + repr(config) + str(config.model_dump(mode="json"))
+
+
+@given(st.integers(1, 500), st.floats(1, 3), st.integers(1, 30), st.integers(1, 64))
+def test_beta_is_the_paper_s(first: int, growth: float, iteration: int, batch: int) -> None:
+    config = RunConfig.model_validate(
+        {"schedule": {"first_steps": first, "growth": growth}, "trainer": {"batch_size": batch}}
+    )
+    assert config.beta(iteration) == int(first * growth ** (iteration - 1)) * batch
+
+
+def test_paper_schedule() -> None:
+    betas = [RunConfig().beta(iteration) for iteration in range(1, 9)]
+    assert betas == [320, 384, 456, 552, 656, 792, 952, 1144]
+
+
+def test_every_field_has_a_title_a_description_and_its_own_position() -> None:
+    schema = RunConfig.model_json_schema()
+    for definition in [schema, *schema["$defs"].values()]:
+        fields = {name: field for name, field in definition.get("properties", {}).items() if name != "type"}
+        positions = [field.get("position") for field in fields.values()]
+        assert None not in positions, definition["title"]
+        assert len(set(positions)) == len(positions), definition["title"]
+        assert all(field.get("description") and field.get("title") for field in fields.values()), definition[
+            "title"
+        ]
