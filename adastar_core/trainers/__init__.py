@@ -1,0 +1,63 @@
+"""Trainers: fine-tune a model on the accepted rationales of an iteration (D+ of the paper).
+
+``sft.finetune`` trains; these are the records that it takes and returns. Importing them does not import torch.
+"""
+
+from dataclasses import dataclass
+
+from adastar_core.checkpoints import Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingExample:
+    """One accepted rationale.
+
+    Attributes:
+        prompt: The training prompt: never hinted, without exemplars. Its tokens are not trained.
+        completion: The rationale with its answer; every token of it, and EOS after it, is trained.
+        name: What error messages call it, e.g. ``"gsm8k-17, attempt 2"``.
+    """
+
+    prompt: str
+    completion: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """One optimizer step that is done.
+
+    Attributes:
+        step: Its number, from 1.
+        steps: How many there will be.
+        loss: Mean cross-entropy of the step's trained tokens, in nats.
+        train_tokens: Tokens of the step's rows, without padding.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    train_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutcome:
+    """What a training pass came to.
+
+    Attributes:
+        checkpoint: The published checkpoint.
+        loss: Mean cross-entropy over all trained tokens, each as the model was when its step began, in nats.
+        token_accuracy: Share of trained tokens that the model ranked first, likewise: ``train_accuracy``.
+        steps: Optimizer steps.
+        train_tokens: Tokens of all rows that went through the model, prompts included, padding not.
+        padded_train_tokens: The same with the padding of each micro-batch.
+        seconds: Time that the steps took, summed over restarts; loading and saving are not in it.
+    """
+
+    checkpoint: Checkpoint
+    loss: float
+    token_accuracy: float
+    steps: int
+    train_tokens: int
+    padded_train_tokens: int
+    seconds: float

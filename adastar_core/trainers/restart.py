@@ -1,0 +1,95 @@
+"""Restart points of a training: complete or absent, and tied to the inputs they belong to.
+
+A training's work directory holds ``trainer/`` (being written), at most a few ``restart-<inputs>-<step>``
+directories, and ``outcome-<inputs>.json`` once it is done. ``<inputs>`` is a digest, so what another
+training left behind is never resumed.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from adastar_core import checkpoints
+from adastar_core.errors import CheckpointError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTotals:
+    """The sums of a finished training; see :class:`adastar_core.trainers.TrainingOutcome`."""
+
+    loss: float
+    token_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkDirectory:
+    """The restart points and the outcome of one training.
+
+    Attributes:
+        path: The directory; it belongs to this training alone.
+        inputs: Digest of everything that decides the result.
+    """
+
+    path: Path
+    inputs: str
+
+    @property
+    def scratch(self) -> Path:
+        """Return where a restart point is written before it is complete."""
+        return self.path / "trainer"
+
+    def open(self) -> None:
+        """Create the directory and remove what is half-written or belongs to other inputs."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for found in self.path.glob("restart-*"):
+            if not found.name.startswith(self._restart("")):
+                shutil.rmtree(found)
+        for outcome in self.path.glob("outcome-*"):
+            if outcome != self._outcome:
+                outcome.unlink()
+
+    def keep(self, written: Path, step: int) -> None:
+        """Make ``written`` the restart point of ``step`` and drop the earlier ones."""
+        checkpoints.publish(written, self.path / self._restart(f"{step:09d}"))
+        for earlier in self._restarts()[:-1]:
+            shutil.rmtree(earlier)
+
+    def latest(self) -> Path | None:
+        """Return the last restart point whose files are the written ones; broken ones are removed."""
+        for found in reversed(self._restarts()):
+            try:
+                return checkpoints.verify(found, checkpoints.open_checkpoint(found).sha256).path
+            except CheckpointError:
+                shutil.rmtree(found)
+        return None
+
+    def finish(self, totals: TrainingTotals) -> None:
+        """Store what the training came to, at once."""
+        values = {"loss": totals.loss, "token_accuracy": totals.token_accuracy, "seconds": totals.seconds}
+        partial = self._outcome.with_suffix(".partial")
+        partial.write_text(json.dumps(values))
+        partial.replace(self._outcome)
+
+    def totals(self) -> TrainingTotals | None:
+        """Return what :meth:`finish` stored for these inputs; ``None`` before."""
+        if not self._outcome.is_file():
+            return None
+        return TrainingTotals(**json.loads(self._outcome.read_text()))
+
+    def clean(self) -> None:
+        """Remove everything but the outcome."""
+        for directory in (self.scratch, *self._restarts()):
+            shutil.rmtree(directory, ignore_errors=True)
+
+    @property
+    def _outcome(self) -> Path:
+        return self.path / f"outcome-{self.inputs[:16]}.json"
+
+    def _restart(self, step: str) -> str:
+        return f"restart-{self.inputs[:16]}-{step}"
+
+    def _restarts(self) -> list[Path]:
+        return sorted(self.path.glob(self._restart("*")))

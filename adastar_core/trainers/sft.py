@@ -1,0 +1,167 @@
+"""Supervised fine-tuning on accepted rationales, on transformers' ``Trainer``.
+
+The loss covers completions and EOS only. Every random choice comes from a named stream and training resumes
+from restart points, so the same inputs give the same weights, byte for byte on one machine's CPU, however often the
+process was killed. Weights stay in float32, also where the arithmetic is bfloat16: small updates would be rounded
+away otherwise, more so over iterations that each start from the last one's checkpoint.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from adastar_core import checkpoints
+from adastar_core.config import TrainerSettings
+from adastar_core.errors import HomeError, ModelError
+from adastar_core.streams import stream_key
+from adastar_core.trainers import TrainingExample, TrainingOutcome
+from adastar_core.trainers.loop import Report, train
+from adastar_core.trainers.restart import WorkDirectory
+from adastar_core.trainers.rows import plan_training, tokenize
+
+
+def finetune(
+    start: Path,
+    examples: Sequence[TrainingExample],
+    settings: TrainerSettings,
+    *,
+    planned_steps: int,
+    seed: int,
+    iteration: int,
+    output: Path,
+    work: Path,
+    progress: Report = lambda _: None,
+) -> TrainingOutcome:
+    """Fine-tune ``start`` on ``examples`` and publish the result as the checkpoint ``output``.
+
+    Killed and called again with the same arguments it goes on from its last restart point; called after it
+    has finished it returns the same outcome at once.
+
+    Args:
+        start: The model directory to start from: weights, configuration and tokenizer.
+        examples: D+, in a stable order.
+        settings: How to train. ``save_every`` changes no result.
+        planned_steps: sigma_t, used where ``settings.on_exhausted`` is ``repeat``.
+        seed: The run's seed.
+        iteration: t, from 1; names the random streams together with the seed.
+        output: Where the checkpoint is to lie; also a sibling ``.<name>.partial`` is used.
+        work: A directory of this training's own, for restart points.
+        progress: Called after each step.
+
+    Raises:
+        NothingAccepted: There are no examples.
+        DataError: An example has no token to train, or too many.
+        HomeError: The disk has no room for the checkpoint and its restart points.
+        ModelError: The model or its tokenizer cannot be trained on.
+        StageError: The loss or the gradient is not finite.
+        CheckpointError: Another checkpoint lies at ``output``.
+    """
+    directory = WorkDirectory(work, _inputs(start, examples, settings, planned_steps, seed, iteration))
+    directory.open()
+    tokenizer = AutoTokenizer.from_pretrained(start, local_files_only=True)
+    rows = tokenize(examples, tokenizer, min(settings.max_length, _positions(start)))
+    plan = plan_training(rows, settings, planned_steps, seed, iteration)
+    totals = directory.totals()
+    if totals is None or not checkpoints.is_complete(output):
+        with _no_progress_bars():
+            model = _load(start)
+            _check_space(work, model.num_parameters(), restarts=plan.steps > settings.save_every)
+            torch_seed = stream_key(seed, "dropout", iteration) % 2**32
+            totals = train(model, plan, settings, torch_seed, directory, progress)
+            directory.finish(totals)
+            _publish(model, tokenizer, output)
+    directory.clean()
+    return TrainingOutcome(
+        checkpoints.open_checkpoint(output),
+        totals.loss,
+        totals.token_accuracy,
+        plan.steps,
+        sum(plan.train_tokens()),
+        plan.padded_train_tokens(),
+        totals.seconds,
+    )
+
+
+def _inputs(
+    start: Path,
+    examples: Sequence[TrainingExample],
+    settings: TrainerSettings,
+    planned_steps: int,
+    seed: int,
+    iteration: int,
+) -> str:
+    """Return the digest of everything that decides the weights."""
+    texts = [[example.prompt, example.completion] for example in examples]
+    decisive = settings.model_dump(mode="json", exclude={"save_every", "start_from"})
+    values = [checkpoints.digest_of(start), texts, decisive, planned_steps, seed, iteration]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Keep transformers from drawing its own bars while weights are loaded and saved."""
+    drawn = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _positions(start: Path) -> int:
+    """Return the longest text that the model's position embeddings allow."""
+    config = AutoConfig.from_pretrained(start, local_files_only=True).get_text_config()
+    return getattr(config, "max_position_embeddings", None) or sys.maxsize
+
+
+def _load(start: Path) -> PreTrainedModel:
+    try:
+        return AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32, local_files_only=True)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(
+            f"model: {start} cannot be loaded for training ({error}); copy its files again"
+        ) from error
+
+
+def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:
+    """Refuse to start what the disk cannot hold: the weights, and two restart points with Adam's two moments."""
+    needed_bytes = 4 * parameters * (1 + (2 * 3 if restarts else 0))
+    free_bytes = shutil.disk_usage(work).free
+    if free_bytes < needed_bytes:
+        raise HomeError(
+            f"{work} has {free_bytes / 1e9:.4f} GB free, and training needs {needed_bytes / 1e9:.4f} GB for the "
+            "checkpoint and its restart points; free some space or choose another data directory (home)"
+        )
+
+
+def _publish(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, output: Path) -> None:
+    """Save weights, configuration and tokenizer under a temporary name, then publish them.
+
+    Of the generation defaults only the token ids are kept: decoding is always explicit, and a checkpoint whose
+    sampling defaults contradict each other could not be saved.
+    """
+    partial = output.with_name(f".{output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    kept = ("bos_token_id", "eos_token_id", "pad_token_id")
+    defaults = model.generation_config
+    model.generation_config = GenerationConfig.from_dict({name: getattr(defaults, name) for name in kept})
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    checkpoints.publish(partial, output)

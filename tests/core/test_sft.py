@@ -1,0 +1,520 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from adastar_core import checkpoints
+from adastar_core.config import TrainerSettings
+from adastar_core.errors import CheckpointError, DataError, HomeError, ModelError, NothingAccepted, StageError
+from adastar_core.trainers import TrainingExample, TrainingOutcome, TrainingProgress
+from adastar_core.trainers.loop import IGNORED, collate, learning_rate_factor
+from adastar_core.trainers.rows import Row, plan_training, tokenize
+from adastar_core.trainers.sft import finetune
+from tests.support.tiny_llama import write_tiny_llama, write_tokenizer
+
+EXAMPLES = tuple(
+    TrainingExample(f"{a}+{b}=", f"{a + b}\n#### {a + b}", f"sum {a} {b}") for a in range(5) for b in range(4)
+)
+SETTINGS = TrainerSettings(learning_rate=1e-3, batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return write_tiny_llama(tmp_path_factory.mktemp("base"))
+
+
+def _finetune(
+    base: Path,
+    directory: Path,
+    settings: TrainerSettings = SETTINGS,
+    *,
+    examples: Sequence[TrainingExample] = EXAMPLES,
+    planned_steps: int = 5,
+    seed: int = 0,
+    iteration: int = 1,
+) -> TrainingOutcome:
+    return finetune(
+        base,
+        examples,
+        settings,
+        planned_steps=planned_steps,
+        seed=seed,
+        iteration=iteration,
+        output=directory / "checkpoint",
+        work=directory / "work",
+    )
+
+
+def _weights(outcome: TrainingOutcome) -> dict[str, torch.Tensor]:
+    return load_file(outcome.checkpoint.path / "model.safetensors")
+
+
+# Rows and plans
+
+
+def _rows(base: Path, examples: Sequence[TrainingExample] = EXAMPLES, max_length: int = 64) -> list[Row]:
+    return tokenize(examples, AutoTokenizer.from_pretrained(base), max_length)
+
+
+def test_the_prompt_is_masked_and_eos_is_trained(base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    (row,) = _rows(base, [TrainingExample("1+2=", "3", "one")])
+    assert tokenizer.decode(list(row.tokens)) == "1+2=3</s>"
+    batch = collate([row, Row(row.tokens[:5], 4)], padding=0)
+    trained = [
+        tokenizer.decode([token for token in labels if token != IGNORED])
+        for labels in batch["labels"].tolist()
+    ]
+    assert trained == ["3</s>", "3"]
+    assert batch["attention_mask"].tolist() == [[1] * 6, [1] * 5 + [0]]
+    assert row.trained_tokens == 2
+
+
+def test_the_prompt_keeps_the_tokens_that_generation_sees(tmp_path: Path) -> None:
+    """A byte-pair tokenizer that merges ``= 5`` across the border, were the two texts tokenised together."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {"<eos>": 0, "2": 1, "=": 2, "5": 3, "=5": 4}
+    merging = Tokenizer(models.BPE(vocabulary, [("=", "5")]))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=merging, eos_token="<eos>")
+    assert tokenizer("2=5").input_ids == [1, 4]
+    (row,) = tokenize([TrainingExample("2=", "5", "one")], tokenizer, 64)
+    assert list(row.tokens[: row.prompt_tokens]) == tokenizer("2=").input_ids == [1, 2]
+    assert row.tokens[row.prompt_tokens :] == (3, 0)
+
+
+def test_a_tokenizer_that_starts_texts_with_bos_does_so_once(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path, bos_prefix=True)
+    (row,) = tokenize([TrainingExample("1", "2", "one")], AutoTokenizer.from_pretrained(tmp_path), 64)
+    assert row.tokens == (1, 5, 6, 2)
+    assert row.prompt_tokens == 2
+
+
+def test_special_tokens_written_by_the_model_stay_text(base: Path) -> None:
+    (row,) = _rows(base, [TrainingExample("1", "2</s>3", "one")])
+    eos = AutoTokenizer.from_pretrained(base).eos_token_id
+    assert row.tokens.index(eos) == len(row.tokens) - 1
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        (TrainingExample("1+1=", "", "obs-7, attempt 2"), r"'obs-7, attempt 2' has no token to train.*''"),
+        (
+            TrainingExample("1+1=", "2" * 60, "obs-8, attempt 1"),
+            r"'obs-8, attempt 1' has 65 tokens, more than 64 .*trainer\.max_length",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_trained_are_refused_by_name(
+    base: Path, example: TrainingExample, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        _rows(base, [*EXAMPLES, example])
+
+
+def test_no_examples_are_refused(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(NothingAccepted, match="0 rationales"):
+        _finetune(base, tmp_path, examples=())
+
+
+def test_a_row_longer_than_the_model_can_take_is_refused(base: Path, tmp_path: Path) -> None:
+    example = TrainingExample("1=", "1" * 300, "obs-9")
+    with pytest.raises(DataError, match="'obs-9' has 303 tokens, more than 256"):
+        _finetune(base, tmp_path, examples=[example])
+
+
+def _plan_rows(count: int) -> list[Row]:
+    return [Row((number,) * (number + 2), 1) for number in range(count)]
+
+
+@pytest.mark.parametrize(("count", "steps"), [(1, 1), (8, 1), (9, 2), (24, 3)])
+def test_shrink_trains_every_row_once(count: int, steps: int) -> None:
+    plan = plan_training(
+        _plan_rows(count), TrainerSettings(batch_size=8), planned_steps=2, seed=0, iteration=1
+    )
+    assert plan.steps == steps
+    assert sorted(plan.rows, key=lambda row: row.tokens) == _plan_rows(count)
+
+
+@pytest.mark.parametrize(("count", "rows"), [(3, 16), (16, 16), (17, 17)])
+def test_repeat_fills_the_planned_steps_evenly(count: int, rows: int) -> None:
+    settings = TrainerSettings(batch_size=8, on_exhausted="repeat")
+    plan = plan_training(_plan_rows(count), settings, planned_steps=2, seed=0, iteration=1)
+    uses = [plan.rows.count(row) for row in _plan_rows(count)]
+    assert len(plan.rows) == rows
+    assert max(uses) - min(uses) <= 1
+
+
+def test_every_pass_iteration_and_seed_has_its_own_order() -> None:
+    settings = TrainerSettings(batch_size=10, on_exhausted="repeat")
+    orders = {
+        plan_training(_plan_rows(20), settings, 2, seed, t).rows for seed in range(3) for t in range(1, 4)
+    }
+    assert len(orders) == 9
+    plan = plan_training(_plan_rows(20), settings, planned_steps=4, seed=0, iteration=1)
+    assert plan.rows[:20] != plan.rows[20:]
+    assert plan == plan_training(_plan_rows(20), settings, planned_steps=4, seed=0, iteration=1)
+
+
+def test_tokens_are_counted_with_and_without_padding() -> None:
+    rows = (Row((1,) * 4, 2), Row((1,) * 7, 2), Row((1,) * 3, 1), Row((1,) * 2, 0))
+    settings = TrainerSettings(batch_size=4, micro_batch_size=2)
+    plan = plan_training(rows, settings, planned_steps=1, seed=0, iteration=1)
+    lengths = [len(row.tokens) for row in plan.rows]
+    assert plan.train_tokens() == [16]
+    assert plan.trained_tokens() == [2 + 5 + 2 + 1]
+    assert plan.padded_train_tokens() == 2 * max(lengths[:2]) + 2 * max(lengths[2:])
+
+
+# The schedule
+
+
+@pytest.mark.parametrize(
+    ("decay", "factors"),
+    [
+        ("constant", [0.5, 1.0, 1.0, 1.0, 1.0]),
+        ("linear", [0.5, 1.0, 1.0, 2 / 3, 1 / 3]),
+        ("cosine", [0.5, 1.0, 1.0, 0.75, 0.25]),
+    ],
+)
+def test_the_learning_rate_warms_up_and_decays(decay: str, factors: list[float]) -> None:
+    settings = SETTINGS.model_copy(update={"warmup_steps": 2, "decay": decay})
+    assert [learning_rate_factor(step, 5, settings) for step in range(5)] == pytest.approx(factors)
+
+
+def test_a_warm_up_longer_than_the_training_stays_below_the_peak() -> None:
+    settings = TrainerSettings(warmup_steps=100)
+    assert [learning_rate_factor(step, 40, settings) for step in (0, 39)] == pytest.approx([0.01, 0.4])
+
+
+# Training
+
+
+def test_training_learns_and_reports(base: Path, tmp_path: Path) -> None:
+    settings = TrainerSettings(learning_rate=1e-2, batch_size=4, on_exhausted="repeat")
+    seen: list[TrainingProgress] = []
+    outcome = finetune(
+        base,
+        EXAMPLES,
+        settings,
+        planned_steps=60,
+        seed=0,
+        iteration=1,
+        output=tmp_path / "checkpoint",
+        work=tmp_path / "work",
+        progress=seen.append,
+    )
+    assert [line.step for line in seen] == list(range(1, 61))
+    assert {line.steps for line in seen} == {60}
+    assert seen[-1].loss < 1 < 3 < seen[0].loss
+    assert sum(line.train_tokens for line in seen) == outcome.train_tokens
+    assert outcome.padded_train_tokens >= outcome.train_tokens
+    assert 0.5 < outcome.token_accuracy < 1
+    assert outcome.seconds > 0
+    model = AutoModelForCausalLM.from_pretrained(outcome.checkpoint.path)
+    tokenizer = AutoTokenizer.from_pretrained(outcome.checkpoint.path)
+    prompt = tokenizer("2+3=", return_tensors="pt")
+    text = model.generate(**prompt, max_new_tokens=20, do_sample=False)[0]
+    assert text[-1] == tokenizer.eos_token_id
+
+
+def test_the_outcome_of_one_step_is_what_the_untrained_model_says(base: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"batch_size": len(EXAMPLES), "micro_batch_size": 5})
+    outcome = _finetune(base, tmp_path, settings)
+    model, losses, hits = AutoModelForCausalLM.from_pretrained(base), [], []
+    for row in _rows(base):
+        scores = model(input_ids=torch.tensor([row.tokens])).logits[0, row.prompt_tokens - 1 : -1].detach()
+        targets = torch.tensor(row.tokens[row.prompt_tokens :])
+        losses += torch.nn.functional.cross_entropy(scores, targets, reduction="none").tolist()
+        hits += (scores.argmax(-1) == targets).tolist()
+    assert outcome.steps == 1
+    assert outcome.loss == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+    assert outcome.token_accuracy == sum(hits) / len(hits)
+
+
+@pytest.mark.parametrize("count", [20, 18])
+def test_micro_batches_change_no_result(base: Path, tmp_path: Path, count: int) -> None:
+    """Also with a last batch that the micro-batches do not divide."""
+    plain = SETTINGS.model_copy(update={"batch_size": 8, "learning_rate": 1e-4})
+    whole = _finetune(base, tmp_path / "whole", plain, examples=EXAMPLES[:count])
+    split = _finetune(
+        base, tmp_path / "split", plain.model_copy(update={"micro_batch_size": 2}), examples=EXAMPLES[:count]
+    )
+    assert (whole.steps, whole.train_tokens) == (split.steps, split.train_tokens) == (3, whole.train_tokens)
+    assert whole.loss == pytest.approx(split.loss, rel=1e-5)
+    assert whole.token_accuracy == split.token_accuracy
+    start = load_file(base / "model.safetensors")
+    for name, weight in _weights(whole).items():
+        moved = (weight - start[name]).abs().max()
+        assert (weight - _weights(split)[name]).abs().max() < 0.05 * moved, name
+
+
+def test_weight_decay_is_applied_and_decoupled(base: Path, tmp_path: Path) -> None:
+    """One step: matrices lose exactly rate * decay of themselves more; norms lose nothing."""
+    settings = SETTINGS.model_copy(update={"batch_size": 20, "weight_decay": 0.0})
+    decay = settings.model_copy(update={"weight_decay": 0.5})
+    plain, decayed = (
+        _weights(_finetune(base, tmp_path / "0", settings)),
+        _weights(_finetune(base, tmp_path / "1", decay)),
+    )
+    start = load_file(base / "model.safetensors")
+    for name, weight in plain.items():
+        expected = 0.0 if "norm" in name else 1e-3 * 0.5 * start[name]
+        torch.testing.assert_close(
+            weight - decayed[name], torch.zeros_like(weight) + expected, atol=1e-7, rtol=1e-3
+        )
+
+
+def test_gradients_are_clipped(base: Path, tmp_path: Path) -> None:
+    """Adam's step hardly depends on the gradient's scale, so its first moments are looked at."""
+    settings = SETTINGS.model_copy(update={"save_every": 2, "max_grad_norm": 1e-3})
+    with pytest.raises(KeyboardInterrupt):
+        _interrupt_after(3, base, tmp_path, settings)
+    (restart,) = (tmp_path / "work").glob("restart-*")
+    state = torch.load(restart / "optimizer.pt", weights_only=True)["state"].values()
+    total = sum(float(moments["exp_avg"].square().sum()) for moments in state) ** 0.5
+    assert 0 < total <= 0.19 * 1e-3 * 1.001  # 0.9 * 0.1 + 0.1 times the bound after two steps
+
+
+def test_bfloat16_arithmetic_keeps_float32_weights(base: Path, tmp_path: Path) -> None:
+    full = _finetune(base, tmp_path / "full")
+    half = _finetune(base, tmp_path / "half", SETTINGS.model_copy(update={"dtype": "bfloat16"}))
+    again = _finetune(base, tmp_path / "again")
+    assert {weight.dtype for weight in _weights(half).values()} == {torch.float32}
+    assert half.loss == pytest.approx(full.loss, rel=0.01)
+    assert half.loss != full.loss
+    assert again.checkpoint.sha256 == full.checkpoint.sha256
+
+
+def test_a_training_that_diverges_publishes_nothing(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"diverged at step \d of 5.*lower trainer\.learning_rate"):
+        _finetune(base, tmp_path, SETTINGS.model_copy(update={"learning_rate": 1e30}))
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_a_disk_without_room_for_restart_points_is_refused_first(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 2**40 - 10**5, 10**5))
+    with pytest.raises(
+        HomeError, match=r"work has 0\.0001 GB free, and training needs 0\.0007 GB.*data directory"
+    ):
+        _finetune(base, tmp_path, SETTINGS.model_copy(update={"save_every": 2}))
+    assert not (tmp_path / "checkpoint").exists()
+    assert _finetune(base, tmp_path).steps == 5
+
+
+def test_broken_weights_are_one_clear_error(tmp_path: Path) -> None:
+    broken = write_tiny_llama(tmp_path / "base")
+    (broken / "model.safetensors").write_bytes(b"\xff" * 64)
+    with pytest.raises(ModelError, match="cannot be loaded for training"):
+        _finetune(broken, tmp_path)
+
+
+# What is written
+
+
+def test_a_checkpoint_holds_weights_configuration_and_tokenizer_only(base: Path, tmp_path: Path) -> None:
+    outcome = _finetune(base, tmp_path, SETTINGS.model_copy(update={"save_every": 2}))
+    names = {path.name for path in outcome.checkpoint.path.iterdir()}
+    assert names == {
+        "config.json",
+        "generation_config.json",
+        "manifest.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    left = [path.name for path in tmp_path.rglob("*") if outcome.checkpoint.path not in (path, *path.parents)]
+    assert len(left) == 2
+    assert left[0] == "work"
+    assert left[1].startswith("outcome-")
+    assert "temperature" not in json.loads((outcome.checkpoint.path / "generation_config.json").read_text())
+
+
+def test_a_checkpoint_is_a_start_for_the_next_iteration(base: Path, tmp_path: Path) -> None:
+    first = _finetune(base, tmp_path / "1", iteration=1)
+    second = _finetune(first.checkpoint.path, tmp_path / "2", iteration=2)
+    assert second.loss < first.loss
+    assert checkpoints.verify(second.checkpoint.path, second.checkpoint.sha256) == second.checkpoint
+    tokenizers = [(path / "tokenizer.json").read_bytes() for path in (base, second.checkpoint.path)]
+    assert tokenizers[0] == tokenizers[1]
+
+
+def test_the_same_inputs_give_the_same_bytes_wherever_they_are_written(base: Path, tmp_path: Path) -> None:
+    one = _finetune(base, tmp_path / "one")
+    torch.manual_seed(1234)
+    two = _finetune(base, tmp_path / "a" / "longer" / "way")
+    other = _finetune(base, tmp_path / "other", iteration=2)
+    assert one.checkpoint.sha256 == two.checkpoint.sha256 != other.checkpoint.sha256
+    assert (one.loss, one.token_accuracy) == (two.loss, two.token_accuracy)
+
+
+def test_nothing_is_printed(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _finetune(base, tmp_path)
+    assert capfd.readouterr() == ("", "")
+
+
+# Interruption
+
+
+class _Interrupt:
+    """Raises like Ctrl-C after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def __call__(self, progress: TrainingProgress) -> None:
+        if progress.step == self.steps:
+            raise KeyboardInterrupt
+
+
+def _interrupt_after(steps: int, base: Path, directory: Path, settings: TrainerSettings) -> None:
+    finetune(
+        base,
+        EXAMPLES,
+        settings,
+        planned_steps=5,
+        seed=0,
+        iteration=1,
+        output=directory / "checkpoint",
+        work=directory / "work",
+        progress=_Interrupt(steps),
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingOutcome:
+    return _finetune(base, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("micro", [None, 2])
+def test_an_interrupted_training_ends_as_an_undisturbed_one(
+    base: Path, tmp_path: Path, stop: int, micro: int | None
+) -> None:
+    settings = SETTINGS.model_copy(update={"micro_batch_size": micro, "decay": "linear", "warmup_steps": 1})
+    whole = _finetune(base, tmp_path / "whole", settings)
+    often = settings.model_copy(update={"save_every": 2})
+    with pytest.raises(KeyboardInterrupt):
+        _interrupt_after(stop, base, tmp_path, often)
+    seen: list[int] = []
+    resumed = finetune(
+        base,
+        EXAMPLES,
+        often,
+        planned_steps=5,
+        seed=0,
+        iteration=1,
+        output=tmp_path / "checkpoint",
+        work=tmp_path / "work",
+        progress=lambda line: seen.append(line.step),
+    )
+    assert seen[0] == (stop - 1) // 2 * 2 + 1
+    assert resumed.checkpoint.sha256 == whole.checkpoint.sha256
+    assert (resumed.loss, resumed.token_accuracy) == (whole.loss, whole.token_accuracy)
+
+
+def test_a_finished_training_is_not_done_again(base: Path, tmp_path: Path) -> None:
+    first = _finetune(base, tmp_path)
+    written = (tmp_path / "checkpoint" / "model.safetensors").stat().st_mtime_ns
+    assert _finetune(base, tmp_path) == first
+    assert (tmp_path / "checkpoint" / "model.safetensors").stat().st_mtime_ns == written
+
+
+def test_a_checkpoint_whose_outcome_was_lost_is_trained_again_and_found_equal(
+    base: Path, tmp_path: Path
+) -> None:
+    first = _finetune(base, tmp_path)
+    next((tmp_path / "work").glob("outcome-*")).unlink()
+    assert _finetune(base, tmp_path).checkpoint == first.checkpoint
+
+
+def test_another_training_never_resumes_or_overwrites_this_one(base: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"save_every": 2})
+    with pytest.raises(KeyboardInterrupt):
+        _interrupt_after(3, base, tmp_path, settings)
+    other = _finetune(base, tmp_path, settings, seed=1)
+    assert other.checkpoint.sha256 == _finetune(base, tmp_path / "fresh", settings, seed=1).checkpoint.sha256
+    with pytest.raises(CheckpointError, match="exists already with other files"):
+        _finetune(base, tmp_path, settings, seed=2)
+
+
+def test_a_damaged_restart_point_is_not_used(
+    base: Path, tmp_path: Path, undisturbed: TrainingOutcome
+) -> None:
+    settings = SETTINGS.model_copy(update={"save_every": 2})
+    with pytest.raises(KeyboardInterrupt):
+        _interrupt_after(5, base, tmp_path, settings)
+    (restart,) = (tmp_path / "work").glob("restart-*")
+    with (restart / "optimizer.pt").open("r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        file.write(b"\0" * 50)
+    assert _finetune(base, tmp_path, settings).checkpoint.sha256 == undisturbed.checkpoint.sha256
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from tests.core.test_sft import EXAMPLES, SETTINGS, finetune
+
+torch.set_num_threads(1)
+base, directory, places = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+watched = ("adastar_core.checkpoints", "adastar_core.trainers.restart", "adastar_core.trainers.sft")
+
+def train(where, kill_at):
+    calls = 0
+    def count(frame, event, argument):
+        nonlocal calls
+        if event == "call" and frame.f_globals.get("__name__") in watched:
+            calls += 1
+            if calls == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.setprofile(count)
+    finetune(base, EXAMPLES, SETTINGS.model_copy(update={"save_every": 2}), planned_steps=5, seed=0, iteration=1,
+             output=where / "checkpoint", work=where / "work")
+    sys.setprofile(None)
+    return calls
+
+def in_a_child(where, kill_at):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, str(train(where, kill_at)).encode())
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    return os.read(reader, 20) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+
+calls = int(in_a_child(directory / "whole", 0))
+for place in range(places):
+    died = in_a_child(directory / str(place), 1 + calls * place // places)
+    assert died == -signal.SIGKILL, died
+"""
+
+
+@pytest.mark.slow
+def test_kill_minus_nine_at_every_kind_of_write_changes_nothing(
+    base: Path, tmp_path: Path, undisturbed: TrainingOutcome
+) -> None:
+    """The process dies inside publishing, keeping and finishing, at places spread over all calls of them."""
+    places = 8
+    command = [sys.executable, "-c", KILLED, str(base), str(tmp_path), str(places)]
+    subprocess.run(command, check=True, timeout=300)
+    for place in range(places):
+        directory = tmp_path / str(place)
+        resumed = _finetune(base, directory, SETTINGS.model_copy(update={"save_every": 2}))
+        assert resumed.checkpoint.sha256 == undisturbed.checkpoint.sha256
+        assert (resumed.loss, resumed.token_accuracy) == (undisturbed.loss, undisturbed.token_accuracy)
+        assert not list(directory.glob(".*"))
