@@ -1,0 +1,113 @@
+"""Opens the database: which one, with what limits, and its schema brought up to date.
+
+The database is PostgreSQL 14 or newer, reached through psycopg2. Every session has limits, so that a hung
+process cannot hold others up for ever.
+"""
+
+import os
+from pathlib import Path
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from adastar_core.errors import DatabaseError
+from adastar_core.store.local import start_local_postgres
+from adastar_core.store.migrate import migrate
+from adastar_core.store.urls import parse_url, shown, without_secrets
+
+_LOCAL_DATABASE = "adastar"
+_OLDEST_SERVER = 140000
+_DUPLICATE_DATABASE = "42P04"
+_CONNECT_ARGUMENTS: dict[str, str | int] = {
+    "connect_timeout": 4,
+    "application_name": "adastar",
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+}
+_SESSION_SETTINGS = {
+    "lock_timeout": "60s",
+    "statement_timeout": "10min",
+    "idle_in_transaction_session_timeout": "10min",
+    "client_connection_check_interval": "1s",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
+}
+
+
+def open_database(url: str | None, home: Path) -> Engine:
+    """Return an engine on the database with its schema up to date.
+
+    Args:
+        url: A PostgreSQL URL; ``None`` takes ``ADASTAR_DATABASE_URL``, and without it the local server, which
+            is started if need be.
+        home: The data directory, where the local server lies. Not touched when there is a URL.
+
+    Raises:
+        DatabaseError: The URL is not PostgreSQL's, nothing answers there, the database belongs to something
+            else, or its schema is newer than this code. The password is never in the message.
+        HomeError: The local server's directory cannot be used.
+    """
+    url = url or os.environ.get("ADASTAR_DATABASE_URL")
+    engine = connect(parse_url(url) if url else _local_database(home))
+    try:
+        migrate(engine)
+    except DatabaseError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def connect(url: URL) -> Engine:
+    """Return an engine on a database that answers.
+
+    Raises:
+        DatabaseError: It does not answer within about ten seconds, or the server is too old.
+    """
+    engine = create_engine(url, pool_pre_ping=True, connect_args=_CONNECT_ARGUMENTS)
+    event.listen(engine, "connect", _set_session_limits)
+    problem = ""
+    try:
+        with engine.connect() as connection:
+            version = int(str(connection.scalar(text("SHOW server_version_num"))))
+    except OperationalError as error:
+        problem = without_secrets(str(error.orig), url)
+    except UnicodeError:
+        problem = "the host name is not valid"
+    if problem:  # raised here, so that no chained exception can show the password
+        engine.dispose()
+        raise DatabaseError(
+            f"The database {shown(url)} does not answer: {problem}. Check that the server runs and that host, port, "
+            "user, password and database are right, or leave database_url out to use a local one."
+        )
+    if version < _OLDEST_SERVER:
+        raise DatabaseError(
+            f"The database {shown(url)} runs PostgreSQL {version // 10000}; {_OLDEST_SERVER // 10000} or newer is needed."
+        )
+    return engine
+
+
+def _local_database(home: Path) -> URL:
+    """Return the URL of the local server's database, made when it is missing."""
+    server = make_url(start_local_postgres(home))
+    engine = connect(server)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        query = text("SELECT 1 FROM pg_database WHERE datname = :name")
+        if connection.scalar(query, {"name": _LOCAL_DATABASE}) is None:
+            try:
+                connection.execute(text(f"CREATE DATABASE {_LOCAL_DATABASE}"))
+            except ProgrammingError as error:
+                if getattr(error.orig, "pgcode", None) != _DUPLICATE_DATABASE:
+                    raise
+    engine.dispose()
+    return server.set(database=_LOCAL_DATABASE)
+
+
+def _set_session_limits(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION_SETTINGS.items()))
+    cursor.close()
+    connection.commit()

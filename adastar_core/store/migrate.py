@@ -1,0 +1,92 @@
+"""Brings a database's tables up to date. Alembic is imported only when there is something to do."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from adastar_core.errors import DatabaseError
+from adastar_core.store.tables import SCHEMA_REVISION, metadata
+from adastar_core.store.urls import shown, without_secrets
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+VERSION_TABLE = "adastar_schema_version"
+LOCK_CLASS = 0xADA5
+"""First key of every advisory lock of the project; the second is a run's number, or 0 for the schema."""
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema up to date. Any number of processes may do so at once.
+
+    Raises:
+        DatabaseError: The schema is newer than this code, or a table of the same name is another program's.
+    """
+    try:
+        with engine.begin() as connection:
+            if _revision(connection) != SCHEMA_REVISION:
+                _migrate_alone(connection, engine.url)
+    except DBAPIError as error:
+        problem = without_secrets(str(error.orig), engine.url)
+        raise DatabaseError(
+            f"The tables of {shown(engine.url)} cannot be brought up to date: {problem}. The user in the URL must be "
+            "allowed to create tables there; or choose another database."
+        ) from error
+
+
+def _migrate_alone(connection: Connection, url: URL) -> None:
+    """Upgrade while no other process does; one that waited for its turn finds nothing left to do."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:class, 0)"), {"class": LOCK_CLASS})
+    revision = _revision(connection)
+    if revision is None:
+        _require_free_names(connection, url)
+    _upgrade(connection, revision, url)
+
+
+def migrations() -> "Config":
+    """Return Alembic's configuration."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "adastar_core.store:migrations")
+    return config
+
+
+def _upgrade(connection: Connection, revision: str | None, url: URL) -> None:
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    config = migrations()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise DatabaseError(
+            f"The database {shown(url)} holds schema {revision}, which is newer than {SCHEMA_REVISION}, the one this "
+            "version of adastar knows. Upgrade adastar, or choose another database."
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    """Return the schema's revision; ``None`` for a database without our tables."""
+    # A scan of the catalogue: to_regclass may answer from a cache filled before we waited for the lock.
+    tables = text("SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = :name")
+    if connection.scalar(tables, {"name": VERSION_TABLE}) is None:
+        return None
+    revision: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    return revision
+
+
+def _require_free_names(connection: Connection, url: URL) -> None:
+    taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    if taken:
+        raise DatabaseError(
+            f"The database {shown(url)} already has tables of another program: {', '.join(taken)}. Give adastar a "
+            "database of its own (createdb adastar) and name it in the URL."
+        )
+
+
+def is_ours(name: str | None, type_: str, _parents: object = None) -> bool:
+    """Return whether a table found in the database is one that migrations look after: partitions are not."""
+    return type_ != "table" or name in metadata.tables

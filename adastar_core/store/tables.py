@@ -1,0 +1,345 @@
+"""Every table, declared once. The comments are the schema's documentation (``docs/schema.md``).
+
+Natural keys throughout: a row says by its key which run, iteration, observation and attempt it belongs
+to, so that writing it twice is the same as writing it once. Win rates are counts, never rounded numbers.
+
+The tables in :data:`PARTITIONED` have one partition per run (``partitions.py``): a run is dropped in a moment, and
+runs do not disturb each other. Their rows refer to other rows of the same run by foreign keys of the
+partitions, not of the tables, so that creating a run never waits for the writes of another.
+"""
+
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+from adastar_core.records import FinishReason, Outcome, Split
+
+SCHEMA_REVISION = "0001"
+"""The newest migration, which this code is written for."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+
+_T = TypeVar("_T")
+
+
+def _key(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str) -> Column[_T]:
+    return Column(name, type_, primary_key=True, autoincrement=False, comment=comment)
+
+
+def _value(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str) -> Column[_T]:
+    return Column(name, type_, nullable=False, comment=comment)
+
+
+def _maybe(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str) -> Column[_T]:
+    return Column(name, type_, nullable=True, comment=comment)
+
+
+def _now(name: str, comment: str) -> Column[datetime]:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now(), comment=comment)
+
+
+def _run() -> Column[int]:
+    return _key("run_id", Integer, "The run")
+
+
+def _run_of_runs() -> Column[int]:
+    return Column(
+        "run_id", Integer, ForeignKey("runs.run_id"), primary_key=True, autoincrement=False, comment="The run"
+    )
+
+
+def _one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+RUN_STATUSES = ("created", "running", "finished", "failed")
+PHASES = ("sampling", "sampled", "trained", "advanced")
+_BY_RUN = "LIST (run_id)"
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("dataset_id", Integer, Identity(always=True), primary_key=True, comment="Number of the dataset"),
+    _value("fingerprint", Text, "SHA-256 of the problem settings that the data comes from"),
+    _value("name", Text, "The problem's type"),
+    UniqueConstraint("fingerprint"),
+    comment="Training data, shared by the runs that use the same problem settings. It may grow, never change.",
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column(
+        "dataset_id",
+        Integer,
+        ForeignKey("datasets.dataset_id"),
+        primary_key=True,
+        autoincrement=False,
+        comment="The dataset",
+    ),
+    _key("position", Integer, "Zero-based place in the dataset, by which all else refers to it"),
+    _value("observation_id", Text(collation="C"), "The id that the data gives it"),
+    _value("question", Text, "The question x"),
+    _value("answer", Text, "The reference answer y"),
+    _value("choices", JSONB, "Options of a multiple-choice question, as [label, text] pairs"),
+    _maybe("difficulty", Text, "Tag to break accuracy down by"),
+    _value("sha256", Text, "Digest of question, answer, choices and difficulty"),
+    _now("added_at", "When it was first seen"),
+    UniqueConstraint("dataset_id", "observation_id"),
+    comment="Training problems with known answers. A changed or vanished observation is refused.",
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Integer, Identity(always=True), primary_key=True, comment="Number of the run"),
+    _value("uid", Text, "Random UUID made at creation; tells apart runs of the same name in other databases"),
+    _value("name", Text, "The name that the user continues it by"),
+    Column(
+        "dataset_id", Integer, ForeignKey("datasets.dataset_id"), nullable=False, comment="Its training data"
+    ),
+    _value("config", JSONB, "The configuration fields that decide what the run is, with dotted keys"),
+    _value("config_sha256", Text, "Digest of config"),
+    _value("iterations", Integer, "Iterations wanted; may be raised"),
+    _maybe("patience", Integer, "Iterations without progress before it stops; may be changed"),
+    _value("code_version", Text, "Version of the code that created it"),
+    _value("base_model", Text, "The model it started from, as configured"),
+    _value("status", Text, "created, running, finished or failed"),
+    _value("lease_epoch", Integer, "Fencing number: raised by each process that takes the run over"),
+    _maybe("owner", Text, "Process id and host of the last process that took it over"),
+    _now("created_at", "When it was created"),
+    _maybe("finished_at", DateTime(timezone=True), "When it finished last"),
+    UniqueConstraint("uid"),
+    UniqueConstraint("name"),
+    _one_of("status", RUN_STATUSES),
+    comment="One row per self-improvement run.",
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _run_of_runs(),
+    _key("iteration", Integer, "The iteration that trained it; 0 = the base model"),
+    _maybe("parent_iteration", Integer, "The checkpoint that training started from; none for the base model"),
+    _value("path", Text, "Its directory"),
+    _value("sha256", Text, "Digest of its manifest, which lists every file with size and digest"),
+    _value("bytes", BigInteger, "Size of its files"),
+    _value("parameters", BigInteger, "Parameters of the model"),
+    _now("created_at", "When it was recorded"),
+    ForeignKeyConstraint(["run_id", "parent_iteration"], ["checkpoints.run_id", "checkpoints.iteration"]),
+    comment="Model checkpoints.",
+)
+
+iterations = Table(
+    "iterations",
+    metadata,
+    _run_of_runs(),
+    _key("iteration", Integer, "Number t of the iteration, from 1"),
+    _value("checkpoint_iteration", Integer, "The checkpoint that rationales were generated from"),
+    _value("beta", Integer, "Accepted rationales wanted, beta_t"),
+    _maybe("m", Integer, "Observations visited"),
+    _maybe("accepted", Integer, "Accepted rationales, |D+|"),
+    _maybe("surplus", Integer, "Attempts generated beyond the stopping observation; they count in nothing"),
+    _maybe("first_try_correct", Integer, "Visited observations whose first, unhinted attempt was right"),
+    _maybe("false_positives", Integer, "Accepted rationales with a right answer and a wrong step"),
+    _maybe("rationales_checked", Integer, "Accepted rationales whose steps could be checked"),
+    _maybe("undecided", Integer, "Counted attempts whose verdict is undecided"),
+    _maybe("exhausted", Boolean, "Whether the pool ran out before beta_t"),
+    _maybe("alpha", Double, "The model's strength in [0, 1]"),
+    _maybe("stamped", Integer, "Visited observations whose statistics were updated, u = floor(m alpha^p)"),
+    _value("phase", Text, "sampling, sampled, trained or advanced"),
+    _maybe("seconds", Double, "Wall time spent on it, over all processes that worked on it"),
+    _now("started_at", "When it began"),
+    _maybe("finished_at", DateTime(timezone=True), "When it advanced"),
+    ForeignKeyConstraint(["run_id", "checkpoint_iteration"], ["checkpoints.run_id", "checkpoints.iteration"]),
+    _one_of("phase", PHASES),
+    CheckConstraint("stamped <= m", name="stamped"),
+    comment="One row per iteration of a run.",
+)
+
+observation_statistics = Table(
+    "observation_statistics",
+    metadata,
+    _run(),
+    _key("position", Integer, "The observation"),
+    _value("last_iteration", Integer, "Iteration of its last stamp; 0 = never"),
+    _value("correct", Integer, "Correct attempts at that stamp; the win rate is correct / attempts"),
+    _value("attempts", Integer, "Attempts at that stamp"),
+    _value("times_visited", Integer, "Iterations that visited it"),
+    _value("times_stamped", Integer, "Iterations that stamped it"),
+    _value("times_trained", Integer, "Rationales of it that were trained on, over all iterations"),
+    comment="The sampler's state: the present statistics of every observation. Can be rebuilt from "
+    "observation_events. There is no index on the order, so that updates stay within their page.",
+    postgresql_partition_by=_BY_RUN,
+)
+
+observation_events = Table(
+    "observation_events",
+    metadata,
+    _run(),
+    _key("iteration", Integer, "The iteration"),
+    _key("rank", Integer, "Zero-based place in the order of visit"),
+    _value("position", Integer, "The observation"),
+    _value("previous_last_iteration", Integer, "Its last_iteration before this visit"),
+    _value("previous_correct", Integer, "Its correct before this visit"),
+    _value("previous_attempts", Integer, "Its attempts before this visit"),
+    _value("attempts", Integer, "Attempts of this visit"),
+    _value("correct", Integer, "Correct attempts of this visit that count in the win rate"),
+    _value("accepted", Integer, "Rationales of this visit that were trained on"),
+    _value("stamped", Boolean, "Whether the statistics were updated"),
+    UniqueConstraint("run_id", "iteration", "position"),
+    comment="Every visit of every iteration, append-only.",
+    postgresql_partition_by=_BY_RUN,
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    _run(),
+    _key("iteration", Integer, "The iteration"),
+    _key("position", Integer, "The observation"),
+    _key("attempt", Integer, "Number of the attempt at it, from 1"),
+    _value("hinted", Boolean, "Whether the prompt showed the reference answer"),
+    _value("stream", BigInteger, "Key of the attempt's random stream: 64 bits, as two's complement"),
+    _value("prompt_tokens", Integer, "Tokens of the prompt"),
+    _value("padded_prompt_tokens", Integer, "The same with the padding of its batch"),
+    _value("generated_tokens", Integer, "Tokens generated, with EOS"),
+    _value("padded_generated_tokens", Integer, "The same with the steps taken for the batch's longest"),
+    _value("seconds", Double, "Its share of the batch's wall time"),
+    _value("finish_reason", Text, "eos, stop or length"),
+    _value("checkpoint_sha256", Text, "Digest of the checkpoint that generated it"),
+    _value("prompt_sha256", Text, "Digest of the prompt that it continues"),
+    _value("response", Text, "The generated text; NUL and lone surrogates stand as U+FFFD"),
+    _now("created_at", "When it was stored"),
+    _one_of("finish_reason", tuple(FinishReason)),
+    comment="Every sampled rationale with its cost. Immutable: the first write stands.",
+    postgresql_partition_by=_BY_RUN,
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    _run(),
+    _key("iteration", Integer, "The iteration"),
+    _key("position", Integer, "The observation"),
+    _key("attempt", Integer, "The attempt"),
+    _key("verifier", Text, "Name and version of the verifier, e.g. number/1"),
+    _value("outcome", Text, "right, wrong or undecided"),
+    _maybe("extracted", Text, "The answer found in the response"),
+    _value("found_by", Text, "The pattern that found it; empty if none did"),
+    _value("reason", Text, "Why the outcome is what it is"),
+    _maybe("rationale_correct", Boolean, "Whether every step is right; none where that cannot be checked"),
+    _one_of("outcome", tuple(Outcome)),
+    comment="Judgements of rollouts, one per verifier version. Each partition refers to its run's rollouts.",
+    postgresql_partition_by=_BY_RUN,
+)
+
+training_examples = Table(
+    "training_examples",
+    metadata,
+    _run(),
+    _key("iteration", Integer, "The iteration"),
+    _key("place", Integer, "Zero-based place in D+"),
+    _value("position", Integer, "The observation"),
+    _value("attempt", Integer, "The attempt"),
+    _value("text_sha256", Text, "Digest of prompt and rationale as they were trained on"),
+    UniqueConstraint("run_id", "iteration", "position", "attempt"),
+    comment="D+ of every iteration: what each checkpoint was trained on. Each partition refers to its run's rollouts.",
+    postgresql_partition_by=_BY_RUN,
+)
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    _run_of_runs(),
+    _key("iteration", Integer, "The checkpoint's iteration; 0 = the base model"),
+    _key("split", Text, "validation or test"),
+    _value("correct", Integer, "Items judged right"),
+    _value("total", Integer, "Items"),
+    _value("undecided", Integer, "Items without a decided verdict"),
+    _value("by_difficulty", JSONB, 'Counts by difficulty tag: {"4": {"correct": 10, "total": 12}}'),
+    _value("decoding", JSONB, "How answers were decoded"),
+    _value("prompt_tokens", BigInteger, "Tokens of the prompts"),
+    _value("padded_prompt_tokens", BigInteger, "The same with padding"),
+    _value("generated_tokens", BigInteger, "Tokens generated"),
+    _value("padded_generated_tokens", BigInteger, "The same with padding"),
+    _value("seconds", Double, "Wall time"),
+    _now("created_at", "When it was completed"),
+    ForeignKeyConstraint(["run_id", "iteration"], ["checkpoints.run_id", "checkpoints.iteration"]),
+    _one_of("split", tuple(Split)),
+    comment="Accuracy of a checkpoint on a split, once all of its answers are judged.",
+)
+
+evaluation_answers = Table(
+    "evaluation_answers",
+    metadata,
+    _run(),
+    _key("iteration", Integer, "The checkpoint's iteration"),
+    _key("split", Text, "validation or test"),
+    _key("position", Integer, "Zero-based place of the item in the split"),
+    _value("observation_id", Text(collation="C"), "The id that the data gives it"),
+    _value("response", Text, "The generated text; NUL and lone surrogates stand as U+FFFD"),
+    _maybe("extracted", Text, "The answer found in the response"),
+    _value("outcome", Text, "right, wrong or undecided"),
+    _maybe("difficulty", Text, "The item's tag"),
+    _value("prompt_tokens", Integer, "Tokens of the prompt"),
+    _value("padded_prompt_tokens", Integer, "The same with padding"),
+    _value("generated_tokens", Integer, "Tokens generated"),
+    _value("padded_generated_tokens", Integer, "The same with padding"),
+    _value("seconds", Double, "Its share of the batch's wall time"),
+    _one_of("outcome", tuple(Outcome)),
+    comment="Every judged item of an evaluation, so that a broken-off evaluation goes on where it stopped.",
+    postgresql_partition_by=_BY_RUN,
+)
+
+compute = Table(
+    "compute",
+    metadata,
+    _run_of_runs(),
+    _key("iteration", Integer, "The iteration; 0 = before the first"),
+    _key("stage", Text, "generate, finetune or evaluate"),
+    _value("tokens", BigInteger, "Tokens processed, without padding"),
+    _value("padded_tokens", BigInteger, "Tokens processed, with padding"),
+    _value("flops", Double, "Floating-point operations for the tokens"),
+    _value("padded_flops", Double, "Floating-point operations for the padded tokens"),
+    _value("seconds", Double, "Wall time"),
+    comment="What every stage of every iteration cost.",
+)
+
+PARTITIONED = (
+    observation_statistics,
+    observation_events,
+    rollouts,
+    verdicts,
+    training_examples,
+    evaluation_answers,
+)
+"""Tables with a partition per run, each after those that its partitions refer to."""

@@ -1,0 +1,108 @@
+"""Fixtures for every test: a local Postgres for the session, and a database of its own for each test."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+
+from adastar_core.store.database import connect
+from adastar_core.store.local import start_local_postgres, stop_local_postgres
+from adastar_core.store.migrate import migrate
+
+_TEMPLATE = "migrated"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep every test away from the user's own data and databases."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ADASTAR_DATABASE_URL", raising=False)
+        patch.setenv("ADASTAR_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def make_home() -> Iterator[Callable[[], Path]]:
+    """Make data directories that root's database server can reach; pytest's own directories are closed.
+
+    In the end, local servers left running in them are stopped.
+    """
+    homes: list[Path] = []
+
+    def make() -> Path:
+        homes.append(Path(tempfile.mkdtemp(prefix="adastar-test-")))
+        homes[-1].chmod(0o711)
+        return homes[-1]
+
+    yield make
+    for home in homes:
+        stop_local_postgres(home)
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def server(make_home: Callable[[], Path]) -> Iterator[URL]:
+    """The session's Postgres: a local one without durability, or the one that ADASTAR_TEST_SERVER names."""
+    given = os.environ.get("ADASTAR_TEST_SERVER")
+    if given:
+        yield make_url(given)
+        return
+    home = make_home()
+    yield make_url(start_local_postgres(home, durable=False))
+    stop_local_postgres(home)
+
+
+@pytest.fixture(scope="session")
+def administrator(server: URL) -> Iterator[Engine]:
+    """A connection to the server that creates and drops databases."""
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(administrator: Engine, server: URL) -> Iterator[str]:
+    """A database with the newest schema, which every test's database is a copy of."""
+    name = f"{_TEMPLATE}_{os.getpid()}"
+    with _database(administrator, name):
+        engine = connect(server.set(database=name))
+        migrate(engine)
+        engine.dispose()
+        yield name
+
+
+@pytest.fixture
+def empty_database(administrator: Engine, server: URL) -> Iterator[URL]:
+    """The URL of a database without tables."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with _database(administrator, name):
+        yield server.set(database=name)
+
+
+@pytest.fixture
+def database(administrator: Engine, server: URL, template: str) -> Iterator[Engine]:
+    """An engine on a database of this test alone, with the newest schema and no rows."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with _database(administrator, name, template):
+        engine = connect(server.set(database=name))
+        yield engine
+        engine.dispose()
+
+
+@contextmanager
+def _database(administrator: Engine, name: str, template: str = "template0") -> Iterator[None]:
+    """Create a database, as a copy of ``template``, and drop it in the end."""
+    with administrator.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    try:
+        yield
+    finally:
+        with administrator.connect() as connection:
+            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
