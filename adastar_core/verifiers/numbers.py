@@ -37,7 +37,7 @@ class Number:
         return any(value in theirs for value in self.certain + self.doubtful)
 
 
-_SIMPLE = re.compile(r"\s*(-?\d{1,15})\.?\s*")
+_SIMPLE = re.compile(r"\s*\$?(-?(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4}))(?: ([A-Za-z]{2,}))?\.?\s*")
 _SEGMENT_END = re.compile(
     r"[.!?;](?=\s|$)(?<!Rs\.)|,\s(?=[A-Za-z])|\s(?:because|since|as|so|which|when)\s|(?<=[\w%])\s\((?!\d+/)|\n"
 )
@@ -63,9 +63,9 @@ _POWER_OF_TEN = re.compile(
     r"(?P<times>(?<=\d)\s?[×x*]\s?)?(?<![\d.])10\s?(?:\^|\*\*)\s?\{?(?P<power>[-+]?\d+)\}?"
 )
 _DENIAL = re.compile(
-    r"\b(?:not|either|neither|or|between|less|more|fewer|greater|least|most|up to|over|under|above|below|half|twice"
-    r"|double|triple)\b|[<>≤≥≠]|!=|n't\b",
-    re.IGNORECASE,
+    r"""\b(?:not|either|neither|or|between|less|more|fewer|greater|least|most|over|under|above|below|half|twice|double
+    |triple|up\ to)\b|[<>≤≥≠]|!=|n't\b""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _FACTORS: dict[str, tuple[Fraction, bool, bool]] = {
     # word: factor, whether the bare number is certain, whether the product is certain
@@ -92,16 +92,30 @@ _FACTORS: dict[str, tuple[Fraction, bool, bool]] = {
     "hundredths": (Fraction(1, 100), False, True),
 }
 _FACTOR = re.compile(
-    rf"[\s*_\-]*(%|¢|(?:{'|'.join(w for w in _FACTORS if w.isalpha() or ' ' in w)})\b)", re.IGNORECASE
+    rf"[\s*_\-]*(%|¢|(?:{'|'.join(w for w in _FACTORS if w[0].isalpha())})\b)", re.IGNORECASE
 )
 _TAIL_START = re.compile(
     r"""[*_`"')\]}\s]*(?:$|[.,;:!?%°$€£¥₹¢](?!\d)|[-/]\s?[A-Za-z]|(?<=[\s*_])—|—|[A-Za-z]{2}|[mgshlLWVJNCFda](?![A-Za-z0-9^]))"""
 )
+_TROUBLE_WORDS = [
+    "half",
+    "third",
+    "squared",
+    "cubed",
+    "factorial",
+    "plus",
+    "minus",
+    "over",
+    "divided",
+    "multiplied",
+    "or",
+    "pi",
+]
 _TAIL_TROUBLE = re.compile(
-    r"""(?<![A-Za-z0-9])[-+.]?\d|^\.\.|[√π∞…^=+×÷\\]|\s[-*/]\s
-    |\b(?:half|third|squared|cubed|factorial|plus|minus|over|divided|multiplied|or|pi)\b""",
-    re.IGNORECASE | re.VERBOSE,
+    rf"""(?<![A-Za-z0-9])[-+.]?\d|^\.\.|[√π∞…^=<>≤≥≠+×÷\\]|\s[-*/]\s|\b(?:{"|".join(_TROUBLE_WORDS)})\b""",
+    re.IGNORECASE,
 )
+_LOADED = {*_FACTORS, *_TROUBLE_WORDS}
 
 
 def read_number(written: str) -> Answer[Number] | Unclear | None:
@@ -112,26 +126,27 @@ def read_number(written: str) -> Answer[Number] | Unclear | None:
         begins with a number but goes on with other numbers, operators or doubt; ``None`` when it is prose.
     """
     simple = _SIMPLE.fullmatch(written)
-    if simple:
-        value = int(simple[1])
+    if simple and (simple[2] is None or simple[2].lower() not in _LOADED):
+        value = int(simple[1].replace(",", ""))
         return Answer(Number((value,)), str(value))
-    segment = _segment(plain(written[:_LONGEST]))
-    if _DENIAL.search(segment):
-        return Unclear("the declared answer is a comparison or an alternative")
+    left, equals, segment = _segment(plain(written[:_LONGEST])).rpartition("=")
     start = _FILLER.match(segment)
     match = _NUMBER.match(segment, start.end() if start else 0)
-    if match is None or not any(c.isdigit() for c in match[0]):
-        return None
+    if match is None or not match[0][-1:].strip("-+$€£¥₹ "):
+        denied = any(c.isdigit() for c in segment) and _DENIAL.search(left + equals + segment)
+        return Unclear("the declared answer is a comparison or a denial") if denied else None
+    if equals and _DENIAL.search(left + equals):
+        return Unclear("the declared answer is a comparison or a denial")
     return _number(match, segment[match.end() :])
 
 
 def _segment(text: str) -> str:
-    """Return what is said before the sentence goes on; of an equation, its right-hand side."""
+    """Return what is said before the sentence goes on, with powers of ten as exponents."""
     if "10" in text:
         text = _POWER_OF_TEN.sub(lambda match: f"{'' if match['times'] else '1'}e{match['power']}", text)
     body = text.strip().lstrip("([{").lstrip()
     end = _SEGMENT_END.search(body, 1)
-    return (body[: end.start()] if end else body).rpartition("=")[2].strip()
+    return (body[: end.start()] if end else body).strip()
 
 
 def _number(match: re.Match[str], tail: str) -> Answer[Number] | Unclear:
@@ -154,14 +169,14 @@ def _value(match: re.Match[str]) -> Exact | None:
     """Return the exact value; ``None`` for a zero denominator or an exponent beyond any answer."""
     sign, inner, mixed, digits, decimals, below, exponent = match.groups()
     negative = (sign is not None and sign[0] != "+") != (inner is not None)
-    value: Exact = int("".join(c for c in digits if c.isdigit()) or "0") if digits else 0
-    if decimals or below or exponent or mixed:
+    places = (decimals or ".")[1:]
+    value: Exact = int("".join(c for c in (digits or "") if c.isdigit()) + places or "0")
+    if places or below or exponent or mixed:
         power = int((exponent or "0")[:9])
-        if abs(power) > _LARGEST_EXPONENT or (below and int(below) == 0):
+        under = 10 ** len(places) * int(below or "1")
+        if abs(power) > _LARGEST_EXPONENT or under == 0:
             return None
-        places = (decimals or ".")[1:]
-        value += Fraction(int(places or "0"), 10 ** len(places))
-        value = value * Fraction(10) ** power / int(below or "1") + int(mixed or "0")
+        value = Fraction(value * 10 ** max(power, 0), under * 10 ** max(-power, 0)) + int(mixed or "0")
     return -value if negative else value
 
 

@@ -81,10 +81,20 @@ _NEXT_QUESTION = re.compile(r"Q\**:(?<![A-Za-z0-9]Q:)|\n[ \t*]*(?:Question|Probl
 _HASHES = re.compile(r"####(?<!#####)(?!#)\s*(?=([^\n]*))")
 _ANSWER = re.compile(
     r"nswer(?<=\b[Aa]nswer)s?(?: (?:choice|option))?(?: (?:to|for) [^.?!:\n]{1,60}?)?"
-    r"(?:\s+(?P<verb>is|are|equals)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))"
+    r"(?:\s+(is|are|equals)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))"
 )
-_ANSWER_CAPITALS = re.compile(r"NSWER(?<=\bANSWER)S?(?:\s+(?P<verb>IS|ARE)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))")
-_DENIED = re.compile(r"\b(?:wrong|incorrect|false|mistaken|not the|not an?)\s+(?:\w+\s+)?$", re.IGNORECASE)
+_ANSWER_CAPITALS = re.compile(r"NSWER(?<=\bANSWER)S?(?:\s+(IS|ARE)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))")
+_DENIED = (
+    "wrong ",
+    "incorrect ",
+    "false ",
+    "mistaken ",
+    "not the ",
+    "not an ",
+    "not a ",
+    "not the correct ",
+    "not the right ",
+)
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
 
 
@@ -108,10 +118,11 @@ def declared_answers(text: str) -> Iterator[Declared]:
 
 
 def _spoken(text: str) -> Iterator[Declared]:
-    for pattern in (_ANSWER, _ANSWER_CAPITALS):
-        for match in pattern.finditer(text):
-            if not _DENIED.search(text, max(0, match.start() - 40), match.start() - 1):
-                yield Declared(match[2], SENTENCE if match["verb"] else COLON)
+    for literal, pattern in (("nswer", _ANSWER), ("NSWER", _ANSWER_CAPITALS)):
+        for match in pattern.finditer(text) if literal in text else ():
+            start = match.start() - 1
+            if not text[max(0, start - 16) : start].lower().endswith(_DENIED):
+                yield Declared(match[2], SENTENCE if match[1] else COLON)
 
 
 def _braced(text: str, start: int) -> str:

@@ -1,0 +1,53 @@
+"""The verifier of multiple-choice answers: ARC-Challenge, CommonsenseQA."""
+
+import re
+from dataclasses import dataclass
+
+from adastar_core.records import Choice, FinishReason, Observation, Outcome, Verdict
+from adastar_core.verifiers.options import options_of
+from adastar_core.verifiers.patterns import Declared, extract
+
+LAST_LETTER = "last letter"
+_DEFAULT = tuple(Choice(label, "") for label in "ABCDE")
+_LAST_LABEL = re.compile(r"[(\[]([A-Za-z1-9])[)\]]|(?<![\w'])([B-HJ-Z]|A(?=[.)\]:,;]|\s*$))(?![\w'])")
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceVerifier:
+    """Compares the declared option with the reference label.
+
+    Attributes:
+        fall_back: Take the last letter of a response that declares no answer; an article "A" is none.
+    """
+
+    fall_back: bool = False
+
+    @property
+    def version(self) -> str:
+        """Name and version; another one when the last letter counts."""
+        return "choice/1+last" if self.fall_back else "choice/1"
+
+    def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
+        """Return the verdict on one response. Never raises for any response text."""
+        options = options_of(observation.choices or _DEFAULT)
+        found = extract(
+            response, finish_reason, options.read, str.__eq__, last_letter if self.fall_back else None
+        )
+        if found.answer is None:
+            return found.unsettled(self.version)
+        outcome, reason = _compare(found.answer.value, observation.answer, options.labels)
+        return Verdict(outcome, found.text, found.found_by, reason, self.version)
+
+
+def _compare(label: str, reference: str, labels: dict[str, str]) -> tuple[Outcome, str]:
+    if reference not in labels:
+        return Outcome.UNDECIDED, f"the reference {reference!r} is none of the options"
+    if label == labels[reference]:
+        return Outcome.RIGHT, "is the reference option"
+    return Outcome.WRONG, f"differs from the reference {reference}"
+
+
+def last_letter(text: str) -> Declared | None:
+    """Return the last label of a text that declares none."""
+    labels = [bracketed or bare for bracketed, bare in _LAST_LABEL.findall(text[-2000:])]
+    return Declared(f"({labels[-1]})", LAST_LETTER) if labels else None

@@ -1,0 +1,59 @@
+"""The verifier of class labels: ANLI, or any closed set of names."""
+
+from dataclasses import dataclass
+
+from adastar_core.records import FinishReason, Observation, Outcome, Verdict
+from adastar_core.verifiers.options import options_of
+from adastar_core.verifiers.patterns import Answer, Unclear, extract
+from adastar_core.verifiers.tidy import DENIAL, first_sentence, tidy, without_filler
+
+
+@dataclass(frozen=True, slots=True)
+class LabelVerifier:
+    """Compares the declared class with the reference, without regard to case.
+
+    A class is declared by its label or its name where the question lists its classes, and by the
+    reference's own words where it does not.
+    """
+
+    @property
+    def version(self) -> str:
+        """Name and version."""
+        return "label/1"
+
+    def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
+        """Return the verdict on one response. Never raises for any response text."""
+        read = options_of(observation.choices).read if observation.choices else read_name
+        found = extract(response, finish_reason, read, _same)
+        if found.answer is None:
+            return found.unsettled(self.version)
+        outcome, reason = _compare(found.answer.value, observation)
+        return Verdict(outcome, found.text, found.found_by, reason, self.version)
+
+
+def read_name(text: str) -> Answer[str] | Unclear | None:
+    """Read X as the name of a class."""
+    name = without_filler(first_sentence(tidy(text))).strip("()[]\"' ")
+    return Answer(name, name) if name else None
+
+
+def _same(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()
+
+
+def _compare(value: str, observation: Observation) -> tuple[Outcome, str]:
+    reference = observation.answer
+    if observation.choices:
+        known = options_of(observation.choices).read(reference)
+        if not isinstance(known, Answer):
+            return Outcome.UNDECIDED, f"the reference {reference!r} is none of the classes"
+        reference = known.value
+    if _same(value, tidy(reference)):
+        return Outcome.RIGHT, "is the reference class"
+    if not observation.choices and _mentions(value, reference) and not DENIAL.search(value):
+        return Outcome.UNDECIDED, f"says more than the reference {reference}"
+    return Outcome.WRONG, f"differs from the reference {reference}"
+
+
+def _mentions(value: str, reference: str) -> bool:
+    return f" {tidy(reference).casefold()} " in f" {value.casefold()} "

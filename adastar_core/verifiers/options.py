@@ -1,0 +1,124 @@
+"""Reading one X as one of a question's options: by its label, by its text, or by both if they agree."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from adastar_core.records import Choice
+from adastar_core.verifiers.patterns import Answer, Unclear
+from adastar_core.verifiers.tidy import DENIAL, first_sentence, tidy, without_filler
+
+_LABEL = re.compile(r"\s*[*$]{0,2}([(\[]?)([A-Za-z0-9])[)\]]?[.]?[*$]{0,2}[.]?\s*")
+_ARTICLE = re.compile(r"(?:an?|the|that|to|in|by|at|on)\s+")
+_BEFORE_TEXT = re.compile(
+    r"(?:[(\[]\s*(\w{1,20})\s*[)\]][.:,]?|(\w{1,20})(?:[.:)]|\s-|(?=\s[(\[])))\s+[*_\"']*(?=\S)"
+)
+_AFTER_TEXT = re.compile(r"(.+?)[\s*_\"']*[(\[]\s*(\w{1,20})\s*[)\]]")
+_MARKED = re.compile(
+    r"[(\[]\s*(\w{1,20})\s*[)\]]|\b(?:[Oo]ption|[Cc]hoice|[Ll]etter|[Ll]abel)\s+(\w{1,20})\b(?!')"
+)
+_LED = re.compile(r"(\w{1,20})(?:[,:;]\s|(\s?[,/&]\s?\w{1,20}\b|\s(?:and|or)\s))")
+
+Reading = Answer[str] | Unclear | None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one question, ready for look-up; build them with :func:`options_of`.
+
+    Attributes:
+        labels: Each label, by itself and, where that is not another label, in the other case.
+        plain_labels: The same without those that are the text of another option, e.g. blood type ``B``.
+        texts: Labels by their text: as written, without regard to case, and without a leading article.
+    """
+
+    labels: dict[str, str]
+    plain_labels: dict[str, str]
+    texts: tuple[dict[str, frozenset[str]], ...]
+
+    def read(self, text: str) -> Reading:
+        """Return the option that X names; ``None`` when it names none, unclear when it names several."""
+        simple = _LABEL.fullmatch(text)
+        if simple and (label := (self.labels if simple[1] else self.plain_labels).get(simple[2])):
+            return Answer(label, label)
+        whole = tidy(text)
+        sentence = first_sentence(whole)
+        core = without_filler(sentence)
+        for candidate in dict.fromkeys((whole, sentence, core)):
+            if reading := self._spelt(candidate):
+                return reading
+        return self._marked(sentence) or self._led(without_filler(whole))
+
+    def _spelt(self, text: str) -> Reading:
+        """Read ``B``, ``(B)``, ``the wind``, ``(B) the wind``, ``B. the wind`` and ``the wind (B)``."""
+        found: set[str] = set(self._named_by(text))
+        alone = _LABEL.fullmatch(text)
+        if alone and alone[2] in self.labels:
+            found = {self.labels[alone[2]]} | (set() if alone[1] else found)
+        for label, rest in self._label_and_text(text):
+            by_text = self._named_by(rest)
+            found |= {label} if label in by_text else {label, *by_text} if by_text else set()
+        return _only(found)
+
+    def _label_and_text(self, text: str) -> Iterator[tuple[str, str]]:
+        before, after = _BEFORE_TEXT.match(text), _AFTER_TEXT.fullmatch(text)
+        if before and (label := self.labels.get(before[1] or before[2])):
+            yield label, text[before.end() :].strip("()[] ")
+        if after and (label := self.labels.get(after[2])):
+            yield label, after[1]
+
+    def _named_by(self, text: str) -> frozenset[str]:
+        """Return the labels of the options with this text; several when two read alike."""
+        as_written, folded, bare = self.texts
+        small = text.casefold()
+        return (
+            as_written.get(text)
+            or folded.get(small)
+            or bare.get(_ARTICLE.sub("", small, count=1))
+            or frozenset()
+        )
+
+    def _marked(self, sentence: str) -> Reading:
+        """Read a sentence in which exactly one label stands in brackets or is called an option."""
+        words = [bracketed or named for bracketed, named in _MARKED.findall(sentence)]
+        found = {self.labels[word] for word in words if word in self.labels}
+        if found and (len(found) > 1 or DENIAL.search(sentence)):
+            return Unclear("the declared answer is an alternative or a denial")
+        return _only(found)
+
+    def _led(self, text: str) -> Reading:
+        """Read ``B, which ...``; ``B and C`` is unclear, and in ``A wheel`` the A is an article."""
+        match = _LED.match(text)
+        if match is None or match[1] not in self.labels.values():
+            return None
+        if match[2] or DENIAL.search(text):
+            return Unclear("the declared answer is an alternative or a denial")
+        return _only({match[1]})
+
+
+def _only(found: set[str]) -> Reading:
+    if len(found) > 1:
+        return Unclear(f"the declared answer fits the options {', '.join(sorted(found))}")
+    return next((Answer(label, label) for label in found), None)
+
+
+@lru_cache(maxsize=16384)
+def options_of(choices: tuple[Choice, ...]) -> Options:
+    """Return the look-up of a question's options."""
+    labels = {
+        variant: choice.label
+        for choice in choices
+        for variant in (choice.label.upper(), choice.label.lower())
+    }
+    labels |= {choice.label: choice.label for choice in choices}
+    as_written: dict[str, frozenset[str]] = {}
+    folded: dict[str, frozenset[str]] = {}
+    bare: dict[str, frozenset[str]] = {}
+    for choice in choices:
+        text = tidy(choice.text)
+        small = text.casefold()
+        for table, key in ((as_written, text), (folded, small), (bare, _ARTICLE.sub("", small, count=1))):
+            table[key] = table.get(key, frozenset()) | {choice.label}
+    plain = {variant: label for variant, label in labels.items() if variant.casefold() not in folded}
+    return Options(labels, plain, (as_written, folded, bare))

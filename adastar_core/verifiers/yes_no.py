@@ -1,0 +1,64 @@
+"""The verifier of yes-or-no answers: CLadder."""
+
+import re
+from dataclasses import dataclass
+
+from adastar_core.records import FinishReason, Observation, Outcome, Verdict
+from adastar_core.verifiers.patterns import Answer, Declared, Unclear, extract
+from adastar_core.verifiers.tidy import DENIAL, first_sentence, tidy, without_filler
+
+LAST_WORD = "last yes or no"
+_SIMPLE = re.compile(r"\s*\(?(yes|no)\)?\.?\s*", re.IGNORECASE)
+_LEADING = re.compile(r"[(\[\"']*(yes|no)[)\]\"']*(?:[.,:;!?*_ ]*$|[.,:;!?]\s|\s-\s)", re.IGNORECASE)
+_WORDS = re.compile(r"\b(yes|no)\b(?!-)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class YesNoVerifier:
+    """Compares the declared yes or no with the reference.
+
+    Attributes:
+        fall_back: Take the last yes or no of a response that declares no answer.
+    """
+
+    fall_back: bool = False
+
+    @property
+    def version(self) -> str:
+        """Name and version; another one when the last word counts."""
+        return "yes_no/1+last" if self.fall_back else "yes_no/1"
+
+    def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
+        """Return the verdict on one response. Never raises for any response text."""
+        found = extract(
+            response, finish_reason, read_yes_no, str.__eq__, last_yes_no if self.fall_back else None
+        )
+        if found.answer is None:
+            return found.unsettled(self.version)
+        reference = read_yes_no(observation.answer)
+        if not isinstance(reference, Answer):
+            reason = f"the reference {observation.answer!r} is neither yes nor no"
+            return Verdict(Outcome.UNDECIDED, found.text, found.found_by, reason, self.version)
+        right = found.answer.value == reference.value
+        reason = "is the reference" if right else f"differs from the reference {reference.text}"
+        return Verdict(
+            Outcome.RIGHT if right else Outcome.WRONG, found.text, found.found_by, reason, self.version
+        )
+
+
+def read_yes_no(text: str) -> Answer[str] | Unclear | None:
+    """Read X as yes or no; ``no longer`` and ``no more than`` are neither."""
+    match = _SIMPLE.fullmatch(text)
+    if match is None:
+        sentence = without_filler(first_sentence(tidy(text)))
+        words = {word.lower() for word in _WORDS.findall(sentence)}
+        if len(words) == 2 or (words and DENIAL.search(sentence)):
+            return Unclear("the declared answer is an alternative or a denial")
+        match = _LEADING.match(sentence)
+    return Answer(match[1].lower(), match[1].lower()) if match else None
+
+
+def last_yes_no(text: str) -> Declared | None:
+    """Return the last yes or no of a text that declares none."""
+    words = _WORDS.findall(text[-2000:])
+    return Declared(words[-1], LAST_WORD) if words else None
