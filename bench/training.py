@@ -26,7 +26,8 @@ from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
 )
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from adastar_core.config import TrainerSettings
 from adastar_core.model_source import resolve_model
@@ -101,8 +102,8 @@ def _measure(
 ) -> list[Timing]:
     contenders: dict[str, Contender] = {
         "bare loop": _bare,
-        "adastar_core.trainers": _ours,
-        "trl.SFTTrainer": _trl,
+        "this project": _ours,
+        "TRL": _trl,
     }
     wall: dict[str, list[float]] = {name: [] for name in contenders}
     processor: dict[str, list[float]] = {name: [] for name in contenders}
@@ -146,7 +147,7 @@ def _bare(
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad()
-    return loss.item()
+    return float(loss.item())
 
 
 def _ours(
@@ -195,7 +196,7 @@ def _trl(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    return [line["loss"] for line in trainer.state.log_history if "loss" in line][-1]
+    return float([line["loss"] for line in trainer.state.log_history if "loss" in line][-1])
 
 
 def _dataset(plan: TrainingPlan) -> Dataset:
