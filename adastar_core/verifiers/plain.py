@@ -57,16 +57,18 @@ def plain(text: str) -> str:
     superscripts ``^{3}``, powers of units are dropped; LaTeX text wrappers and simple fractions are resolved.
     """
     if not text.isascii():
-        text = _UNIT_POWER.sub("", text)
-        text = _SUPERSCRIPT.sub(
-            lambda match: f"^{{{''.join(map(_SUPERSCRIPTS.__getitem__, match[0]))}}}", text
-        )
-        text = text.translate(_TABLE)
+        text = plain_characters(_UNIT_POWER.sub("", text))
     elif "^" in text:
         text = _UNIT_POWER.sub("", text)
     if "<" in text:
         text = _TAG.sub("", text)
     return _without_latex(text) if "\\" in text or "{" in text else text
+
+
+def plain_characters(text: str) -> str:
+    """Return ``text`` with ASCII digits, signs, spaces and quotes, and superscripts as ``^{3}``."""
+    text = _SUPERSCRIPT.sub(lambda match: f"^{{{''.join(map(_SUPERSCRIPTS.__getitem__, match[0]))}}}", text)
+    return text.translate(_TABLE)
 
 
 def _without_latex(text: str) -> str:

@@ -1,0 +1,138 @@
+"""The verifier of formulas: LaTeX and expressions, parsed by math-verify in worker processes."""
+
+from fractions import Fraction
+from functools import cached_property
+from importlib.metadata import version
+
+from adastar_core.records import FinishReason, Observation, Outcome, Verdict
+from adastar_core.verifiers.latex import (
+    Formula,
+    is_number,
+    letters,
+    read_latex,
+    same_spelling,
+    unreadable,
+    words_only,
+)
+from adastar_core.verifiers.math_pool import MathPool
+from adastar_core.verifiers.numbers import Number, read_number
+from adastar_core.verifiers.patterns import Answer, Unclear, extract
+
+_PROSE_WORDS = 4
+
+
+class MathVerifier:
+    """Compares the declared formula with the reference.
+
+    Numbers are compared exactly and equal spellings at once, in this process; everything else goes to a
+    worker process. Right means proven equal, wrong means shown to differ; the rest is undecided.
+    """
+
+    def __init__(self, workers: int = 1, deadline_seconds: float = 5.0) -> None:
+        self._pool = MathPool(workers, deadline_seconds)
+
+    @cached_property
+    def version(self) -> str:
+        """Name and version, with those of the libraries that decide."""
+        return f"math/1+math-verify-{version('math-verify')}+sympy-{version('sympy')}"
+
+    def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
+        """Return the verdict on one response. Never raises for any response text."""
+        found = extract(response, finish_reason, read_formula, self._same)
+        if found.answer is None:
+            return found.unsettled(self.version)
+        outcome, reason = self._compare(read_latex(observation.answer), found.answer.value)
+        return Verdict(outcome, found.text, found.found_by, reason, self.version)
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._pool.close()
+
+    def _same(self, one: Formula, other: Formula) -> bool:
+        return self._compare(one, other)[0] is Outcome.RIGHT
+
+    def _compare(self, reference: Formula, answer: Formula) -> tuple[Outcome, str]:
+        if not reference.latex:
+            return Outcome.UNDECIDED, "the reference is empty"
+        outcome, reason = (
+            _as_numbers(reference, answer)
+            or _as_words(reference, answer)
+            or self._as_formulas(reference, answer)
+        )
+        if (
+            outcome is Outcome.RIGHT
+            and reference.unit
+            and answer.unit
+            and _unlike(reference.unit, answer.unit)
+        ):
+            return Outcome.UNDECIDED, f"equals the reference {reference} but for the unit"
+        return outcome, reason
+
+    def _as_formulas(self, reference: Formula, answer: Formula) -> tuple[Outcome, str]:
+        if same_spelling(reference.latex, answer.latex):
+            return Outcome.RIGHT, "is spelt as the reference"
+        for formula, whose in ((reference, f"the reference {reference}"), (answer, "the declared answer")):
+            if trouble := unreadable(formula.latex):
+                return Outcome.UNDECIDED, f"{whose} has {trouble}, which parsers misread"
+        outcome, reason = self._pool.judge(reference.latex, answer.latex)
+        if outcome is Outcome.RIGHT and _differ_in_case_alone(
+            letters(reference.latex), letters(answer.latex)
+        ):
+            return Outcome.UNDECIDED, "differs from the reference in capital letters"
+        return outcome, reason
+
+
+def read_formula(text: str) -> Answer[Formula] | Unclear | None:
+    """Read X as a formula; more than a few words are prose."""
+    written = read_latex(text)
+    if not written.latex or (words_only(written.latex) and len(written.latex.split()) > _PROSE_WORDS):
+        return None
+    return Answer(written, str(written))
+
+
+def _as_numbers(reference: Formula, answer: Formula) -> tuple[Outcome, str] | None:
+    """Decide between two plain numbers, exactly."""
+    if not is_number(reference) or not is_number(answer):
+        return None
+    one, other = read_number(str(reference)), read_number(str(answer))
+    if not isinstance(one, Answer) or not isinstance(other, Answer):
+        return None
+    if one.value.equals(other.value):
+        return Outcome.RIGHT, "equals the reference"
+    if one.value.may_equal(other.value):
+        return Outcome.UNDECIDED, f"equals the reference {reference} only in another unit"
+    if _rounds_to(one, other) or _rounds_to(other, one):
+        return Outcome.UNDECIDED, f"equals the reference {reference} only when rounded"
+    return Outcome.WRONG, f"differs from the reference {reference}"
+
+
+def _rounds_to(one: Answer[Number], other: Answer[Number]) -> bool:
+    """Return whether ``other`` is ``one`` rounded to three or more decimal places."""
+    places = len(other.text.partition(".")[2])
+    return (
+        places >= 3
+        and other.text[-1].isdigit()
+        and round(Fraction(one.value.certain[0]), places) == other.value.certain[0]
+    )
+
+
+def _as_words(reference: Formula, answer: Formula) -> tuple[Outcome, str] | None:
+    if not words_only(reference.latex) or not words_only(answer.latex):
+        return None
+    if reference.latex.casefold().strip("()") == answer.latex.casefold().strip("()"):
+        return Outcome.RIGHT, "is the reference"
+    return Outcome.WRONG, f"differs from the reference {reference}"
+
+
+def _unlike(one: str, other: str) -> bool:
+    """Return whether two units are different words, their plurals aside."""
+    return _singular(one) != _singular(other)
+
+
+def _singular(unit: str) -> str:
+    return unit.casefold().strip(" .").removesuffix("s")
+
+
+def _differ_in_case_alone(ones: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    folded = [sorted({letter.lower() for letter in letters}) for letters in (ones, others)]
+    return ones != others and folded[0] == folded[1]

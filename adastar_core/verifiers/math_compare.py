@@ -1,0 +1,207 @@
+"""Comparing two parsed formulas: right only with a proof, wrong only with a counterexample.
+
+The library's own comparison rounds to 6 or 15 digits, takes the equations of two empty solution sets for equal,
+and an open interval for the set of its ends. So its word alone never makes an answer right.
+"""
+
+from enum import StrEnum
+from itertools import product
+from typing import TypeAlias
+
+from latex2sympy2_extended.logic import And
+from sympy import (
+    Basic,
+    Eq,
+    Expr,
+    FiniteSet,
+    Float,
+    Interval,
+    MatrixBase,
+    Rational,
+    Set,
+    Symbol,
+    Tuple,
+    expand,
+    nan,
+    oo,
+    simplify,
+    zoo,
+)
+from sympy.core.function import AppliedUndef
+from sympy.core.relational import Relational
+
+Formula: TypeAlias = Basic | MatrixBase
+
+
+class Relation(StrEnum):
+    """What is known of two formulas."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    UNPROVEN = "unproven"
+    UNKNOWN = "unknown"
+
+
+_DIGITS = 30
+_POINTS = (
+    (Rational(7, 3), Rational(11, 5), Rational(13, 9), Rational(17, 6), Rational(23, 8), Rational(5, 7)),
+    (Rational(29, 31), Rational(3, 8), Rational(37, 11), Rational(8, 13), Rational(19, 4), Rational(41, 6)),
+    (Rational(1, 9), Rational(43, 12), Rational(2, 17), Rational(47, 10), Rational(16, 5), Rational(9, 22)),
+)
+
+
+def compare(reference: Formula, answer: Formula) -> Relation:
+    """Return what is known of a reference and an answer."""
+    reference, answer = _assigned(reference, answer)
+    if any(part.has(nan, zoo) for part in (reference, answer)):
+        return Relation.UNPROVEN
+    if isinstance(reference, Relational | And) != isinstance(answer, Relational | And):
+        reference, answer = _as_set(reference), _as_set(answer)
+    if isinstance(reference, MatrixBase) and isinstance(answer, MatrixBase):
+        same_shape = reference.shape == answer.shape
+        return _pairwise(reference.flat(), answer.flat()) if same_shape else Relation.DIFFERENT
+    if isinstance(reference, Expr) and isinstance(answer, Expr):
+        return _numbers(reference, answer)
+    if isinstance(reference, Relational | And) and isinstance(answer, Relational | And):
+        return _relations(reference, answer)
+    return _collections(reference, answer)
+
+
+def _assigned(reference: Formula, answer: Formula) -> tuple[Formula, Formula]:
+    """Drop ``x =`` and ``3 + 4 =`` where only one side has it."""
+    if _gives_value(reference) and not isinstance(answer, Relational | And):
+        return reference.rhs, answer
+    if _gives_value(answer) and not isinstance(reference, Relational | And):
+        return reference, answer.rhs
+    return reference, answer
+
+
+def _gives_value(part: Formula) -> bool:
+    return isinstance(part, Eq) and (isinstance(part.lhs, Symbol) or part.lhs.is_number is True)
+
+
+def _as_set(part: Formula) -> Formula:
+    if isinstance(part, Relational | And) and len(part.free_symbols) == 1:
+        try:
+            return part.as_set()
+        except (NotImplementedError, TypeError, ValueError, AttributeError):
+            return part
+    return part
+
+
+def _pairwise(ones: list[Formula], others: list[Formula]) -> Relation:
+    if len(ones) != len(others):
+        return Relation.DIFFERENT
+    found = {compare(one, other) for one, other in zip(ones, others, strict=True)}
+    order = (Relation.DIFFERENT, Relation.UNKNOWN, Relation.UNPROVEN)
+    return next((relation for relation in order if relation in found), Relation.EQUAL)
+
+
+def _collections(reference: Formula, answer: Formula) -> Relation:
+    if isinstance(reference, FiniteSet) and isinstance(answer, FiniteSet):
+        return _any_order(list(reference.args), list(answer.args))
+    one, other = _pair(reference), _pair(answer)
+    if one is not None and other is not None:
+        return _pairwise(one, other)
+    if isinstance(reference, Interval) and isinstance(answer, Interval):
+        if (reference.left_open, reference.right_open) != (answer.left_open, answer.right_open):
+            return Relation.DIFFERENT
+        return _pairwise([reference.start, reference.end], [answer.start, answer.end])
+    if isinstance(reference, Set) and isinstance(answer, Set):
+        same = reference == answer or reference.symmetric_difference(answer).is_empty
+        return Relation.EQUAL if same else Relation.UNKNOWN
+    return Relation.UNKNOWN
+
+
+def _pair(part: Formula) -> list[Formula] | None:
+    """Return a tuple's members; ``(1, 2)`` parses as an open interval and may be meant as a point."""
+    if isinstance(part, Tuple):
+        return list(part.args)
+    return (
+        [part.start, part.end] if isinstance(part, Interval) and part.left_open and part.right_open else None
+    )
+
+
+def _any_order(ones: list[Formula], others: list[Formula]) -> Relation:
+    relations = {
+        (i, j): compare(one, other) for (i, one), (j, other) in product(enumerate(ones), enumerate(others))
+    }
+    rows = [[relations[i, j] for j in range(len(others))] for i in range(len(ones))]
+    columns = [[relations[i, j] for i in range(len(ones))] for j in range(len(others))]
+    lines = rows + columns
+    if all(Relation.EQUAL in line for line in lines):
+        return Relation.EQUAL
+    stray = any(set(line) == {Relation.DIFFERENT} for line in lines)
+    return Relation.DIFFERENT if stray else Relation.UNKNOWN
+
+
+def _relations(reference: Formula, answer: Formula) -> Relation:
+    """Equations are equal when one is a multiple of the other; inequalities when it is a positive one."""
+    if isinstance(reference, And) or isinstance(answer, And):
+        return Relation.EQUAL if reference == answer else Relation.UNKNOWN
+    if isinstance(answer, Relational) and type(reference) is not type(answer):
+        answer = answer.reversed
+    if type(reference) is not type(answer):
+        return Relation.UNKNOWN
+    if isinstance(reference, Eq) and all(isinstance(part.lhs, Symbol) for part in (reference, answer)):
+        return compare(reference.rhs, answer.rhs) if reference.lhs == answer.lhs else Relation.UNKNOWN
+    if not all(isinstance(side, Expr) for part in (reference, answer) for side in part.args):
+        return Relation.UNKNOWN
+    ratio = simplify((reference.lhs - reference.rhs) / (answer.lhs - answer.rhs))
+    multiple = ratio.is_number and ratio.is_finite and not ratio.is_zero
+    return (
+        Relation.EQUAL if multiple and (isinstance(reference, Eq) or ratio.is_positive) else Relation.UNKNOWN
+    )
+
+
+def _numbers(reference: Expr, answer: Expr) -> Relation:
+    if reference == answer:
+        return Relation.EQUAL
+    if reference.has(AppliedUndef) or answer.has(AppliedUndef):
+        return Relation.UNKNOWN
+    if reference.has(oo, -oo) or answer.has(oo, -oo):
+        return Relation.DIFFERENT if reference.doit() != answer.doit() else Relation.EQUAL
+    difference = _exact(reference) - _exact(answer)
+    return Relation.DIFFERENT if _differs_somewhere(difference) else _proven_zero(difference)
+
+
+def _exact(part: Expr) -> Expr:
+    """Return the formula with decimals as fractions and percentages resolved."""
+    return part.xreplace({number: Rational(str(number)) for number in part.atoms(Float)}).doit()
+
+
+def _differs_somewhere(difference: Expr) -> bool:
+    """Return whether the difference is surely not zero at one of a few fixed points."""
+    symbols = sorted(difference.free_symbols, key=str)
+    for values in _POINTS if symbols else ((),):
+        point = dict(zip(symbols, values, strict=False))
+        value = (
+            difference.subs(point).evalf(_DIGITS, maxn=4 * _DIGITS)
+            if point
+            else difference.evalf(_DIGITS, maxn=4 * _DIGITS)
+        )
+        if (
+            value.is_number
+            and value.is_finite
+            and any(_surely_not_zero(part) for part in value.as_real_imag())
+        ):
+            return True
+    return False
+
+
+def _surely_not_zero(value: Expr) -> bool:
+    """Return whether a number was evaluated with digits to spare; one of precision 1 is noise about zero."""
+    return bool(value.is_Rational and value != 0) or (
+        isinstance(value, Float) and value._prec > 1 and value != 0
+    )
+
+
+def _proven_zero(difference: Expr) -> Relation:
+    if difference.is_Rational:
+        return Relation.EQUAL if difference == 0 else Relation.DIFFERENT
+    if expand(difference) == 0 or simplify(difference) == 0:
+        return Relation.EQUAL
+    known = difference.equals(0)
+    if known is None:
+        return Relation.UNPROVEN
+    return Relation.EQUAL if known else Relation.DIFFERENT

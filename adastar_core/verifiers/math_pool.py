@@ -1,0 +1,127 @@
+"""Worker processes for formulas: a hard deadline per answer, and a kill when it passes."""
+
+import atexit
+import json
+import os
+import queue
+import select
+import subprocess
+import sys
+import time
+import weakref
+from contextlib import suppress
+from pathlib import Path
+
+from adastar_core.errors import AdaStarError
+from adastar_core.records import Outcome
+
+_START_SECONDS = 120.0
+_ANSWERS_PER_WORKER = 20_000
+
+
+class _Worker:
+    """One process. Not thread-safe: the pool lends it to one caller at a time."""
+
+    def __init__(self) -> None:
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "adastar_core.verifiers.math_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        self._buffer = b""
+        self.answered = 0
+        if self._line(_START_SECONDS) != "ready":
+            self.kill()
+            raise AdaStarError(
+                "The process that compares formulas did not start. Run `python -m adastar_core.verifiers.math_worker`."
+            )
+
+    def ask(self, question: str, deadline_seconds: float) -> str | None:
+        """Return the answer line, or ``None`` when the deadline passed or the process died."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(question.encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            return None
+        self.answered += 1
+        return self._line(deadline_seconds)
+
+    def _line(self, seconds: float) -> str | None:
+        assert self._process.stdout is not None
+        end = time.monotonic() + seconds
+        descriptor = self._process.stdout.fileno()
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select([descriptor], [], [], max(0.0, end - time.monotonic()))
+            part = os.read(descriptor, 65536) if ready else b""
+            if not part:
+                return None
+            self._buffer += part
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if stream is not None:
+                    stream.close()
+
+
+class MathPool:
+    """Up to ``workers`` processes, started when first needed; safe to use from several threads."""
+
+    def __init__(self, workers: int, deadline_seconds: float) -> None:
+        self.deadline_seconds = deadline_seconds
+        self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(workers):
+            self._free.put(None)
+        self._alive: set[_Worker] = set()
+        self._close = weakref.finalize(self, _kill_all, self._alive)
+        atexit.register(self._close)
+
+    def judge(self, reference: str, answer: str) -> tuple[Outcome, str]:
+        """Compare two formulas; undecided when the deadline passes, which costs one worker."""
+        question = json.dumps(
+            {"reference": reference, "answer": answer, "deadline_seconds": self.deadline_seconds}
+        )
+        worker = self._free.get() or self._start()
+        line: str | None = None
+        try:
+            line = worker.ask(question, self.deadline_seconds)
+        finally:
+            if line is None or worker.answered >= _ANSWERS_PER_WORKER:
+                worker.kill()
+                self._alive.discard(worker)
+                self._free.put(None)
+            else:
+                self._free.put(worker)
+        if line is None:
+            return Outcome.UNDECIDED, f"no verdict within {self.deadline_seconds:g} seconds"
+        verdict = json.loads(line)
+        return Outcome(verdict["outcome"]), str(verdict["reason"])
+
+    def _start(self) -> _Worker:
+        try:
+            worker = _Worker()
+        except AdaStarError:
+            self._free.put(None)
+            raise
+        self._alive.add(worker)
+        return worker
+
+    def close(self) -> None:
+        """End every process; the pool starts new ones if it is used again."""
+        self._close()
+
+
+def _kill_all(workers: set[_Worker]) -> None:
+    while workers:
+        workers.pop().kill()

@@ -1,0 +1,166 @@
+"""The process that parses formulas: reads one JSON object per line, writes one per line.
+
+Run as ``python -m adastar_core.verifiers.math_worker``. Its parent kills it when an answer takes too long. It
+may neither compile nor run code made from text, nor start processes, nor reach the network or write files: an
+audit hook refuses, whatever a library below might try.
+"""
+
+import json
+import logging
+import re
+import resource
+import signal
+import sys
+from functools import lru_cache
+
+from latex2sympy2_extended import NormalizationConfig
+from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
+from math_verify import LatexExtractionConfig, parse, verify
+from sympy import Rational
+
+from adastar_core.records import Outcome
+from adastar_core.verifiers.math_compare import Formula, Relation, compare
+
+MEMORY_BYTES = 2 << 30
+_FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What the libraries raise on formulas that they cannot handle; anything else ends the process, which costs one."""
+
+_NUMERAL = re.compile(r"(?=\.?\d)(\d*)(?:\.(\d*))?(?:[eE]([-+]?\d{1,9}))?")
+_LONGEST_NUMERAL = 1000
+_FORBIDDEN = (
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "subprocess.",
+    "socket.",
+    "ctypes.",
+    "pty.",
+    "shutil.",
+)
+_WARM_UP = (
+    (r"\frac{x}{2}", r"\frac{x+1}{2}"),
+    ("x=1", "x=2"),
+    (r"\sqrt{8}", r"2\sqrt{2}"),
+    (r"\{1\}", "(1,2]"),
+    ("x<1", "y>1"),
+)
+_CONFIG = [
+    LatexExtractionConfig(
+        boxed_match_priority=-1,
+        normalization_config=NormalizationConfig(
+            basic_latex=True,
+            units=False,
+            malformed_operators=False,
+            nits=False,
+            boxed="none",
+            equations=False,
+        ),
+    )
+]
+
+
+def exact_number(_parser: _Latex2Sympy, text: str) -> Rational:
+    """Return the exact value of a numeral, in place of the library's method, which evaluates it as Python."""
+    match = _NUMERAL.fullmatch(text.replace(",", ""))
+    if match is None:
+        raise ValueError(f"not a numeral: {text[:40]}")
+    places, power = len(match[2] or ""), int(match[3] or "0")
+    if len(match[0]) > _LONGEST_NUMERAL or abs(power) > _LONGEST_NUMERAL:
+        raise ValueError("a numeral of no sensible size")
+    digits = int((match[1] or "") + (match[2] or ""))
+    return Rational(digits * 10 ** max(power, 0), 10 ** (places + max(-power, 0)))
+
+
+def forbid_code_from_text() -> None:
+    """Refuse, from now on, everything that could turn text into action."""
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, arguments: tuple[object, ...]) -> None:
+    made_of_text = (
+        event == "compile" and arguments[0] is not None and str(arguments[1]).startswith("<")
+    ) or (
+        event == "exec"
+        and str(getattr(arguments[0], "co_filename", "")).startswith("<")
+        and not str(getattr(arguments[0], "co_filename", "")).startswith("<frozen")
+    )
+    writes = event == "open" and isinstance(arguments[1], str) and any(c in arguments[1] for c in "wax+")
+    if made_of_text or writes or event.startswith(_FORBIDDEN):
+        raise PermissionError(f"{event} is not for formulas")
+
+
+def judge(reference: str, answer: str) -> tuple[Outcome, str]:
+    """Compare two formulas in LaTeX."""
+    known = _parsed(reference)
+    if known is None:
+        return Outcome.UNDECIDED, f"the reference {reference} cannot be parsed"
+    given = _parsed(answer)
+    if given is None:
+        return Outcome.UNDECIDED, "the declared answer cannot be parsed"
+    match compare(known, given):
+        case Relation.EQUAL:
+            return Outcome.RIGHT, "is proven equal to the reference"
+        case Relation.DIFFERENT:
+            return Outcome.WRONG, f"differs from the reference {reference}"
+        case Relation.UNPROVEN:
+            return Outcome.UNDECIDED, "neither equality with the reference nor a difference can be shown"
+        case Relation.UNKNOWN:
+            if verify(known, given, float_rounding=15, numeric_precision=30, timeout_seconds=None):
+                return (
+                    Outcome.UNDECIDED,
+                    "may equal the reference; there is no proof for formulas of this kind",
+                )
+            return Outcome.WRONG, f"math-verify finds it unequal to the reference {reference}"
+
+
+@lru_cache(maxsize=2048)
+def _parsed(latex: str) -> Formula | None:
+    found = parse(
+        f"${latex}$",
+        _CONFIG,
+        fallback_mode="no_fallback",
+        extraction_mode="first_match",
+        parsing_timeout=None,
+    )
+    return found[0] if len(found) == 1 and isinstance(found[0], Formula) else None
+
+
+def answer_line(line: str) -> str:
+    """Return the JSON answer to one JSON question."""
+    question = json.loads(line)
+    signal.alarm(int(question["deadline_seconds"]) + 5)
+    try:
+        outcome, reason = judge(question["reference"], question["answer"])
+    except _FAILURES as error:
+        outcome, reason = Outcome.UNDECIDED, f"the comparison failed ({type(error).__name__})"
+    finally:
+        signal.alarm(0)
+    return json.dumps({"outcome": outcome, "reason": reason})
+
+
+def main() -> None:
+    """Answer until standard input ends. An orphan that hangs is ended by its own alarm."""
+    logging.disable(logging.CRITICAL)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    _Latex2Sympy.parse_number = exact_number
+    for reference, answer in _WARM_UP:
+        judge(reference, answer)
+    forbid_code_from_text()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(answer_line(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
