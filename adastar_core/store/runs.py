@@ -1,0 +1,212 @@
+"""Runs: created or continued by name, refused when what they are has changed, dropped with all their rows."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from adastar_core.errors import RunConflictError
+from adastar_core.records import Observation
+from adastar_core.store import tables
+from adastar_core.store.lease import find_owner, owned_by
+from adastar_core.store.migrate import LOCK_CLASS
+from adastar_core.store.observations import grow_dataset
+from adastar_core.store.partitions import create_partitions, drop_partitions
+
+if TYPE_CHECKING:
+    from adastar_core.config import RunConfig
+
+_ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it is stored.
+
+    Attributes:
+        run_id: Its number, the first part of every key.
+        uid: Random; tells it apart from runs of the same name in other databases or after a drop.
+        name: The name it is continued by.
+        dataset_id: Its training data.
+        config_sha256: Digest of the configuration fields that decide what it is.
+        iterations: Iterations wanted when it was last taken over.
+        patience: Iterations without progress before it stops.
+        code_version: Version of the code that created it.
+        base_model: The model it started from, as configured.
+        status: created, running, finished or failed.
+        owner: Process id and host of its last owner.
+        created_at: When it was created.
+        finished_at: When it finished last.
+    """
+
+    run_id: int
+    uid: str
+    name: str
+    dataset_id: int
+    config_sha256: str
+    iterations: int
+    patience: int | None
+    code_version: str
+    base_model: str
+    status: str
+    owner: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+_COLUMNS = [tables.runs.c[name] for name in Run.__slots__]
+
+
+def start_or_continue(
+    engine: Engine, name: str, config: "RunConfig", train: Sequence[Observation], code_version: str
+) -> tuple[Run, list[Observation]]:
+    """Create the run, or find it; return it with its training observations by position.
+
+    All or nothing: when the run is refused, nothing has been written. Iterations and patience are recorded by
+    :func:`adastar_core.store.lease.own_run`.
+
+    Args:
+        engine: The database.
+        name: The run's name.
+        config: What the run is.
+        train: The training observations as the data has them now.
+        code_version: Version of this code.
+
+    Raises:
+        RunConflictError: The run exists with other values (each is named), or another process owns it.
+        DataError: A training observation has changed or vanished.
+    """
+    with engine.begin() as connection:
+        if found := _find(connection, name):
+            _require_same(connection, found, config)
+            if owner := find_owner(connection, found.run_id):
+                raise owned_by(owner, name)
+        dataset_id, observations = grow_dataset(connection, _fingerprint(config), config.problem.type, train)
+        run = found or _create(connection, name, config, dataset_id, code_version)
+    return run, observations
+
+
+def find_run(engine: Engine, name: str) -> Run | None:
+    """Return the run of this name, if there is one."""
+    with engine.connect() as connection:
+        return _find(connection, name)
+
+
+def list_runs(engine: Engine) -> list[Run]:
+    """Return all runs, oldest first."""
+    with engine.connect() as connection:
+        return [_run(row) for row in connection.execute(select(*_COLUMNS).order_by(tables.runs.c.run_id))]
+
+
+def read_run_config(connection: Connection, run_id: int) -> dict[str, object]:
+    """Return the configuration fields that decide what the run is, with dotted keys."""
+    table = tables.runs
+    config: dict[str, object] = connection.execute(
+        select(table.c.config).where(table.c.run_id == run_id)
+    ).scalar_one()
+    return config
+
+
+def finish_run(connection: Connection, run_id: int, status: Literal["finished", "failed"]) -> None:
+    """Record how the run ended for now; it can be continued."""
+    table = tables.runs
+    connection.execute(
+        update(table).where(table.c.run_id == run_id).values(status=status, finished_at=func.now())
+    )
+
+
+def drop_run(engine: Engine, name: str) -> bool:
+    """Delete a run with all its rows; return whether there was one. Its dataset and its files stay.
+
+    Raises:
+        RunConflictError: A process owns it.
+    """
+    with engine.begin() as connection:
+        run = _find(connection, name)
+        if run is None:
+            return False
+        lock = text("SELECT pg_try_advisory_xact_lock(:class, :run_id)")
+        if not connection.scalar(lock, {"class": LOCK_CLASS, "run_id": run.run_id}):
+            raise owned_by(find_owner(connection, run.run_id), name)
+        drop_partitions(connection, run.run_id)
+        for table in (tables.compute, tables.evaluations, tables.iterations, tables.checkpoints, tables.runs):
+            connection.execute(delete(table).where(table.c.run_id == run.run_id))
+    return True
+
+
+def _find(connection: Connection, name: str) -> Run | None:
+    row = connection.execute(select(*_COLUMNS).where(tables.runs.c.name == name)).one_or_none()
+    return None if row is None else _run(row)
+
+
+def _run(row: Row[tuple[object, ...]]) -> Run:
+    return Run(**row._mapping)
+
+
+def _create(
+    connection: Connection, name: str, config: "RunConfig", dataset_id: int, code_version: str
+) -> Run:
+    """Insert the run and make its partitions, unless another process did so just now."""
+    values = {
+        "uid": str(uuid.uuid4()),
+        "name": name,
+        "dataset_id": dataset_id,
+        "config": _plain(config.identity()),
+        "config_sha256": config.sha256(),
+        "iterations": config.iterations,
+        "patience": config.patience,
+        "code_version": code_version,
+        "base_model": config.model,
+        "status": "created",
+        "lease_epoch": 0,
+    }
+    statement = insert(tables.runs).values(values).on_conflict_do_nothing().returning(*_COLUMNS)
+    row = connection.execute(statement).one_or_none()
+    if row is not None:
+        create_partitions(connection, row.run_id)
+        return _run(row)
+    other = _find(connection, name)
+    assert other is not None, "a run whose name is taken exists"
+    _require_same(connection, other, config)
+    return other
+
+
+def _require_same(connection: Connection, run: Run, config: "RunConfig") -> None:
+    if run.config_sha256 == config.sha256():
+        return
+    differences = _differences(read_run_config(connection, run.run_id), _plain(config.identity()))
+    if differences:
+        raise RunConflictError(
+            f"Run {run.name!r} was started with other values: {'; '.join(differences)}. Use its values to continue it, "
+            "or choose another name with --run NAME."
+        )
+
+
+def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Return each field that differs, with both values: ``trainer.batch_size was 8, is now 16``."""
+    return [
+        f"{key} was {_shown(old, key)}, is now {_shown(new, key)}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key, _ABSENT) != new.get(key, _ABSENT)
+    ]
+
+
+def _shown(values: Mapping[str, object], key: str) -> str:
+    return json.dumps(values[key], ensure_ascii=False) if key in values else _ABSENT
+
+
+def _plain(identity: dict[str, object]) -> dict[str, object]:
+    """Return the fields as they come back from JSON, so that stored and given ones compare equal."""
+    plain: dict[str, object] = json.loads(json.dumps(identity))
+    return plain
+
+
+def _fingerprint(config: "RunConfig") -> str:
+    settings = config.problem.model_dump(mode="json")
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,157 @@
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine, text
+
+from adastar_core.config import RunConfig
+from adastar_core.errors import DataError, RunConflictError
+from adastar_core.records import Observation
+from adastar_core.store.lease import own_run
+from adastar_core.store.observations import read_observations
+from adastar_core.store.runs import (
+    drop_run,
+    find_run,
+    finish_run,
+    list_runs,
+    read_run_config,
+    start_or_continue,
+)
+from tests.store.conftest import observations, start
+
+
+def count(engine: Engine, table: str) -> int:
+    with engine.connect() as connection:
+        return int(str(connection.scalar(text(f"SELECT count(*) FROM {table}"))))
+
+
+def test_starting_twice_is_starting_once(database: Engine) -> None:
+    first = start(database)
+    assert start(database) == first
+    assert find_run(database, "one") == first
+    assert list_runs(database) == [first]
+    assert count(database, "observations") == 20
+    with database.connect() as connection:
+        assert read_run_config(connection, first.run_id)["trainer.learning_rate"] == 1e-5
+
+
+def test_racing_starts_make_one_run(database: Engine) -> None:
+    made = []
+    threads = [threading.Thread(target=lambda: made.append(start(database))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 4
+    assert len(set(made)) == 1
+
+
+def test_every_differing_field_is_named_with_both_values(database: Engine) -> None:
+    start(database)
+    other = RunConfig.model_validate({"seed": 7, "trainer": {"batch_size": 16}})
+    with pytest.raises(RunConflictError) as caught:
+        start(database, config=other, count=25)
+    assert "seed was 0, is now 7; trainer.batch_size was 8, is now 16" in str(caught.value)
+    assert count(database, "observations") == 20
+
+
+def test_a_field_that_one_side_lacks_is_named(database: Engine) -> None:
+    start(database)
+    with database.begin() as connection:
+        connection.execute(
+            text("""UPDATE runs SET config = config - 'seed' || '{"old": 1}', config_sha256 = 'x'""")
+        )
+    with pytest.raises(RunConflictError, match="old was 1, is now absent; seed was absent, is now 0"):
+        start(database)
+
+
+def test_iterations_and_patience_may_change(database: Engine) -> None:
+    run = start(database)
+    start(database, config=RunConfig(iterations=9, patience=2))
+    with own_run(database, run, iterations=9, patience=2):
+        pass
+    found = find_run(database, "one")
+    assert found is not None
+    assert (found.iterations, found.patience, found.status) == (9, 2, "running")
+
+
+def test_a_finished_run_goes_on(database: Engine) -> None:
+    run = start(database)
+    with own_run(database, run, iterations=1, patience=None) as lease, lease.transaction() as connection:
+        finish_run(connection, run.run_id, "finished")
+    finished = find_run(database, "one")
+    assert finished is not None
+    assert finished.status == "finished"
+    assert finished.finished_at is not None
+    with own_run(database, run, iterations=2, patience=None):
+        again = find_run(database, "one")
+        assert again is not None
+        assert (again.status, again.finished_at) == ("running", None)
+
+
+def test_a_dataset_grows_and_keeps_its_positions(database: Engine) -> None:
+    run, first = start_or_continue(database, "one", RunConfig(), observations(3), "test")
+    shuffled = list(reversed(observations(5)))
+    _, grown = start_or_continue(database, "one", RunConfig(), shuffled, "test")
+    assert first == observations(3)
+    assert [one.observation_id for one in grown] == ["id-0", "id-1", "id-2", "id-4", "id-3"]
+    with database.connect() as connection:
+        assert read_observations(connection, run.dataset_id) == grown
+
+
+def test_runs_of_the_same_problem_share_their_data(database: Engine) -> None:
+    assert start(database, "one").dataset_id == start(database, "two").dataset_id
+    assert count(database, "observations") == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows[:1] + rows[2:], "'id-1' is no longer in"),
+        (lambda rows: [rows[0], replace(rows[1], answer="9"), *rows[2:]], "'id-1' has changed in"),
+        (lambda rows: [rows[0], replace(rows[1], choices=()), *rows[2:]], "'id-1' has changed in"),
+        (lambda rows: [rows[0], replace(rows[1], difficulty=None), *rows[2:]], "'id-1' has changed in"),
+    ],
+)
+def test_a_changed_or_vanished_observation_is_named(
+    database: Engine, change: Callable[[list[Observation]], list[Observation]], message: str
+) -> None:
+    start(database, count=3)
+    with pytest.raises(DataError, match=message):
+        start_or_continue(database, "two", RunConfig(), change(observations(3)), "test")
+    assert find_run(database, "two") is None
+
+
+def test_text_that_postgres_cannot_hold_is_replaced(database: Engine) -> None:
+    odd = [replace(observations(1)[0], question="a\x00b\ud800c\u2028\U0001f600")]
+    run, given = start_or_continue(database, "one", RunConfig(), odd, "test")
+    assert start_or_continue(database, "one", RunConfig(), odd, "test") == (run, given)
+    with database.connect() as connection:
+        assert read_observations(connection, run.dataset_id)[0].question == "a\ufffdb\ufffdc\u2028\U0001f600"
+
+
+def test_dropping_a_run_leaves_no_row_and_the_others_whole(database: Engine) -> None:
+    start(database, "one")
+    start(database, "two")
+    assert drop_run(database, "one")
+    assert not drop_run(database, "one")
+    assert [run.name for run in list_runs(database)] == ["two"]
+    with database.connect() as connection:
+        partitions = connection.scalars(
+            text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")
+        ).all()
+    assert len(partitions) == 6
+    assert all(name.endswith("_r2") for name in partitions)
+    assert start(database, "one").run_id == 3
+
+
+def test_creating_a_run_does_not_wait_for_the_writes_of_another(database: Engine) -> None:
+    run = start(database)
+    with own_run(database, run, iterations=1, patience=None) as lease, lease.transaction() as connection:
+        for table in ("rollouts", "verdicts", "training_examples", "observation_statistics"):
+            connection.execute(text(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE"))
+        started = time.monotonic()
+        start(database, "two")
+        assert time.monotonic() - started < 5
