@@ -1,20 +1,57 @@
 """Every problem that a configuration can name, and how to open it."""
 
-from typing import Annotated
+from typing import Annotated, assert_never
 
 from pydantic import Field
 
-from adastar_core.problems import Problem
+from adastar_core.problems import Problem, anli_r1, arc_challenge, cladder, commonsense_qa, gsm8k, svamp
+from adastar_core.problems.anli_r1 import ANLIR1Settings
+from adastar_core.problems.arc_challenge import ARCChallengeSettings
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
+from adastar_core.problems.cladder import CLadderSettings
+from adastar_core.problems.commonsense_qa import CommonsenseQASettings
+from adastar_core.problems.few_shot import FewShotProblem
+from adastar_core.problems.gsm8k import GSM8KSettings
+from adastar_core.problems.svamp import SVAMPSettings
 from adastar_core.problems.table import Table, TableSettings
 
-ProblemSettings = Annotated[ArithmeticSettings | TableSettings, Field(discriminator="type")]
+BenchmarkSettings = (
+    ARCChallengeSettings
+    | CommonsenseQASettings
+    | CLadderSettings
+    | ANLIR1Settings
+    | GSM8KSettings
+    | SVAMPSettings
+)
+AnyProblemSettings = ArithmeticSettings | TableSettings | BenchmarkSettings
+ProblemSettings = Annotated[AnyProblemSettings, Field(discriminator="type")]
 
 
-def open_problem(settings: ArithmeticSettings | TableSettings) -> Problem:
+def open_problem(settings: AnyProblemSettings) -> Problem:
     """Return the problem that ``settings`` describes; its data is read by ``load``."""
     match settings:
         case ArithmeticSettings():
             return Arithmetic(settings)
         case TableSettings():
             return Table(settings)
+        case _:
+            return open_benchmark(settings)
+
+
+def open_benchmark(settings: BenchmarkSettings) -> FewShotProblem:
+    """Return the benchmark that ``settings`` describes."""
+    match settings:
+        case ARCChallengeSettings():
+            return FewShotProblem(settings, arc_challenge.BENCHMARK)
+        case CommonsenseQASettings():
+            return FewShotProblem(settings, commonsense_qa.BENCHMARK)
+        case CLadderSettings():
+            return FewShotProblem(settings, cladder.BENCHMARK)
+        case ANLIR1Settings():
+            return FewShotProblem(settings, anli_r1.BENCHMARK)
+        case GSM8KSettings():
+            return FewShotProblem(settings, gsm8k.BENCHMARK)
+        case SVAMPSettings():
+            return FewShotProblem(settings, svamp.BENCHMARK)
+        case _:
+            assert_never(settings)

@@ -61,6 +61,14 @@ class Row:
             raise self.broken(f"the field {field!r} is empty. Fill it in or remove the row.")
         return text
 
+    def first(self, *fields: str) -> str:
+        """Return the text of the first of these fields that the row has; schemas differ in names.
+
+        Raises:
+            DataError: It has none of them, or the one it has is empty.
+        """
+        return self.text(next((field for field in fields if self.has(field)), fields[0]))
+
     def has(self, field: str) -> bool:
         """Return whether the row has this top-level field with a value."""
         return self.values.get(field) is not None

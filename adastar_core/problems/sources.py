@@ -103,7 +103,8 @@ class Source:
 
     def _from_datasets(self, saved: Path | None) -> dict[Split, list[Row]]:
         loaded = _load(self.path, self.subset, saved)
-        wanted = dict(HubSource(self.path).splits) | dict(self.parts)
+        wanted = dict(self.parts) or dict(HubSource(self.path).splits)
+        wanted.setdefault(Split.TRAIN, Split.TRAIN.value)
         parts: dict[Split, list[Row]] = {}
         for split, name in wanted.items():
             if name in loaded:

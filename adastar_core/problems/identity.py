@@ -1,0 +1,46 @@
+"""Observation ids: a row's own, or a digest of what it asks."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from adastar_core.problems.rows import Row
+from adastar_core.records import Observation
+
+
+def named(observations: Sequence[Observation], rows: Sequence[Row]) -> list[Observation]:
+    """Return the observations with an id each.
+
+    Args:
+        observations: Their id is empty where the data has none.
+        rows: The row that each was read from.
+
+    Raises:
+        DataError: Two rows have one id.
+    """
+    seen: dict[str, Row] = {}
+    repeats: Counter[str] = Counter()
+    result: list[Observation] = []
+    for observation, row in zip(observations, rows, strict=True):
+        if not observation.observation_id:
+            observation = _by_content(observation, repeats)
+        first = seen.setdefault(observation.observation_id, row)
+        if first is not row:
+            raise row.broken(
+                f"the id {observation.observation_id!r} is that of row {first.number} too. Make ids unique."
+            )
+        result.append(observation)
+    return result
+
+
+def _by_content(observation: Observation, repeats: Counter[str]) -> Observation:
+    """Name an observation by its content; the k-th repetition of one content gets ``-k``."""
+    content = "\x1f".join(
+        [observation.question, *(f"{one.label}\x1e{one.text}" for one in observation.choices)]
+    )
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    repeats[digest] += 1
+    return replace(
+        observation, observation_id=digest if repeats[digest] == 1 else f"{digest}-{repeats[digest]}"
+    )

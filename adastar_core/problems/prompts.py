@@ -1,0 +1,58 @@
+"""One format for generation, training and evaluation: ``Q:``, the options, ``A:``, a rationale, an answer.
+
+The prompt ends with ``A:`` without a space, so that the first token of the response carries it, as in text
+that models are trained on.
+"""
+
+from dataclasses import dataclass
+
+from adastar_core.records import Observation
+from adastar_core.verifiers.catalogue import VerifierName
+
+STOP = ("\n\nQ:", "\nQ:")
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """A worked example: an observation and the rationale that a good response to it has."""
+
+    observation: Observation
+    rationale: str
+
+
+def question(observation: Observation, *, hinted: bool = False) -> str:
+    """Return the question with its options and, when hinted, its reference answer, up to ``A:``."""
+    lines = [f"Q: {observation.question}{hint(observation) if hinted else ''}"]
+    if observation.choices:
+        lines += ["Options:", *(f"({choice.label}) {choice.text}" for choice in observation.choices)]
+    return "\n".join([*lines, "A:"])
+
+
+def hint(observation: Observation) -> str:
+    """Return how a question shows its reference answer, e.g. ``" (B)"`` (rationalization, section 2 of STaR)."""
+    return f" ({observation.answer})"
+
+
+def closing(verifier: VerifierName, observation: Observation) -> str:
+    """Return how a response declares the reference answer, with the white space before it."""
+    match verifier:
+        case "number":
+            return f"\n#### {observation.answer}"
+        case "choice":
+            return f" The answer is ({observation.answer})."
+        case "yes_no":
+            return f" The answer is {observation.answer}."
+        case "label":
+            labels = {choice.label for choice in observation.choices}
+            answer = f"({observation.answer})" if observation.answer in labels else observation.answer
+            return f" The answer is {answer}."
+        case "math":
+            return f" The answer is $\\boxed{{{observation.answer}}}$."
+        case "exact":
+            return f"\nAnswer: {observation.answer}"
+
+
+def worked(verifier: VerifierName, exemplar: Exemplar, *, hinted: bool = False) -> str:
+    """Return an exemplar as it stands before the question, with the blank line that separates them."""
+    asked = question(exemplar.observation, hinted=hinted)
+    return f"{asked} {exemplar.rationale}{closing(verifier, exemplar.observation)}\n\n"

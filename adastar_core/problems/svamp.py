@@ -1,0 +1,39 @@
+"""SVAMP: one-step arithmetic stories whose wording was varied to defeat shallow cues."""
+
+from typing import Literal
+
+from adastar_core.problems.few_shot import Benchmark, DataSettings
+from adastar_core.problems.rows import Row
+from adastar_core.problems.sources import HubSource
+from adastar_core.problems.word_problems import EXEMPLARS
+from adastar_core.records import Observation, Split
+from adastar_core.verifiers.numbers import reference_number
+
+
+class SVAMPSettings(DataSettings):
+    """SVAMP, from a file or folder or from the hub."""
+
+    type: Literal["svamp"] = "svamp"
+
+
+def read(row: Row) -> Observation:
+    """Return a row's observation; its difficulty is the operation it needs."""
+    if row.has("question_concat"):
+        question = row.text("question_concat")
+    else:
+        question = f"{row.text('Body')} {row.first('question', 'Question')}"
+    answer = row.first("answer", "Answer")
+    if reference_number(answer) is None:
+        raise row.broken(f"the answer {answer!r} is not a number.")
+    return Observation(
+        row.first("ID", "id"), question, answer, difficulty=row.first("Type") if row.has("Type") else None
+    )
+
+
+BENCHMARK = Benchmark(
+    name="svamp",
+    read=read,
+    verifier="number",
+    exemplars=EXEMPLARS,
+    hub=HubSource("ChilleD/SVAMP", None, ((Split.TRAIN, "train"), (Split.TEST, "test"))),
+)
