@@ -1,0 +1,54 @@
+"""Counter-based Gumbel noise: a pure function of (stream, step, token), so that no batch can change it.
+
+Adding Gumbel noise to log-probabilities and taking the largest samples from the distribution. With noise that is
+computed from a counter, not drawn from a state, a row's samples depend neither on the rows beside it nor on their
+order. The counter is hashed by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014) in wrapping 64-bit
+integers, which are the same on every device; the two logarithms are float64 and agree to their last bit or two.
+"""
+
+import torch
+from torch import Tensor
+
+_GOLDEN = -0x61C8864680B583EB
+_FIRST = -0x40A7B892E31B1A47
+_SECOND = -0x6B2FB644ECCEEE15
+_DISCARDED_BITS = 12
+_UNIT = 2.0**-52
+
+
+def gumbel(streams: Tensor, step: int, vocabulary: int) -> Tensor:
+    """Return standard Gumbel noise for every row and token of one decoding step.
+
+    Args:
+        streams: One key per row, int64, of shape [rows] (:func:`signed`).
+        step: Number of the generated token, from 0; the prompt does not count.
+        vocabulary: How many token ids there are.
+
+    Returns:
+        float64 of shape [rows, vocabulary], always finite (from -3.6 to 36.8).
+    """
+    rows = _mix(_mix(streams) + signed((step + 1) * _GOLDEN % (1 << 64)))
+    tokens = torch.arange(1, vocabulary + 1, device=streams.device) * _GOLDEN
+    return -torch.log(-torch.log(uniform(rows[:, None] + tokens)))
+
+
+def uniform(counters: Tensor) -> Tensor:
+    """Return one float64 strictly between 0 and 1 for each int64 counter."""
+    bits = _shift_right(_mix(counters), _DISCARDED_BITS)
+    return (bits.to(torch.float64) + 0.5) * _UNIT
+
+
+def signed(key: int) -> int:
+    """Return an unsigned 64-bit stream key as the signed integer of the same bits, which torch can hold."""
+    return key - (1 << 64) if key >= 1 << 63 else key
+
+
+def _mix(values: Tensor) -> Tensor:
+    values = (values ^ _shift_right(values, 30)) * _FIRST
+    values = (values ^ _shift_right(values, 27)) * _SECOND
+    return values ^ _shift_right(values, 31)
+
+
+def _shift_right(values: Tensor, bits: int) -> Tensor:
+    """Shift in zeros, where torch's own shift of a signed integer repeats the sign."""
+    return (values >> bits) & ((1 << (64 - bits)) - 1)

@@ -1,0 +1,46 @@
+"""Number formats of generation, and float64 that is float64 throughout."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+FLOAT64 = torch.float64
+
+
+def number_format(name: str, device: torch.device) -> torch.dtype:
+    """Return the torch type that ``generator.dtype`` means on ``device``."""
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return {"float64": FLOAT64, "float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+def arithmetic(dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Return the context to load and run a model of this type in."""
+    return Float64() if dtype == FLOAT64 else nullcontext()
+
+
+class Float64(TorchFunctionMode):
+    """Makes every request for float32 one for float64.
+
+    Models compute norms, rotary tables and softmax in float32 whatever their weights are: a help to bfloat16, but it
+    would round float64 down, and differently for other batch sizes.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: tuple[type, ...],
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
+        """Call ``func`` with float64 wherever float32 was asked for."""
+        if func is torch.Tensor.float:
+            func = torch.Tensor.double
+        wide = {name: _widened(value) for name, value in (kwargs or {}).items()}
+        return func(*map(_widened, args), **wide)
+
+
+def _widened(value: object) -> object:
+    return FLOAT64 if value is torch.float32 else value

@@ -1,0 +1,60 @@
+"""The reference fake: responses from a script instead of a model, for tests of everything around generation."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from adastar_core.generators import Decoding
+from adastar_core.generators.endings import Ending, end
+from adastar_core.records import Attempt, GenerationRequest
+
+Script = Callable[[GenerationRequest], str]
+Table = Mapping[tuple[int, int], str]
+_EOS = -1
+
+
+class ScriptedGenerator:
+    """A :class:`~adastar_core.generators.Generator` whose responses are a pure function of the request.
+
+    A character counts as a token, so that lengths, stop strings and costs behave as a model's do.
+
+    Attributes:
+        batches: The requests of every call so far.
+    """
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self.batches: list[tuple[GenerationRequest, ...]] = []
+
+    def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
+        """Return one scripted attempt per request, in order."""
+        self.batches.append(tuple(requests))
+        endings = [_end(self._script(request), decoding) for request in requests]
+        width = max((len(request.prompt) for request in requests), default=0)
+        steps = max((ending.generated_tokens for ending in endings), default=0)
+        return [
+            Attempt(
+                position=request.position,
+                attempt=request.attempt,
+                hinted=request.hinted,
+                response=ending.response,
+                finish_reason=ending.finish_reason,
+                prompt_tokens=len(request.prompt),
+                padded_prompt_tokens=width,
+                generated_tokens=ending.generated_tokens,
+                padded_generated_tokens=steps,
+                stream=0 if decoding.greedy else request.stream,
+            )
+            for request, ending in zip(requests, endings, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Do nothing: there is no model."""
+
+
+def from_table(table: Table, otherwise: str = "") -> Script:
+    """Return the script that looks up ``(position, attempt)`` and answers ``otherwise`` where there is nothing."""
+    return lambda request: table.get((request.position, request.attempt), otherwise)
+
+
+def _end(text: str, decoding: Decoding) -> Ending:
+    tokens = [*map(ord, text), _EOS][: decoding.max_new_tokens]
+    return end(tokens, _EOS, decoding.stop, lambda kept: "".join(map(chr, kept)))

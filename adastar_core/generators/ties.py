@@ -1,0 +1,32 @@
+"""How near a tie two runs parted: the proof that a difference between batch sizes is rounding and nothing else."""
+
+from adastar_core.generators import Decoding
+from adastar_core.generators.transformers import TransformersGenerator
+from adastar_core.records import Attempt, GenerationRequest
+
+
+def divergence_gap(
+    generator: TransformersGenerator,
+    request: GenerationRequest,
+    decoding: Decoding,
+    first: Attempt,
+    second: Attempt,
+) -> float | None:
+    """Return the gap between the two best scores where two attempts at one request part; ``None`` if they do not.
+
+    Responses are tokenised again, which is exact for tokenizers that invert their own decoding, as character
+    tokenizers do. Issue 2 asks of float32 that every such gap is below 1e-4.
+
+    Args:
+        generator: The generator that both attempts came from, or one with the same checkpoint and precision.
+        request: What both attempts answer.
+        decoding: How both were decoded.
+        first: One attempt.
+        second: The same attempt from another batch.
+    """
+    if first.response == second.response:
+        return None
+    one, other = generator.tokenize(first.response), generator.tokenize(second.response)
+    pairs = zip(one, other, strict=False)
+    common = next(count for count, (left, right) in enumerate(pairs) if left != right)
+    return generator.tie_gap(request, one[:common], decoding)

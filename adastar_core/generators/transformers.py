@@ -1,0 +1,250 @@
+"""The generator on transformers: any causal language model, on CPU or GPU, with one random stream per attempt.
+
+The decoding loop is our own over transformers' model and cache classes, not ``model.generate``: rows that have
+ended leave the batch, the cache grows without being copied at every step, and nothing of the checkpoint's
+``generation_config`` can get in. ``bench/generation.py`` measures what that is worth.
+
+Batches change no response in exact arithmetic. With ``float64`` that holds in practice; in ``float32`` matrix
+products round differently by batch, and an attempt can differ where two tokens nearly tie (``generators/ties.py``).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from adastar_core.config import GeneratorSettings
+from adastar_core.errors import ConfigError, DataError, ModelError
+from adastar_core.generators import Decoding
+from adastar_core.generators.cache import roomy_cache
+from adastar_core.generators.choice import noisy_scores, tie_gap
+from adastar_core.generators.endings import Ending, end, first_stop
+from adastar_core.generators.noise import signed
+from adastar_core.generators.precision import arithmetic, number_format
+from adastar_core.records import Attempt, GenerationRequest
+
+_STEPS_BETWEEN_STOP_CHECKS = 8
+_ENDED_SHARE = 8
+
+
+def open_transformers(model_dir: Path, settings: GeneratorSettings) -> "TransformersGenerator":
+    """Load a checkpoint, on the GPU if there is one.
+
+    Args:
+        model_dir: Configuration, safetensors weights and tokenizer; code in the directory is never run.
+        settings: Only ``dtype`` matters here.
+
+    Raises:
+        ModelError: The directory cannot be loaded, lacks weights, or its tokenizer has no EOS token.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = number_format(settings.dtype, device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_dir, trust_remote_code=False, local_files_only=True)
+        with arithmetic(dtype):
+            model, missing = _load(model_dir, dtype)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelError(f"model: {model_dir} cannot be loaded ({error}); copy its files again") from error
+    if missing:
+        raise ModelError(
+            f"model: {model_dir} lacks the weights {', '.join(missing[:3])}; copy its files again"
+        )
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"model: the tokenizer in {model_dir} has no EOS token; set eos_token in its files")
+    model.to(device)  # type: ignore[arg-type]  # transformers wraps the method without its types
+    model.train(mode=False)
+    return TransformersGenerator(model, tokenizer)
+
+
+def _load(model_dir: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, list[str]]:
+    """Return the model and the names of weights that its files lack, which transformers fills at random."""
+    loaded: object = AutoModelForCausalLM.from_pretrained(
+        model_dir,
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    model, info = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
+    return model, sorted(info["missing_keys"])
+
+
+class TransformersGenerator:
+    """Samples attempts from one loaded model: a :class:`~adastar_core.generators.Generator`."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._model: PreTrainedModel | None = model
+        self._tokenizer = tokenizer
+        self._positions: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+
+    def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
+        """Return one attempt per request, in order, run as a single batch padded on the left.
+
+        Raises:
+            DataError: A prompt has no tokens.
+            ConfigError: Prompt and longest rationale together exceed the model's positions.
+        """
+        if not requests:
+            return []
+        prompts = self._prompts(requests, decoding)
+        endings = [self._end(tokens, decoding) for tokens in self._continue(prompts, requests, decoding)]
+        width = max(map(len, prompts))
+        steps = max(ending.generated_tokens for ending in endings)
+        return [
+            Attempt(
+                position=request.position,
+                attempt=request.attempt,
+                hinted=request.hinted,
+                response=ending.response,
+                finish_reason=ending.finish_reason,
+                prompt_tokens=len(prompt),
+                padded_prompt_tokens=width,
+                generated_tokens=ending.generated_tokens,
+                padded_generated_tokens=steps,
+                stream=0 if decoding.greedy else request.stream,
+            )
+            for request, prompt, ending in zip(requests, prompts, endings, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._model = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return a response's tokens, followed by EOS."""
+        tokens: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return [*tokens, self._eos]
+
+    @torch.inference_mode()
+    def tie_gap(self, request: GenerationRequest, tokens: Sequence[int], decoding: Decoding) -> float:
+        """Return how near a tie the choice of the token after ``tokens`` is, run alone (:func:`choice.tie_gap`)."""
+        prompt = self._prompts([request], decoding)[0]
+        batch = _Batch(self._loaded, [[*prompt, *tokens]], [request.stream], room=0)
+        with arithmetic(self._loaded.dtype):
+            return tie_gap(batch.forward(), batch.streams, len(tokens), decoding).item()
+
+    @property
+    def _loaded(self) -> PreTrainedModel:
+        if self._model is None:
+            raise ValueError("the generator is closed; open another one")
+        return self._model
+
+    @property
+    def _eos(self) -> int:
+        eos: int = self._tokenizer.eos_token_id
+        return eos
+
+    def _prompts(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[list[int]]:
+        prompts: list[list[int]] = self._tokenizer([request.prompt for request in requests])["input_ids"]
+        for request, prompt in zip(requests, prompts, strict=True):
+            if not prompt:
+                raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
+            length = len(prompt) + decoding.max_new_tokens
+            if self._positions is not None and length > self._positions:
+                raise ConfigError(
+                    f"generator.max_new_tokens is {decoding.max_new_tokens}, and the prompt of observation "
+                    f"{request.position} has {len(prompt)} tokens: {length} in all, but the model has only "
+                    f"{self._positions} positions; lower generator.max_new_tokens or shorten the prompt"
+                )
+        return prompts
+
+    @torch.inference_mode()
+    def _continue(
+        self, prompts: list[list[int]], requests: Sequence[GenerationRequest], decoding: Decoding
+    ) -> list[list[int]]:
+        """Return each row's generated tokens: up to its end at least, and never more than allowed."""
+        model, limit = self._loaded, decoding.max_new_tokens
+        batch = _Batch(model, prompts, [request.stream for request in requests], room=limit)
+        generated = torch.full((len(prompts), limit), self._eos, device=model.device)
+        ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
+        for step in range(limit):
+            with arithmetic(model.dtype):
+                scores = noisy_scores(batch.forward(), batch.streams, step, decoding)
+            chosen = scores.argmax(-1)
+            generated[batch.places, step] = chosen
+            batch.append(chosen)
+            ended |= chosen == self._eos
+            if decoding.stop and step % _STEPS_BETWEEN_STOP_CHECKS == 0:
+                ended |= self._stopped(generated[batch.places, : step + 1], decoding.stop)
+            count = int(ended.sum())
+            if count == len(ended):
+                break
+            if count * _ENDED_SHARE >= len(ended):
+                batch.keep((~ended).nonzero().squeeze(-1))
+                ended = ended[~ended]
+        rows: list[list[int]] = generated.tolist()
+        return rows
+
+    def _stopped(self, generated: torch.Tensor, stop: tuple[str, ...]) -> torch.Tensor:
+        """Return which rows hold a stop string by now: a reason to stop early, not the judgement where."""
+        found = [first_stop(self._decode(row), stop) is not None for row in generated.tolist()]
+        return torch.tensor(found, device=generated.device)
+
+    def _end(self, tokens: list[int], decoding: Decoding) -> Ending:
+        return end(tokens, self._eos, decoding.stop, self._decode)
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        text = self._tokenizer.decode(
+            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        assert isinstance(text, str)
+        return text
+
+
+class _Batch:
+    """The rows that are still being generated: what the model is fed, and what it remembers.
+
+    Attributes:
+        places: Each row's place among the requests, int64, [rows].
+        streams: Each row's noise key, int64, [rows].
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
+    ) -> None:
+        self._model = model
+        width = max(map(len, prompts))
+        tokens = [[0] * (width - len(prompt)) + prompt for prompt in prompts]
+        mask = [[0] * (width - len(prompt)) + [1] * (len(prompt) + room) for prompt in prompts]
+        self._tokens = torch.tensor(tokens, device=model.device)
+        self._mask = torch.tensor(mask, device=model.device)
+        self._length = width
+        self._positions = (self._mask[:, :width].cumsum(-1) - 1).clamp(min=0)
+        self._cache = roomy_cache(model.config)
+        self.places = torch.arange(len(prompts), device=model.device)
+        self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
+
+    def forward(self) -> torch.Tensor:
+        """Return the logits of every row's next token, [rows, vocabulary]."""
+        output = self._model(
+            input_ids=self._tokens,
+            attention_mask=self._mask[:, : self._length],
+            position_ids=self._positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
+
+    def append(self, chosen: torch.Tensor) -> None:
+        """Feed these tokens, one per row, in the next step."""
+        self._tokens = chosen[:, None]
+        self._positions = self._positions[:, -1:] + 1
+        self._length += 1
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Go on with these rows only."""
+        self._tokens, self._mask, self._positions = (
+            self._tokens[rows],
+            self._mask[rows],
+            self._positions[rows],
+        )
+        self.places, self.streams = self.places[rows], self.streams[rows]
+        self._cache.reorder_cache(cast(torch.LongTensor, rows))
