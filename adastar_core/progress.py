@@ -1,7 +1,7 @@
 """How stages tell whoever runs them how far they are."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -16,24 +16,12 @@ class Bar(Protocol):
 class Progress(Protocol):
     """Shows stages as they go."""
 
-    def stage(self, name: str, total: int, unit: str) -> "BarContext":
+    def stage(self, name: str, total: int, unit: str) -> AbstractContextManager[Bar]:
         """Open a bar of ``total`` units for the length of a ``with`` block."""
         ...
 
     def line(self, text: str) -> None:
         """Show one line of text."""
-        ...
-
-
-class BarContext(Protocol):
-    """A context manager that yields a :class:`Bar`."""
-
-    def __enter__(self) -> Bar:
-        """Open the bar."""
-        ...
-
-    def __exit__(self, *error: object) -> bool | None:
-        """Close the bar."""
         ...
 
 

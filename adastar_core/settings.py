@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 
 class Settings(BaseModel):
@@ -24,7 +25,9 @@ def setting(default: Any, position: int, title: str, description: str, **bounds:
     Returns:
         A pydantic field. ``Any`` because it stands where a value of the field's type is expected.
     """
-    extra = {"position": position}
+    extra: JsonDict = {"position": position}
     if callable(default):
-        return Field(default_factory=default, title=title, description=description, json_schema_extra=extra, **bounds)
+        return Field(
+            default_factory=default, title=title, description=description, json_schema_extra=extra, **bounds
+        )
     return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)

@@ -1,0 +1,59 @@
+"""Stamp the first u visited observations and close the iteration."""
+
+from fractions import Fraction
+
+from adastar_core.selection import Selection
+from adastar_core.stages.manifests import AdvanceManifest
+from adastar_core.stages.sampling import read_selection
+from adastar_core.stages.workspace import Workspace
+from adastar_core.store import iterations
+
+
+def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
+    """Write the visits, the stamps and the closed iteration in one transaction; done twice, it changes nothing."""
+    with workspace.engine.connect() as connection:
+        row = iterations.read_iteration(connection, workspace.run_id, iteration)
+    if row.phase != "advanced":
+        _advance(workspace, iteration)
+        with workspace.engine.connect() as connection:
+            row = iterations.read_iteration(connection, workspace.run_id, iteration)
+    return AdvanceManifest(
+        iteration=iteration, m=row.m or 0, alpha=row.alpha or 0.0, stamped=row.stamped or 0
+    )
+
+
+def _advance(workspace: Workspace, iteration: int) -> None:
+    selected = read_selection(workspace, iteration)
+    sampler = workspace.sampler(iteration)
+    alpha = strength(workspace, iteration, selected)
+    # Should the transaction fail, the sampler is ahead of the store: the next use rebuilds it.
+    stamped = sampler.observe(iteration, selected.visits, alpha)
+    try:
+        with workspace.lease.transaction() as connection:
+            costs = read_compute(connection, workspace.run_id)
+            iterations.advance(
+                connection,
+                workspace.run_id,
+                iteration,
+                selected.visits,
+                alpha=float(alpha),
+                stamped=stamped,
+                seconds=sum(one.seconds for one in costs if one.iteration == iteration),
+            )
+    except BaseException:
+        workspace.forget_sampler()
+        raise
+    workspace.sampler_advanced(iteration)
+
+
+def strength(workspace: Workspace, iteration: int, selected: Selection) -> Fraction | float:
+    """Return alpha, the model's strength in this iteration, by the configured signal."""
+    match workspace.config.alpha:
+        case "acceptance":
+            return selected.acceptance
+        case "first_try":
+            return selected.first_try
+        case "train_accuracy":
+            training = workspace.checkpoint(iteration).training
+            assert training is not None, "an iteration's checkpoint was trained"
+            return training.token_accuracy

@@ -1,0 +1,115 @@
+"""What came out of a run: its report from the store, and the report's files in the run's directory."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from adastar_core.compute import pflops
+from adastar_core.records import Split
+from adastar_core.report.figures import figures
+from adastar_core.report.page import html
+from adastar_core.report.records import Accuracy, DifficultyRow, IterationRow, RunReport
+from adastar_core.report.text import markdown
+from adastar_core.stages.workspace import Workspace
+from adastar_core.store.evaluations import EvaluationRow, Tally, read_evaluations
+from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
+
+
+def report_of(workspace: Workspace, best: int) -> RunReport:
+    """Return the run's report; ``best`` is the iteration whose checkpoint validation selected (0 = base)."""
+    with workspace.engine.connect() as connection:
+        rows = read_iteration_results(connection, workspace.run_id)
+        evaluations = {
+            (one.iteration, one.split): one for one in read_evaluations(connection, workspace.run_id)
+        }
+        trained = read_trained_frequency(connection, workspace.run_id)
+    test = evaluations.get((best, Split.TEST))
+    return RunReport(
+        run=workspace.ref.name,
+        preset=workspace.preset,
+        config_sha256=workspace.ref.config_sha256,
+        problem=workspace.problem.name,
+        method=workspace.config.method.type,
+        base_model=workspace.config.model,
+        seed=workspace.config.seed,
+        base_validation=_accuracy(evaluations[0, Split.VALIDATION]),
+        base_test=_accuracy(evaluations[0, Split.TEST]) if (0, Split.TEST) in evaluations else None,
+        test=_accuracy(test) if test else None,
+        best_iteration=best,
+        wall_seconds=time.monotonic() - workspace.opened,
+        checkpoint=workspace.checkpoint(best).path,
+        iterations=tuple(_iteration_row(row, evaluations) for row in rows),
+        by_difficulty=_by_difficulty(evaluations, best),
+        trained_frequency=trained,
+        notes=_notes(workspace, rows),
+    )
+
+
+def write_report(workspace: Workspace, report: RunReport) -> dict[str, Path]:
+    """Write the page, the Markdown and the figures into the run's directory; return where they lie by name."""
+    folder = workspace.folder / "report"
+    folder.mkdir(exist_ok=True)
+    files = {"report.html": html(report).encode(), "report.md": markdown(report).encode()}
+    files |= {f"{figure.name}.png": figure.png for figure in figures(report)}
+    for name, content in files.items():
+        _replace(folder / name, content)
+    return {name: folder / name for name in files}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+Evaluations = Mapping[tuple[int, Split], EvaluationRow]
+
+
+def _accuracy(row: EvaluationRow | Tally) -> Accuracy:
+    return Accuracy(row.correct, row.total)
+
+
+def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationRow:
+    validation = evaluations.get((row.iteration, Split.VALIDATION))
+    return IterationRow(
+        t=row.iteration,
+        beta=row.beta,
+        m=row.m,
+        accepted=row.accepted,
+        surplus=row.surplus,
+        alpha=row.alpha,
+        stamped=row.stamped,
+        first_try_accuracy=row.first_try_correct / row.m if row.m else None,
+        false_positive_share=row.false_positives / row.rationales_checked if row.rationales_checked else None,
+        validation=_accuracy(validation) if validation else None,
+        pflops=pflops(row.flops),
+        padded_pflops=pflops(row.padded_flops),
+        seconds=row.seconds,
+    )
+
+
+def _by_difficulty(evaluations: Evaluations, best: int) -> tuple[DifficultyRow, ...]:
+    split = Split.TEST if (best, Split.TEST) in evaluations else Split.VALIDATION
+    before, after = evaluations[0, split].by_difficulty, evaluations[best, split].by_difficulty
+    return tuple(
+        DifficultyRow(tag, _accuracy(before[tag]), _accuracy(after[tag]))
+        for tag in sorted(before, key=_natural)
+    )
+
+
+def _natural(tag: str) -> tuple[int, str]:
+    return (int(tag), "") if tag.isdigit() else (0, tag)
+
+
+def _notes(workspace: Workspace, rows: list[IterationResult]) -> tuple[str, ...]:
+    notes = []
+    exhausted = [str(row.iteration) for row in rows if row.exhausted]
+    if exhausted:
+        notes.append(
+            f"The pool of {len(workspace.train):,} observations was exhausted before beta was reached in iteration "
+            f"{', '.join(exhausted)}; training used what was accepted ({workspace.config.trainer.on_exhausted})."
+        )
+    undecided = sum(row.undecided for row in rows)
+    if undecided:
+        notes.append(f"The verifier could not decide {undecided:,} responses; they were not trained on.")
+    return tuple(notes)

@@ -1,0 +1,43 @@
+"""What every stage of an iteration cost, as rows of the store's ``compute`` table."""
+
+from sqlalchemy import Connection
+
+from adastar_core.compute import StageTokens
+from adastar_core.selection import Selection
+from adastar_core.stages.workspace import Workspace
+from adastar_core.store.compute import write_compute
+from adastar_core.store.rollouts import AttemptCost, read_attempt_costs
+
+
+def record_cost(
+    connection: Connection,
+    workspace: Workspace,
+    iteration: int,
+    stage: str,
+    tokens: StageTokens,
+    seconds: float,
+) -> None:
+    """Write the cost of one stage of one iteration; the first write stands."""
+    write_compute(connection, workspace.run_id, iteration, stage, tokens, workspace.parameters, seconds)
+
+
+def record_generation(
+    connection: Connection, workspace: Workspace, iteration: int, selected: Selection
+) -> None:
+    """Write the cost of generation: first attempts, retries, hinted attempts and surplus apart."""
+    counted = selected.counted
+    costs: dict[str, tuple[StageTokens, float]] = {}
+    for row in read_attempt_costs(connection, workspace.run_id, iteration):
+        stage = _stage_of(row, counted)
+        tokens, seconds = costs.get(stage, (StageTokens(), 0.0))
+        costs[stage] = (tokens + row.tokens, seconds + row.seconds)
+    for stage, (tokens, seconds) in costs.items():
+        record_cost(connection, workspace, iteration, stage, tokens, seconds)
+
+
+def _stage_of(row: AttemptCost, counted: set[tuple[int, int]]) -> str:
+    if (row.position, row.attempt) not in counted:
+        return "generate surplus"
+    if row.hinted:
+        return "generate hinted"
+    return "generate first" if row.attempt == 1 else "generate retry"

@@ -1,0 +1,82 @@
+"""Fine-tune on the iteration's accepted rationales and publish the checkpoint."""
+
+from pathlib import Path
+
+from adastar_core import checkpoints
+from adastar_core.compute import StageTokens
+from adastar_core.stages.costs import record_cost
+from adastar_core.stages.manifests import FinetuneManifest
+from adastar_core.stages.workspace import Workspace
+from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts, find_checkpoint, write_checkpoint
+from adastar_core.store.training import read_training_examples
+from adastar_core.trainers import TrainingExample
+
+
+def finetune(workspace: Workspace, iteration: int) -> FinetuneManifest:
+    """Train on D+, from the previous checkpoint or from the base model, and record the result.
+
+    What is trained is read back from the store, so it is what was recorded. A training that was killed goes
+    on from its last restart point; one that is recorded already is not repeated.
+    """
+    with workspace.engine.connect() as connection:
+        recorded = find_checkpoint(connection, workspace.run_id, iteration)
+    if recorded is None:
+        recorded = _train(workspace, iteration)
+    assert recorded.training is not None, "an iteration's checkpoint was trained"
+    return FinetuneManifest(
+        iteration=iteration,
+        checkpoint_sha256=recorded.sha256,
+        steps=recorded.training.steps,
+        examples=recorded.training.examples,
+    )
+
+
+def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
+    # Imported here: torch is not needed to read a recorded checkpoint.
+    from adastar_core.trainers import sft
+
+    parent = iteration - 1 if workspace.config.trainer.start_from == "accumulate" else 0
+    start = workspace.checkpoint(parent)
+    checkpoints.verify(Path(start.path), start.sha256)
+    workspace.release_generator()
+    examples = read_examples(workspace, iteration)
+    with workspace.progress.stage(
+        f"t={iteration} finetune", workspace.config.steps(iteration), "step"
+    ) as bar:
+        outcome = sft.finetune(
+            Path(start.path),
+            examples,
+            workspace.config.trainer,
+            planned_steps=workspace.config.steps(iteration),
+            seed=workspace.config.seed,
+            iteration=iteration,
+            output=workspace.folder / "checkpoints" / f"iteration-{iteration:04d}",
+            work=workspace.folder / "work" / f"finetune-{iteration:04d}",
+            progress=lambda step: bar.advance(1, step.train_tokens),
+        )
+    row = CheckpointRow(
+        iteration=iteration,
+        parent_iteration=parent,
+        path=str(outcome.checkpoint.path),
+        sha256=outcome.checkpoint.sha256,
+        bytes=outcome.checkpoint.size_bytes,
+        parameters=workspace.parameters,
+        training=TrainingFacts(outcome.steps, len(examples), outcome.loss, outcome.token_accuracy),
+    )
+    tokens = StageTokens(train_tokens=outcome.train_tokens, padded_train_tokens=outcome.padded_train_tokens)
+    with workspace.lease.transaction() as connection:
+        write_checkpoint(connection, workspace.run_id, row)
+        record_cost(connection, workspace, iteration, "finetune", tokens, outcome.seconds)
+    return workspace.checkpoint(iteration)
+
+
+def read_examples(workspace: Workspace, iteration: int) -> list[TrainingExample]:
+    """Return D+ of an iteration as training texts, in the order of visit."""
+    with workspace.engine.connect() as connection:
+        rows = read_training_examples(connection, workspace.run_id, iteration)
+    examples = []
+    for row in rows:
+        observation = workspace.train[row.position]
+        name = f"{observation.observation_id}, attempt {row.attempt}"
+        examples.append(TrainingExample(workspace.problem.training_prompt(observation), row.response, name))
+    return examples

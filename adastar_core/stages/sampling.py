@@ -1,0 +1,213 @@
+"""Sample, generate, verify: waves of attempts until beta_t rationales are accepted or the pool is exhausted.
+
+A wave is what the verdicts so far leave to be done, so it needs no record of its own: a process that was
+killed inside one plans the same wave again and generates only the attempts that are not stored yet.
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+
+from adastar_core import selection
+from adastar_core.errors import NothingAccepted
+from adastar_core.records import Attempt, GenerationRequest, Outcome
+from adastar_core.selection import Planned, Selection
+from adastar_core.stages.costs import record_generation
+from adastar_core.stages.manifests import GenerateManifest, SampleManifest, VerifyManifest
+from adastar_core.stages.workspace import Workspace
+from adastar_core.store.iterations import close_sampling, start_iteration
+from adastar_core.store.rollouts import read_attempt_keys, read_attempts, read_unjudged, write_attempts
+from adastar_core.store.training import ExampleKey, write_training_examples
+from adastar_core.store.verdicts import JudgedAttempt, read_judged, write_verdicts
+from adastar_core.streams import rationale_key
+
+
+def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
+    """Plan the next wave; when nothing is left to do, close the iteration's sampling.
+
+    Raises:
+        NothingAccepted: Sampling is over and D+ is empty.
+    """
+    beta = workspace.config.beta(iteration)
+    with workspace.lease.transaction() as connection:
+        start_iteration(
+            connection,
+            workspace.run_id,
+            iteration,
+            checkpoint_iteration=iteration - 1,
+            beta=beta,
+            observations=len(workspace.train),
+        )
+    planned = plan_wave(workspace, iteration)
+    selected = None if planned else _close(workspace, iteration)
+    return SampleManifest(
+        iteration=iteration,
+        wave=wave,
+        planned=len(planned),
+        beta=beta,
+        m=selected.m if selected else 0,
+        accepted=len(selected.accepted) if selected else 0,
+    )
+
+
+def plan_wave(workspace: Workspace, iteration: int) -> list[Planned]:
+    """Return the attempts that the stored verdicts leave to be made now."""
+    return selection.next_attempts(
+        workspace.sampler(iteration).order(iteration),
+        read_results(workspace, iteration),
+        workspace.rules,
+        workspace.config.beta(iteration),
+        workspace.config.generator.batch_size,
+    )
+
+
+def read_results(workspace: Workspace, iteration: int) -> dict[int, list[selection.Judged]]:
+    """Return the iteration's verdicts by position, in order of attempt."""
+    results: dict[int, list[selection.Judged]] = {}
+    with workspace.engine.connect() as connection:
+        rows = read_judged(connection, workspace.run_id, iteration, workspace.problem.verifier.version)
+    for row in rows:
+        judged = selection.Judged(row.attempt, row.hinted, row.outcome is Outcome.RIGHT)
+        results.setdefault(row.position, []).append(judged)
+    return results
+
+
+def read_selection(workspace: Workspace, iteration: int) -> Selection:
+    """Return what the iteration selected, replayed from the stored verdicts."""
+    return selection.close(
+        workspace.sampler(iteration).order(iteration),
+        read_results(workspace, iteration),
+        workspace.rules,
+        workspace.config.beta(iteration),
+    )
+
+
+def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifest:
+    """Generate the wave's attempts that are not stored yet, one transaction per batch."""
+    planned = plan_wave(workspace, iteration)
+    checkpoint = workspace.checkpoint(iteration - 1)
+    with workspace.engine.connect() as connection:
+        stored = read_attempt_keys(connection, workspace.run_id, iteration)
+    requests = [
+        request(workspace, iteration, one) for one in planned if (one.position, one.attempt) not in stored
+    ]
+    # Prompts of one length make rationales of about one length, which wastes the fewest padded steps.
+    requests.sort(key=lambda one: len(one.prompt))
+    with workspace.progress.stage(f"t={iteration} generate", len(requests), "attempt") as bar:
+        for batch in batches(requests, workspace.config.generator.batch_size):
+            started = time.monotonic()
+            attempts = workspace.generator(checkpoint).generate(batch, workspace.sampling_decoding())
+            _store_attempts(
+                workspace, iteration, batch, attempts, checkpoint.sha256, time.monotonic() - started
+            )
+            bar.advance(len(batch), sum(one.generated_tokens for one in attempts))
+    return GenerateManifest(
+        iteration=iteration, wave=wave, attempts=len(planned), checkpoint_sha256=checkpoint.sha256
+    )
+
+
+def request(workspace: Workspace, iteration: int, planned: Planned) -> GenerationRequest:
+    """Return the generation request of a planned attempt."""
+    observation = workspace.train[planned.position]
+    render = workspace.problem.hinted_prompt if planned.hinted else workspace.problem.prompt
+    stream = rationale_key(workspace.config.seed, iteration, observation.observation_id, planned.attempt)
+    return GenerationRequest(planned.position, planned.attempt, planned.hinted, render(observation), stream)
+
+
+def batches(requests: Sequence[GenerationRequest], size: int) -> list[Sequence[GenerationRequest]]:
+    """Return ``requests`` in slices of ``size``."""
+    return [requests[start : start + size] for start in range(0, len(requests), size)]
+
+
+def prompt_sha256(prompt: str) -> str:
+    """Return the digest of a prompt."""
+    return hashlib.sha256(prompt.encode()).hexdigest()
+
+
+def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
+    """Judge every stored attempt of the iteration that has no verdict of the problem's verifier."""
+    version = workspace.problem.verifier.version
+    with workspace.engine.connect() as connection:
+        attempts = read_unjudged(connection, workspace.run_id, iteration, version)
+    verdicts = [_judge(workspace, attempt) for attempt in attempts]
+    with workspace.lease.transaction() as connection:
+        write_verdicts(connection, workspace.run_id, iteration, verdicts)
+    results = read_results(workspace, iteration)
+    judged = [one for attempts_of_one in results.values() for one in attempts_of_one]
+    return VerifyManifest(
+        iteration=iteration,
+        wave=wave,
+        judged=len(judged),
+        right=sum(one.right for one in judged),
+        verifier=version,
+    )
+
+
+def _judge(workspace: Workspace, attempt: Attempt) -> JudgedAttempt:
+    observation = workspace.train[attempt.position]
+    verdict = workspace.problem.verifier.verify(observation, attempt.response, attempt.finish_reason)
+    right = verdict.outcome is Outcome.RIGHT
+    correct = workspace.problem.rationale_is_correct(observation, attempt.response) if right else None
+    return JudgedAttempt(attempt.position, attempt.attempt, verdict, correct)
+
+
+def _store_attempts(
+    workspace: Workspace,
+    iteration: int,
+    batch: Sequence[GenerationRequest],
+    attempts: Sequence[Attempt],
+    checkpoint_sha256: str,
+    seconds: float,
+) -> None:
+    digests = [prompt_sha256(one.prompt) for one in batch]
+    with workspace.lease.transaction() as connection:
+        write_attempts(
+            connection,
+            workspace.run_id,
+            iteration,
+            attempts,
+            digests,
+            checkpoint_sha256,
+            seconds / len(batch),
+        )
+
+
+def _close(workspace: Workspace, iteration: int) -> Selection:
+    """Record what the iteration selected: D+, its counts, and what generation cost."""
+    selected = read_selection(workspace, iteration)
+    if not selected.accepted:
+        raise NothingAccepted(_advice(workspace, iteration, selected))
+    with workspace.lease.transaction() as connection:
+        write_training_examples(
+            connection, workspace.run_id, iteration, _example_keys(workspace, iteration, selected)
+        )
+        record_generation(connection, workspace, iteration, selected)
+        close_sampling(connection, workspace.run_id, iteration, selected, workspace.problem.verifier.version)
+    return selected
+
+
+def _example_keys(workspace: Workspace, iteration: int, selected: Selection) -> list[ExampleKey]:
+    with workspace.engine.connect() as connection:
+        stored = read_attempts(connection, workspace.run_id, iteration)
+    responses = {(one.position, one.attempt): one.response for one in stored}
+    return [
+        ExampleKey(position, attempt, text_sha256(workspace, position, responses[position, attempt]))
+        for position, attempt in selected.accepted
+    ]
+
+
+def text_sha256(workspace: Workspace, position: int, response: str) -> str:
+    """Return the digest of a training text: prompt and rationale."""
+    prompt = workspace.problem.training_prompt(workspace.train[position])
+    return hashlib.sha256(f"{prompt}\x1f{response}".encode()).hexdigest()
+
+
+def _advice(workspace: Workspace, iteration: int, selected: Selection) -> str:
+    return (
+        f"0 of {selected.m} observations accepted in iteration {iteration} of run {workspace.ref.name!r}: the model "
+        f"{workspace.config.model!r} answered none of them right, so there is nothing to train on. Look at its "
+        f"answers with `SELECT response FROM rollouts WHERE run_id = {workspace.run_id} LIMIT 20`; then try a stronger "
+        f"or pre-trained base model (model), more attempts (attempts, now {workspace.config.attempts}), longer "
+        f"rationales (generator.max_new_tokens, now {workspace.config.generator.max_new_tokens}), hints "
+        "(rationalize: true), or easier observations."
+    )

@@ -1,0 +1,300 @@
+"""A run that is open in this process: its store, its data, its model, and the right to write.
+
+Tasks receive a :class:`RunRef` and look the workspace up here, so that nothing large travels between them.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from adastar_core import __version__, checkpoints
+from adastar_core.config import RunConfig
+from adastar_core.errors import DataError, HomeError, StageError
+from adastar_core.generators import Decoding, Generator
+from adastar_core.generators.catalogue import open_generator
+from adastar_core.home import usable_home
+from adastar_core.model_source import parameter_count, resolve_model
+from adastar_core.problems import Problem
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.progress import Progress, Silent
+from adastar_core.records import Observation, Split
+from adastar_core.samplers import Sampler
+from adastar_core.samplers.catalogue import open_sampler
+from adastar_core.selection import Rules
+from adastar_core.stages.manifests import RunRef
+from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint, write_checkpoint
+from adastar_core.store.database import open_database
+from adastar_core.store.lease import Lease, own_run
+from adastar_core.store.runs import start_or_continue
+from adastar_core.store.statistics import read_statistics
+
+_open: dict[str, "Workspace"] = {}
+
+_TINY_PARAMETERS = 5_000_000
+"""Below this, one thread is faster than several whenever the machine is busy."""
+
+
+@dataclass
+class Workspace:
+    """Everything that the stages of one run share in one process.
+
+    Attributes:
+        ref: The run's reference, as tasks pass it.
+        preset: Where the configuration came from, for the summary.
+        config: The run's configuration.
+        run_id: The run's key in the store.
+        engine: The store.
+        lease: The right to write; every write goes through its transactions.
+        problem: Data, prompts and verifier.
+        data: Observations by split.
+        base: Directory of the base model, as it lies on this machine.
+        parameters: Parameters of the model, P.
+        folder: The run's own directory: checkpoints, work files, report.
+        progress: Whoever shows how far the stages are.
+        opened: When this process opened it, on the monotonic clock.
+    """
+
+    ref: RunRef
+    preset: str
+    config: RunConfig
+    run_id: int
+    engine: Engine
+    lease: Lease
+    problem: Problem
+    data: Mapping[Split, Sequence[Observation]]
+    base: Path
+    parameters: int
+    folder: Path
+    progress: Progress = field(default_factory=Silent)
+    opened: float = field(default_factory=time.monotonic)
+    _generator: tuple[str, Generator] | None = None
+    _sampler: tuple[int, Sampler] | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """Return what a visit does."""
+        return Rules.of(self.config)
+
+    @property
+    def train(self) -> Sequence[Observation]:
+        """Return the training observations by position."""
+        return self.data[Split.TRAIN]
+
+    def sampling_decoding(self) -> Decoding:
+        """Return how rationales are sampled."""
+        settings = self.config.generator
+        return Decoding(
+            greedy=False,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_new_tokens=settings.max_new_tokens,
+            stop=self.problem.stop,
+        )
+
+    def greedy_decoding(self) -> Decoding:
+        """Return how evaluations are decoded."""
+        longest = self.config.evaluation.max_new_tokens or self.config.generator.max_new_tokens
+        return Decoding(
+            greedy=True, temperature=1.0, top_p=1.0, max_new_tokens=longest, stop=self.problem.stop
+        )
+
+    def checkpoint(self, iteration: int) -> CheckpointRow:
+        """Return the recorded checkpoint of an iteration; 0 is the base model."""
+        with self.engine.connect() as connection:
+            recorded = read_checkpoint(connection, self.run_id, iteration)
+        return replace(recorded, path=str(self.base)) if iteration == 0 else recorded
+
+    def generator(self, checkpoint: CheckpointRow) -> Generator:
+        """Return a generator that holds ``checkpoint``, whose files are the recorded ones; one is kept open."""
+        if self._generator is None or self._generator[0] != checkpoint.sha256:
+            self.release_generator()
+            checkpoints.verify(Path(checkpoint.path), checkpoint.sha256)
+            self._generator = (
+                checkpoint.sha256,
+                open_generator(self.config.generator, Path(checkpoint.path)),
+            )
+        return self._generator[1]
+
+    def release_generator(self) -> None:
+        """Free the generator's memory, e.g. before training."""
+        if self._generator is not None:
+            self._generator[1].close()
+            self._generator = None
+
+    def sampler(self, iteration: int) -> Sampler:
+        """Return the sampler as it stands before ``iteration`` advances, rebuilt from the store if need be."""
+        if self._sampler is None or self._sampler[0] != iteration:
+            with self.engine.connect() as connection:
+                statistics = read_statistics(connection, self.run_id)
+            # Observations that the data has gained meanwhile enter with the next iteration.
+            known = self.train[: len(statistics.last_iteration)]
+            ids = [observation.observation_id for observation in known]
+            self._sampler = (iteration, open_sampler(self.config.method, self.config.seed, ids, statistics))
+        return self._sampler[1]
+
+    def sampler_advanced(self, iteration: int) -> None:
+        """Note that the sampler has taken in ``iteration``; it is now the one of the next."""
+        if self._sampler is not None:
+            self._sampler = (iteration + 1, self._sampler[1])
+
+    def places(self) -> dict[str, str]:
+        """Return where the run's report, files and rows lie, by name. The database's password is left out."""
+        report = self.folder / "report"
+        return {
+            "report": str(report / "report.html"),
+            "figures": str(report / "*.png"),
+            "directory": str(self.folder),
+            "database": self.engine.url.render_as_string(hide_password=True),
+        }
+
+    def opening(self) -> str:
+        """Return what this run is about to do, in a few lines."""
+        config = self.config
+        sizes = ", ".join(f"{len(observations):,} {split}" for split, observations in self.data.items())
+        return (
+            f"Run {self.ref.name}: {config.method.type} on {self.problem.name} ({sizes}), from {config.model} with "
+            f"{self.parameters:,} parameters.\n{config.iterations} iterations, each until beta_t rationales are accepted "
+            f"(beta_1 = {config.beta(1):,}, beta_{config.iterations} = {config.beta(config.iterations):,}), "
+            f"at most {config.attempts} attempts per observation. Files: {self.folder}"
+        )
+
+    def forget_sampler(self) -> None:
+        """Drop the sampler, so that the next use rebuilds it from the store."""
+        self._sampler = None
+
+
+def workspace_of(run: RunRef) -> Workspace:
+    """Return the workspace that is open in this process.
+
+    Raises:
+        StageError: None is.
+    """
+    if run.uid not in _open:
+        raise StageError(
+            f"run {run.name!r} is not open in this process; stages run inside open_workspace(...)"
+        )
+    return _open[run.uid]
+
+
+@contextmanager
+def open_workspace(
+    config: RunConfig, name: str, *, preset: str = "", progress: Progress | None = None
+) -> Iterator[Workspace]:
+    """Check everything, create the run or continue it, own it, and yield its workspace.
+
+    Opening a run that is already open in this process yields the same workspace again. Nothing is written
+    before the data, the model, the data directory and the database have been found usable.
+
+    Args:
+        config: What to do.
+        name: The run's name.
+        preset: Where the configuration came from.
+        progress: Who shows progress; nobody by default.
+
+    Raises:
+        UserError: Something is not acceptable, or the run is owned by another process.
+    """
+    for workspace in _open.values():
+        if (workspace.ref.name, workspace.ref.config_sha256) == (name, config.sha256()):
+            yield workspace
+            return
+    with ExitStack() as stack:
+        workspace = _prepare(config, name, preset, progress or Silent(), stack)
+        _open[workspace.ref.uid] = workspace
+        try:
+            yield workspace
+        finally:
+            del _open[workspace.ref.uid]
+            workspace.release_generator()
+
+
+def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stack: ExitStack) -> Workspace:
+    """Check what can be checked without writing, then open the store, the run and the lease."""
+    problem = open_problem(config.problem)
+    data = load_data(problem)
+    model = resolve_model(config.model)
+    home = usable_home(config.home)
+    url = config.database_url.get_secret_value() if config.database_url else None
+    engine = open_database(url, home)
+    stack.callback(engine.dispose)
+    run, data[Split.TRAIN] = start_or_continue(engine, name, config, data[Split.TRAIN], __version__)
+    lease = stack.enter_context(own_run(engine, run, iterations=config.iterations, patience=config.patience))
+    workspace = Workspace(
+        ref=RunRef(uid=run.uid, name=name, config_sha256=config.sha256()),
+        preset=preset,
+        config=config,
+        run_id=run.run_id,
+        engine=engine,
+        lease=lease,
+        problem=problem,
+        data=data,
+        base=model,
+        parameters=parameter_count(model),
+        folder=make_folder(home, name, run.uid),
+        progress=progress,
+    )
+    record_base(workspace)
+    limit_threads(workspace.parameters)
+    return workspace
+
+
+def make_folder(home: Path, name: str, uid: str) -> Path:
+    """Return the run's own directory, made when it is missing.
+
+    Raises:
+        HomeError: It cannot be made.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".") or "run"
+    folder = home / "runs" / f"{plain[:80]}-{uid[:8]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(
+            f"The run's directory {folder} cannot be made: {error}. Choose another home."
+        ) from error
+    return folder
+
+
+def record_base(workspace: Workspace) -> None:
+    """Record the base model as checkpoint 0.
+
+    Raises:
+        CheckpointError: The run was started from a model with other files.
+    """
+    digest = checkpoints.digest_of(workspace.base)
+    size_bytes = sum(path.stat().st_size for path in workspace.base.rglob("*") if path.is_file())
+    with workspace.lease.transaction() as connection:
+        write_checkpoint(
+            connection,
+            workspace.run_id,
+            CheckpointRow(0, None, str(workspace.base), digest, size_bytes, workspace.parameters),
+        )
+
+
+def limit_threads(parameters: int) -> None:
+    """Use one thread for a tiny model unless ``OMP_NUM_THREADS`` says otherwise: two cost more than they bring."""
+    if parameters < _TINY_PARAMETERS and "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(1)
+
+
+def load_data(problem: Problem) -> dict[Split, Sequence[Observation]]:
+    """Return every split of a problem.
+
+    Raises:
+        DataError: A split is empty, or broken in a way that the problem's loader names.
+    """
+    data = {split: problem.load(split) for split in Split}
+    for split, observations in data.items():
+        if not observations:
+            raise DataError(
+                f"problem {problem.name}: the {split} split is empty; give it at least one observation"
+            )
+    return data

@@ -1,0 +1,61 @@
+"""What came out of a run, read from the store for reports."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from adastar_core.store import tables
+
+
+@dataclass(frozen=True, slots=True)
+class IterationResult:
+    """A closed iteration with its cost in FLOPs; evaluation is not in it."""
+
+    iteration: int
+    beta: int
+    m: int
+    accepted: int
+    surplus: int
+    first_try_correct: int
+    false_positives: int
+    rationales_checked: int
+    undecided: int
+    exhausted: bool
+    alpha: float
+    stamped: int
+    seconds: float
+    flops: float
+    padded_flops: float
+
+
+def read_iteration_results(connection: Connection, run_id: int) -> list[IterationResult]:
+    """Return the run's closed iterations in order."""
+    iterations, compute = tables.iterations, tables.compute
+    cost = (
+        select(
+            compute.c.iteration,
+            func.sum(compute.c.flops).label("flops"),
+            func.sum(compute.c.padded_flops).label("padded_flops"),
+        )
+        .where(compute.c.run_id == run_id, ~compute.c.stage.startswith("evaluate"))
+        .group_by(compute.c.iteration)
+        .subquery()
+    )
+    columns = [iterations.c[name] for name in IterationResult.__slots__[:-2]]
+    query = (
+        select(*columns, cost.c.flops, cost.c.padded_flops)
+        .join(cost, cost.c.iteration == iterations.c.iteration)
+        .where(iterations.c.run_id == run_id, iterations.c.phase == "advanced")
+        .order_by(iterations.c.iteration)
+    )
+    return [IterationResult(**row._mapping) for row in connection.execute(query)]
+
+
+def read_trained_frequency(connection: Connection, run_id: int) -> tuple[int, ...]:
+    """Return how many observations were trained on exactly k times, for k = 0, 1, ... (the paper's imbalance)."""
+    column = tables.observation_statistics.c.times_trained
+    query = (
+        select(column, func.count()).where(tables.observation_statistics.c.run_id == run_id).group_by(column)
+    )
+    counts: dict[int, int] = dict(connection.execute(query).tuples().all())
+    return tuple(counts.get(times, 0) for times in range(max(counts, default=-1) + 1))

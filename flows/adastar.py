@@ -1,0 +1,59 @@
+"""The main job: a self-improvement run, as a Prefect flow and as a command.
+
+Run it:  python flows/adastar.py                      the quickstart, on a laptop without a GPU
+         python flows/adastar.py --help               every option
+"""
+
+from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads the environment when imported)
+
+from prefect import flow
+
+from adastar_core.config import RunConfig
+from adastar_core.records import Split
+from adastar_core.report.records import RunReport
+from adastar_core.stages.manifests import EvaluateManifest, RunRef
+from adastar_core.stages.workspace import open_workspace
+from flows.iteration import iterate
+from tasks.reporting import report_run
+from tasks.stages import evaluate
+
+
+@flow(name="adastar", flow_run_name="{run}")
+def adastar(config: RunConfig = RunConfig(), run: str = "adastar") -> RunReport:  # noqa: B008 (frozen)
+    """Improve a model on its own accepted rationales, and continue where an earlier attempt stopped.
+
+    Args:
+        config: What to do. Every field has a default.
+        run: Name of the run. A known name continues that run; other values than its own are refused.
+    """
+    with open_workspace(config, run) as workspace:
+        validation = [evaluate(workspace.ref, 0, Split.VALIDATION)]
+        for iteration in range(1, config.iterations + 1):
+            iterate(workspace.ref, iteration)
+            validation.append(evaluate(workspace.ref, iteration, Split.VALIDATION))
+            if out_of_patience(validation, config.patience):
+                break
+        return conclude(workspace.ref, best_of(validation))
+
+
+def conclude(run: RunRef, best: int) -> RunReport:
+    """Evaluate the selected checkpoint and the base model on the test split, and report."""
+    for iteration in sorted({0, best}):
+        evaluate(run, iteration, Split.TEST)
+    return report_run(run, best)
+
+
+def best_of(validation: list[EvaluateManifest]) -> int:
+    """Return the iteration with the best validation accuracy, the earliest among equals; 0 is the base model."""
+    return max(validation, key=lambda one: (one.correct, -one.iteration)).iteration
+
+
+def out_of_patience(validation: list[EvaluateManifest], patience: int | None) -> bool:
+    """Return whether the last ``patience`` iterations brought no better validation accuracy."""
+    return patience is not None and validation[-1].iteration - best_of(validation) >= patience
+
+
+if __name__ == "__main__":
+    from flows.commandline import main
+
+    main(adastar)

@@ -1,0 +1,162 @@
+"""The command line of ``flows/adastar.py``: options in, a configuration, and what a person reads at the end."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+
+from adastar_core import configfile
+from adastar_core.config import RunConfig
+from adastar_core.errors import AdaStarError, ConfigError, UserError
+from adastar_core.report.records import RunReport
+from adastar_core.report.summary import summary_text
+
+EPILOGUE = """\
+examples:
+  python flows/adastar.py                                     the quickstart
+  python flows/adastar.py --set iterations=8 --run my-run     more iterations under a name of your own
+  python flows/adastar.py --run my-run --set iterations=12    continue that run (with --preset/--set as before)
+  python flows/adastar.py --preset quickstart --dry-run       show what would be done and touch nothing
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser, whose help text is also in ``docs/usage.md``."""
+    options = argparse.ArgumentParser(
+        prog="python flows/adastar.py",
+        description="Make a language model improve itself on problems with known answers.",
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = options.add_mutually_exclusive_group()
+    source.add_argument(
+        "--preset", metavar="NAME", help=f"a ready-made run (default: {configfile.DEFAULT_PRESET})"
+    )
+    source.add_argument("--config", metavar="FILE.yaml", type=Path, help="a configuration file of your own")
+    options.add_argument(
+        "--set", metavar="a.b=value", action="append", default=[], dest="overrides",
+        help="change one configuration key; may be repeated",
+    )  # fmt: skip
+    options.add_argument(
+        "--run", metavar="NAME",
+        help="name of the run; a known name continues it (default: the preset's name and a digest of the values)",
+    )  # fmt: skip
+    options.add_argument(
+        "--dry-run", action="store_true",
+        help="print the resolved configuration, the plan and an upper bound of the compute; touch nothing",
+    )  # fmt: skip
+    options.add_argument(
+        "--summary", metavar="FILE.json", type=Path, help="write the run's summary here at the end"
+    )
+    options.add_argument("--list-presets", action="store_true", help="list the ready-made runs and exit")
+    return options
+
+
+RunFlow = Callable[[RunConfig, str], RunReport]
+"""The flow itself; it is passed in because the command's own module defines it."""
+
+
+def main(run_flow: RunFlow, arguments: Sequence[str] | None = None) -> None:
+    """Parse, run, and turn the project's own errors into one paragraph and an exit status."""
+    console = Console()
+    try:
+        run_command(parser().parse_args(arguments), run_flow, console)
+    except AdaStarError as error:
+        Console(stderr=True).print(
+            f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+        sys.exit(error.exit_status)
+
+
+def run_command(options: argparse.Namespace, run_flow: RunFlow, console: Console) -> None:
+    """Do what the parsed options ask for."""
+    if options.list_presets:
+        for name in configfile.preset_names():
+            console.print(f"{name:28} {configfile.preset_summary(name)}", highlight=False, soft_wrap=True)
+        return
+    source, values = read_source(options)
+    config = configfile.resolve(values, options.overrides)
+    name = options.run or f"{source}-{config.sha256()[:8]}"
+    if options.dry_run:
+        dry_run(config, name, console)
+    else:
+        execute(run_flow, config, name, source, options.summary, console)
+
+
+def read_source(options: argparse.Namespace) -> tuple[str, dict[str, object]]:
+    """Return the name and the keys of the preset or file that the options name."""
+    if options.config is not None:
+        return options.config.stem, configfile.load_file(options.config)
+    preset = options.preset or configfile.DEFAULT_PRESET
+    return preset, configfile.load_preset(preset)
+
+
+def dry_run(config: RunConfig, name: str, console: Console) -> None:
+    """Print the resolved configuration, the plan and the bound of its compute."""
+    from adastar_core.plan import plan_of, plan_table
+
+    console.print(f"# run {name}", highlight=False)
+    console.print(
+        yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), highlight=False, markup=False
+    )
+    plan = plan_of(config)
+    console.print(plan_table(plan))
+    console.print(
+        f"Upper bound of the compute: {plan.pflops:.4g} PFLOPs. Nothing was written.", highlight=False
+    )
+
+
+def execute(
+    run_flow: RunFlow, config: RunConfig, name: str, preset: str, summary: Path | None, console: Console
+) -> None:
+    """Run the flow with everything that can be checked checked first, and show what came out."""
+    check_summary_path(summary)
+    from adastar_core.stages.workspace import open_workspace
+    from flows.console import open_console
+
+    with open_workspace(config, name, preset=preset, progress=open_console(console)) as workspace:
+        prepare_prefect()
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        from adastar_core.report.console import print_report
+
+        console.print(workspace.opening(), highlight=False, soft_wrap=True)
+        # A sync flow with heartbeats waits for whole seconds at its end, and nobody reads them here.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            report = run_flow(config, name)
+        places = workspace.places()
+    if summary is not None:
+        summary.write_text(summary_text(report), encoding="utf-8")
+        places["summary"] = str(summary)
+    print_report(report, {"checkpoint": report.checkpoint, **places}, console)
+
+
+def check_summary_path(summary: Path | None) -> None:
+    """Refuse a summary file that cannot be written, before any work is done.
+
+    Raises:
+        ConfigError: Its folder does not exist or cannot be written to.
+    """
+    if summary is not None and not os.access(summary.parent, os.W_OK):
+        raise ConfigError(
+            f"--summary {summary}: the folder {summary.parent} is not writable or does not exist; create it first."
+        )
+
+
+def prepare_prefect() -> None:
+    """Make Prefect's own directory, which must exist before its local server starts.
+
+    Raises:
+        UserError: The directory cannot be made.
+    """
+    folder = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"Prefect's directory {folder} cannot be made: {error}. Set PREFECT_HOME to a writable one."
+        ) from error

@@ -1,0 +1,30 @@
+"""Defaults of other libraries' environment variables. Import this before Prefect: it reads them when imported.
+
+What the user has set is left alone.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+_ALWAYS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+_ON_THE_COMMAND_LINE = {
+    # Errors are explained once, by the command line, and progress is its own.
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+def is_command() -> bool:
+    """Return whether this process is ``python flows/adastar.py``."""
+    return Path(sys.argv[0]).name == "adastar.py"
+
+
+for _name, _value in _ALWAYS.items() | (_ON_THE_COMMAND_LINE.items() if is_command() else set()):
+    os.environ.setdefault(_name, _value)

@@ -1,0 +1,28 @@
+"""One self-improvement iteration as a Prefect flow: sample, generate, verify, finetune, evaluate, advance, report."""
+
+from prefect import flow
+
+from adastar_core.records import Split
+from adastar_core.stages.manifests import AdvanceManifest, RunRef
+from tasks.reporting import report_iteration
+from tasks.stages import advance, evaluate, finetune, generate, sample, verify
+
+
+@flow(name="iteration", flow_run_name="{run.name}-iteration-{iteration}", validate_parameters=False)
+def iterate(run: RunRef, iteration: int) -> AdvanceManifest:
+    """Run one iteration; every finished step of an earlier attempt is a cache hit.
+
+    Args:
+        run: The run, whose workspace must be open in this process.
+        iteration: 1-based number; the one before it must be closed.
+    """
+    wave = 0
+    while not sample(run, iteration, wave).closed:
+        generate(run, iteration, wave)
+        verify(run, iteration, wave)
+        wave += 1
+    finetune(run, iteration)
+    evaluate(run, iteration, Split.VALIDATION)
+    closed = advance(run, iteration)
+    report_iteration(run, iteration)
+    return closed

@@ -1,0 +1,1 @@
+"""Thin Prefect tasks, one per step of an iteration. They pass ids and manifests, never payloads."""

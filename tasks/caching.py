@@ -1,0 +1,48 @@
+"""The one cache policy of all cached tasks, and the version of each stage.
+
+A key is the task's name, its stage's version, and its inputs: the run's reference, whose ``uid`` is new for
+every run that the database knows and whose ``config_sha256`` covers every field that decides a result
+(:meth:`adastar_core.config.RunConfig.identity`), and numbers such as the iteration. What may differ between
+two executions of the same work (batch size, database address, data directory) is not an input.
+
+Prefect's TASK_SOURCE would see only the text of the task function, not the core that it calls, so each stage
+has an explicit version instead: raise it when the stage's results change.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.cache_policies import NO_CACHE, CachePolicy
+from prefect.context import TaskRunContext
+from pydantic import BaseModel
+
+STAGE_VERSIONS = {"sample": 1, "generate": 1, "verify": 1, "finetune": 1, "evaluate": 1, "advance": 1}
+
+
+@dataclass
+class StagePolicy(CachePolicy):
+    """Task name, stage version and inputs, as a readable key."""
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],  # noqa: ARG002 (the base class's signature)
+        **kwargs: object,  # noqa: ARG002
+    ) -> str | None:
+        """Return ``adastar-<task>-v<version>-<digest of the inputs>``."""
+        name = task_ctx.task.name
+        plain = {key: _plain(value) for key, value in inputs.items()}
+        digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:32]
+        return f"adastar-{name}-v{STAGE_VERSIONS[name]}-{digest}"
+
+
+def _plain(value: object) -> object:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+STAGE_POLICY = StagePolicy()
+NOT_CACHED = NO_CACHE
+"""For tasks that only show what is stored."""

@@ -1,0 +1,58 @@
+"""Reports as Prefect artifacts. Never cached: an artifact is not made again on a cache hit."""
+
+import re
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from adastar_core.report.records import RunReport
+from adastar_core.report.text import cells, headings, markdown
+from adastar_core.stages.conclude import report_of, write_report
+from adastar_core.stages.manifests import RunRef
+from adastar_core.stages.workspace import workspace_of
+from adastar_core.store.runs import finish_run
+from tasks.caching import NOT_CACHED
+
+
+@task(cache_policy=NOT_CACHED, persist_result=False)
+def report_iteration(run: RunRef, iteration: int) -> None:
+    """Show the iterations so far as a table artifact, and the last one as a line."""
+    report = report_of(workspace_of(run), best=0)
+    rows = [dict(zip(headings(report), row, strict=True)) for row in cells(report)]
+    create_table_artifact(
+        rows, key=artifact_key(run.name, "iterations"), description=f"Iterations of run {run.name}"
+    )
+    workspace_of(run).progress.line(iteration_line(report, iteration))
+
+
+@task(cache_policy=NOT_CACHED, persist_result=False)
+def report_run(run: RunRef, best: int) -> RunReport:
+    """Write the run's report files, show it as a Markdown artifact, and mark the run finished."""
+    workspace = workspace_of(run)
+    report = report_of(workspace, best)
+    write_report(workspace, report)
+    with workspace.lease.transaction() as connection:
+        finish_run(connection, workspace.run_id, "finished")
+    create_markdown_artifact(
+        markdown(report), key=artifact_key(run.name, "report"), description=f"Run {run.name}"
+    )
+    return report
+
+
+def iteration_line(report: RunReport, iteration: int) -> str:
+    """Return one iteration in one line."""
+    row = next(one for one in report.iterations if one.t == iteration)
+    accuracy = (
+        f"{row.validation.share:.1%}"
+        if row.validation and row.validation.share is not None
+        else "not measured"
+    )
+    return (
+        f"t={row.t}  {row.accepted:,} of {row.beta:,} accepted from {row.m:,} observations, alpha {row.alpha:.3f}, "
+        f"{row.stamped:,} stamped; validation {accuracy}; {row.pflops:.3g} PFLOPs, {row.seconds:.0f} s"
+    )
+
+
+def artifact_key(name: str, what: str) -> str:
+    """Return a key as Prefect wants it: lower-case letters, digits and dashes."""
+    return f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}-{what}"
