@@ -1,0 +1,150 @@
+"""What a report is made of: frozen records, filled from the store."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Right answers among those asked."""
+
+    correct: int
+    total: int
+
+    @property
+    def share(self) -> float | None:
+        """Return the share of right answers, in [0, 1]; ``None`` when nothing was asked."""
+        return self.correct / self.total if self.total else None
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float] | None:
+        """Return Wilson's score interval of the underlying rate; ``None`` when nothing was asked."""
+        if not self.total:
+            return None
+        from scipy.stats import binomtest
+
+        found = binomtest(self.correct, self.total).proportion_ci(confidence, method="wilson")
+        return float(found.low), float(found.high)
+
+
+@dataclass(frozen=True, slots=True)
+class IterationRow:
+    """One iteration, in the terms of the method.
+
+    Attributes:
+        t: Its number, from 1.
+        beta: Accepted rationales wanted.
+        m: Observations visited.
+        accepted: Rationales that entered D+.
+        surplus: Attempts made beyond the stopping observation; they cost and change nothing.
+        alpha: The model's strength, in [0, 1].
+        stamped: u, the visits that were stamped.
+        first_try_accuracy: Share of visited observations right at the first, unhinted attempt.
+        false_positive_share: Share of right answers with a wrong rationale; ``None`` where not checkable.
+        validation: Greedy accuracy after the iteration; ``None`` before it is measured.
+        pflops: The iteration's cost without padding, in 10^15 FLOPs; evaluation is not in it.
+        padded_pflops: The same with padding, as the paper counts.
+        seconds: Wall time.
+    """
+
+    t: int
+    beta: int
+    m: int
+    accepted: int
+    surplus: int
+    alpha: float
+    stamped: int
+    first_try_accuracy: float | None
+    false_positive_share: float | None
+    validation: Accuracy | None
+    pflops: float
+    padded_pflops: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DifficultyRow:
+    """Accuracy of one difficulty, for the base model and the selected checkpoint."""
+
+    difficulty: str
+    before: Accuracy
+    after: Accuracy
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One response to show, e.g. a question that the base model missed."""
+
+    title: str
+    question: str
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """Everything that is reported of a run.
+
+    Attributes:
+        run: The run's name.
+        preset: Where the configuration came from.
+        config_sha256: Digest of what the run is.
+        problem: The problem's name.
+        method: The method's name.
+        base_model: The model that the run started from, as configured.
+        seed: The run's seed.
+        base_validation: The base model on validation.
+        base_test: The base model on test; ``None`` before it is measured.
+        test: The selected checkpoint on test, measured once; ``None`` before.
+        best_iteration: The iteration whose checkpoint validation selected; 0 = the base model.
+        wall_seconds: Wall time of the whole run, over all of its processes.
+        checkpoint: Where the selected checkpoint lies.
+        iterations: In order.
+        by_difficulty: On test where it was measured, otherwise on validation; easiest first.
+        trained_frequency: ``trained_frequency[k]`` observations were trained on exactly k times.
+        samples: Responses to show.
+        notes: Remarks for the reader, one sentence each.
+    """
+
+    run: str
+    preset: str
+    config_sha256: str
+    problem: str
+    method: str
+    base_model: str
+    seed: int
+    base_validation: Accuracy
+    base_test: Accuracy | None
+    test: Accuracy | None
+    best_iteration: int
+    wall_seconds: float
+    checkpoint: str
+    iterations: tuple[IterationRow, ...]
+    by_difficulty: tuple[DifficultyRow, ...] = ()
+    trained_frequency: tuple[int, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total_pflops(self) -> float:
+        """Return the cost of all iterations without padding, in 10^15 FLOPs."""
+        return sum(row.pflops for row in self.iterations)
+
+    @property
+    def total_padded_pflops(self) -> float:
+        """Return the cost of all iterations with padding, in 10^15 FLOPs."""
+        return sum(row.padded_pflops for row in self.iterations)
+
+    @property
+    def selected_validation(self) -> Accuracy | None:
+        """Return the selected checkpoint's accuracy on validation."""
+        by_number = {row.t: row.validation for row in self.iterations}
+        return by_number.get(self.best_iteration, self.base_validation)
+
+    @property
+    def trained_frequency_deviation(self) -> float | None:
+        """Return the standard deviation of how often an observation was trained on (the paper's imbalance)."""
+        observations = sum(self.trained_frequency)
+        if not observations:
+            return None
+        mean = sum(times * count for times, count in enumerate(self.trained_frequency)) / observations
+        squares = sum(count * (times - mean) ** 2 for times, count in enumerate(self.trained_frequency))
+        return sqrt(squares / observations)

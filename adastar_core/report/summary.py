@@ -1,0 +1,54 @@
+"""The summary file: a stable contract for scripts. Names never change; new ones may be added."""
+
+import json
+
+from adastar_core.report.records import Accuracy, IterationRow, RunReport
+
+
+def summary(report: RunReport) -> dict[str, object]:
+    """Return the summary of a run as plain JSON values. Shares are in [0, 1]; what was not measured is null."""
+    return {
+        "run": report.run,
+        "preset": report.preset,
+        "config_sha256": report.config_sha256,
+        "problem": report.problem,
+        "method": report.method,
+        "base_model": report.base_model,
+        "seed": report.seed,
+        "base_validation_accuracy": report.base_validation.share,
+        "base_test_accuracy": _share(report.base_test),
+        "test_accuracy": _share(report.test),
+        "best_iteration": report.best_iteration,
+        "total_pflops": report.total_pflops,
+        "total_padded_pflops": report.total_padded_pflops,
+        "wall_seconds": report.wall_seconds,
+        "checkpoint": report.checkpoint,
+        "iterations": [_iteration(row) for row in report.iterations],
+    }
+
+
+def summary_text(report: RunReport) -> str:
+    """Return the summary as the text of a JSON file."""
+    return json.dumps(summary(report), indent=2, allow_nan=False) + "\n"
+
+
+def _iteration(row: IterationRow) -> dict[str, object]:
+    return {
+        "t": row.t,
+        "beta": row.beta,
+        "m": row.m,
+        "accepted": row.accepted,
+        "surplus": row.surplus,
+        "alpha": row.alpha,
+        "stamped": row.stamped,
+        "first_try_accuracy": row.first_try_accuracy,
+        "false_positive_share": row.false_positive_share,
+        "validation_accuracy": _share(row.validation),
+        "pflops": row.pflops,
+        "padded_pflops": row.padded_pflops,
+        "seconds": row.seconds,
+    }
+
+
+def _share(measured: Accuracy | None) -> float | None:
+    return None if measured is None else measured.share

@@ -1,0 +1,61 @@
+"""Numbers as people read them; a dash where there is none."""
+
+from adastar_core.report.records import Accuracy
+
+NONE = "–"
+_FLOPS = ((1e18, "EFLOPs"), (1e15, "PFLOPs"), (1e12, "TFLOPs"), (1e9, "GFLOPs"), (1e6, "MFLOPs"))
+
+
+def percent(share: float | None) -> str:
+    """Return a share as ``67.7 %``."""
+    return NONE if share is None else f"{percent_number(share)} %"
+
+
+def percent_number(share: float | None) -> str:
+    """Return a share as ``67.7``, for a column whose heading says percent."""
+    return NONE if share is None else f"{100 * share:.1f}"
+
+
+def accuracy(measured: Accuracy | None) -> str:
+    """Return an accuracy with its 95 % interval: ``67.7 % (64.1–71.2)``."""
+    interval = measured.interval() if measured else None
+    if measured is None or interval is None:
+        return NONE
+    low, high = interval
+    return f"{percent(measured.share)} ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def points(before: Accuracy | None, after: Accuracy | None) -> str:
+    """Return the difference of two accuracies in percentage points: ``+10.0``."""
+    if before is None or after is None or before.share is None or after.share is None:
+        return NONE
+    return f"{100 * (after.share - before.share):+.1f}"
+
+
+def flops_unit(pflops: float) -> tuple[float, str]:
+    """Return the unit that suits a cost, and what 10^15 FLOPs are in it."""
+    for size, name in _FLOPS:
+        if pflops * 1e15 >= size:
+            return 1e15 / size, name
+    return 1e15, "FLOPs"
+
+
+def flops(pflops: float) -> str:
+    """Return a cost given in 10^15 FLOPs as ``12.3 TFLOPs``."""
+    factor, name = flops_unit(pflops)
+    return f"{number(pflops * factor)} {name}"
+
+
+def number(value: float) -> str:
+    """Return a number with three significant digits, never in exponents: ``0.0123``, ``4.50``, ``1,234``."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as ``8.4 s``, ``2 min 35 s`` or ``3 h 05 min``."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

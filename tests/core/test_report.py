@@ -1,0 +1,370 @@
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+from io import BytesIO, StringIO
+from xml.etree import ElementTree
+
+import pytest
+from matplotlib.image import imread
+from rich.console import Console
+
+from adastar_core.report import units
+from adastar_core.report.figures import figures
+from adastar_core.report.page import html
+from adastar_core.report.records import Accuracy, DifficultyRow, IterationRow, RunReport, Sample
+from adastar_core.report.summary import summary, summary_text
+from adastar_core.report.text import escape, headline, markdown, table
+
+ROWS = tuple(
+    IterationRow(
+        t=t,
+        beta=1000 + 100 * t,
+        m=1500 + 100 * t,
+        accepted=1000 + 100 * t,
+        surplus=37,
+        alpha=0.7 + t / 100,
+        stamped=800 + 10 * t,
+        first_try_accuracy=0.61,
+        false_positive_share=0.0712,
+        validation=Accuracy(340 + 15 * t, 500),
+        pflops=4e-6 * t,
+        padded_pflops=5e-6 * t,
+        seconds=25.5,
+    )
+    for t in (1, 2, 3)
+)
+REPORT = RunReport(
+    run="quick",
+    preset="quickstart",
+    config_sha256="ab" * 32,
+    problem="arithmetic",
+    method="adastar",
+    base_model="tiny-adder",
+    seed=7,
+    base_validation=Accuracy(340, 500),
+    base_test=Accuracy(677, 1000),
+    test=Accuracy(774, 1000),
+    best_iteration=3,
+    wall_seconds=168.3,
+    checkpoint="/data/runs/quick/checkpoints/3",
+    iterations=ROWS,
+    by_difficulty=(
+        DifficultyRow("1", Accuracy(100, 100), Accuracy(100, 100)),
+        DifficultyRow("6", Accuracy(0, 100), Accuracy(24, 100)),
+    ),
+    trained_frequency=(10, 20, 10),
+    samples=(Sample("17+25", "17+25=", "#### 42"),),
+    notes=("Test was measured once.",),
+)
+BEFORE_ANYTHING = replace(
+    REPORT,
+    iterations=(),
+    base_test=None,
+    test=None,
+    best_iteration=0,
+    by_difficulty=(),
+    trained_frequency=(),
+    samples=(),
+    notes=(),
+)
+NOTHING_ACCEPTED = replace(
+    BEFORE_ANYTHING,
+    base_validation=Accuracy(0, 500),
+    iterations=(IterationRow(1, 1000, 8000, 0, 0, 0.0, 0, 0.0, None, None, 0.0, 0.0, 12.0),),
+    by_difficulty=(DifficultyRow("?", Accuracy(0, 0), Accuracy(0, 0)),),
+    trained_frequency=(8000,),
+)
+EVERY_REPORT = pytest.mark.parametrize("report", [REPORT, BEFORE_ANYTHING, NOTHING_ACCEPTED])
+HOSTILE = """<script>alert(1)</script><img src=x onerror=alert(1)> | [a](javascript:alert(1)) `code` *b* $x$ "' {{ 7*7 }}\n# h"""
+
+
+page_of = cache(html)
+
+
+# Records
+
+
+def test_an_accuracy_has_a_binomial_interval() -> None:
+    low, high = Accuracy(677, 1000).interval() or (0.0, 0.0)
+    assert (round(low, 4), round(high, 4)) == (0.6474, 0.7053)
+    assert Accuracy(0, 10).interval() == pytest.approx((0.0, 0.27753), abs=1e-5)
+    assert Accuracy(677, 1000).share == 0.677
+
+
+def test_an_accuracy_of_nothing_is_unknown() -> None:
+    assert Accuracy(0, 0).share is None
+    assert Accuracy(0, 0).interval() is None
+
+
+def test_totals_follow_from_the_rows() -> None:
+    assert REPORT.total_pflops == pytest.approx(24e-6)
+    assert REPORT.total_padded_pflops == pytest.approx(30e-6)
+    assert REPORT.selected_validation == ROWS[2].validation
+    assert replace(REPORT, best_iteration=0).selected_validation == REPORT.base_validation
+    assert REPORT.trained_frequency_deviation == pytest.approx(0.5**0.5)
+    assert BEFORE_ANYTHING.trained_frequency_deviation is None
+
+
+# Units
+
+
+@pytest.mark.parametrize(
+    ("pflops", "text"),
+    [
+        (0.0, "0.00 FLOPs"),
+        (4.5e-6, "4.50 GFLOPs"),
+        (0.9997, "1,000 TFLOPs"),
+        (174.4, "174 PFLOPs"),
+        (9663.0, "9.66 EFLOPs"),
+    ],
+)
+def test_costs_have_a_unit_that_suits(pflops: float, text: str) -> None:
+    assert units.flops(pflops) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (8.44, "8.4 s"),
+        (59.96, "1 min 00 s"),
+        (155, "2 min 35 s"),
+        (3599.7, "1 h 00 min"),
+        (11100, "3 h 05 min"),
+    ],
+)
+def test_times_are_readable(seconds: float, text: str) -> None:
+    assert units.duration(seconds) == text
+
+
+def test_what_is_unknown_is_a_dash() -> None:
+    assert {
+        units.percent(None),
+        units.accuracy(None),
+        units.accuracy(Accuracy(0, 0)),
+        units.points(None, None),
+    } == {"–"}
+
+
+# The summary
+
+
+def test_the_summary_has_the_names_of_its_contract() -> None:
+    values = json.loads(summary_text(REPORT))
+    assert list(values) == [
+        "run",
+        "preset",
+        "config_sha256",
+        "problem",
+        "method",
+        "base_model",
+        "seed",
+        "base_validation_accuracy",
+        "base_test_accuracy",
+        "test_accuracy",
+        "best_iteration",
+        "total_pflops",
+        "total_padded_pflops",
+        "wall_seconds",
+        "checkpoint",
+        "iterations",
+    ]
+    assert values["iterations"][0] == {
+        "t": 1,
+        "beta": 1100,
+        "m": 1600,
+        "accepted": 1100,
+        "surplus": 37,
+        "alpha": 0.71,
+        "stamped": 810,
+        "first_try_accuracy": 0.61,
+        "false_positive_share": 0.0712,
+        "validation_accuracy": 0.71,
+        "pflops": 4e-6,
+        "padded_pflops": 5e-6,
+        "seconds": 25.5,
+    }
+    assert (values["test_accuracy"], values["base_test_accuracy"], values["seed"]) == (0.774, 0.677, 7)
+
+
+def test_a_summary_of_nothing_is_valid_json() -> None:
+    assert json.loads(summary_text(NOTHING_ACCEPTED))["iterations"][0]["validation_accuracy"] is None
+    assert summary(BEFORE_ANYTHING)["test_accuracy"] is None
+
+
+# Text
+
+
+def _terminal(report: RunReport, width: int = 80) -> str:
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(table(report))
+    return console.export_text()
+
+
+def test_the_table_fits_eighty_columns_uncut() -> None:
+    text = _terminal(REPORT)
+    assert "…" not in text
+    assert re.search(
+        r"^3 1,300 1,800 +1,300 +37 0\.730 +830 +61\.0 +7\.1 +77\.0 +12\.0 25\.5 s", text, re.MULTILINE
+    )
+
+
+def test_the_headline_states_the_result_on_test_with_its_interval() -> None:
+    assert headline(REPORT) == (
+        "Test accuracy 67.7 % (64.7–70.5) → 77.4 % (74.7–79.9), +9.7 points (validation selected iteration 3), "
+        "for 24.0 GFLOPs and 2 min 48 s."
+    )
+
+
+def test_the_headline_falls_back_to_validation() -> None:
+    assert headline(BEFORE_ANYTHING).startswith("Validation accuracy 68.0 % (63.8–71.9) → 68.0 %")
+    assert "the base model itself" in headline(BEFORE_ANYTHING)
+
+
+def test_markdown_holds_every_row() -> None:
+    lines = markdown(REPORT).splitlines()
+    assert "| 2 | 1,200 | 1,700 | 1,200 | 37 | 0.720 | 820 | 61.0 | 7.1 | 74.0 | 8.00 | 25.5 s |" in lines
+    assert "| 6 | 0.0 % (0.0–3.7) | 24.0 % (16.7–33.2) | +24.0 |" in lines
+    assert [line.count("|") for line in lines if line.startswith("|")] == [13] * 6 + [5] * 4
+
+
+def test_markdown_shows_hostile_text_as_text() -> None:
+    shown = escape(HOSTILE)
+    assert "<" not in shown.replace("&lt;", "")
+    assert "\n" not in shown
+    assert not re.search(r"(?<!\\)[|`*_#$\[\]]", shown)
+    assert escape("1. first") == r"1\. first"
+    assert escape("- item") == r"\- item"
+    text = markdown(
+        replace(
+            REPORT,
+            run=HOSTILE,
+            notes=(HOSTILE,),
+            by_difficulty=(replace(REPORT.by_difficulty[0], difficulty=HOSTILE),),
+        )
+    )
+    assert "<script" not in text
+    assert "<img" not in text
+
+
+@EVERY_REPORT
+def test_no_text_shows_a_number_that_is_none(report: RunReport) -> None:
+    for text in (markdown(report), _terminal(report), headline(report), page_of(report)):
+        assert not re.search(r"\b(nan|inf|None)\b", re.sub(r'src="data:[^"]*"', "", text))
+
+
+# Figures
+
+
+def test_the_figures_are_real_images() -> None:
+    drawn = figures(REPORT)
+    assert [figure.name for figure in drawn] == [
+        "accuracy-by-compute",
+        "accuracy-by-difficulty",
+        "trained-frequency",
+    ]
+    for figure in drawn:
+        pixels = imread(BytesIO(figure.png))
+        assert pixels.shape[:2] == (540, 960)
+        assert len({tuple(pixel) for pixel in pixels[::9, ::9].reshape(-1, pixels.shape[2])}) > 5
+        assert ElementTree.fromstring(figure.svg).tag.endswith("svg")
+
+
+def test_figures_are_the_same_every_time() -> None:
+    assert figures(REPORT) == figures(REPORT)
+
+
+@pytest.mark.parametrize(
+    ("report", "names"),
+    [
+        (BEFORE_ANYTHING, ["accuracy-by-compute"]),
+        (NOTHING_ACCEPTED, ["accuracy-by-compute", "accuracy-by-difficulty", "trained-frequency"]),
+    ],
+)
+def test_figures_are_left_out_where_there_is_nothing_to_draw(report: RunReport, names: list[str]) -> None:
+    assert [figure.name for figure in figures(report)] == names
+
+
+@pytest.mark.parametrize("label", ["$\\frac{", "难题", "a" * 500, "", "<b>"])
+def test_any_difficulty_can_be_a_label(label: str) -> None:
+    rows = (replace(REPORT.by_difficulty[0], difficulty=label), REPORT.by_difficulty[1])
+    assert len(figures(replace(REPORT, by_difficulty=rows))) == 3
+
+
+# The page
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "onerror")]
+
+
+def _parse(page: str) -> _Tags:
+    parser = _Tags()
+    parser.feed(page)
+    return parser
+
+
+def test_the_page_is_self_contained() -> None:
+    found = _parse(page_of(REPORT))
+    assert found.tags.count("img") == 3
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in found.links)
+    assert not {"script", "link", "iframe"} & set(found.tags)
+    assert "url(" not in page_of(REPORT)
+
+
+def test_the_page_shows_the_result() -> None:
+    page = page_of(REPORT)
+    for text in (
+        "77.4 %",
+        "+9.7 points, from 67.7 %",
+        "2 min 48 s",
+        "/data/runs/quick/checkpoints/3",
+        "#### 42",
+    ):
+        assert text in page
+
+
+@EVERY_REPORT
+def test_the_page_is_the_same_every_time_and_closes_what_it_opens(report: RunReport) -> None:
+    page = page_of(report)
+    assert page == html(report)
+    for tag in ("div", "table", "tr", "td", "figure", "dl", "pre", "details"):
+        assert len(re.findall(rf"<{tag}[ >]", page)) == page.count(f"</{tag}>"), tag
+
+
+def test_hostile_text_stays_text_wherever_it_stands() -> None:
+    hostile = replace(
+        REPORT,
+        run=HOSTILE,
+        preset=HOSTILE,
+        problem=HOSTILE,
+        method=HOSTILE,
+        base_model=HOSTILE,
+        checkpoint=HOSTILE,
+        by_difficulty=(replace(REPORT.by_difficulty[0], difficulty=HOSTILE),),
+        samples=(Sample(HOSTILE, HOSTILE, HOSTILE),),
+        notes=(HOSTILE,),
+    )
+    found, plain = _parse(page_of(hostile)), _parse(page_of(REPORT))
+    assert found.tags.count("img") == plain.tags.count("img")
+    assert set(found.tags) == set(plain.tags)
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in found.links)
+    assert "{{ 7*7 }}" in page_of(hostile)
+
+
+def test_reporting_needs_no_torch() -> None:
+    script = (
+        "import sys; from adastar_core.report import figures, page, summary, text; "
+        "assert not {'torch', 'transformers', 'matplotlib.pyplot'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
