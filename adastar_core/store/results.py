@@ -57,5 +57,5 @@ def read_trained_frequency(connection: Connection, run_id: int) -> tuple[int, ..
     query = (
         select(column, func.count()).where(tables.observation_statistics.c.run_id == run_id).group_by(column)
     )
-    counts: dict[int, int] = dict(connection.execute(query).tuples().all())
+    counts = {int(times): int(count) for times, count in connection.execute(query)}
     return tuple(counts.get(times, 0) for times in range(max(counts, default=-1) + 1))

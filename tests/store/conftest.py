@@ -4,9 +4,11 @@ import pytest
 from sqlalchemy import Engine
 
 from adastar_core.config import RunConfig
-from adastar_core.records import Choice, Observation
+from adastar_core.records import Attempt, Choice, FinishReason, Observation, Outcome, Verdict
+from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.runs import Run, start_or_continue
+from adastar_core.store.verdicts import JudgedAttempt
 
 
 def observations(count: int) -> list[Observation]:
@@ -25,3 +27,34 @@ def lease(database: Engine) -> Iterator[Lease]:
     """The right to write a run of 20 observations."""
     with own_run(database, start(database), iterations=3, patience=None) as owned:
         yield owned
+
+
+NUMBER = "number/1"
+BASE = CheckpointRow(0, None, "/models/base", "0000", 4000, 1000)
+
+
+def trained(iteration: int) -> CheckpointRow:
+    facts = TrainingFacts(steps=5, examples=40, loss=0.25, token_accuracy=0.9)
+    return CheckpointRow(
+        iteration, iteration - 1, f"/models/{iteration}", str(iteration) * 4, 4000, 1000, facts
+    )
+
+
+def attempt(
+    position: int,
+    number: int,
+    *,
+    hinted: bool = False,
+    response: str | None = None,
+    stream: int = 1,
+    finish_reason: FinishReason = FinishReason.EOS,
+) -> Attempt:
+    text = f"response {position}/{number}" if response is None else response
+    return Attempt(position, number, hinted, text, finish_reason, 10, 12, 20, 25, stream)
+
+
+def judged(
+    position: int, number: int, outcome: Outcome, *, rationale_correct: bool | None = None
+) -> JudgedAttempt:
+    verdict = Verdict(outcome, "42", "#### X", "because", NUMBER)
+    return JudgedAttempt(position, number, verdict, rationale_correct)

@@ -1,0 +1,99 @@
+"""Recorded checkpoints. A record is never replaced: another digest under the same key is an error."""
+
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import insert
+
+from adastar_core.errors import CheckpointError, StageError
+from adastar_core.store import tables
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFacts:
+    """How a checkpoint was trained.
+
+    Attributes:
+        steps: Optimizer steps.
+        examples: Rationales, |D+|.
+        loss: Mean cross-entropy of the trained tokens, in nats.
+        token_accuracy: Share of the trained tokens that were ranked first.
+    """
+
+    steps: int
+    examples: int
+    loss: float
+    token_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """A recorded checkpoint.
+
+    Attributes:
+        iteration: The iteration that trained it; 0 = the base model.
+        parent_iteration: The checkpoint that training started from; ``None`` for the base model.
+        path: Its directory.
+        sha256: Digest of its files.
+        bytes: Size of its files.
+        parameters: Parameters of the model, P.
+        training: How it was trained; ``None`` for the base model.
+    """
+
+    iteration: int
+    parent_iteration: int | None
+    path: str
+    sha256: str
+    bytes: int
+    parameters: int
+    training: TrainingFacts | None = None
+
+
+def write_checkpoint(connection: Connection, run_id: int, checkpoint: CheckpointRow) -> bool:
+    """Record a checkpoint, and its iteration as trained; return whether it was not recorded yet.
+
+    Raises:
+        CheckpointError: Another checkpoint is recorded for the iteration.
+    """
+    values = {"run_id": run_id, **asdict(checkpoint)}
+    values |= values.pop("training") or {}
+    inserted = connection.execute(insert(tables.checkpoints).values(values).on_conflict_do_nothing()).rowcount
+    recorded = read_checkpoint(connection, run_id, checkpoint.iteration)
+    if recorded.sha256 != checkpoint.sha256:
+        raise CheckpointError(
+            f"Iteration {checkpoint.iteration} has a recorded checkpoint {recorded.path} with digest {recorded.sha256}, "
+            f"and {checkpoint.path} has {checkpoint.sha256}. Put back the recorded files, or start a new run."
+        )
+    connection.execute(_TRAINED, {"run_id": run_id, "iteration": checkpoint.iteration})
+    return bool(inserted)
+
+
+def find_checkpoint(connection: Connection, run_id: int, iteration: int) -> CheckpointRow | None:
+    """Return the recorded checkpoint of an iteration, if there is one."""
+    row = connection.execute(_CHECKPOINT, {"run_id": run_id, "iteration": iteration}).one_or_none()
+    if row is None:
+        return None
+    training = (
+        None if row.steps is None else TrainingFacts(row.steps, row.examples, row.loss, row.token_accuracy)
+    )
+    return CheckpointRow(
+        row.iteration, row.parent_iteration, row.path, row.sha256, row.bytes, row.parameters, training
+    )
+
+
+def read_checkpoint(connection: Connection, run_id: int, iteration: int) -> CheckpointRow:
+    """Return the recorded checkpoint of an iteration.
+
+    Raises:
+        StageError: None is recorded.
+    """
+    found = find_checkpoint(connection, run_id, iteration)
+    if found is None:
+        raise StageError(f"Run number {run_id} has no recorded checkpoint of iteration {iteration}.")
+    return found
+
+
+_CHECKPOINT = text("SELECT * FROM checkpoints WHERE run_id = :run_id AND iteration = :iteration")
+_TRAINED = text(
+    "UPDATE iterations SET phase = 'trained' WHERE run_id = :run_id AND iteration = :iteration AND phase = 'sampled'"
+)

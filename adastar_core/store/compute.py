@@ -1,0 +1,54 @@
+"""What every stage of every iteration cost; the first record of a stage stands."""
+
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from adastar_core.compute import StageTokens
+from adastar_core.store import tables
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeRow:
+    """The cost of one stage: its tokens, floating-point operations, and wall time in seconds."""
+
+    iteration: int
+    stage: str
+    tokens: StageTokens
+    flops: float
+    padded_flops: float
+    seconds: float
+
+
+def write_compute(
+    connection: Connection,
+    run_id: int,
+    iteration: int,
+    stage: str,
+    tokens: StageTokens,
+    parameters: int,
+    seconds: float,
+) -> bool:
+    """Record the cost of a stage of a model with ``parameters`` parameters; return whether it was new."""
+    values = {
+        "run_id": run_id,
+        "iteration": iteration,
+        "stage": stage,
+        **asdict(tokens),
+        "flops": float(tokens.flops(parameters)),
+        "padded_flops": float(tokens.padded_flops(parameters)),
+        "seconds": seconds,
+    }
+    return bool(connection.execute(insert(tables.compute).values(values).on_conflict_do_nothing()).rowcount)
+
+
+def read_compute(connection: Connection, run_id: int) -> list[ComputeRow]:
+    """Return the recorded costs of a run by iteration and stage."""
+    table = tables.compute
+    names = ("iteration", "stage", "flops", "padded_flops", "seconds", *StageTokens.__slots__)
+    query = select(*(table.c[name] for name in names)).where(table.c.run_id == run_id)
+    return [
+        ComputeRow(row[0], row[1], StageTokens(*row[5:]), row[2], row[3], row[4])
+        for row in connection.execute(query.order_by(table.c.iteration, table.c.stage))
+    ]

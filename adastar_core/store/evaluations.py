@@ -1,0 +1,203 @@
+"""Evaluations: every judged answer of a split, and the totals once all of its answers are there."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.dialects.postgresql import insert
+
+from adastar_core.compute import StageTokens
+from adastar_core.errors import StageError
+from adastar_core.generators import Decoding
+from adastar_core.records import Attempt, Observation, Outcome, Split, Verdict
+from adastar_core.store import tables
+from adastar_core.store.bulk import insert_new, storable
+
+_TOKENS = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_generated_tokens")
+_ANSWER = (
+    "position",
+    "observation_id",
+    "difficulty",
+    "response",
+    "extracted",
+    "outcome",
+    *_TOKENS,
+)
+_ANSWERS = "FROM evaluation_answers WHERE run_id = :run_id AND iteration = :iteration AND split = :split"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One judged item of an evaluation; ``position`` is its place in the split."""
+
+    position: int
+    observation_id: str
+    difficulty: str | None
+    response: str
+    extracted: str | None
+    outcome: Outcome
+    prompt_tokens: int
+    padded_prompt_tokens: int
+    generated_tokens: int
+    padded_generated_tokens: int
+
+    @classmethod
+    def of(cls, observation: Observation, attempt: Attempt, verdict: Verdict) -> "Answer":
+        """Return the answer that ``attempt`` gave to ``observation``, as it is stored."""
+        return cls(
+            attempt.position,
+            observation.observation_id,
+            observation.difficulty,
+            storable(attempt.response),
+            None if verdict.extracted is None else storable(verdict.extracted),
+            verdict.outcome,
+            attempt.prompt_tokens,
+            attempt.padded_prompt_tokens,
+            attempt.generated_tokens,
+            attempt.padded_generated_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Right answers out of a total."""
+
+    correct: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRow:
+    """A completed evaluation of one checkpoint on one split.
+
+    Attributes:
+        iteration: The checkpoint's iteration; 0 = the base model.
+        split: Which items.
+        correct: Items judged right.
+        total: Items.
+        undecided: Items without a decided verdict.
+        by_difficulty: Counts by difficulty tag; items without a tag are in none.
+        tokens: What it cost.
+        seconds: Wall time.
+    """
+
+    iteration: int
+    split: Split
+    correct: int
+    total: int
+    undecided: int
+    by_difficulty: dict[str, Tally]
+    tokens: StageTokens
+    seconds: float
+
+
+def write_answers(
+    connection: Connection,
+    run_id: int,
+    iteration: int,
+    split: Split,
+    answers: Sequence[Answer],
+    seconds: float,
+) -> int:
+    """Store judged items, each with its share of the wall time; return how many were not there yet."""
+    rows = ((run_id, iteration, split, seconds, *(getattr(one, name) for name in _ANSWER)) for one in answers)
+    return insert_new(
+        connection, tables.evaluation_answers, ("run_id", "iteration", "split", "seconds", *_ANSWER), rows
+    )
+
+
+def read_answered_positions(connection: Connection, run_id: int, iteration: int, split: Split) -> set[int]:
+    """Return the positions of the items that are judged already."""
+    key = {"run_id": run_id, "iteration": iteration, "split": split.value}
+    return set(connection.scalars(text(f"SELECT position {_ANSWERS}"), key))
+
+
+def read_answers(connection: Connection, run_id: int, iteration: int, split: Split) -> list[Answer]:
+    """Return the judged items by position."""
+    query = text(f"SELECT {', '.join(_ANSWER)} {_ANSWERS} ORDER BY position")
+    rows = connection.execute(query, {"run_id": run_id, "iteration": iteration, "split": split.value})
+    return [Answer(**{**row._mapping, "outcome": Outcome(row.outcome)}) for row in rows]
+
+
+def close_evaluation(
+    connection: Connection, run_id: int, iteration: int, split: Split, items: int, decoding: Decoding
+) -> EvaluationRow:
+    """Add up the stored answers of a split and record the totals; done twice, it changes nothing.
+
+    Args:
+        connection: A transaction of the run's lease.
+        run_id: The run.
+        iteration: The checkpoint's iteration.
+        split: Validation or test.
+        items: How many items the split has.
+        decoding: How the answers were decoded; recorded.
+
+    Raises:
+        StageError: Some items have no stored answer.
+    """
+    key = {"run_id": run_id, "iteration": iteration, "split": split.value}
+    totals = dict(connection.execute(_TOTALS, key).one()._mapping)
+    if totals["total"] != items:
+        raise StageError(
+            f"The evaluation of iteration {iteration} on {split} has {totals['total']} answers for {items} items."
+        )
+    values = {**key, **totals, "decoding": asdict(decoding)}
+    connection.execute(insert(tables.evaluations).values(values).on_conflict_do_nothing())
+    found = find_evaluation(connection, run_id, iteration, split)
+    assert found is not None, "it was just written"
+    return found
+
+
+def find_evaluation(
+    connection: Connection, run_id: int, iteration: int, split: Split
+) -> EvaluationRow | None:
+    """Return a completed evaluation, if it is there."""
+    found = [
+        one
+        for one in read_evaluations(connection, run_id)
+        if (one.iteration, one.split) == (iteration, split)
+    ]
+    return found[0] if found else None
+
+
+def read_evaluations(connection: Connection, run_id: int) -> list[EvaluationRow]:
+    """Return a run's completed evaluations by split and iteration."""
+    query = text("SELECT * FROM evaluations WHERE run_id = :run_id ORDER BY split, iteration")
+    return [_evaluation(row) for row in connection.execute(query, {"run_id": run_id})]
+
+
+def _evaluation(row: Row[Any]) -> EvaluationRow:
+    return EvaluationRow(
+        iteration=row.iteration,
+        split=Split(row.split),
+        correct=row.correct,
+        total=row.total,
+        undecided=row.undecided,
+        by_difficulty={tag: Tally(**counts) for tag, counts in row.by_difficulty.items()},
+        tokens=StageTokens(**{name: row._mapping[name] for name in _TOKENS}),
+        seconds=row.seconds,
+    )
+
+
+_TOTALS = text(
+    f"""
+    WITH answers AS (
+        SELECT * {_ANSWERS}
+    ), tags AS (
+        SELECT difficulty, count(*) FILTER (WHERE outcome = 'right') AS correct, count(*) AS total
+        FROM answers WHERE difficulty IS NOT NULL GROUP BY difficulty
+    )
+    SELECT count(*) FILTER (WHERE outcome = 'right') AS correct,
+           count(*) AS total,
+           count(*) FILTER (WHERE outcome = 'undecided') AS undecided,
+           coalesce((SELECT jsonb_object_agg(difficulty, jsonb_build_object('correct', correct, 'total', total))
+                     FROM tags), '{{}}') AS by_difficulty,
+           coalesce(sum(prompt_tokens), 0) AS prompt_tokens,
+           coalesce(sum(padded_prompt_tokens), 0) AS padded_prompt_tokens,
+           coalesce(sum(generated_tokens), 0) AS generated_tokens,
+           coalesce(sum(padded_generated_tokens), 0) AS padded_generated_tokens,
+           coalesce(sum(seconds), 0) AS seconds
+    FROM answers
+    """
+)

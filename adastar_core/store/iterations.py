@@ -1,0 +1,246 @@
+"""Iterations and their phases: sampling, sampled, trained, advanced. A phase is left once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from adastar_core.errors import StageError
+from adastar_core.selection import Selection, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class IterationRow:
+    """An iteration as it is stored. What a later phase fills in is ``None`` before it.
+
+    Attributes:
+        iteration: Its number t, from 1.
+        checkpoint_iteration: The checkpoint that rationales were generated from.
+        beta: Accepted rationales wanted.
+        phase: sampling, sampled, trained or advanced.
+        m: Observations visited.
+        accepted: Accepted rationales, |D+|.
+        surplus: Attempts beyond the stopping observation.
+        first_try_correct: Visited observations whose first attempt was right.
+        false_positives: Accepted rationales with a wrong step.
+        rationales_checked: Accepted rationales whose steps could be checked.
+        undecided: Counted attempts without a decided verdict.
+        exhausted: Whether the pool ran out before beta.
+        alpha: The model's strength in [0, 1].
+        stamped: u, the visited observations that were stamped.
+        seconds: Wall time spent on it.
+    """
+
+    iteration: int
+    checkpoint_iteration: int
+    beta: int
+    phase: str
+    m: int | None
+    accepted: int | None
+    surplus: int | None
+    first_try_correct: int | None
+    false_positives: int | None
+    rationales_checked: int | None
+    undecided: int | None
+    exhausted: bool | None
+    alpha: float | None
+    stamped: int | None
+    seconds: float | None
+
+
+def start_iteration(
+    connection: Connection,
+    run_id: int,
+    iteration: int,
+    *,
+    checkpoint_iteration: int,
+    beta: int,
+    observations: int,
+) -> int:
+    """Open an iteration unless it is open already; return how many observations entered the run with it.
+
+    Observations that the dataset has grown by enter here, with statistics (0, 0), and never within an
+    iteration, whose order of visit must not change.
+
+    Args:
+        connection: A transaction of the run's lease.
+        run_id: The run.
+        iteration: Its number, from 1.
+        checkpoint_iteration: The checkpoint to generate from.
+        beta: Accepted rationales wanted.
+        observations: Observations of the dataset as the caller knows it.
+    """
+    key = {"run_id": run_id, "iteration": iteration}
+    opened = connection.execute(_START, {**key, "checkpoint_iteration": checkpoint_iteration, "beta": beta})
+    if not opened.rowcount:
+        return 0
+    return connection.execute(_ENTER, {"run_id": run_id, "observations": observations}).rowcount
+
+
+def close_sampling(
+    connection: Connection, run_id: int, iteration: int, selected: Selection, verifier: str
+) -> bool:
+    """Record what an iteration selected; return whether it was still open. Write D+ first.
+
+    Args:
+        connection: A transaction of the run's lease.
+        run_id: The run.
+        iteration: Its number.
+        selected: The visits, replayed from the verdicts.
+        verifier: The verifier whose verdicts they are.
+    """
+    key = {"run_id": run_id, "iteration": iteration, "verifier": verifier}
+    values = {
+        **key,
+        "m": selected.m,
+        "accepted": len(selected.accepted),
+        "counted": sum(visit.attempts for visit in selected.visits),
+        "first_try_correct": sum(visit.first_try for visit in selected.visits),
+        "exhausted": selected.exhausted,
+        "positions": _array([visit.position for visit in selected.visits]),
+        "attempts": _array([visit.attempts for visit in selected.visits]),
+    }
+    return bool(connection.execute(_CLOSE, values).rowcount)
+
+
+def advance(
+    connection: Connection,
+    run_id: int,
+    iteration: int,
+    visits: Sequence[Visit],
+    *,
+    alpha: float,
+    stamped: int,
+    seconds: float,
+) -> bool:
+    """Append the visits, stamp the first of them and close the iteration; return whether it was still open.
+
+    One guarded transaction: done twice, it changes nothing. The cost follows m, hardly N.
+
+    Args:
+        connection: A transaction of the run's lease.
+        run_id: The run.
+        iteration: Its number.
+        visits: The m visits in the order of visit.
+        alpha: The model's strength in [0, 1].
+        stamped: u: the first u visits are stamped.
+        seconds: Wall time spent on the iteration.
+
+    Raises:
+        StageError: The iteration is not trained yet, or a visited observation is not the run's.
+    """
+    key = {"run_id": run_id, "iteration": iteration}
+    if not connection.execute(
+        _ADVANCE, {**key, "alpha": alpha, "stamped": stamped, "seconds": seconds}
+    ).rowcount:
+        return _refuse_untrained(connection, run_id, iteration)
+    # By position, so that neighbours in the table are read and written together.
+    ranked = sorted(enumerate(visits), key=lambda pair: pair[1].position)
+    values = {
+        **key,
+        "stamped": stamped,
+        "ranks": _array([rank for rank, _ in ranked]),
+        "positions": _array([visit.position for _, visit in ranked]),
+        "attempts": _array([visit.attempts for _, visit in ranked]),
+        "correct": _array([visit.correct for _, visit in ranked]),
+        "accepted": _array([len(visit.accepted) for _, visit in ranked]),
+    }
+    for statement in (_APPEND_EVENTS, _STAMP):
+        changed = connection.execute(statement, values).rowcount
+        if changed != len(visits):
+            raise StageError(
+                f"Iteration {iteration} visited {len(visits)} observations, of which {changed} can be stamped: the "
+                "others have no statistics, occur twice, or were stamped in a later iteration. The state does not fit."
+            )
+    return True
+
+
+def read_iterations(connection: Connection, run_id: int) -> list[IterationRow]:
+    """Return a run's iterations in order."""
+    rows = connection.execute(text(f"{_READ} ORDER BY iteration"), {"run_id": run_id})
+    return [IterationRow(*row) for row in rows]
+
+
+def read_iteration(connection: Connection, run_id: int, iteration: int) -> IterationRow:
+    """Return one iteration.
+
+    Raises:
+        StageError: It has not been started.
+    """
+    query = text(f"{_READ} AND iteration = :iteration")
+    row = connection.execute(query, {"run_id": run_id, "iteration": iteration}).one_or_none()
+    if row is None:
+        raise StageError(f"Iteration {iteration} of run number {run_id} has not been started.")
+    return IterationRow(*row)
+
+
+def _refuse_untrained(connection: Connection, run_id: int, iteration: int) -> bool:
+    """Return False for an iteration that has advanced."""
+    phase = read_iteration(connection, run_id, iteration).phase
+    if phase != "advanced":
+        raise StageError(f"Iteration {iteration} cannot advance: it is {phase}, not trained.")
+    return False
+
+
+def _array(values: list[int]) -> str:
+    """Return integers as a Postgres array literal."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+_READ = f"SELECT {', '.join(IterationRow.__slots__)} FROM iterations WHERE run_id = :run_id"
+_START = text(
+    "INSERT INTO iterations (run_id, iteration, checkpoint_iteration, beta, phase) "
+    "VALUES (:run_id, :iteration, :checkpoint_iteration, :beta, 'sampling') ON CONFLICT DO NOTHING"
+)
+_ENTER = text(
+    "INSERT INTO observation_statistics (run_id, position, last_iteration, correct, attempts, times_visited, "
+    "times_stamped, times_trained) SELECT :run_id, position, 0, 0, 0, 0, 0, 0 FROM generate_series("
+    "(SELECT coalesce(max(position) + 1, 0) FROM observation_statistics WHERE run_id = :run_id), :observations - 1"
+    ") AS position"
+)
+_CLOSE = text(
+    """
+    WITH counted AS (
+        SELECT count(*) AS undecided
+        FROM unnest(CAST(:positions AS int[]), CAST(:attempts AS int[])) AS visit (position, attempts)
+        JOIN verdicts v ON v.position = visit.position AND v.attempt <= visit.attempts
+        WHERE v.run_id = :run_id AND v.iteration = :iteration AND v.verifier = :verifier AND v.outcome = 'undecided'
+    ), trained AS (
+        SELECT count(rationale_correct) AS checked, count(*) FILTER (WHERE NOT rationale_correct) AS false_positives
+        FROM training_examples JOIN verdicts v USING (run_id, iteration, position, attempt)
+        WHERE run_id = :run_id AND iteration = :iteration AND v.verifier = :verifier
+    ), made AS (
+        SELECT count(*) AS attempts FROM rollouts WHERE run_id = :run_id AND iteration = :iteration
+    )
+    UPDATE iterations
+    SET phase = 'sampled', m = :m, accepted = :accepted, first_try_correct = :first_try_correct,
+        exhausted = :exhausted, surplus = made.attempts - :counted, undecided = counted.undecided,
+        rationales_checked = trained.checked, false_positives = trained.false_positives
+    FROM counted, trained, made
+    WHERE run_id = :run_id AND iteration = :iteration AND phase = 'sampling'
+    """
+)
+_ADVANCE = text(
+    "UPDATE iterations SET phase = 'advanced', alpha = :alpha, stamped = :stamped, seconds = :seconds, "
+    "finished_at = now() WHERE run_id = :run_id AND iteration = :iteration AND phase = 'trained'"
+)
+_VISITS = (
+    "unnest(CAST(:positions AS int[]), CAST(:ranks AS int[]), CAST(:attempts AS int[]), CAST(:correct AS int[]), "
+    "CAST(:accepted AS int[])) AS visit (position, rank, attempts, correct, accepted)"
+)
+_APPEND_EVENTS = text(
+    "INSERT INTO observation_events (run_id, iteration, rank, position, previous_last_iteration, previous_correct, "
+    "previous_attempts, attempts, correct, accepted, stamped) "
+    "SELECT :run_id, :iteration, visit.rank, visit.position, s.last_iteration, s.correct, s.attempts, "
+    "visit.attempts, visit.correct, visit.accepted, visit.rank < :stamped "
+    f"FROM {_VISITS} JOIN observation_statistics s ON s.run_id = :run_id AND s.position = visit.position"
+)
+_STAMP = text(
+    "UPDATE observation_statistics s SET times_visited = s.times_visited + 1, "
+    "times_trained = s.times_trained + visit.accepted, "
+    "times_stamped = s.times_stamped + CASE WHEN visit.rank < :stamped THEN 1 ELSE 0 END, "
+    "last_iteration = CASE WHEN visit.rank < :stamped THEN :iteration ELSE s.last_iteration END, "
+    "correct = CASE WHEN visit.rank < :stamped THEN visit.correct ELSE s.correct END, "
+    "attempts = CASE WHEN visit.rank < :stamped THEN visit.attempts ELSE s.attempts END "
+    f"FROM {_VISITS} WHERE s.run_id = :run_id AND s.position = visit.position AND s.last_iteration < :iteration"
+)

@@ -1,0 +1,147 @@
+"""Rollouts: every sampled attempt, as it was generated. Immutable; the first write of an attempt stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from adastar_core.compute import StageTokens
+from adastar_core.records import Attempt, FinishReason
+from adastar_core.store import tables
+from adastar_core.store.bulk import insert_new, storable
+
+_COLUMNS = (
+    "run_id",
+    "iteration",
+    "position",
+    "attempt",
+    "hinted",
+    "stream",
+    "prompt_tokens",
+    "padded_prompt_tokens",
+    "generated_tokens",
+    "padded_generated_tokens",
+    "seconds",
+    "finish_reason",
+    "checkpoint_sha256",
+    "prompt_sha256",
+    "response",
+)
+_ATTEMPT = ", ".join(Attempt.__slots__)
+_OF = "FROM rollouts r WHERE r.run_id = :run_id AND r.iteration = :iteration"
+_FINISH_REASONS = {reason.value: reason for reason in FinishReason}
+_TWO_TO_63, _TWO_TO_64 = 1 << 63, 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCost:
+    """What one attempt cost: its tokens and its share of its batch's wall time in seconds."""
+
+    position: int
+    attempt: int
+    hinted: bool
+    tokens: StageTokens
+    seconds: float
+
+
+def write_attempts(
+    connection: Connection,
+    run_id: int,
+    iteration: int,
+    attempts: Sequence[Attempt],
+    prompt_sha256s: Sequence[str],
+    checkpoint_sha256: str,
+    seconds: float,
+) -> int:
+    """Store a batch of attempts; return how many were not there yet.
+
+    Args:
+        connection: A transaction of the run's lease.
+        run_id: The run.
+        iteration: The iteration that they belong to.
+        attempts: What was generated.
+        prompt_sha256s: Digest of each one's prompt, in the same order.
+        checkpoint_sha256: Digest of the checkpoint that generated them.
+        seconds: Each one's share of the batch's wall time.
+    """
+    rows = (
+        (
+            run_id,
+            iteration,
+            one.position,
+            one.attempt,
+            one.hinted,
+            to_signed(one.stream),
+            one.prompt_tokens,
+            one.padded_prompt_tokens,
+            one.generated_tokens,
+            one.padded_generated_tokens,
+            seconds,
+            one.finish_reason,
+            checkpoint_sha256,
+            prompt_sha256,
+            storable(one.response),
+        )
+        for one, prompt_sha256 in zip(attempts, prompt_sha256s, strict=True)
+    )
+    return insert_new(connection, tables.rollouts, _COLUMNS, rows)
+
+
+def read_attempt_keys(connection: Connection, run_id: int, iteration: int) -> set[tuple[int, int]]:
+    """Return (position, attempt) of every stored attempt of an iteration."""
+    rows = connection.execute(
+        text(f"SELECT position, attempt {_OF}"), {"run_id": run_id, "iteration": iteration}
+    )
+    return {(position, attempt) for position, attempt in rows}
+
+
+def read_attempts(connection: Connection, run_id: int, iteration: int) -> list[Attempt]:
+    """Return the stored attempts of an iteration by position and attempt."""
+    query = text(f"SELECT {_ATTEMPT} {_OF} ORDER BY position, attempt")
+    return [_attempt(row) for row in connection.execute(query, {"run_id": run_id, "iteration": iteration})]
+
+
+def read_unjudged(connection: Connection, run_id: int, iteration: int, verifier: str) -> list[Attempt]:
+    """Return the stored attempts that have no verdict of this verifier, by position and attempt."""
+    query = text(
+        f"SELECT {_ATTEMPT} {_OF} AND NOT EXISTS (SELECT FROM verdicts v WHERE v.run_id = r.run_id "
+        "AND v.iteration = r.iteration AND v.position = r.position AND v.attempt = r.attempt "
+        "AND v.verifier = :verifier) ORDER BY position, attempt"
+    )
+    key = {"run_id": run_id, "iteration": iteration, "verifier": verifier}
+    return [_attempt(row) for row in connection.execute(query, key)]
+
+
+def read_attempt_costs(connection: Connection, run_id: int, iteration: int) -> list[AttemptCost]:
+    """Return what every attempt of an iteration cost."""
+    query = text(
+        "SELECT position, attempt, hinted, seconds, prompt_tokens, padded_prompt_tokens, generated_tokens, "
+        f"padded_generated_tokens {_OF}"
+    )
+    rows = connection.execute(query, {"run_id": run_id, "iteration": iteration})
+    return [AttemptCost(row[0], row[1], row[2], StageTokens(*row[4:8]), row[3]) for row in rows]
+
+
+def count_attempts(connection: Connection, run_id: int, iteration: int) -> int:
+    """Return how many attempts of an iteration are stored, surplus ones included."""
+    query = text(f"SELECT count(*) {_OF}")
+    count: int = connection.execute(query, {"run_id": run_id, "iteration": iteration}).scalar_one()
+    return count
+
+
+def to_signed(stream: int) -> int:
+    """Return a 64-bit stream key as Postgres stores it, in two's complement."""
+    return stream - _TWO_TO_64 if stream >= _TWO_TO_63 else stream
+
+
+def to_unsigned(stored: int) -> int:
+    """Return the stream key that :func:`to_signed` made ``stored`` from."""
+    return stored % _TWO_TO_64
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    values = dict(row._mapping)
+    values["stream"] = to_unsigned(values["stream"])
+    values["finish_reason"] = _FINISH_REASONS[values["finish_reason"]]
+    return Attempt(**values)
