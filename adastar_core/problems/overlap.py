@@ -1,18 +1,15 @@
 """Decontamination: training questions that a test question repeats, word for word or nearly."""
 
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adastar_core.records import Observation
+from adastar_core.shingles import jaccard, shingles, words
 
 NEAR = 0.8
 """Share of common shingles (Jaccard) from which two questions are near-identical."""
-
-_SHINGLE_WORDS = 3
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +36,9 @@ def overlap(train: Sequence[Observation], test: Sequence[Observation], *, droppe
     item among the ceil((1 - t) * size) + 1 rarest of each, so only those are looked up.
     """
     questions = [_words(one) for one in test]
-    spellings = {" ".join(words) for words in questions}
-    sets = [_shingles(words) for words in questions]
-    train_sets = [_shingles(_words(one)) for one in train]
+    spellings = {" ".join(sequence) for sequence in questions}
+    sets = [shingles(sequence) for sequence in questions]
+    train_sets = [shingles(_words(one)) for one in train]
     frequency = Counter(shingle for one in [*sets, *train_sets] for shingle in one)
     index: dict[str, list[int]] = defaultdict(list)
     for position, one in enumerate(sets):
@@ -51,31 +48,23 @@ def overlap(train: Sequence[Observation], test: Sequence[Observation], *, droppe
     known = set(exact)
     near = [
         one.observation_id
-        for one, shingles in zip(train, train_sets, strict=True)
-        if one.observation_id not in known and _has_near(shingles, sets, index, frequency)
+        for one, mine in zip(train, train_sets, strict=True)
+        if one.observation_id not in known and _has_near(mine, sets, index, frequency)
     ]
     return Overlap(len(exact), len(near), dropped, (*exact, *near))
 
 
 def _words(observation: Observation) -> list[str]:
-    text = " ".join([observation.question, *(choice.text for choice in observation.choices)])
-    return _WORD.findall(text.casefold())
+    return words(" ".join([observation.question, *(choice.text for choice in observation.choices)]))
 
 
-def _shingles(words: list[str]) -> frozenset[str]:
-    last = max(1, len(words) - _SHINGLE_WORDS + 1)
-    return frozenset(" ".join(words[start : start + _SHINGLE_WORDS]) for start in range(last))
-
-
-def _rarest(shingles: frozenset[str], frequency: Counter[str]) -> list[str]:
-    count = len(shingles) - math.ceil(NEAR * len(shingles)) + 1
-    return sorted(shingles, key=lambda shingle: (frequency[shingle], shingle))[:count]
+def _rarest(one: frozenset[str], frequency: Counter[str]) -> list[str]:
+    count = len(one) - math.ceil(NEAR * len(one)) + 1
+    return sorted(one, key=lambda shingle: (frequency[shingle], shingle))[:count]
 
 
 def _has_near(
-    shingles: frozenset[str], sets: list[frozenset[str]], index: dict[str, list[int]], frequency: Counter[str]
+    mine: frozenset[str], sets: list[frozenset[str]], index: dict[str, list[int]], frequency: Counter[str]
 ) -> bool:
-    candidates = {position for shingle in _rarest(shingles, frequency) for position in index.get(shingle, ())}
-    return any(
-        len(shingles & sets[position]) >= NEAR * len(shingles | sets[position]) for position in candidates
-    )
+    candidates = {position for shingle in _rarest(mine, frequency) for position in index.get(shingle, ())}
+    return any(jaccard(mine, sets[position]) >= NEAR for position in candidates)

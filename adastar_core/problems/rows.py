@@ -109,17 +109,25 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _json_lines(path: Path) -> Iterator[Row]:
-    for number, line in _lines(path):
-        row = Row(str(path), number, {})
-        if not line.strip():
-            raise row.broken("the line is empty. Remove it.")
-        try:
-            values = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise row.broken(f"not a JSON object ({error}). Mend or remove the line.") from error
-        if not isinstance(values, dict):
-            raise row.broken(f"a JSON {type(values).__name__}, not an object. Write one object per line.")
-        yield Row(str(path), number, values)
+    return (parse_row(str(path), number, line) for number, line in _lines(path))
+
+
+def parse_row(source: str, number: int, line: str) -> Row:
+    """Return a line of a JSON-lines file as a row.
+
+    Raises:
+        DataError: The line is empty, not JSON, or not an object.
+    """
+    row = Row(source, number, {})
+    if not line.strip():
+        raise row.broken("the line is empty. Remove it.")
+    try:
+        values = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise row.broken(f"not a JSON object ({error}). Mend or remove the line.") from error
+    if not isinstance(values, dict):
+        raise row.broken(f"a JSON {type(values).__name__}, not an object. Write one object per line.")
+    return Row(source, number, values)
 
 
 def _csv_lines(path: Path) -> Iterator[Row]:

@@ -29,6 +29,7 @@ class MathVerifier:
     """
 
     def __init__(self, workers: int = 1, deadline_seconds: float = 5.0) -> None:
+        self.workers = workers
         self._pool = MathPool(workers, deadline_seconds)
 
     @cached_property

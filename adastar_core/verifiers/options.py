@@ -64,9 +64,9 @@ class Options:
     def _label_and_text(self, text: str) -> Iterator[tuple[str, str]]:
         before, after = _BEFORE_TEXT.match(text), _AFTER_TEXT.fullmatch(text)
         if before and (label := self.labels.get(before[1] or before[2])):
-            yield label, text[before.end() :].strip("()[] ")
+            yield label, tidy(text[before.end() :].strip("()[] "))
         if after and (label := self.labels.get(after[2])):
-            yield label, after[1]
+            yield label, tidy(after[1])
 
     def _named_by(self, text: str) -> frozenset[str]:
         """Return the labels of the options with this text; several when two read alike."""

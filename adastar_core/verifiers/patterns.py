@@ -98,6 +98,14 @@ _DENIED = (
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
 
 
+_HASHES_LINE = re.compile(r"####[^\n]*")
+_BOXED_ANSWER = re.compile(r"\\f?box(?:ed)?\s*\{[^\n]*\}")
+_ANSWER_LINE = re.compile(
+    r"(?:\b(?:so|thus|therefore|hence|the|final|correct)\b[, ]*)*\banswers?(?:\s+(?:is|are|equals)\b|\**\s*[:=])\**:?\s*[^\n]*",
+    re.IGNORECASE,
+)
+
+
 def answer_part(response: str) -> str:
     """Return the response up to where the model goes on to ask itself another question."""
     if "Q" not in response and "Problem" not in response:
@@ -123,6 +131,13 @@ def _spoken(text: str) -> Iterator[Declared]:
             start = match.start() - 1
             if not text[max(0, start - 16) : start].lower().endswith(_DENIED):
                 yield Declared(match[2], SENTENCE if match[1] else COLON)
+
+
+def without_declared_answers(text: str) -> str:
+    """Return the text without its declared answers, each up to the end of its line: the rationale alone."""
+    for pattern in (_HASHES_LINE, _BOXED_ANSWER, _ANSWER_LINE):
+        text = pattern.sub(" ", text)
+    return text
 
 
 def _braced(text: str, start: int) -> str:

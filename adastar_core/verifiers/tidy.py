@@ -31,7 +31,7 @@ def tidy(text: str) -> str:
         text = _TAG.sub("", text)
     if not text.isascii():
         text = text.translate(_ONE_KIND)
-    return " ".join(text.replace("**", " ").split()).strip(_EDGES).rstrip(".").rstrip(_EDGES)
+    return " ".join(text.replace("**", " ").split()).strip(_EDGES).rstrip(_EDGES + ".")
 
 
 def first_sentence(tidied: str) -> str:
