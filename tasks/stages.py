@@ -25,13 +25,7 @@ R = TypeVar("R")
 
 def stage(function: Callable[P, R]) -> Task[P, R]:
     """Make a cached task of ``function``: results are small JSON manifests under the one policy."""
-    return task(
-        function,
-        name=function.__name__,
-        cache_policy=STAGE_POLICY,
-        persist_result=True,
-        result_serializer="json",
-    )
+    return task(cache_policy=STAGE_POLICY, persist_result=True, result_serializer="json")(function)
 
 
 @stage

@@ -7,6 +7,7 @@ from adastar_core.stages.manifests import AdvanceManifest
 from adastar_core.stages.sampling import read_selection
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store import iterations
+from adastar_core.store.compute import read_compute
 
 
 def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
