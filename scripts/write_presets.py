@@ -1,0 +1,140 @@
+"""Write the presets of the benchmarks: one smoke run each, and one run per data set and model of the paper's tables.
+
+Run it after changing a number here; a test compares the files with what this writes::
+
+    python scripts/write_presets.py
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PRESETS = Path(__file__).resolve().parents[1] / "adastar_core" / "presets"
+TITLES = {
+    "arc_challenge": "ARC-Challenge",
+    "commonsense_qa": "CommonsenseQA",
+    "cladder": "CLadder 1.5",
+    "anli_r1": "ANLI round 1",
+    "gsm8k": "GSM8K",
+    "svamp": "SVAMP",
+}
+MODELS = {
+    "llama": ("meta-llama/Llama-3.2-3B", "Llama 3.2 3B"),
+    "qwen": ("Qwen/Qwen2.5-3B", "Qwen 2.5 3B"),
+    "gemma": ("google/gemma-7b", "Gemma 7B"),
+}
+RATIONALIZED = ("arc_challenge", "commonsense_qa", "cladder", "anli_r1")
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRun:
+    """One pair of data set and model in Tables 1, 5 and 6, with AdaSTaR's accuracy there.
+
+    Attributes:
+        problem: The benchmark.
+        model: Key of ``MODELS``.
+        table: Number of the paper's table.
+        accuracy: Percent, at the best iteration on the test set.
+        iterations: That iteration.
+        new_tokens: The longest rationale in the authors' configuration for this pair, or for the nearest one.
+    """
+
+    problem: str
+    model: str
+    table: int
+    accuracy: float
+    iterations: int
+    new_tokens: int
+
+
+PAPER_RUNS = (
+    PaperRun("arc_challenge", "llama", 1, 73.8, 10, 381),
+    PaperRun("commonsense_qa", "llama", 1, 78.0, 20, 159),
+    PaperRun("cladder", "llama", 1, 95.6, 23, 300),
+    PaperRun("anli_r1", "llama", 1, 66.8, 21, 128),
+    PaperRun("svamp", "llama", 1, 75.5, 9, 130),
+    PaperRun("gsm8k", "qwen", 1, 77.0, 2, 440),
+    PaperRun("arc_challenge", "qwen", 5, 85.0, 12, 381),
+    PaperRun("svamp", "qwen", 5, 94.5, 8, 256),
+    PaperRun("arc_challenge", "gemma", 6, 85.4, 14, 127),
+    PaperRun("anli_r1", "gemma", 6, 65.2, 20, 150),
+    PaperRun("svamp", "gemma", 6, 89.5, 14, 256),
+)
+
+
+def paper_preset(run: PaperRun) -> str:
+    """Return the text of a paper preset: Table 3's hyper-parameters."""
+    name, title = MODELS[run.model]
+    lora = (
+        "\n# The paper trains this model with LoRA of rank 32; this preset trains all parameters."
+        if run.model == "gemma"
+        else ""
+    )
+    return f"""\
+# {TITLES[run.problem]} with {title}, the AdaSTaR row of the paper's Table {run.table} ({run.accuracy} % at iteration {run.iterations})
+# Hyper-parameters are those of the paper's Table 3; length and top-p, which it leaves out, are the authors' code's.{lora}
+iterations: {run.iterations}
+problem:
+  type: {run.problem}
+model: {name}
+method: adastar
+attempts: 2
+attempt_mode: until_correct
+rationalize: {str(run.problem in RATIONALIZED).lower()}
+schedule:
+  first_steps: 40
+  growth: 1.2
+generator:
+  batch_size: 64
+  temperature: 1.0
+  top_p: 0.9
+  max_new_tokens: {run.new_tokens}
+trainer:
+  start_from: accumulate
+  learning_rate: 1.0e-5
+  batch_size: 8
+  micro_batch_size: 2
+  warmup_steps: 100
+  decay: constant
+  weight_decay: 0.01
+"""
+
+
+def smoke_preset(problem: str) -> str:
+    """Return the text of a smoke preset: the whole loop on a few observations, on a CPU, in under a minute."""
+    return f"""\
+# Smoke test of {TITLES[problem]}: the whole loop on 64 observations of --set problem.path=FOLDER, on a CPU
+# The tiny model answers nothing of this, so that the run ends after sampling; give a better one with --set model=FOLDER.
+iterations: 1
+problem:
+  type: {problem}
+  path: ./data/{problem}
+  train_limit: 64
+  validation_limit: 16
+  test_limit: 16
+  shots: 0
+model: tiny-adder
+rationalize: {str(problem in RATIONALIZED).lower()}
+schedule:
+  first_steps: 2
+generator:
+  max_new_tokens: 24
+trainer:
+  batch_size: 4
+  max_length: 4096
+"""
+
+
+def presets() -> dict[str, str]:
+    """Return every preset that this script writes, by name."""
+    smoke = {f"smoke-{problem}": smoke_preset(problem) for problem in TITLES}
+    return smoke | {f"paper-{run.problem}-{run.model}": paper_preset(run) for run in PAPER_RUNS}
+
+
+def main() -> None:
+    """Write the files."""
+    for name, text in presets().items():
+        (PRESETS / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
