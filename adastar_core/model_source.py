@@ -92,7 +92,9 @@ def model_shape(directory: Path) -> ModelShape:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(directory, local_files_only=True).get_text_config()
+        config = AutoConfig.from_pretrained(
+            directory, local_files_only=True, trust_remote_code=False
+        ).get_text_config()
     except (ValueError, OSError) as error:
         raise ModelError(f"model: {directory / 'config.json'} cannot be understood ({error})") from error
     heads = config.num_attention_heads
@@ -143,7 +145,7 @@ def _check_tokenizer(directory: Path) -> None:
             f"model: {directory} has no tokenizer (tokenizer.json); copy the tokenizer's files there"
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # tokenizers raises bare Exception for a broken file
         raise ModelError(
             f"model: the tokenizer in {directory} cannot be loaded ({error}); copy its files again"

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors import SafetensorError
@@ -74,7 +75,7 @@ def finetune(
     """
     directory = WorkDirectory(work, _inputs(start, examples, settings, planned_steps, seed, iteration))
     directory.open()
-    tokenizer = AutoTokenizer.from_pretrained(start, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(start, local_files_only=True, trust_remote_code=False)
     rows = tokenize(examples, tokenizer, min(settings.max_length, _positions(start)))
     plan = plan_training(rows, settings, planned_steps, seed, iteration)
     totals = directory.totals()
@@ -127,17 +128,31 @@ def _no_progress_bars() -> Iterator[None]:
 
 def _positions(start: Path) -> int:
     """Return the longest text that the model's position embeddings allow."""
-    config = AutoConfig.from_pretrained(start, local_files_only=True).get_text_config()
+    config = AutoConfig.from_pretrained(
+        start, local_files_only=True, trust_remote_code=False
+    ).get_text_config()
     return getattr(config, "max_position_embeddings", None) or sys.maxsize
 
 
 def _load(start: Path) -> PreTrainedModel:
+    """Return the model with all of its weights: one that the files lack would be trained from random numbers."""
     try:
-        return AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32, local_files_only=True)
-    except (OSError, ValueError, SafetensorError) as error:
+        loaded: object = AutoModelForCausalLM.from_pretrained(
+            start,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"model: {start} cannot be loaded for training ({error}); copy its files again"
         ) from error
+    model, loading = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
+    if missing := sorted(loading["missing_keys"]):
+        raise ModelError(f"model: {start} lacks the weights {', '.join(missing[:3])}; copy its files again")
+    return model
 
 
 def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adastar_core import checkpoints
-from adastar_core.config import TrainerSettings
+from adastar_core.config import GeneratorSettings, TrainerSettings
 from adastar_core.errors import CheckpointError, DataError, HomeError, ModelError, NothingAccepted, StageError
+from adastar_core.generators import Decoding
+from adastar_core.generators.catalogue import open_generator
+from adastar_core.records import GenerationRequest
 from adastar_core.trainers import TrainingExample, TrainingOutcome, TrainingProgress
 from adastar_core.trainers.loop import IGNORED, collate, learning_rate_factor
 from adastar_core.trainers.rows import Row, plan_training, tokenize
@@ -58,6 +61,11 @@ def _weights(outcome: TrainingOutcome) -> dict[str, torch.Tensor]:
     return load_file(outcome.checkpoint.path / "model.safetensors")
 
 
+@pytest.fixture(scope="module")
+def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingOutcome:
+    return _finetune(base, tmp_path_factory.mktemp("undisturbed"))
+
+
 # Rows and plans
 
 
@@ -91,6 +99,15 @@ def test_the_prompt_keeps_the_tokens_that_generation_sees(tmp_path: Path) -> Non
     (row,) = tokenize([TrainingExample("2=", "5", "one")], tokenizer, 64)
     assert list(row.tokens[: row.prompt_tokens]) == tokenizer("2=").input_ids == [1, 2]
     assert row.tokens[row.prompt_tokens :] == (3, 0)
+
+
+def test_the_generator_counts_the_same_prompt_tokens(tmp_path: Path) -> None:
+    write_tokenizer(write_tiny_llama(tmp_path), bos_prefix=True)
+    generator = open_generator(GeneratorSettings(), tmp_path)
+    requests = [GenerationRequest(n, 1, False, example.prompt, n) for n, example in enumerate(EXAMPLES)]
+    attempts = generator.generate(requests, Decoding(False, 1.0, 1.0, 2))
+    generator.close()
+    assert [row.prompt_tokens for row in _rows(tmp_path)] == [attempt.prompt_tokens for attempt in attempts]
 
 
 def test_a_tokenizer_that_starts_texts_with_bos_does_so_once(tmp_path: Path) -> None:
@@ -287,14 +304,15 @@ def test_gradients_are_clipped(base: Path, tmp_path: Path) -> None:
     assert 0 < total <= 0.19 * 1e-3 * 1.001  # 0.9 * 0.1 + 0.1 times the bound after two steps
 
 
-def test_bfloat16_arithmetic_keeps_float32_weights(base: Path, tmp_path: Path) -> None:
-    full = _finetune(base, tmp_path / "full")
+def test_bfloat16_arithmetic_keeps_float32_weights(
+    base: Path, tmp_path: Path, undisturbed: TrainingOutcome
+) -> None:
     half = _finetune(base, tmp_path / "half", SETTINGS.model_copy(update={"dtype": "bfloat16"}))
     again = _finetune(base, tmp_path / "again")
     assert {weight.dtype for weight in _weights(half).values()} == {torch.float32}
-    assert half.loss == pytest.approx(full.loss, rel=0.01)
-    assert half.loss != full.loss
-    assert again.checkpoint.sha256 == full.checkpoint.sha256
+    assert half.loss == pytest.approx(undisturbed.loss, rel=0.01)
+    assert half.loss != undisturbed.loss
+    assert again.checkpoint.sha256 == undisturbed.checkpoint.sha256
 
 
 def test_a_training_that_diverges_publishes_nothing(base: Path, tmp_path: Path) -> None:
@@ -320,6 +338,15 @@ def test_broken_weights_are_one_clear_error(tmp_path: Path) -> None:
     (broken / "model.safetensors").write_bytes(b"\xff" * 64)
     with pytest.raises(ModelError, match="cannot be loaded for training"):
         _finetune(broken, tmp_path)
+
+
+def test_weights_that_are_missing_are_named_not_invented(tmp_path: Path) -> None:
+    lacking = write_tiny_llama(tmp_path / "base")
+    weights = load_file(lacking / "model.safetensors")
+    weights.pop("model.norm.weight")
+    save_file(weights, lacking / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks the weights model\.norm\.weight"):
+        _finetune(lacking, tmp_path)
 
 
 # What is written
@@ -352,13 +379,14 @@ def test_a_checkpoint_is_a_start_for_the_next_iteration(base: Path, tmp_path: Pa
     assert tokenizers[0] == tokenizers[1]
 
 
-def test_the_same_inputs_give_the_same_bytes_wherever_they_are_written(base: Path, tmp_path: Path) -> None:
-    one = _finetune(base, tmp_path / "one")
+def test_the_same_inputs_give_the_same_bytes_wherever_they_are_written(
+    base: Path, tmp_path: Path, undisturbed: TrainingOutcome
+) -> None:
     torch.manual_seed(1234)
     two = _finetune(base, tmp_path / "a" / "longer" / "way")
     other = _finetune(base, tmp_path / "other", iteration=2)
-    assert one.checkpoint.sha256 == two.checkpoint.sha256 != other.checkpoint.sha256
-    assert (one.loss, one.token_accuracy) == (two.loss, two.token_accuracy)
+    assert undisturbed.checkpoint.sha256 == two.checkpoint.sha256 != other.checkpoint.sha256
+    assert (undisturbed.loss, undisturbed.token_accuracy) == (two.loss, two.token_accuracy)
 
 
 def test_nothing_is_printed(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -395,18 +423,18 @@ def _interrupt_after(steps: int, base: Path, directory: Path, settings: TrainerS
 
 
 @pytest.fixture(scope="module")
-def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingOutcome:
-    return _finetune(base, tmp_path_factory.mktemp("undisturbed"))
+def undisturbed_schedule(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingOutcome:
+    return _finetune(base, tmp_path_factory.mktemp("schedule"), SCHEDULE)
+
+
+SCHEDULE = SETTINGS.model_copy(update={"micro_batch_size": 2, "decay": "linear", "warmup_steps": 1})
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("micro", [None, 2])
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
-    base: Path, tmp_path: Path, stop: int, micro: int | None
+    base: Path, tmp_path: Path, undisturbed_schedule: TrainingOutcome, stop: int
 ) -> None:
-    settings = SETTINGS.model_copy(update={"micro_batch_size": micro, "decay": "linear", "warmup_steps": 1})
-    whole = _finetune(base, tmp_path / "whole", settings)
-    often = settings.model_copy(update={"save_every": 2})
+    often = SCHEDULE.model_copy(update={"save_every": 2})
     with pytest.raises(KeyboardInterrupt):
         _interrupt_after(stop, base, tmp_path, often)
     seen: list[int] = []
@@ -422,8 +450,11 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
         progress=lambda line: seen.append(line.step),
     )
     assert seen[0] == (stop - 1) // 2 * 2 + 1
-    assert resumed.checkpoint.sha256 == whole.checkpoint.sha256
-    assert (resumed.loss, resumed.token_accuracy) == (whole.loss, whole.token_accuracy)
+    assert resumed.checkpoint.sha256 == undisturbed_schedule.checkpoint.sha256
+    assert (resumed.loss, resumed.token_accuracy) == (
+        undisturbed_schedule.loss,
+        undisturbed_schedule.token_accuracy,
+    )
 
 
 def test_a_finished_training_is_not_done_again(base: Path, tmp_path: Path) -> None:
@@ -509,7 +540,7 @@ def test_kill_minus_nine_at_every_kind_of_write_changes_nothing(
     base: Path, tmp_path: Path, undisturbed: TrainingOutcome
 ) -> None:
     """The process dies inside publishing, keeping and finishing, at places spread over all calls of them."""
-    places = 8
+    places = 6
     command = [sys.executable, "-c", KILLED, str(base), str(tmp_path), str(places)]
     subprocess.run(command, check=True, timeout=300)
     for place in range(places):
