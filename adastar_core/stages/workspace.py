@@ -73,7 +73,7 @@ class Workspace:
     folder: Path
     progress: Progress = field(default_factory=Silent)
     opened: float = field(default_factory=time.monotonic)
-    _generator: tuple[str, Generator] | None = None
+    _generator: tuple[str | None, Generator] | None = None
     _sampler: tuple[int, Sampler] | None = None
 
     @property
@@ -112,7 +112,7 @@ class Workspace:
 
     def generator(self, checkpoint: CheckpointRow) -> Generator:
         """Return a generator that holds ``checkpoint``, whose files are the recorded ones; one is kept open."""
-        if self._generator is None or self._generator[0] != checkpoint.sha256:
+        if self._generator is None or self._generator[0] not in (checkpoint.sha256, None):
             self.release_generator()
             checkpoints.verify(Path(checkpoint.path), checkpoint.sha256)
             self._generator = (
@@ -121,9 +121,13 @@ class Workspace:
             )
         return self._generator[1]
 
+    def use_generator(self, generator: Generator) -> None:
+        """Generate with ``generator`` whatever the checkpoint: a scripted one, or one of your own."""
+        self._generator = (None, generator)
+
     def release_generator(self) -> None:
-        """Free the generator's memory, e.g. before training."""
-        if self._generator is not None:
+        """Free the generator's memory, e.g. before training. One that was given to us stays."""
+        if self._generator is not None and self._generator[0] is not None:
             self._generator[1].close()
             self._generator = None
 
