@@ -10,32 +10,10 @@ _LONGEST = 400
 _SENTENCE_END = re.compile(r"[.;?](?=\s|$)|,?\s(?:because|since|as|where|so|which)\s")
 _MATHS = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{(.*)\}", re.DOTALL)
-_SPACING = re.compile(r"\\(?:[,;:!> ]|q?quad\b|left\b|right\b|[bB]igg?[lr]?\b|displaystyle\b|limits\b)|~")
-_NAMES = [
-    "pi",
-    "theta",
-    "alpha",
-    "beta",
-    "gamma",
-    "lambda",
-    "mu",
-    "sigma",
-    "phi",
-    "omega",
-    "infty",
-    "sin",
-    "cos",
-    "tan",
-    "cot",
-    "sec",
-    "csc",
-    "log",
-    "ln",
-    "exp",
-    "arcsin",
-    "arccos",
-    "arctan",
-]
+_SPACING = re.compile(
+    r"(?<!\\)\\(?:[,;:!> ]|q?quad\b|left\b|right\b|[bB]igg?[lr]?\b|displaystyle\b|limits\b)|~"
+)
+_NAMES = "pi|theta|alpha|beta|gamma|lambda|mu|sigma|phi|omega|infty|sin|cos|tan|cot|sec|csc|log|ln|exp|arcsin|arccos|arctan"
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\[dtc]frac\b"), r"\\frac"),
     (re.compile(r"\\frac\s*(\d)\s*(\d)"), r"\\frac{\1}{\2}"),
@@ -43,12 +21,15 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\frac\s*(\{[^{}]*\})\s*(\d)"), r"\\frac\1{\2}"),
     (re.compile(r"\\?\bsqrt\s*\(([^()]*)\)"), r"\\sqrt{\1}"),
     (re.compile(r"\\sqrt\s*(\d)"), r"\\sqrt{\1}"),
-    (re.compile(rf"(?<![\\A-Za-z])({'|'.join(_NAMES)})(?![A-Za-z])"), r"\\\1"),
+    (re.compile(rf"(?<![\\A-Za-z])({_NAMES})(?![A-Za-z])"), r"\\\1"),
     (re.compile(r"(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])"), r"\\infty"),
     (re.compile(r"(?<=[\w)])\s?\*\*\s?(?=[\w({-])"), "^"),
     (re.compile(r"\^\s?\(([^()]*)\)"), r"^{\1}"),
     (re.compile(r"\^\s?(-?\d\d+)"), r"^{\1}"),
     (re.compile(r"(?<=\d)\s?\*\s?(?=[\w\\(])|(?<=[\w)])\s\*\s(?=[\w\\(])|(?<=\))\*(?=\()"), r" \\cdot "),
+    # The parser takes 2(3) for the mixed number 2 + 3, so products of brackets are spelt out.
+    (re.compile(r"((?<![_^\d])\d+|\))\s*(?=\()"), r"\1 \\cdot "),
+    (re.compile(r"\)\s*(?=\d|\\frac)"), r") \\cdot "),
     (re.compile(r"(?<=\d)i\b"), " i"),
     (re.compile(r"\+\s*-"), "-"),
     (
@@ -72,6 +53,7 @@ _NUMBER_WITH_UNIT = re.compile(
 _NUMERAL = re.compile(
     r"[-+]?\s?[$€£]?\s?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s?/\s?\d+)?\s?(?:\\?%)?|[-+]?\d*\s?\\frac\{-?\d+\}\{\d+\}"
 )
+_GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _SYMBOLS = str.maketrans(
     {
         "π": r"\pi ",
@@ -91,6 +73,8 @@ _UNREADABLE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"'|\\prime\b"), "a prime"),
     (re.compile(r"\d\s*_"), "a number with an index"),
     (re.compile(r"(?<![_^\d])\d+\s+\d"), "two numbers side by side"),
+    (re.compile(r"(?<![_^\d])\d+\s*[{\[]|(?:^|[-+*/=(,]\s*)\{|\\\}\s*\d"), "numbers in braces side by side"),
+    (re.compile(r"^-?0\d*,\d+$"), "a comma after a zero"),
     (
         re.compile(
             r"\\(?:forall|exists|approx|sim|simeq|equiv|pmod|bmod|mod|not|neq|ne|neg|mapsto|to)\b|≈|≠"
@@ -130,6 +114,7 @@ def read_latex(text: str) -> Formula:
     latex, unit = (match[1], match[2]) if match else (body, "")
     for _ in range(2):
         latex = _TEXT.sub(r" \1 ", latex)
+    latex = latex.replace(",", "") if _GROUPED.fullmatch(latex) else latex
     return Formula(" ".join(latex.split()), " ".join(unit.split()))
 
 

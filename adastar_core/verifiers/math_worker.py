@@ -7,6 +7,7 @@ audit hook refuses, whatever a library below might try.
 
 import json
 import logging
+import os
 import re
 import resource
 import signal
@@ -16,7 +17,8 @@ from functools import lru_cache
 from latex2sympy2_extended import NormalizationConfig
 from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
 from math_verify import LatexExtractionConfig, parse, verify
-from sympy import Rational
+from sympy import I, Rational
+from sympy.physics import units as _units  # noqa: F401  (simplify would load it, and its loading evaluates text)
 
 from adastar_core.records import Outcome
 from adastar_core.verifiers.math_compare import Formula, Relation, compare
@@ -55,6 +57,7 @@ _WARM_UP = (
     (r"\{1\}", "(1,2]"),
     ("x<1", "y>1"),
 )
+_TEMPLATES = (os.path.join("sympy", "polys", "monomials.py"), os.path.join("collections", "__init__.py"))
 _CONFIG = [
     LatexExtractionConfig(
         boxed_match_priority=-1,
@@ -88,16 +91,22 @@ def forbid_code_from_text() -> None:
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
-    made_of_text = (
-        event == "compile" and arguments[0] is not None and str(arguments[1]).startswith("<")
-    ) or (
-        event == "exec"
-        and str(getattr(arguments[0], "co_filename", "")).startswith("<")
-        and not str(getattr(arguments[0], "co_filename", "")).startswith("<frozen")
-    )
     writes = event == "open" and isinstance(arguments[1], str) and any(c in arguments[1] for c in "wax+")
-    if made_of_text or writes or event.startswith(_FORBIDDEN):
+    if (
+        writes
+        or event.startswith(_FORBIDDEN)
+        or (event in ("compile", "exec") and _is_made_of_text(event, arguments))
+    ):
         raise PermissionError(f"{event} is not for formulas")
+
+
+def _is_made_of_text(event: str, arguments: tuple[object, ...]) -> bool:
+    """Return whether code has no file: all but the templates that libraries fill with nothing but counts and names."""
+    origin = arguments[1] if event == "compile" else getattr(arguments[0], "co_filename", "")
+    if not str(origin).startswith("<") or str(origin).startswith("<frozen"):
+        return False
+    caller = sys._getframe(2).f_code.co_filename
+    return not caller.endswith(_TEMPLATES)
 
 
 def judge(reference: str, answer: str) -> tuple[Outcome, str]:
@@ -133,7 +142,10 @@ def _parsed(latex: str) -> Formula | None:
         extraction_mode="first_match",
         parsing_timeout=None,
     )
-    return found[0] if len(found) == 1 and isinstance(found[0], Formula) else None
+    if len(found) != 1 or not isinstance(found[0], Formula):
+        return None
+    symbols = {symbol.name: symbol for symbol in found[0].free_symbols}
+    return found[0].subs(symbols["i"], I) if set(symbols) == {"i"} else found[0]
 
 
 def answer_line(line: str) -> str:

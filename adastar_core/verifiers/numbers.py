@@ -37,12 +37,12 @@ class Number:
         return any(value in theirs for value in self.certain + self.doubtful)
 
 
-_SIMPLE = re.compile(r"\s*\$?(-?(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4}))(?: ([A-Za-z]{2,}))?\.?\s*")
+_SIMPLE = re.compile(r"\s*\$?(-?(?:\d{1,15}|[1-9]\d{0,2}(?:,\d{3}){1,4}))(?: ([A-Za-z]{2,}))?\.?\s*")
 _SEGMENT_END = re.compile(
-    r"[.!?;](?=\s|$)(?<!Rs\.)|,\s(?=[A-Za-z])|\s(?:because|since|as|so|which|when)\s|(?<=[\w%])\s\((?!\d+/)|\n"
+    r"[.!?;:](?=\s|$)(?<!Rs\.)|,\s(?=[A-Za-z])|\s(?:because|since|as|so|which|when)\s|(?<=[\w%])\s\((?!\d+/)|\n"
 )
 _FILLER = re.compile(
-    r"""(?:[\s:*_`"'(\[{~≈—$€£¥₹]
+    r"""(?:[\s:,*_`"'(\[{~≈—$€£¥₹]
     |(?:approximately|approx\.?|about|roughly|around|exactly|equal\ to|just|only|simply|therefore|thus|then|now|indeed
        |a\ total\ of|US|USD|EUR|GBP|Rs\.?)(?![A-Za-z]))*""",
     re.IGNORECASE | re.VERBOSE,
@@ -50,9 +50,9 @@ _FILLER = re.compile(
 _NUMBER = re.compile(
     r"""(?P<sign>[-+]|(?:minus|negative)\s)?(?:[$€£¥₹]\s?)?(?P<inner>-)?
     (?:(?P<mixed>\d{1,15})\s(?=\d+/\d))?
-    (?P<digits>\d{1,3}(?:,\d{3})+(?![\d,])      # 1,080
-        |\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])      # 1,00,000
-        |\d{1,3}(?:[ '_]\d{3})+(?![\d/])        # 1 080
+    (?P<digits>[1-9]\d{0,2}(?:,\d{3})+(?![\d,]) # 1,080
+        |[1-9]\d?(?:,\d{2})+,\d{3}(?![\d,])     # 1,00,000
+        |[1-9]\d{0,2}(?:[ '_]\d{3})+(?![\d/])   # 1 080
         |\d+(?!,\d)|(?=\.\d))
     (?P<decimals>\.\d*)?
     (?:\s?/\s?(?P<below>\d{1,15})(?![\d/.,])

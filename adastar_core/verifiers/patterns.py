@@ -141,13 +141,13 @@ def without_declared_answers(text: str) -> str:
 
 
 def _braced(text: str, start: int) -> str:
-    """Return what stands between an opening brace, which ends at ``start``, and its closing brace."""
+    """Return what stands between an opening brace, which ends at ``start``, and its closing brace; nothing if it has none."""
     depth = 1
     for match in re.compile(r"\\.|[{}]").finditer(text, start):
         depth += {"{": 1, "}": -1}.get(match[0], 0)
         if depth == 0:
             return text[start : match.start()]
-    return text[start:].partition("\n")[0]
+    return ""
 
 
 def extract(

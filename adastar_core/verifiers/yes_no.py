@@ -52,9 +52,9 @@ def read_yes_no(text: str) -> Answer[str] | Unclear | None:
     if match is None:
         sentence = without_filler(first_sentence(tidy(text)))
         words = {word.lower() for word in _WORDS.findall(sentence)}
-        if len(words) == 2 or (words and DENIAL.search(sentence)):
-            return Unclear("the declared answer is an alternative or a denial")
         match = _LEADING.match(sentence)
+        if len(words) == 2 or (words and match is None and DENIAL.search(sentence)):
+            return Unclear("the declared answer is an alternative or a denial")
     return Answer(match[1].lower(), match[1].lower()) if match else None
 
 
