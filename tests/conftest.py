@@ -20,11 +20,11 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_home(make_home: Callable[[], Path]) -> Iterator[None]:
     """Keep every test away from the user's own data and databases."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("ADASTAR_DATABASE_URL", raising=False)
-        patch.setenv("ADASTAR_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("ADASTAR_HOME", str(make_home()))
         yield
 
 

@@ -28,8 +28,10 @@ from adastar_core.errors import DatabaseError, HomeError
 from adastar_core.store.binaries import Binaries, find_binaries
 
 ROLE = "adastar"
+PORT = 5432
+"""Names the socket; there is no network port."""
 _UNPRIVILEGED_USERS = ("postgres", "nobody")
-_LONGEST_SOCKET_PATH = 107 - len("/.s.PGSQL.5432")
+_LONGEST_SOCKET_PATH = 107 - len(f"/.s.PGSQL.{PORT}")
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
 
 
@@ -74,7 +76,7 @@ class Cluster:
     @property
     def lock_files(self) -> tuple[Path, Path]:
         """What keeps a second server from starting; a killed server leaves both behind."""
-        return self.pid_file, self.socket_directory / ".s.PGSQL.5432.lock"
+        return self.pid_file, self.socket.with_name(f"{self.socket.name}.lock")
 
     @property
     def password_file(self) -> Path:
@@ -88,11 +90,16 @@ class Cluster:
 
     @property
     def socket_directory(self) -> Path:
-        """Where the server listens: in ``root``, or in /tmp where that path is too long for a socket."""
+        """The socket's directory: in ``root``, or in /tmp where that path is too long for a socket."""
         inside = self.root / "socket"
         if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
             return inside
         return Path("/tmp") / self.tag  # TMPDIR may be too long as well
+
+    @property
+    def socket(self) -> Path:
+        """Where the server listens."""
+        return self.socket_directory / f".s.PGSQL.{PORT}"
 
     @property
     def owner(self) -> int:
@@ -212,8 +219,15 @@ class Cluster:
 
 def _server_account(root: Path) -> pwd.struct_passwd:
     """Return whom root's server runs as: the owner of its data, or an unprivileged account of the system."""
-    if root.is_dir() and root.stat().st_uid != 0:
-        return pwd.getpwuid(root.stat().st_uid)
+    owner = root.stat().st_uid if root.is_dir() else 0
+    if owner:
+        try:
+            return pwd.getpwuid(owner)
+        except KeyError:
+            raise HomeError(
+                f"{root} belongs to user number {owner}, whom this system does not know. Add the user, or give the "
+                f"directory to another one: chown -R nobody {root}."
+            ) from None
     for name in _UNPRIVILEGED_USERS:
         try:
             return pwd.getpwnam(name)

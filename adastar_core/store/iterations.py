@@ -145,6 +145,7 @@ def advance(
         "correct": _array([visit.correct for _, visit in ranked]),
         "accepted": _array([len(visit.accepted) for _, visit in ranked]),
     }
+    connection.execute(_LOOK_UP)
     for statement in (_APPEND_EVENTS, _STAMP):
         changed = connection.execute(statement, values).rowcount
         if changed != len(visits):
@@ -223,6 +224,11 @@ _CLOSE = text(
 _ADVANCE = text(
     "UPDATE iterations SET phase = 'advanced', alpha = :alpha, stamped = :stamped, seconds = :seconds, "
     "finished_at = now() WHERE run_id = :run_id AND iteration = :iteration AND phase = 'trained'"
+)
+# The planner would rather scan all N statistics than look m of them up, which makes the cost follow N.
+_LOOK_UP = text(
+    "SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
+    "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 )
 _VISITS = (
     "unnest(CAST(:positions AS int[]), CAST(:ranks AS int[]), CAST(:attempts AS int[]), CAST(:correct AS int[]), "

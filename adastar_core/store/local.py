@@ -19,7 +19,7 @@ from sqlalchemy import URL
 
 from adastar_core.errors import DatabaseError, HomeError
 from adastar_core.store.binaries import Binaries
-from adastar_core.store.cluster import ROLE, Cluster
+from adastar_core.store.cluster import PORT, ROLE, Cluster
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _SETTINGS = {
     "checkpoint_timeout": "15min",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "wal_compression": "on",
+    "wal_compression": "off",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
     "log_checkpoints": "off",
@@ -97,12 +97,13 @@ def stop_local_postgres(home: Path) -> None:
         raise DatabaseError(f"The local database in {cluster.data} did not stop: {done.stderr.strip()}")
 
 
-def _url(cluster: Cluster, database: str = "postgres") -> URL:
+def _url(cluster: Cluster) -> URL:
     return URL.create(
         "postgresql+psycopg2",
         username=ROLE,
         password=cluster.password(),
-        database=database,
+        port=PORT,
+        database="postgres",
         query={"host": str(cluster.socket_directory)},
     )
 
@@ -118,6 +119,7 @@ def _accepts(cluster: Cluster) -> bool:
     try:
         psycopg2.connect(
             host=str(cluster.socket_directory),
+            port=PORT,
             user=ROLE,
             password=cluster.password(),
             dbname="postgres",
@@ -135,12 +137,11 @@ def _accepts(cluster: Cluster) -> bool:
 
 def _listens(cluster: Cluster) -> bool:
     """Return whether some process, in this container or another, has the server's socket open."""
-    directory = cluster.socket_directory
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(10)
-            client.connect(str(directory / ".s.PGSQL.5432"))
-        return cluster.owns(directory)
+            client.connect(str(cluster.socket))
+        return cluster.owns(cluster.socket_directory)
     except TimeoutError:
         return True  # its queue is full
     except (FileNotFoundError, ConnectionRefusedError):
@@ -203,7 +204,11 @@ def _start(cluster: Cluster, binaries: Binaries, settings: dict[str, str]) -> No
     """Start the server in a session of its own; returns when it is ready, has failed, or takes long."""
     if cluster.log.exists() and cluster.log.stat().st_size > _LARGEST_LOG_BYTES:
         cluster.log.replace(cluster.log.with_suffix(".old"))
-    place = {"unix_socket_directories": f'"{cluster.socket_directory}"', "cluster_name": cluster.tag}
+    place = {
+        "port": str(PORT),
+        "unix_socket_directories": f'"{cluster.socket_directory}"',
+        "cluster_name": cluster.tag,
+    }
     options = [f"-c{key}={value}" for key, value in (_SETTINGS | place | settings).items()]
     command = (binaries.program("pg_ctl"), "start", "-D", str(cluster.data), "-l", str(cluster.log))
     cluster.run(*command, "-w", "-t", "5", "-o", shlex.join(options))

@@ -1,6 +1,6 @@
 """Rollouts: every sampled attempt, as it was generated. Immutable; the first write of an attempt stands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from adastar_core.records import Attempt, FinishReason
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
 
-_COLUMNS = (
+COLUMNS = (
     "run_id",
     "iteration",
     "position",
@@ -65,8 +65,21 @@ def write_attempts(
         checkpoint_sha256: Digest of the checkpoint that generated them.
         seconds: Each one's share of the batch's wall time.
     """
-    rows = (
-        (
+    rows = attempt_rows(run_id, iteration, attempts, prompt_sha256s, checkpoint_sha256, seconds)
+    return insert_new(connection, tables.rollouts, COLUMNS, rows)
+
+
+def attempt_rows(
+    run_id: int,
+    iteration: int,
+    attempts: Sequence[Attempt],
+    prompt_sha256s: Sequence[str],
+    checkpoint_sha256: str,
+    seconds: float,
+) -> Iterator[tuple[int | float | str, ...]]:
+    """Yield the rows of a batch of attempts in the order of ``COLUMNS``; arguments as in :func:`write_attempts`."""
+    for one, prompt_sha256 in zip(attempts, prompt_sha256s, strict=True):
+        yield (
             run_id,
             iteration,
             one.position,
@@ -83,9 +96,6 @@ def write_attempts(
             prompt_sha256,
             storable(one.response),
         )
-        for one, prompt_sha256 in zip(attempts, prompt_sha256s, strict=True)
-    )
-    return insert_new(connection, tables.rollouts, _COLUMNS, rows)
 
 
 def read_attempt_keys(connection: Connection, run_id: int, iteration: int) -> set[tuple[int, int]]:

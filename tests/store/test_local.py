@@ -17,6 +17,7 @@ from adastar_core.errors import DatabaseError, HomeError
 from adastar_core.store import cluster as cluster_module
 from adastar_core.store.binaries import Binaries, find_binaries
 from adastar_core.store.cluster import Cluster
+from adastar_core.store.database import open_database
 from adastar_core.store.local import start_local_postgres, stop_local_postgres
 
 _START = (
@@ -67,6 +68,39 @@ def test_only_the_holder_of_the_password_can_connect(shared_home: Path) -> None:
     assert (shared_home / "postgres").stat().st_mode & 0o777 == 0o700
     with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
         psycopg2.connect(host=url.query["host"], user="adastar", password="guess", dbname="postgres")
+
+
+def test_the_users_postgres_environment_does_not_matter(
+    shared_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_local_postgres(shared_home)
+    for name, value in {
+        "PGPORT": "6000",
+        "PGDATABASE": "none",
+        "PGUSER": "none",
+        "PGHOST": "/nowhere",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert query(start_local_postgres(shared_home, durable=False), "SHOW port") == "5432"
+
+
+def test_what_a_killed_initialisation_left_behind_is_no_obstacle(make_home: Callable[[], Path]) -> None:
+    home = make_home()
+    (home / "postgres" / "data.new" / "base").mkdir(parents=True)
+    (home / "postgres" / "password.new").write_text("old")
+    assert query(start_local_postgres(home, durable=False), "SELECT 1") == 1
+
+
+def test_an_open_engine_works_again_after_the_server_was_killed_and_restarted(shared_home: Path) -> None:
+    start_local_postgres(shared_home, durable=False)
+    engine = open_database(None, shared_home)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    kill(postmaster(shared_home))
+    start_local_postgres(shared_home, durable=False)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM runs")) == 0
+    engine.dispose()
 
 
 def test_committed_data_survives_kill_9_of_the_server(shared_home: Path) -> None:
@@ -163,6 +197,16 @@ def test_a_path_too_long_for_a_socket_works(make_home: Callable[[], Path]) -> No
 def test_data_of_a_version_that_is_not_installed_is_refused() -> None:
     with pytest.raises(DatabaseError, match="PostgreSQL 9, which wrote the local database, is not installed"):
         find_binaries(9)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_data_of_a_user_that_the_system_does_not_know_is_refused(make_home: Callable[[], Path]) -> None:
+    home = make_home()
+    (home / "postgres").mkdir()
+    os.chown(home / "postgres", 54321, 54321)
+    with pytest.raises(HomeError, match="user number 54321, whom this system does not know"):
+        start_local_postgres(home)
+    os.chown(home / "postgres", 0, 0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")

@@ -1,0 +1,310 @@
+"""How fast the store writes, reads and advances, on a local server of its own, with durable commits.
+
+Three tables: storing rollouts and verdicts, against SQLAlchemy's multi-row INSERT and against COPY through a
+temporary table; reading back what planning needs; and advancing an iteration at growing numbers of
+observations. Every figure is the median over rounds, with the fastest beside it, since other work on the machine
+only ever adds. Run it with ``python bench/store.py --json store.json``; ``--largest 1e7`` takes a minute more and 2 GB of disk.
+"""
+
+import argparse
+import functools
+import io
+import json
+import random
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import psycopg2.extensions
+from rich.console import Console
+from rich.table import Table as Printed
+from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy.dialects.postgresql import insert
+
+from adastar_core.config import RunConfig
+from adastar_core.records import Attempt, FinishReason, Observation, Outcome, Verdict
+from adastar_core.selection import Visit
+from adastar_core.store import bulk, rollouts, tables, verdicts
+from adastar_core.store.checkpoints import CheckpointRow, write_checkpoint
+from adastar_core.store.database import open_database
+from adastar_core.store.iterations import advance, start_iteration
+from adastar_core.store.lease import Lease, own_run
+from adastar_core.store.local import stop_local_postgres
+from adastar_core.store.runs import drop_run, start_or_continue
+from adastar_core.store.statistics import read_statistics
+
+VERIFIER = "number/1"
+WORDS = [f"word{n}" for n in range(3000)]
+STAMPED_SHARE = 0.64
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one operation, median and fastest; rows per second at the median."""
+
+    operation: str
+    rows: int
+    median_ms: float
+    fastest_ms: float
+    rows_per_second: float
+
+
+@dataclass(frozen=True)
+class AdvanceTiming:
+    """Milliseconds of an advance with its commit, and of reading all statistics, for ``observations`` of them."""
+
+    observations: int
+    visited: int
+    stamped: int
+    median_ms: float
+    fastest_ms: float
+    in_page_updates: float
+    read_statistics_ms: float
+
+
+def main() -> None:
+    """Measure, print the tables, and write them as JSON where asked to."""
+    options = _options()
+    with _server(options.directory) as engine:
+        timings = [*_measure_writes(engine, options.rounds), *_measure_reads(engine, options.rounds)]
+        sizes = [n for n in (10**4, 10**5, 10**6, 10**7) if n <= options.largest]
+        advances = [_measure_advance(engine, n, min(3000, n), options.rounds * 3) for n in sizes]
+    console = Console()
+    console.print(_printed("Rows written and read", timings))
+    console.print(_printed("Advance of an iteration, with commit", advances))
+    if options.json:
+        figures = {"rows": [asdict(one) for one in timings], "advance": [asdict(one) for one in advances]}
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="repetitions of each measurement")
+    parser.add_argument(
+        "--largest", type=lambda text: int(float(text)), default=10**6, help="most observations"
+    )
+    parser.add_argument(
+        "--directory", type=Path, help="where to put the server; a temporary directory by default"
+    )
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    return parser.parse_args()
+
+
+@contextmanager
+def _server(parent: Path | None) -> Iterator[Engine]:
+    home = Path(tempfile.mkdtemp(prefix="adastar-bench-", dir=parent))
+    home.chmod(0o711)
+    engine = open_database(None, home)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        stop_local_postgres(home)
+        shutil.rmtree(home)
+
+
+@contextmanager
+def _run(engine: Engine) -> Iterator[Lease]:
+    run, _ = start_or_continue(engine, "bench", RunConfig(), [Observation("a", "q", "a")], "bench")
+    with own_run(engine, run, iterations=1, patience=None) as lease:
+        yield lease
+    drop_run(engine, "bench")
+
+
+def _attempts(count: int) -> list[Attempt]:
+    """Return attempts with 1.2 kB rationales, about 300 tokens."""
+    return [
+        Attempt(
+            n,
+            1,
+            hinted=False,
+            response=" ".join(random.choices(WORDS, k=150)),
+            finish_reason=FinishReason.EOS,
+            prompt_tokens=100,
+            padded_prompt_tokens=120,
+            generated_tokens=300,
+            padded_generated_tokens=320,
+            stream=random.getrandbits(64),
+        )
+        for n in range(count)
+    ]
+
+
+def _judged(count: int) -> list[verdicts.JudgedAttempt]:
+    verdict = Verdict(Outcome.RIGHT, "42", "#### X", "the numbers are equal", VERIFIER)
+    return [verdicts.JudgedAttempt(n, 1, verdict) for n in range(count)]
+
+
+Write = Callable[[Connection, Table, Sequence[str], Sequence[Sequence[object]]], object]
+
+
+def _multi_row_insert(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    values = [dict(zip(columns, row, strict=True)) for row in rows]
+    connection.execute(insert(table).on_conflict_do_nothing(), values)
+
+
+def _copy_through_temporary(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    names = ", ".join(columns)
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg2.extensions.connection)
+    with driver.cursor() as cursor:
+        cursor.execute(f"CREATE TEMP TABLE incoming (LIKE {table.name} INCLUDING DEFAULTS) ON COMMIT DROP")
+        lines = "\n".join("\t".join(map(_escaped, row)) for row in rows)
+        cursor.copy_expert(f"COPY incoming ({names}) FROM STDIN", io.StringIO(lines + "\n"))
+        cursor.execute(f"INSERT INTO {table.name} SELECT * FROM incoming ON CONFLICT DO NOTHING")
+
+
+def _escaped(value: object) -> str:
+    if value is None:
+        return "\\N"
+    return str(value).replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+
+
+def _measure_writes(engine: Engine, rounds: int) -> Iterator[Timing]:
+    """Yield timings of every way to write, of writing again, and of verdicts."""
+    ways: dict[str, Write] = {
+        "store": bulk.insert_new,
+        "multi-row INSERT": _multi_row_insert,
+        "COPY, temporary table": _copy_through_temporary,
+    }
+    for count in (256, 6000):
+        attempts, judged = _attempts(count), _judged(count)
+        taken: dict[str, list[float]] = {}
+        with _run(engine) as lease:
+            iterations = iter(range(1, 10**6))
+            for _ in range(rounds):
+                for name, way in ways.items():
+                    iteration = next(iterations)
+                    write = functools.partial(_write_attempts, lease, iteration, attempts, way)
+                    taken.setdefault(f"rollouts: {name}", []).append(_timed(write))
+                    if way is bulk.insert_new:
+                        taken.setdefault("rollouts: store, again", []).append(_timed(write))
+                        write = functools.partial(_write_verdicts, lease, iteration, judged)
+                        taken.setdefault("verdicts: store", []).append(_timed(write))
+        yield from (_timing(name, count, times) for name, times in taken.items())
+
+
+def _write_attempts(lease: Lease, iteration: int, attempts: Sequence[Attempt], way: Write) -> None:
+    digests = ["p" * 64] * len(attempts)
+    rows = list(rollouts.attempt_rows(lease.run_id, iteration, attempts, digests, "c" * 64, 0.01))
+    with lease.transaction() as connection:
+        way(connection, tables.rollouts, rollouts.COLUMNS, rows)
+
+
+def _write_verdicts(lease: Lease, iteration: int, judged: Sequence[verdicts.JudgedAttempt]) -> None:
+    with lease.transaction() as connection:
+        verdicts.write_verdicts(connection, lease.run_id, iteration, judged)
+
+
+def _measure_reads(engine: Engine, rounds: int) -> Iterator[Timing]:
+    count = 60_000
+    with _run(engine) as lease, engine.connect() as connection:
+        _write_attempts(lease, 1, _attempts(count), bulk.insert_new)
+        _write_verdicts(lease, 1, _judged(count))
+        reads: dict[str, Callable[[], object]] = {
+            "judged attempts, for planning": lambda: verdicts.read_judged(
+                connection, lease.run_id, 1, VERIFIER
+            ),
+            "attempts, whole": lambda: rollouts.read_attempts(connection, lease.run_id, 1),
+            "attempts without a verdict": lambda: rollouts.read_unjudged(
+                connection, lease.run_id, 1, VERIFIER
+            ),
+        }
+        for name, read in reads.items():
+            yield _timing(f"read {name}", count, [_timed(read) for _ in range(rounds)])
+
+
+def _measure_advance(engine: Engine, observations: int, m: int, rounds: int) -> AdvanceTiming:
+    """Advance ``rounds`` iterations that visit ``m`` random observations each."""
+    choice = np.random.default_rng(0)
+    stamped = int(m * STAMPED_SHARE)
+    with _run(engine) as lease:
+        _prepare(lease, 1, observations)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"VACUUM ANALYZE observation_statistics_r{lease.run_id}"))
+        with engine.connect() as connection:
+            read_ms = min(_timed(lambda: read_statistics(connection, lease.run_id)) for _ in range(3))
+        times = []
+        for iteration in range(1, rounds + 1):
+            positions = choice.choice(observations, m, replace=False).tolist()
+            visits = [Visit(position, 2, position % 3, (1,) * (position % 2), True) for position in positions]
+            times.append(_timed(functools.partial(_advance, lease, iteration, visits, stamped)))
+            _prepare(lease, iteration + 1, observations)
+        return AdvanceTiming(
+            observations,
+            m,
+            stamped,
+            statistics.median(times),
+            min(times),
+            _in_page_updates(engine, lease.run_id, m * rounds),
+            read_ms,
+        )
+
+
+def _prepare(lease: Lease, iteration: int, observations: int) -> None:
+    """Bring an iteration to where it can advance."""
+    with lease.transaction() as connection:
+        write_checkpoint(connection, lease.run_id, CheckpointRow(0, None, "/base", "0", 1, 1))
+        start_iteration(
+            connection, lease.run_id, iteration, checkpoint_iteration=0, beta=1, observations=observations
+        )
+        connection.execute(
+            text("UPDATE iterations SET phase = 'trained', m = 1000000 WHERE phase = 'sampling'")
+        )
+
+
+def _advance(lease: Lease, iteration: int, visits: Sequence[Visit], stamped: int) -> None:
+    with lease.transaction() as connection:
+        advance(connection, lease.run_id, iteration, visits, alpha=0.8, stamped=stamped, seconds=1.0)
+
+
+def _in_page_updates(engine: Engine, run_id: int, updates: int) -> float:
+    """Return the share of updates that stayed within their page and so left the index alone."""
+    query = text("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = :name")
+    deadline = time.monotonic() + 10
+    while True:
+        with engine.connect() as connection:
+            done, in_page = connection.execute(query, {"name": f"observation_statistics_r{run_id}"}).one()
+        if done >= updates or time.monotonic() > deadline:
+            return float(in_page / max(done, 1))
+        time.sleep(0.2)  # the server publishes its counters about once a second
+
+
+def _timed(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return (time.perf_counter() - started) * 1e3
+
+
+def _timing(name: str, rows: int, times: list[float]) -> Timing:
+    median = statistics.median(times)
+    return Timing(name, rows, median, min(times), rows / median * 1e3)
+
+
+def _printed(title: str, rows: Sequence[Timing] | Sequence[AdvanceTiming]) -> Printed:
+    printed = Printed(title=title)
+    for name in asdict(rows[0]):
+        printed.add_column(name.replace("_", " "), justify="left" if name == "operation" else "right")
+    for row in rows:
+        printed.add_row(*map(_shown, asdict(row).values()))
+    return printed
+
+
+def _shown(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+if __name__ == "__main__":
+    main()
