@@ -1,0 +1,136 @@
+"""The pure parts of generation: choosing a token, finding the end, and the scripted generator."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adastar_core.generators import Decoding
+from adastar_core.generators.choice import noisy_scores, tie_gap
+from adastar_core.generators.endings import Ending, end
+from adastar_core.generators.noise import gumbel
+from adastar_core.generators.scripted import ScriptedGenerator, from_table
+from adastar_core.records import FinishReason, GenerationRequest
+
+SAMPLED = Decoding(greedy=False, temperature=1.0, top_p=1.0, max_new_tokens=20)
+EOS = 0
+tokens = st.lists(st.integers(0, 4), max_size=30)
+
+
+def decode(ids: list[int]) -> str:
+    return "".join("-abcd"[token] for token in ids)
+
+
+def scores(*values: float, decoding: Decoding, streams: tuple[int, ...] = (5,)) -> torch.Tensor:
+    return noisy_scores(torch.tensor([values] * len(streams)), torch.tensor(streams), 0, decoding)
+
+
+def test_sampling_adds_each_row_s_noise_to_the_tempered_logits() -> None:
+    logits = torch.tensor([[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]])
+    streams = torch.tensor([3, -9])
+    expected = logits.double() / 0.5 + gumbel(streams, 4, 3)
+    assert torch.equal(noisy_scores(logits, streams, 4, replace(SAMPLED, temperature=0.5)), expected)
+
+
+def test_greedy_keeps_the_logits() -> None:
+    assert scores(
+        1.0, 3.0, 2.0, decoding=replace(SAMPLED, greedy=True, temperature=9, top_p=0.1)
+    ).tolist() == [[1, 3, 2]]
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"),
+    [(0.05, [1]), (0.5, [1]), (0.51, [1, 3]), (0.8, [1, 3]), (0.85, [0, 1, 3]), (0.99, [0, 1, 2, 3])],
+)
+def test_the_nucleus_is_the_smallest_set_that_reaches_top_p(top_p: float, kept: list[int]) -> None:
+    probabilities = torch.tensor([0.15, 0.5, 0.05, 0.3], dtype=torch.float64)
+    noisy = scores(*probabilities.log().tolist(), decoding=replace(SAMPLED, top_p=top_p))
+    assert noisy.isfinite().nonzero()[:, 1].tolist() == kept
+
+
+@given(st.lists(st.floats(-20, 20), min_size=2, max_size=30), st.floats(0.01, 0.99), st.floats(0.1, 5))
+def test_no_smaller_set_than_the_nucleus_reaches_top_p(
+    logits: list[float], top_p: float, temperature: float
+) -> None:
+    decoding = replace(SAMPLED, top_p=top_p, temperature=temperature)
+    kept = scores(*logits, decoding=decoding).isfinite()[0]
+    probabilities = torch.softmax(torch.tensor(logits).double() / temperature, 0)
+    inside = probabilities[kept]
+    assert inside.sum() >= top_p - 1e-9
+    assert inside.sum() - inside.min() < top_p + 1e-9
+    assert kept.all() or inside.min() >= probabilities[~kept].max()
+
+
+def test_the_gap_is_that_of_the_two_best_scores_or_to_the_border_of_the_nucleus() -> None:
+    logits, streams = torch.tensor([[1.0, 3.0, 2.75]]), torch.tensor([1])
+    assert tie_gap(logits, streams, 0, replace(SAMPLED, greedy=True)).item() == 0.25
+    noisy = noisy_scores(logits, streams, 0, SAMPLED).sort(descending=True).values[0]
+    assert tie_gap(logits, streams, 0, SAMPLED).item() == pytest.approx((noisy[0] - noisy[1]).item())
+    likeliest = torch.softmax(logits.double(), -1).max().item()
+    on_the_border = replace(SAMPLED, top_p=likeliest + 1e-6)
+    assert tie_gap(logits, streams, 0, on_the_border).item() == pytest.approx(1e-6, rel=1e-3)
+
+
+@given(tokens, tokens, st.sampled_from([(), ("ab",), ("c", "ab"), ("aa", "a"), ("d",)]))
+def test_what_follows_the_end_has_no_influence(
+    ids: list[int], garbage: list[int], stop: tuple[str, ...]
+) -> None:
+    ending = end([*ids, EOS], EOS, stop, decode)
+    assert end([*ids, EOS, *garbage], EOS, stop, decode) == ending
+    assert not any(string in ending.response for string in stop)
+    if ending.finish_reason is FinishReason.STOP:
+        assert end(ids[: ending.generated_tokens], EOS, stop, decode) == ending
+        assert (
+            end(ids[: ending.generated_tokens - 1], EOS, stop, decode).finish_reason is not FinishReason.STOP
+        )
+
+
+@pytest.mark.parametrize(
+    ("ids", "stop", "expected"),
+    [
+        ([1, 2, EOS, 3], (), Ending("ab", FinishReason.EOS, 3)),
+        ([1, 2, 3], (), Ending("abc", FinishReason.LENGTH, 3)),
+        ([EOS], (), Ending("", FinishReason.EOS, 1)),
+        ([1, 2, 3, 4, EOS], ("bc",), Ending("a", FinishReason.STOP, 3)),
+        ([1, 2, EOS, 3, 4], ("cd",), Ending("ab", FinishReason.EOS, 3)),
+        ([1, 2, 3, 4], ("cd", "b"), Ending("a", FinishReason.STOP, 2)),
+    ],
+)
+def test_a_response_ends_at_eos_stop_or_length(
+    ids: list[int], stop: tuple[str, ...], expected: Ending
+) -> None:
+    assert end(ids, EOS, stop, decode) == expected
+
+
+def request(position: int, attempt: int = 1, prompt: str = "1+1\n") -> GenerationRequest:
+    return GenerationRequest(position, attempt, False, prompt, stream=position + 100)
+
+
+def test_a_script_s_responses_do_not_depend_on_the_batch() -> None:
+    wanted = [request(place, attempt) for place in range(6) for attempt in (1, 2)]
+    generator = ScriptedGenerator(lambda asked: f"{asked.position}.{asked.attempt}.{asked.stream % 7}")
+    together = generator.generate(wanted, SAMPLED)
+    alone = [generator.generate([asked], SAMPLED)[0] for asked in wanted]
+    assert [attempt.response for attempt in together] == [attempt.response for attempt in alone]
+    assert [len(batch) for batch in generator.batches] == [12] + [1] * 12
+
+
+def test_a_script_counts_characters_as_tokens_and_obeys_the_limits() -> None:
+    generator = ScriptedGenerator(from_table({(0, 1): "#### 2", (1, 1): "x" * 50, (2, 1): "so\nQ: more"}))
+    decoding = replace(SAMPLED, stop=("\nQ",))
+    right, long, stopped, unknown = generator.generate(
+        [request(0), request(1, prompt="long prompt"), request(2), request(3)], decoding
+    )
+    assert (right.response, right.finish_reason, right.generated_tokens) == ("#### 2", FinishReason.EOS, 7)
+    assert (long.response, long.finish_reason, long.generated_tokens) == ("x" * 20, FinishReason.LENGTH, 20)
+    assert (stopped.response, stopped.finish_reason, stopped.generated_tokens) == ("so", FinishReason.STOP, 4)
+    assert (unknown.response, unknown.generated_tokens) == ("", 1)
+    assert (right.prompt_tokens, right.padded_prompt_tokens, right.padded_generated_tokens) == (4, 11, 20)
+
+
+def test_greedy_scripts_record_no_stream() -> None:
+    generator = ScriptedGenerator(lambda _: "1")
+    assert generator.generate([request(0)], replace(SAMPLED, greedy=True))[0].stream == 0
+    assert generator.generate([request(0)], SAMPLED)[0].stream == 100
