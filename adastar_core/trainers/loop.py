@@ -41,10 +41,12 @@ def train(
     Raises:
         StageError: The loss or the gradient of a step is not finite.
     """
+    use_cache = getattr(model.config, "use_cache", True)
     trainer = _Trainer(model, plan, settings, _arguments(plan, settings, torch_seed, directory.scratch))
     trainer.add_callback(_Watch(plan, trainer.completion_loss, directory, report))
     restart = directory.latest()
     trainer.train(resume_from_checkpoint=str(restart) if restart else None)
+    model.config.use_cache = use_cache  # training turns it off, and it would be saved
     return _totals(trainer.state, plan)
 
 

@@ -86,7 +86,7 @@ def finetune(
             torch_seed = stream_key(seed, "dropout", iteration) % 2**32
             totals = train(model, plan, settings, torch_seed, directory, progress)
             directory.finish(totals)
-            _publish(model, tokenizer, output)
+            _publish(model, tokenizer, start, output)
     directory.clean()
     return TrainingOutcome(
         checkpoints.open_checkpoint(output),
@@ -166,8 +166,10 @@ def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:
         )
 
 
-def _publish(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, output: Path) -> None:
+def _publish(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, start: Path, output: Path) -> None:
     """Save weights, configuration and tokenizer under a temporary name, then publish them.
+
+    The tokenizer's files are those of ``start``, byte for byte: saving it would add how it was loaded.
 
     Of the generation defaults only the token ids are kept: decoding is always explicit, and a checkpoint whose
     sampling defaults contradict each other could not be saved.
@@ -178,5 +180,7 @@ def _publish(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, output:
     defaults = model.generation_config
     model.generation_config = GenerationConfig.from_dict({name: getattr(defaults, name) for name in kept})
     model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
+    for saved in map(Path, tokenizer.save_pretrained(partial)):
+        if (start / saved.name).is_file():
+            shutil.copyfile(start / saved.name, saved)
     checkpoints.publish(partial, output)
