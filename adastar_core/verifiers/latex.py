@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 
 from adastar_core.verifiers.plain import plain_characters
 from adastar_core.verifiers.tidy import tidy
 
 _LONGEST = 400
+_DEEPEST = 12
 _SENTENCE_END = re.compile(r"[.;?](?=\s|$)|,?\s(?:because|since|as|where|so|which)\s")
 _MATHS = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{(.*)\}", re.DOTALL)
@@ -140,8 +142,14 @@ def is_number(formula: Formula) -> bool:
 
 def unreadable(text: str) -> str | None:
     """Return what in a formula a parser would drop or misread, or ``None``."""
+    if _depth(text) > _DEEPEST:
+        return "deeply nested brackets"
     found = next((what for pattern, what in _UNREADABLE if pattern.search(text)), None)
     return found or ("words" if _WORD.search(_COMMAND.sub(" ", text)) else None)
+
+
+def _depth(text: str) -> int:
+    return max(accumulate((c in "([{") - (c in ")]}") for c in text), default=0)
 
 
 def words_only(text: str) -> bool:

@@ -101,7 +101,10 @@ def _as_numbers(reference: Formula, answer: Formula) -> tuple[Outcome, str] | No
     if one.value.equals(other.value):
         return Outcome.RIGHT, "equals the reference"
     if one.value.may_equal(other.value):
-        return Outcome.UNDECIDED, f"equals the reference {reference} only in another unit"
+        return (
+            Outcome.UNDECIDED,
+            f"equals the reference {reference} only in another reading, e.g. of its unit",
+        )
     if _rounds_to(one, other) or _rounds_to(other, one):
         return Outcome.UNDECIDED, f"equals the reference {reference} only when rounded"
     return Outcome.WRONG, f"differs from the reference {reference}"

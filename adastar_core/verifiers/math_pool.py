@@ -1,6 +1,5 @@
 """Worker processes for formulas: a hard deadline per answer, and a kill when it passes."""
 
-import atexit
 import json
 import os
 import queue
@@ -65,6 +64,11 @@ class _Worker:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End the process at once."""
         self._process.kill()
@@ -84,29 +88,40 @@ class MathPool:
         for _ in range(workers):
             self._free.put(None)
         self._alive: set[_Worker] = set()
-        self._close = weakref.finalize(self, _kill_all, self._alive)
-        atexit.register(self._close)
+        weakref.finalize(self, _kill_all, self._alive)
 
     def judge(self, reference: str, answer: str) -> tuple[Outcome, str]:
         """Compare two formulas; undecided when the deadline passes, which costs one worker."""
         question = json.dumps(
             {"reference": reference, "answer": answer, "deadline_seconds": self.deadline_seconds}
         )
-        worker = self._free.get() or self._start()
+        worker = self._borrow()
         line: str | None = None
+        died = False
         try:
             line = worker.ask(question, self.deadline_seconds)
         finally:
-            if line is None or worker.answered >= _ANSWERS_PER_WORKER:
-                worker.kill()
-                self._alive.discard(worker)
-                self._free.put(None)
-            else:
-                self._free.put(worker)
+            died = not worker.alive
+            self._give_back(worker, done=line is None or worker.answered >= _ANSWERS_PER_WORKER)
         if line is None:
-            return Outcome.UNDECIDED, f"no verdict within {self.deadline_seconds:g} seconds"
+            why = (
+                "the comparison ended its process"
+                if died
+                else f"no verdict within {self.deadline_seconds:g} seconds"
+            )
+            return Outcome.UNDECIDED, why
         verdict = json.loads(line)
         return Outcome(verdict["outcome"]), str(verdict["reason"])
+
+    def _borrow(self) -> _Worker:
+        worker = self._free.get()
+        return worker if worker is not None and worker.alive else self._start()
+
+    def _give_back(self, worker: _Worker, *, done: bool) -> None:
+        if done:
+            worker.kill()
+            self._alive.discard(worker)
+        self._free.put(None if done else worker)
 
     def _start(self) -> _Worker:
         try:
@@ -119,7 +134,7 @@ class MathPool:
 
     def close(self) -> None:
         """End every process; the pool starts new ones if it is used again."""
-        self._close()
+        _kill_all(self._alive)
 
 
 def _kill_all(workers: set[_Worker]) -> None:

@@ -45,7 +45,7 @@ def _compare(value: Number, reference: Number | None, written: str) -> tuple[Out
     if value.equals(reference):
         return Outcome.RIGHT, "equals the reference"
     if value.may_equal(reference):
-        return Outcome.UNDECIDED, f"equals the reference {written} only in another unit"
+        return Outcome.UNDECIDED, f"equals the reference {written} only in another reading, e.g. of its unit"
     return Outcome.WRONG, f"differs from the reference {written}"
 
 

@@ -21,7 +21,8 @@ class Number:
 
     Attributes:
         certain: Its value; both 25 and 1/4 for ``25%``.
-        doubtful: What it stands for only if the question asks in that unit: 2 for ``2 million``.
+        doubtful: What it may stand for: 2 for ``2 million`` if the question asks for millions, and 80 or 0.08 for
+            ``0,080``.
     """
 
     certain: tuple[Exact, ...]
@@ -50,7 +51,7 @@ _FILLER = re.compile(
 _NUMBER = re.compile(
     r"""(?P<sign>[-+]|(?:minus|negative)\s)?(?:[$€£¥₹]\s?)?(?P<inner>-)?
     (?:(?P<mixed>\d{1,15})\s(?=\d+/\d))?
-    (?P<digits>[1-9]\d{0,2}(?:,\d{3})+(?![\d,]) # 1,080
+    (?P<digits>\d{1,3}(?:,\d{3})+(?![\d,])      # 1,080
         |[1-9]\d?(?:,\d{2})+,\d{3}(?![\d,])     # 1,00,000
         |[1-9]\d{0,2}(?:[ '_]\d{3})+(?![\d/])   # 1 080
         |\d+(?!,\d)|(?=\.\d))
@@ -158,6 +159,9 @@ def _number(match: re.Match[str], tail: str) -> Answer[Number] | Unclear:
     if not _TAIL_START.match(rest) or _TAIL_TROUBLE.search(rest):
         return Unclear("the declared answer goes on after its first number")
     if not factor:
+        digits = match["digits"] or ""
+        if digits[:1] == "0" and "," in digits:
+            return Answer(Number((), (value, Fraction(digits.replace(",", ".", 1).replace(",", "")))), digits)
         return Answer(Number((value,)), decimal_text(value))
     scale, bare_is_certain, product_is_certain = _FACTORS[factor[1].lower()]
     readings = ((value, bare_is_certain), (value * scale, product_is_certain))

@@ -1,0 +1,217 @@
+"""Your own data: files, folders and saved data sets; splits; choices; errors that name the row."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from datasets import Dataset, DatasetDict
+
+from adastar_core.config import RunConfig
+from adastar_core.errors import DataError
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.table import Table, TableSettings
+from adastar_core.records import Choice, FinishReason, Outcome, Split
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def sums(count: int, start: int = 0) -> list[dict[str, object]]:
+    return [
+        {"name": f"s{i}", "question": f"How much is {i} plus {i}?", "answer": 2 * i}
+        for i in range(start, start + count)
+    ]
+
+
+def ids(problem: Table, split: Split) -> list[str]:
+    return [one.observation_id for one in problem.load(split)]
+
+
+def everything(problem: Table) -> list[str]:
+    return sorted(name for split in Split for name in ids(problem, split))
+
+
+def test_one_file_is_split_by_the_ids_alone(tmp_path: Path) -> None:
+    file = write(tmp_path / "all.jsonl", sums(400))
+    problem = Table(TableSettings(path=str(file), id="name"))
+    parts = {split: ids(problem, split) for split in Split}
+    assert sorted(name for part in parts.values() for name in part) == sorted(f"s{i}" for i in range(400))
+    assert 20 < len(parts[Split.TEST]) < 60
+    assert 20 < len(parts[Split.VALIDATION]) < 60
+    write(file, list(reversed(sums(500))))
+    grown = Table(TableSettings(path=str(file), id="name"))
+    for split in Split:
+        assert set(parts[split]) <= set(ids(grown, split))
+
+
+def test_a_test_file_leaves_the_training_file_whole_but_for_validation(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", sums(100))
+    write(tmp_path / "test.jsonl", sums(10, start=1000))
+    for settings in (
+        TableSettings(path=str(tmp_path), id="name"),
+        TableSettings(path=str(tmp_path / "train.jsonl"), test="test.jsonl", id="name"),
+        TableSettings(path=str(tmp_path / "train.jsonl"), test=str(tmp_path / "test.jsonl"), id="name"),
+    ):
+        problem = Table(settings)
+        assert ids(problem, Split.TEST) == [f"s{i}" for i in range(1000, 1010)]
+        assert len(problem.load(Split.TRAIN)) + len(problem.load(Split.VALIDATION)) == 100
+
+
+def test_limits_choose_by_hash_and_keep_the_order(tmp_path: Path) -> None:
+    file = write(tmp_path / "all.jsonl", sums(100))
+    whole = Table(TableSettings(path=str(file), id="name"))
+    few = Table(TableSettings(path=str(file), id="name", train_limit=7, validation_limit=2, test_limit=1))
+    assert [len(few.load(split)) for split in Split] == [7, 2, 1]
+    assert [one for one in ids(whole, Split.TRAIN) if one in set(ids(few, Split.TRAIN))] == ids(
+        few, Split.TRAIN
+    )
+
+
+def test_saved_data_sets_and_shards_are_read(tmp_path: Path) -> None:
+    saved = DatasetDict({"train": Dataset.from_list(sums(30)), "test": Dataset.from_list(sums(5, start=100))})
+    saved.save_to_disk(str(tmp_path / "saved"))
+    problem = Table(TableSettings(path=str(tmp_path / "saved"), id="name"))
+    assert len(problem.load(Split.TEST)) == 5
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    write(shards / "train-00000-of-00002.jsonl", sums(20))
+    write(shards / "train-00001-of-00002.jsonl", sums(20, start=20))
+    problem = Table(TableSettings(path=str(shards), id="name"))
+    assert sum(len(problem.load(split)) for split in Split) == 40
+
+
+def test_rows_without_ids_are_named_by_their_content(tmp_path: Path) -> None:
+    rows = sums(30)
+    file = write(tmp_path / "all.jsonl", [*rows, rows[3]])
+    first = Table(TableSettings(path=str(file)))
+    named = everything(first)
+    assert len(set(named)) == 31
+    write(file, [rows[3], *reversed(rows)])
+    assert everything(Table(TableSettings(path=str(file)))) == named
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "words"),
+    [
+        ({"question": "x"}, {}, ["row 2", "'answer' is missing"]),
+        ({"question": " ", "answer": 1}, {}, ["row 2", "'question' is empty"]),
+        ({"question": "x", "answer": [1]}, {}, ["row 2", "list"]),
+        ({"question": "x", "answer": 1, "name": "s0"}, {"id": "name"}, ["row 2", "'s0'", "row 1"]),
+        (
+            {"question": "x", "answer": 1, "name": "s9", "options": "no JSON"},
+            {"choices": "options"},
+            ["row 1", "options"],
+        ),
+        ({"question": "x", "answer": 1}, {"question": "ask"}, ["row 1", "'ask' is missing", "question"]),
+    ],
+)
+def test_bad_rows_are_named(
+    tmp_path: Path, row: dict[str, object], settings: dict[str, str], words: list[str]
+) -> None:
+    file = write(tmp_path / "all.jsonl", [*sums(1), row])
+    with pytest.raises(DataError) as caught:
+        Table(TableSettings(path=str(file), **settings)).load(Split.TRAIN)  # type: ignore[arg-type]
+    assert all(word in str(caught.value) for word in ["all.jsonl", *words]), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "label"),
+    [
+        (["red", "green"], "B", "B"),
+        (["red", "green"], "green", "B"),
+        (["red", "green"], 1, "B"),
+        ([{"label": "1", "text": "red"}, {"label": "2", "text": "green"}], 2, "2"),
+        ({"label": ["A", "B"], "text": ["red", "green"]}, "A", "A"),
+        ('["red", "green"]', "green", "B"),
+    ],
+)
+def test_choices_come_in_every_usual_shape(
+    tmp_path: Path, options: object, answer: object, label: str
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"question": f"{i}?", "options": options, "answer": answer} for i in range(40)
+    ]
+    file = write(tmp_path / "all.jsonl", rows)
+    problem = Table(TableSettings(path=str(file), choices="options", verifier="choice"))
+    one = problem.load(Split.TRAIN)[0]
+    assert one.answer == label
+    assert [choice.text for choice in one.choices] == ["red", "green"]
+    assert f"({label})" in problem.hinted_prompt(one).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["red"], [["red"], ["green"]], {"label": ["A"], "text": []}, 5, [{"label": "A", "text": "x"}] * 2],
+)
+def test_choices_of_another_shape_are_refused(tmp_path: Path, options: object) -> None:
+    file = write(tmp_path / "all.jsonl", [{"question": "?", "options": options, "answer": "A"}])
+    with pytest.raises(DataError, match="row 1"):
+        Table(TableSettings(path=str(file), choices="options")).load(Split.TRAIN)
+
+
+def test_an_answer_that_is_no_option_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "all.jsonl", [{"question": "?", "options": ["red", "green"], "answer": "C"}])
+    with pytest.raises(DataError, match="'C' is none of the choices A, B"):
+        Table(TableSettings(path=str(file), choices="options")).load(Split.TRAIN)
+
+
+def test_exemplars_come_from_a_file_and_shots_take_the_first(tmp_path: Path) -> None:
+    file = write(tmp_path / "all.jsonl", sums(40))
+    shown = write(
+        tmp_path / "shown.jsonl",
+        [{**row, "rationale": f"Because of {row['answer']}."} for row in sums(3, start=500)],
+    )
+    problem = Table(TableSettings(path=str(file), exemplars=str(shown), shots=2))
+    one = problem.load(Split.TRAIN)[0]
+    assert problem.prompt(one).count("Because of") == 2
+    assert problem.prompt(one).endswith(problem.training_prompt(one))
+    assert "Because" not in problem.training_prompt(one)
+    with pytest.raises(DataError, match=r"shots \(4\)"):
+        Table(TableSettings(path=str(file), exemplars=str(shown), shots=4))
+    write(shown, sums(1))
+    with pytest.raises(DataError, match="rationale"):
+        Table(TableSettings(path=str(file), exemplars=str(shown)))
+
+
+def test_folders_that_leave_the_part_open_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "one.jsonl", sums(10))
+    write(tmp_path / "two.jsonl", sums(10))
+    with pytest.raises(DataError, match=r"no training file among one\.jsonl, two\.jsonl"):
+        Table(TableSettings(path=str(tmp_path))).load(Split.TRAIN)
+    assert Table(TableSettings(path=str(tmp_path), train="two.jsonl")).load(Split.TRAIN)
+    write(tmp_path / "train_a.jsonl", sums(10))
+    write(tmp_path / "train_b.jsonl", sums(10))
+    with pytest.raises(DataError, match="all look like the train part"):
+        Table(TableSettings(path=str(tmp_path))).load(Split.TRAIN)
+    with pytest.raises(DataError, match="no such file"):
+        Table(TableSettings(path=str(tmp_path / "absent.jsonl"))).load(Split.TRAIN)
+
+
+def test_too_little_data_for_three_parts_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "all.jsonl", sums(1))
+    with pytest.raises(DataError, match="has no observations"):
+        Table(TableSettings(path=str(file))).load(Split.TRAIN)
+
+
+def test_a_hub_name_that_cannot_be_reached_is_the_users_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_keywords: object) -> None:
+        raise ConnectionError("no network in tests")
+
+    monkeypatch.setattr("datasets.load_dataset", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    with pytest.raises(DataError, match=r"nobody/nothing: .*hub.*no network"):
+        Table(TableSettings(path="nobody/nothing")).load(Split.TRAIN)
+
+
+def test_the_configuration_opens_a_table_and_its_verdicts_are_the_verifiers(tmp_path: Path) -> None:
+    file = write(tmp_path / "all.jsonl", sums(40))
+    config = RunConfig.model_validate({"problem": {"type": "table", "path": str(file)}})
+    problem = open_problem(config.problem)
+    one = problem.load(Split.TRAIN)[0]
+    assert problem.verifier.verify(one, f"#### {one.answer}", FinishReason.EOS).outcome is Outcome.RIGHT
+    assert problem.rationale_is_correct(one, "anything") is None
+    assert problem.stop[0] == "\n\nQ:"
+    assert one.choices == tuple[Choice, ...]()

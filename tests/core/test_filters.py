@@ -1,0 +1,101 @@
+"""The rationale filter: each rule alone, each switch, and the reasons it records."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adastar_core.filters import FilterSettings, Reason, Screening, screen
+from adastar_core.records import Attempt, Choice, FinishReason, Observation
+
+WIND = Observation("w", "What turns the mill?", "B", (Choice("A", "a stone"), Choice("B", "the wind")))
+OFF = FilterSettings(truncated=False, empty=False, hint_echo=False, exact_duplicates=False)
+GOOD = " Moving air pushes the sails round. The answer is (B)."
+
+
+def attempt(
+    response: str,
+    *,
+    number: int = 1,
+    hinted: bool = False,
+    finish: FinishReason = FinishReason.EOS,
+    tokens: int = 20,
+) -> Attempt:
+    return Attempt(0, number, hinted, response, finish, 10, 10, tokens, tokens, 0)
+
+
+def reasons(
+    *attempts: Attempt, settings: FilterSettings | None = None, before: tuple[str, ...] = ()
+) -> list[Reason | None]:
+    return [one.rejected for one in screen(WIND, attempts, settings or FilterSettings(), before)]
+
+
+@pytest.mark.parametrize(
+    ("made", "switched_on", "reason"),
+    [
+        (attempt(GOOD, finish=FinishReason.LENGTH), {"truncated": True}, Reason.TRUNCATED),
+        (attempt(" The answer is (B)."), {"empty": True}, Reason.EMPTY),
+        (attempt("\n#### B"), {"empty": True}, Reason.EMPTY),
+        (attempt(" \\boxed{B}\n\nQ: Another question? It goes on."), {"empty": True}, Reason.EMPTY),
+        (attempt(" (B) The answer is (B).", hinted=True), {"hint_echo": True}, Reason.HINT_ECHO),
+        (
+            attempt(" The wind. The answer is the wind (B).", hinted=True),
+            {"hint_echo": True},
+            Reason.HINT_ECHO,
+        ),
+        (
+            attempt(" As the hint says, it is wind. The answer is (B).", hinted=True),
+            {"hint_echo": True},
+            Reason.HINT_ECHO,
+        ),
+        (attempt(GOOD, tokens=101), {"longest_tokens": 100}, Reason.OVER_LONG),
+    ],
+)
+def test_each_rule_rejects_alone_and_can_be_switched_off(
+    made: Attempt, switched_on: dict[str, object], reason: Reason
+) -> None:
+    assert reasons(made, settings=OFF.model_copy(update=switched_on)) == [reason]
+    assert reasons(made, settings=OFF) == [None]
+
+
+def test_good_rationales_are_kept_by_default() -> None:
+    assert reasons(
+        attempt(GOOD), attempt(" Sails are driven by wind. The answer is (B).", number=2, hinted=True)
+    ) == [None, None]
+
+
+def test_speaking_of_a_hint_is_only_an_echo_when_there_was_one() -> None:
+    assert reasons(attempt(" A hint of wind turns it. The answer is (B).")) == [None]
+
+
+def test_duplicates_are_those_of_kept_rationales() -> None:
+    spaced = GOOD.replace(" ", "  ")
+    assert reasons(attempt(GOOD), attempt(spaced, number=2)) == [None, Reason.DUPLICATE]
+    assert reasons(attempt(GOOD), before=(spaced,)) == [Reason.DUPLICATE]
+    cut = attempt(GOOD, finish=FinishReason.LENGTH)
+    assert reasons(cut, attempt(GOOD, number=2)) == [Reason.TRUNCATED, None]
+    assert reasons(attempt(GOOD), attempt(GOOD, number=2), settings=OFF) == [None, None]
+
+
+def test_near_duplicates_are_those_above_the_share() -> None:
+    settings = OFF.model_copy(update={"near_duplicates": 0.6})
+    long = " Moving air pushes the four great sails of the mill round and round all day. The answer is (B)."
+    other = long.replace("great", "large")
+    first, second = screen(WIND, [attempt(long), attempt(other, number=2)], settings)
+    assert first == Screening(attempt(long))
+    assert second.rejected is Reason.NEAR_DUPLICATE
+    assert "%" in second.detail
+    assert reasons(
+        attempt(long),
+        attempt(" Water does not turn it, so wind must. The answer is (B).", number=2),
+        settings=settings,
+    ) == [None, None]
+
+
+@given(st.lists(st.text(max_size=30), max_size=5), st.booleans())
+def test_every_attempt_gets_one_decision_and_every_rejection_a_reason(
+    responses: list[str], hinted: bool
+) -> None:
+    attempts = [attempt(text, number=number, hinted=hinted) for number, text in enumerate(responses, 1)]
+    decisions = screen(WIND, attempts, FilterSettings(near_duplicates=0.9, longest_tokens=30))
+    assert [one.attempt for one in decisions] == attempts
+    assert all(bool(one.detail) == (one.rejected is not None) for one in decisions)

@@ -1,0 +1,59 @@
+"""The presets of the benchmarks are what their script writes, resolve, and have Table 3's values."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from adastar_core import configfile
+
+ROOT = Path(__file__).resolve().parents[2]
+PRESETS = runpy.run_path(str(ROOT / "scripts" / "write_presets.py"))["presets"]()
+PAIRS = {
+    "paper-arc_challenge-llama",
+    "paper-commonsense_qa-llama",
+    "paper-cladder-llama",
+    "paper-anli_r1-llama",
+    "paper-svamp-llama",
+    "paper-gsm8k-qwen",
+    "paper-arc_challenge-qwen",
+    "paper-svamp-qwen",
+    "paper-arc_challenge-gemma",
+    "paper-anli_r1-gemma",
+    "paper-svamp-gemma",
+}
+
+
+def test_the_committed_files_are_what_the_script_writes() -> None:
+    folder = ROOT / "adastar_core" / "presets"
+    committed = {
+        path.stem: path.read_text("utf-8")
+        for pattern in ("smoke-*", "paper-*")
+        for path in folder.glob(pattern)
+    }
+    assert committed == PRESETS
+    assert {name for name in committed if name.startswith("paper-")} == PAIRS
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_preset_resolves_and_its_data_can_be_elsewhere(name: str, tmp_path: Path) -> None:
+    config = configfile.resolve(configfile.load_preset(name), [f"problem.path={tmp_path}"])
+    assert config.problem.path == str(tmp_path)  # type: ignore[union-attr]
+    assert configfile.preset_summary(name).startswith(
+        ("Smoke test of", "ARC", "Commonsense", "CLadder", "ANLI", "SVAMP", "GSM8K")
+    )
+
+
+@pytest.mark.parametrize("name", sorted(PAIRS))
+def test_paper_presets_have_the_values_of_table_3(name: str) -> None:
+    config = configfile.resolve(configfile.load_preset(name))
+    trainer = config.trainer
+    assert (trainer.batch_size, trainer.learning_rate, trainer.weight_decay, trainer.warmup_steps) == (
+        8,
+        1e-5,
+        0.01,
+        100,
+    )
+    assert (config.attempts, config.attempt_mode, config.generator.temperature) == (2, "until_correct", 1.0)
+    assert config.rationalize == (config.problem.type not in ("gsm8k", "svamp"))
+    assert [config.beta(t) for t in (1, 2)] == [320, 384]
