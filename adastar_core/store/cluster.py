@@ -133,7 +133,7 @@ class Cluster:
             return found
         return found.copied_to(self.home / "postgres-programs")
 
-    def prepare(self) -> None:
+    def prepare(self, *, durable: bool) -> None:
         """Create whatever is missing: directories, password, an initialised data directory."""
         self._require_reachable()
         for directory in (self.root, self.socket_directory):
@@ -144,7 +144,7 @@ class Cluster:
                 f"Put it back from a copy, or move {self.root} away to start with an empty database."
             )
         if not self.data.is_dir():
-            self._initialise()
+            self._initialise(() if durable else ("--no-sync",))
 
     def run(self, *command: str, timeout_seconds: float | None = None) -> subprocess.CompletedProcess[str]:
         """Run a program as the server's user and return what it printed."""
@@ -189,7 +189,7 @@ class Cluster:
                 "Remove it, or choose another data directory with --set home=DIRECTORY or ADASTAR_HOME."
             )
 
-    def _initialise(self) -> None:
+    def _initialise(self, options: tuple[str, ...]) -> None:
         """Make an empty database cluster under a temporary name, then move it into place in one step."""
         password = self.password() or _new_password(self.password_file)
         staging, secret = self.root / "data.new", self.root / "password.new"
@@ -199,7 +199,7 @@ class Cluster:
             os.write(descriptor, password.encode())
             if self.account:
                 os.fchown(descriptor, self.account.pw_uid, self.account.pw_gid)
-        options = ("--encoding=UTF8", "--no-locale", "--auth=scram-sha-256", f"--pwfile={secret}")
+        options += ("--encoding=UTF8", "--no-locale", "--auth=scram-sha-256", f"--pwfile={secret}")
         done = self.run(
             self.binaries().program("initdb"), f"--pgdata={staging}", f"--username={ROLE}", *options
         )

@@ -62,7 +62,7 @@ def start_local_postgres(home: Path, *, durable: bool = True) -> str:
     try:
         if not _accepts(cluster):
             with cluster.locked():
-                cluster.prepare()
+                cluster.prepare(durable=durable)
                 _bring_up(cluster, _NOT_DURABLE if not durable else {})
         return _url(cluster).render_as_string(hide_password=False)
     except OSError as error:

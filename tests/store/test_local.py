@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from adastar_core.errors import DatabaseError, HomeError
 from adastar_core.store import cluster as cluster_module
+from adastar_core.store import local
 from adastar_core.store.binaries import Binaries, find_binaries
 from adastar_core.store.cluster import Cluster
 from adastar_core.store.database import open_database
@@ -23,6 +24,9 @@ from adastar_core.store.local import start_local_postgres, stop_local_postgres
 _START = (
     "import sys; from pathlib import Path; from adastar_core.store.local import start_local_postgres;"
     "print(start_local_postgres(Path(sys.argv[1]), durable=False))"
+)
+_BUSY_SECONDS = (
+    "DO $$ BEGIN WHILE clock_timestamp() < now() + interval '3 seconds' LOOP NULL; END LOOP; END $$"
 )
 
 
@@ -113,25 +117,33 @@ def test_committed_data_survives_kill_9_of_the_server(shared_home: Path) -> None
     assert query(url, "SELECT answer FROM kept") == 42
 
 
-def test_a_query_that_outlives_its_killed_server_is_waited_for(shared_home: Path) -> None:
+def test_a_query_that_outlives_its_killed_server_is_waited_for(
+    shared_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     url = start_local_postgres(shared_home, durable=False)
     client = make_url(url)
     connection = psycopg2.connect(
         host=client.query["host"], user=client.username, password=client.password, dbname="postgres"
     )
-    busy = threading.Thread(target=_sleep_in, args=(connection,))
+    busy = threading.Thread(target=_keep_busy, args=(connection,))
     busy.start()
-    while query(url, "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1.5)'") == 0:
+    while query(url, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %'") == 0:
         time.sleep(0.02)
     kill(postmaster(shared_home))
+    with monkeypatch.context() as impatient:
+        impatient.setattr(local, "_SAY_AFTER_SECONDS", 0.1)
+        impatient.setattr(local, "_PATIENCE_SECONDS", 0.4)
+        with pytest.raises(DatabaseError, match=r"did not come up within .* minutes"):
+            start_local_postgres(shared_home, durable=False)
+    assert len([line for line in caplog.messages if "Waiting for the local database" in line]) == 1
     start_local_postgres(shared_home, durable=False)
     assert query(url, "SELECT 1") == 1
     busy.join()
 
 
-def _sleep_in(connection: "psycopg2.extensions.connection") -> None:
+def _keep_busy(connection: "psycopg2.extensions.connection") -> None:
     try:
-        connection.cursor().execute("SELECT pg_sleep(1.5)")
+        connection.cursor().execute(_BUSY_SECONDS)
     except psycopg2.OperationalError:
         pass
     finally:
