@@ -5,9 +5,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from adastar_core import configfile
 from adastar_core.config import RunConfig
@@ -66,10 +68,22 @@ def main(run_flow: RunFlow, arguments: Sequence[str] | None = None) -> None:
     try:
         run_command(parser().parse_args(arguments), run_flow, console)
     except AdaStarError as error:
-        Console(stderr=True).print(
-            f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        fail(str(error), error.exit_status)
+    except DBAPIError as error:
+        fail(
+            f"The database failed during the run ({error.orig}). What was stored before stands; once it answers again, "
+            "the same command continues the run.",
+            AdaStarError.exit_status,
         )
-        sys.exit(error.exit_status)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Print ``message`` as one paragraph on standard error and exit."""
+    paragraph = " ".join(message.split())
+    Console(stderr=True).print(
+        f"error: {paragraph}", style="red", markup=False, highlight=False, soft_wrap=True
+    )
+    sys.exit(status)
 
 
 def run_command(options: argparse.Namespace, run_flow: RunFlow, console: Console) -> None:

@@ -1,0 +1,139 @@
+"""kill -9 anywhere: re-run with the same command, the outcome is that of an undisturbed run."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from sqlalchemy import Engine
+
+from adastar_core.store.database import open_database
+from adastar_core.store.runs import find_run
+from tests.flows.conftest import ROOT
+from tests.support.prefect_server import prefect_server
+from tests.support.runs import SMALL, outcome_of
+
+KILLS = 24
+BATCH = int(SMALL["generator"]["batch_size"])  # type: ignore[index,call-overload]
+SAVE_EVERY = int(SMALL["trainer"]["save_every"])  # type: ignore[index,call-overload]
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run the command line in a child of a process that has everything imported; return its exit status."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as environment:
+        zygote = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "tests.crash.zygote"],
+            cwd=ROOT,
+            env={**os.environ, **environment, "OMP_NUM_THREADS": "1", "PREFECT_LOGGING_LEVEL": "CRITICAL"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert zygote.stdin is not None
+        assert zygote.stdout is not None
+
+        def order(
+            arguments: list[str], folder: Path, kind: str = "never", number: int = 0, victim: str = ""
+        ) -> int:
+            message = {
+                "kind": kind,
+                "number": number,
+                "log": str(folder / "killer.log"),
+                "output": str(folder / "output.log"),
+                "arguments": arguments,
+                "victim": victim,
+            }
+            zygote.stdin.write(json.dumps(message) + "\n")
+            zygote.stdin.flush()
+            return int(zygote.stdout.readline())
+
+        yield order
+        zygote.stdin.close()
+        zygote.wait(timeout=30)
+
+
+def write_config(path: Path, **values: object) -> list[str]:
+    """Write the small configuration; return the arguments that run it."""
+    path.write_text(yaml.safe_dump({**SMALL, **values}))
+    return ["--config", str(path), "--run", path.stem]
+
+
+def work(folder: Path) -> tuple[Counter[str], list[tuple[str, str]]]:
+    """Return how much was done in all processes together, and where each kill hit: (kind, stage)."""
+    done: Counter[str] = Counter()
+    kills = []
+    for line in (folder / "killer.log").read_text().splitlines():
+        what, first, *rest = line.split()
+        if what == "kill":
+            kills.append((first, rest[0]))
+        else:
+            done[what] += int(first)
+    return done, kills
+
+
+def outcome(engine: Engine, name: str) -> dict[str, list[tuple[object, ...]]]:
+    """Return everything that must not depend on kills."""
+    found = find_run(engine, name)
+    assert found is not None
+    return outcome_of(engine, found.run_id)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder for the undisturbed run and one for the other."""
+    for name in ("calm", "killed"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "calm", tmp_path / "killed"
+
+
+def test_killed_at_many_points(run: Run, database: Engine, folders: tuple[Path, Path]) -> None:
+    calm, killed = folders
+    url = database.url.render_as_string(hide_password=False)
+    assert run(write_config(calm / "calm.yaml", database_url=url, home=str(calm / "home")), calm) == 0
+    arguments = write_config(killed / "killed.yaml", database_url=url, home=str(killed / "home"))
+    choose = random.Random(0)
+    ranges = {"before-commit": (4, 8), "after-commit": (4, 8), "rename": (1, 4), "forward": (1, 90)}
+    status = None
+    for attempt in range(4 * KILLS):
+        kind = list(ranges)[attempt % len(ranges)]
+        status = run(arguments, killed, kind, choose.randint(*ranges[kind]))
+        if status == 0:
+            break
+        assert status == -9, (killed / "output.log").read_text()
+    if status != 0:
+        assert run(arguments, killed) == 0
+    assert outcome(database, "killed") == outcome(database, "calm")
+    done, kills = work(killed)
+    assert len(kills) >= 20
+    assert {"sample", "generate", "verify", "finetune", "evaluate", "advance"} <= {
+        stage for _, stage in kills
+    }
+    undisturbed, _ = work(calm)
+    assert undisturbed["generated"] <= done["generated"] <= undisturbed["generated"] + BATCH * len(kills)
+    in_training = sum(stage == "finetune" for _, stage in kills)
+    assert done["trained"] <= undisturbed["trained"] + (SAVE_EVERY + 1) * in_training
+
+
+def test_the_local_postgres_killed(
+    run: Run, make_home: Callable[[], Path], folders: tuple[Path, Path]
+) -> None:
+    calm, killed = folders
+    home = make_home()
+    assert run(write_config(calm / "calm.yaml", home=str(home)), calm) == 0
+    arguments = write_config(killed / "killed.yaml", home=str(home))
+    (pid_file,) = home.glob("postgres/**/postmaster.pid")
+    for number in (9, 14, 25):
+        assert run(arguments, killed, "after-commit", number, str(pid_file)) == 1
+        assert "the same command continues the run" in (killed / "output.log").read_text()
+    assert run(arguments, killed) == 0, (killed / "output.log").read_text()
+    engine = open_database(None, home)
+    assert outcome(engine, "killed") == outcome(engine, "calm")
+    engine.dispose()

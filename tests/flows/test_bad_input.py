@@ -1,0 +1,105 @@
+"""What bad input gets: one clear paragraph, exit status 2, nothing written."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from adastar_core.model_source import resolve_model
+from tests.flows.conftest import Command
+
+
+def change(configuration: Path, **values: object) -> None:
+    """Change top-level keys of a configuration file."""
+    configuration.write_text(yaml.safe_dump({**yaml.safe_load(configuration.read_text()), **values}))
+
+
+def refused(adastar: Command, configuration: Path, *words: str, arguments: tuple[str, ...] = ()) -> None:
+    """Assert that the run is refused in one paragraph with these words, and that nothing was written."""
+    result = adastar("--config", str(configuration), *arguments)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    assert all(word in result.stderr for word in words), result.stderr
+    home = configuration.parent / "home"
+    assert not home.exists() or not list(home.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("attempts=0", ["attempts", "1"]),
+        ("schedule.growth=0.5", ["schedule.growth", "1"]),
+        ("generatr.batch_size=3", ["generatr", "generator"]),
+    ],
+)
+def test_configuration(adastar: Command, configuration: Path, override: str, words: list[str]) -> None:
+    refused(adastar, configuration, *words, arguments=("--set", override))
+
+
+def test_unknown_preset(adastar: Command) -> None:
+    result = adastar("--preset", "quickstrat")
+    assert result.returncode == 2
+    assert "quickstart" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"question": "1+1", "answer": "2"}\n{"question": "1+2"\n', ["data.jsonl", "2"]),
+        ('{"question": "1+1", "answer": "2"}\n\n{"question": "1+2", "answer": "3"}\n', ["data.jsonl", "2"]),
+        (
+            '{"id": "a", "question": "1+1", "answer": "2"}\n{"id": "a", "question": "1+2", "answer": "3"}\n',
+            ["'a'"],
+        ),
+    ],
+)
+def test_data_files(
+    adastar: Command, configuration: Path, tmp_path: Path, content: str, words: list[str]
+) -> None:
+    (tmp_path / "data.jsonl").write_text(content)
+    change(
+        configuration,
+        problem={
+            "type": "table",
+            "path": str(tmp_path / "data.jsonl"),
+            "id": "id" if "id" in content else None,
+        },
+    )
+    refused(adastar, configuration, *words)
+
+
+@pytest.mark.parametrize(
+    ("missing", "word"), [("model.safetensors", "weights"), ("tokenizer.json", "tokenizer")]
+)
+def test_models(adastar: Command, configuration: Path, tmp_path: Path, missing: str, word: str) -> None:
+    shutil.copytree(resolve_model("tiny-adder"), tmp_path / "model")
+    (tmp_path / "model" / missing).unlink()
+    change(configuration, model=str(tmp_path / "model"))
+    refused(adastar, configuration, word)
+
+
+def test_unreachable_database(adastar: Command, configuration: Path) -> None:
+    change(configuration, database_url="postgresql://me:hunter2@127.0.0.1:1/nowhere")
+    result = adastar("--config", str(configuration))
+    assert result.returncode == 2
+    assert "127.0.0.1:1" in result.stderr
+    assert "hunter2" not in result.stderr + result.stdout
+
+
+def test_unusable_home(adastar: Command, configuration: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    change(configuration, home=str(tmp_path / "file" / "home"))
+    result = adastar("--config", str(configuration))
+    assert result.returncode == 2
+    assert str(tmp_path / "file") in result.stderr
+
+
+def test_dry_run_touches_nothing(adastar: Command, configuration: Path) -> None:
+    result = adastar("--config", str(configuration), "--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert "PFLOPs" in result.stdout
+    assert "seed: 0" in result.stdout
+    assert not (configuration.parent / "home").exists()

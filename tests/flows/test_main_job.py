@@ -1,0 +1,128 @@
+"""The main job as users run it: a process, a real Prefect server, a real database, the real tiny model."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from sqlalchemy import Engine, text
+
+from tests.flows.conftest import Command
+from tests.support.runs import outcome_of
+
+SUMMARY = [
+    "run",
+    "preset",
+    "config_sha256",
+    "problem",
+    "method",
+    "base_model",
+    "seed",
+    "base_validation_accuracy",
+    "base_test_accuracy",
+    "test_accuracy",
+    "best_iteration",
+    "total_pflops",
+    "total_padded_pflops",
+    "wall_seconds",
+    "checkpoint",
+    "iterations",
+]
+ITERATION = [
+    "t",
+    "beta",
+    "m",
+    "accepted",
+    "surplus",
+    "alpha",
+    "stamped",
+    "first_try_accuracy",
+    "false_positive_share",
+    "validation_accuracy",
+    "pflops",
+    "padded_pflops",
+    "seconds",
+]
+
+
+def test_a_run_its_continuation_and_its_refusal(
+    adastar: Command, adastar_process: Command, configuration: Path, database: Engine, tmp_path: Path
+) -> None:
+    """One run, in the order a user would: run, run again, extend, change a value."""
+    arguments = ("--config", str(configuration), "--run", "mine", "--summary", str(tmp_path / "summary.json"))
+
+    first = adastar_process(*arguments)
+    assert first.returncode == 0, first.stderr
+    assert "t=3" in first.stdout
+    assert "report.html" in first.stdout
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert set(SUMMARY) <= set(summary)
+    assert [set(ITERATION) <= set(one) for one in summary["iterations"]] == [True] * 3
+    assert Path(summary["checkpoint"], "model.safetensors").is_file()
+    assert summary["total_pflops"] == pytest.approx(sum(one["pflops"] for one in summary["iterations"]))
+    before = outcome_of(database, 1)
+
+    again = adastar(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert outcome_of(database, 1) == before
+    assert "t=1 generate" not in again.stdout
+
+    longer = adastar(*arguments, "--set", "iterations=4")
+    assert longer.returncode == 0, longer.stderr
+    after = outcome_of(database, 1)
+    assert [row[0] for row in after["iterations"]] == [1, 2, 3, 4]
+    assert after["events"][: len(before["events"])] == before["events"]
+
+    other = adastar(*arguments, "--set", "attempts=3", "--set", "trainer.weight_decay=0.5")
+    assert other.returncode == 2
+    assert "attempts was 2, is now 3" in other.stderr
+    assert "trainer.weight_decay was 0.01, is now 0.5" in other.stderr
+    assert outcome_of(database, 1) == after
+
+
+def test_a_model_that_gets_nothing_right_ends_with_advice(
+    adastar: Command, configuration: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "impossible.jsonl"
+    data.write_text("".join(f'{{"question": "{n}+{n}", "answer": "123456789{n}"}}\n' for n in range(10, 40)))
+    values = yaml.safe_load(configuration.read_text())
+    values["problem"] = {"type": "table", "path": str(data)}
+    configuration.write_text(yaml.safe_dump(values))
+    result = adastar("--config", str(configuration))
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "observations accepted in iteration 1" in result.stderr
+    assert "0 of" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_new_observations_come_first(
+    adastar: Command, configuration: Path, database: Engine, tmp_path: Path
+) -> None:
+    data = tmp_path / "sums.jsonl"
+    rows = [
+        f'{{"id": "{a}+{b}", "question": "{a}+{b}", "answer": "{a + b}"}}\n'
+        for a in range(1, 10)
+        for b in range(1, 10)
+    ]
+    values = yaml.safe_load(configuration.read_text())
+    values |= {"problem": {"type": "table", "path": str(data), "id": "id"}, "iterations": 1}
+    configuration.write_text(yaml.safe_dump(values))
+    data.write_text("".join(rows[:60]))
+    first = adastar("--config", str(configuration), "--run", "grows")
+    assert first.returncode == 0, first.stderr
+    with database.connect() as connection:
+        known = connection.scalar(text("SELECT count(*) FROM observations"))
+    data.write_text("".join(rows))
+    second = adastar("--config", str(configuration), "--run", "grows", "--set", "iterations=2")
+    assert second.returncode == 0, second.stderr
+    with database.connect() as connection:
+        visits = connection.execute(
+            text(
+                "SELECT position, previous_last_iteration FROM observation_events WHERE iteration = 2 ORDER BY rank"
+            )
+        ).all()
+        entered = connection.scalar(text("SELECT count(*) FROM observations")) - known
+    assert entered > 5
+    never = [position for position, last in visits if last == 0]
+    assert set(range(known, known + entered)) <= set(never)
+    assert [position for position, _ in visits[: len(never)]] == never
