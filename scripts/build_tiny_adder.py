@@ -28,11 +28,12 @@ from adastar_core.streams import generator
 TARGET = Path(__file__).parents[1] / "adastar_core" / "models" / "tiny-adder"
 SEED = 0
 MAX_DIGITS = 6
-STEPS = 270
-SCHEDULED_STEPS = 360
+STEPS = 240
 BATCH = 64
 PEAK_RATE = 3e-3
 WARMUP_STEPS = 50
+FALLING_SHARE = 0.4
+LAST_RATE_SHARE = 0.02
 HINTED_SHARE = 0.1
 PAD, EOS, BOS, UNKNOWN = "<pad>", "</s>", "<s>", "<unk>"
 IGNORED_LABEL = -100
@@ -91,8 +92,9 @@ def texts() -> Iterator[tuple[str, str]]:
 
 
 def learning_rate(step: int) -> float:
-    """Return the rate of step ``step`` (from 0): a linear warm-up, then a linear fall that the early stop cuts off."""
-    return PEAK_RATE * min((step + 1) / WARMUP_STEPS, 1) * (1 - 0.9 * step / SCHEDULED_STEPS)
+    """Return the rate of step ``step`` (from 0): a linear warm-up, a plateau, and a linear fall at the end."""
+    left = (STEPS - step) / (FALLING_SHARE * STEPS)
+    return PEAK_RATE * min((step + 1) / WARMUP_STEPS, 1) * max(LAST_RATE_SHARE, min(left, 1))
 
 
 def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
