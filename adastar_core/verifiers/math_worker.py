@@ -12,11 +12,13 @@ import re
 import resource
 import signal
 import sys
-from functools import lru_cache
+from functools import lru_cache, partialmethod
 
+from antlr4.atn.PredictionMode import PredictionMode
 from latex2sympy2_extended import NormalizationConfig
-from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
+from latex2sympy2_extended.latex2sympy2 import PSParser, _Latex2Sympy
 from math_verify import LatexExtractionConfig, parse, verify
+from math_verify.parser import extract_latex, parse_latex_cached
 from sympy import I, Rational
 from sympy.physics import units as _units  # noqa: F401  (simplify would load it, and its loading evaluates text)
 
@@ -50,6 +52,7 @@ _FORBIDDEN = (
     "pty.",
     "shutil.",
 )
+_LIBRARY_PARSER = _Latex2Sympy.create_parser
 _WARM_UP = (
     (r"\frac{x}{2}", r"\frac{x+1}{2}"),
     ("x=1", "x=2"),
@@ -135,6 +138,15 @@ def judge(reference: str, answer: str) -> tuple[Outcome, str]:
 
 @lru_cache(maxsize=2048)
 def _parsed(latex: str) -> Formula | None:
+    """Parse with the fast prediction mode, which is right wherever it succeeds, and then with the full one."""
+    quick = _parse(latex, PredictionMode.SLL)
+    return quick if quick is not None else _parse(latex, PredictionMode.LL)
+
+
+def _parse(latex: str, mode: int) -> Formula | None:
+    _Latex2Sympy.create_parser = partialmethod(_parser_in, mode)
+    parse_latex_cached.cache_clear()
+    extract_latex.cache_clear()
     found = parse(
         f"${latex}$",
         _CONFIG,
@@ -146,6 +158,13 @@ def _parsed(latex: str) -> Formula | None:
         return None
     symbols = {symbol.name: symbol for symbol in found[0].free_symbols}
     return found[0].subs(symbols["i"], I) if set(symbols) == {"i"} else found[0]
+
+
+def _parser_in(converter: _Latex2Sympy, mode: int, latex: str) -> PSParser:
+    """Return the library's parser in a prediction mode; full context costs it half of its time."""
+    parser = _LIBRARY_PARSER(converter, latex)
+    parser._interp.predictionMode = mode
+    return parser
 
 
 def answer_line(line: str) -> str:

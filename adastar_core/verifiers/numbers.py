@@ -38,7 +38,9 @@ class Number:
         return any(value in theirs for value in self.certain + self.doubtful)
 
 
-_SIMPLE = re.compile(r"\s*\$?(-?(?:\d{1,15}|[1-9]\d{0,2}(?:,\d{3}){1,4}))(?: ([A-Za-z]{2,}))?\.?\s*")
+_SIMPLE = re.compile(
+    r"[\s*]*\$?(-?(?:\d{1,15}|[1-9]\d{0,2}(?:,\d{3}){1,4}))(?:\.(\d{1,9}))?(?: ([A-Za-z]{2,}))?[.*]*\s*"
+)
 _SEGMENT_END = re.compile(
     r"[.!?;:](?=\s|$)(?<!Rs\.)|,\s(?=[A-Za-z])|\s(?:because|since|as|so|which|when)\s|(?<=[\w%])\s\((?!\d+/)|\n"
 )
@@ -98,20 +100,38 @@ _FACTOR = re.compile(
 _TAIL_START = re.compile(
     r"""[*_`"')\]}\s]*(?:$|[.,;:!?%°$€£¥₹¢](?!\d)|[-/]\s?[A-Za-z]|(?<=[\s*_])—|—|[A-Za-z]{2}|[mgshlLWVJNCFda](?![A-Za-z0-9^]))"""
 )
-_TROUBLE_WORDS = [
-    "half",
-    "third",
-    "squared",
-    "cubed",
-    "factorial",
-    "plus",
-    "minus",
-    "over",
-    "divided",
-    "multiplied",
-    "or",
-    "pi",
-]
+_TROUBLE_WORDS = (
+    *(
+        "half",
+        "third",
+        "squared",
+        "cubed",
+        "factorial",
+        "plus",
+        "minus",
+        "over",
+        "divided",
+        "multiplied",
+        "or",
+        "than",
+        "pi",
+    ),
+    *(
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "hundred",
+        "thousand",
+        "million",
+    ),
+)
 _TAIL_TROUBLE = re.compile(
     rf"""(?<![A-Za-z0-9])[-+.]?\d|^\.\.|[√π∞…^=<>≤≥≠+×÷\\]|\s[-*/]\s|\b(?:{"|".join(_TROUBLE_WORDS)})\b""",
     re.IGNORECASE,
@@ -127,9 +147,10 @@ def read_number(written: str) -> Answer[Number] | Unclear | None:
         begins with a number but goes on with other numbers, operators or doubt; ``None`` when it is prose.
     """
     simple = _SIMPLE.fullmatch(written)
-    if simple and (simple[2] is None or simple[2].lower() not in _LOADED):
-        value = int(simple[1].replace(",", ""))
-        return Answer(Number((value,)), str(value))
+    if simple and (simple[3] is None or simple[3].lower() not in _LOADED) and ".." not in written:
+        whole, decimals = simple[1].replace(",", ""), (simple[2] or "").rstrip("0")
+        value: Exact = Fraction(int(whole + decimals), 10 ** len(decimals)) if decimals else int(whole)
+        return Answer(Number((value,)), decimal_text(value))
     left, equals, segment = _segment(plain(written[:_LONGEST])).rpartition("=")
     start = _FILLER.match(segment)
     match = _NUMBER.match(segment, start.end() if start else 0)

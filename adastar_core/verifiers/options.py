@@ -29,18 +29,17 @@ class Options:
 
     Attributes:
         labels: Each label, by itself and, where that is not another label, in the other case.
-        plain_labels: The same without those that are the text of another option, e.g. blood type ``B``.
+        spellings: The usual spellings that are one option's and no other's, to be found without further reading.
         texts: Labels by their text: as written, without regard to case, and without a leading article.
     """
 
     labels: dict[str, str]
-    plain_labels: dict[str, str]
+    spellings: dict[str, str]
     texts: tuple[dict[str, frozenset[str]], ...]
 
     def read(self, text: str) -> Reading:
         """Return the option that X names; ``None`` when it names none, unclear when it names several."""
-        simple = _LABEL.fullmatch(text)
-        if simple and (label := (self.labels if simple[1] else self.plain_labels).get(simple[2])):
+        if label := self.spellings.get(text.strip(" *.\n")):
             return Answer(label, label)
         whole = tidy(text)
         sentence = first_sentence(whole)
@@ -120,5 +119,15 @@ def options_of(choices: tuple[Choice, ...]) -> Options:
         small = text.casefold()
         for table, key in ((as_written, text), (folded, small), (bare, _ARTICLE.sub("", small, count=1))):
             table[key] = table.get(key, frozenset()) | {choice.label}
-    plain = {variant: label for variant, label in labels.items() if variant.casefold() not in folded}
-    return Options(labels, plain, (as_written, folded, bare))
+    options = Options(labels, {}, (as_written, folded, bare))
+    usual = {f"({label})" for label in labels} | set(labels)
+    usual |= {form for choice in choices for form in _usual_spellings(choice)}
+    for spelling in usual:
+        if isinstance(reading := options.read(spelling), Answer):
+            options.spellings[spelling.strip(" *.\n")] = reading.value
+    return options
+
+
+def _usual_spellings(choice: Choice) -> tuple[str, ...]:
+    label, text = choice.label, choice.text.rstrip(".")
+    return text, f"({label}) {text}", f"{label}. {text}", f"{text} ({label})"

@@ -84,17 +84,25 @@ _ANSWER = re.compile(
     r"(?:\s+(is|are|equals)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))"
 )
 _ANSWER_CAPITALS = re.compile(r"NSWER(?<=\bANSWER)S?(?:\s+(IS|ARE)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))")
-_DENIED = (
-    "wrong ",
-    "incorrect ",
-    "false ",
-    "mistaken ",
-    "not the ",
-    "not an ",
-    "not a ",
-    "not the correct ",
-    "not the right ",
+_DENIED = tuple(
+    f"{words} "
+    for words in (
+        *(
+            "wrong",
+            "incorrect",
+            "false",
+            "mistaken",
+            "not the",
+            "not an",
+            "not a",
+            "not the correct",
+            "not the right",
+        ),
+        *("if the", "whether the", "suppose the", "assume the", "assuming the", "if my", "if"),
+    )
 )
+_QUESTIONED = re.compile(r"[^.!\n]{0,80}\?")
+_BRACE = re.compile(r"\\.|[{}]")
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
 
 
@@ -143,7 +151,7 @@ def without_declared_answers(text: str) -> str:
 def _braced(text: str, start: int) -> str:
     """Return what stands between an opening brace, which ends at ``start``, and its closing brace; nothing if it has none."""
     depth = 1
-    for match in re.compile(r"\\.|[{}]").finditer(text, start):
+    for match in _BRACE.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(match[0], 0)
         if depth == 0:
             return text[start : match.start()]
@@ -187,6 +195,8 @@ def _agree(declared: list[Declared], read: Reader[T], same: Same[T]) -> Extracti
         answer = read(one.text)
         if answer is None:
             continue
+        if "?" in one.text and _QUESTIONED.match(one.text):
+            answer = Unclear("the declared answer is a question")
         if isinstance(answer, Unclear):
             return Extraction(None, one.text.strip()[:200], one.pattern, reason=answer.reason)
         if first is None:

@@ -31,13 +31,13 @@ WORDS = [
 ]
 written_numbers = st.builds(
     lambda before, number, after, word, end: f"{before}{number}{after}{word}{end}",
-    st.sampled_from(["", " ", "$", "-", "  $"]),
+    st.sampled_from(["", " ", "$", "-", "  $", "**", "$-", " **$"]),
     st.one_of(
         st.integers(0, 10**16).map(str), st.integers(0, 10**9).map(lambda n: f"{n:,}"), st.just("0,111")
     ),
-    st.sampled_from(["", " ", "  ", "-"]),
+    st.sampled_from(["", " ", "  ", "-", ".50", ".5 ", ".00 ", ".125 "]),
     st.sampled_from(["", *WORDS]),
-    st.sampled_from(["", ".", " ", "!", ". "]),
+    st.sampled_from(["", ".", " ", "!", ". ", "**", "**.", "..", "*"]),
 )
 
 
