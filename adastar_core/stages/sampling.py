@@ -30,7 +30,7 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
     """
     beta = workspace.config.beta(iteration)
     with workspace.lease.transaction() as connection:
-        start_iteration(
+        entered = start_iteration(
             connection,
             workspace.run_id,
             iteration,
@@ -38,6 +38,8 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
             beta=beta,
             observations=len(workspace.train),
         )
+    if entered:
+        workspace.forget_sampler()
     planned = plan_wave(workspace, iteration)
     selected = None if planned else _close(workspace, iteration)
     return SampleManifest(

@@ -1,0 +1,217 @@
+"""What the visiting order costs: select m observations, then stamp and commit, at growing pool sizes N.
+
+Ours is the ring with the statistics in Postgres. The reference is the way of the authors' code: a heap of tuples that
+is copied and drained to get the order, and pushed to afterwards, in memory alone. Both start from the same random
+history of 100 iterations and take the same steps in one run, so their ratio means something on a busy machine.
+
+Run it:  python bench/sampler.py --json sampler.json            (up to N = 10^6; --largest 1e7 takes some minutes)
+"""
+
+import argparse
+import copy
+import gc
+import heapq
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+from scene import owned_run, prepare_iteration, server
+from sqlalchemy import Engine, text
+
+from adastar_core.samplers import Statistics
+from adastar_core.samplers.adastar import AdaStarSampler
+from adastar_core.selection import Visit
+from adastar_core.store.iterations import advance
+from adastar_core.store.lease import Lease
+from adastar_core.store.statistics import read_statistics
+from adastar_core.streams import tiebreak_ranks
+
+HISTORY = 100
+ALPHA = 0.8
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Medians over rounds, in milliseconds; memory in MB. The heap is None where it was not run."""
+
+    observations: int
+    m: int
+    build_ms: float
+    select_ms: float
+    advance_ms: float
+    total_ms: float
+    fastest_total_ms: float
+    ring_mb: float
+    heap_ms: float | None
+    heap_mb: float | None
+    times_faster: float | None
+
+
+def main() -> None:
+    """Measure every size, print the table, write it as JSON where asked to."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--largest", type=lambda word: int(float(word)), default=10**6, help="largest N")
+    options.add_argument(
+        "--largest-heap", type=lambda word: int(float(word)), default=10**6, help="largest N of the heap"
+    )
+    options.add_argument("--rounds", type=int, default=15, help="iterations of each measurement")
+    options.add_argument("--json", type=Path, help="where to write the figures")
+    arguments = options.parse_args()
+    figures = []
+    with server() as engine:
+        for observations in (n for n in (10**4, 10**5, 10**6, 10**7) if n <= arguments.largest):
+            for m in (m for m in (3_000, 30_000) if m < observations):
+                with_heap = observations <= arguments.largest_heap
+                figures.append(measure(engine, observations, m, arguments.rounds, with_heap=with_heap))
+    show(figures)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n")
+
+
+def measure(engine: Engine, observations: int, m: int, rounds: int, *, with_heap: bool) -> Figure:
+    """Take ``rounds`` iterations with the ring and the store, then with the heap."""
+    with owned_run(engine) as lease:
+        write_history(engine, lease.run_id, observations)
+        with engine.connect() as connection:
+            history = read_statistics(connection, lease.run_id)
+        ring_mb, build_ms, sampler = measured(lambda: build_ring(engine, lease.run_id, observations))
+        steps = [
+            ring_step(sampler, lease, HISTORY + round_, m, observations) for round_ in range(1, rounds + 1)
+        ]
+    selects, advances = [one for one, _ in steps], [one for _, one in steps]
+    totals = [sum(step) for step in steps]
+    heap_ms = heap_mb = None
+    if with_heap:
+        heap_mb, _, heap = measured(lambda: build_heap(history))
+        heap_ms = statistics.median(
+            heap_step(heap, HISTORY + round_, m) for round_ in range(1, min(rounds, 5) + 1)
+        )
+    total = statistics.median(totals)
+    return Figure(
+        observations, m, build_ms, statistics.median(selects), statistics.median(advances), total, min(totals),
+        ring_mb, heap_ms, heap_mb, heap_ms / total if heap_ms else None,
+    )  # fmt: skip
+
+
+def write_history(engine: Engine, run_id: int, observations: int) -> None:
+    """Store a random history, as after 100 iterations."""
+    with engine.begin() as connection:
+        connection.execute(text("SELECT setseed(0.5)"))
+        connection.execute(
+            text(
+                "INSERT INTO observation_statistics SELECT :run, position, 1 + (random() * 99)::int, (random() * 2)::int, 2, "
+                "1, 1, 1 FROM generate_series(0, :count - 1) AS position"
+            ),
+            {"run": run_id, "count": observations},
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"VACUUM ANALYZE observation_statistics_r{run_id}"))
+        connection.execute(text("CHECKPOINT"))
+
+
+def build_ring(engine: Engine, run_id: int, observations: int) -> AdaStarSampler:
+    """Rebuild the sampler from the store, as a restarted run does."""
+    with engine.connect() as connection:
+        stored = read_statistics(connection, run_id)
+    return AdaStarSampler(stored, tiebreak_ranks(0, observations), power=2)
+
+
+def ring_step(
+    sampler: AdaStarSampler, lease: Lease, iteration: int, m: int, observations: int
+) -> tuple[float, float]:
+    """Return the milliseconds of selecting m observations, and of stamping them with commit."""
+    prepare_iteration(lease, iteration, observations)
+    started = time.perf_counter()
+    positions = list(itertools.islice(sampler.order(iteration), m))
+    selected = time.perf_counter()
+    visits = [
+        Visit(position, 2, position % 3, (1,) * (position % 2), first_try=True) for position in positions
+    ]
+    made = time.perf_counter()
+    stamped = sampler.observe(iteration, visits, ALPHA)
+    with lease.transaction() as connection:
+        advance(connection, lease.run_id, iteration, visits, alpha=ALPHA, stamped=stamped, seconds=1.0)
+    return (selected - started) * 1e3, (time.perf_counter() - made) * 1e3
+
+
+Heap = list[tuple[int, float, str]]
+Built = TypeVar("Built")
+
+
+def build_heap(history: Statistics) -> Heap:
+    """Return the reference's heap: (last iteration, win rate, id as a string)."""
+    rates = history.win_rate().tolist()
+    heap = [(last, rates[i], f"id_{i}") for i, last in enumerate(history.last_iteration.tolist())]
+    heapq.heapify(heap)
+    return heap
+
+
+def heap_step(heap: Heap, iteration: int, m: int) -> float:
+    """Return the milliseconds of one iteration the reference's way: copy, drain, then pop and push u of them."""
+    started = time.perf_counter()
+    drained = copy.copy(heap)
+    order = [heapq.heappop(drained)[2] for _ in range(len(drained))]
+    visits = order[:m]
+    for _ in visits[: int(m * ALPHA**2)]:
+        _, _, name = heapq.heappop(heap)
+        heapq.heappush(heap, (iteration, int(name[3:]) % 3 / 2, name))
+    return (time.perf_counter() - started) * 1e3
+
+
+def measured(build: Callable[[], Built]) -> tuple[float, float, Built]:
+    """Return how much memory what is built takes (MB), the time it takes (ms), and it."""
+    gc.collect()
+    before, started = psutil.Process().memory_info().rss, time.perf_counter()
+    built = build()
+    milliseconds = (time.perf_counter() - started) * 1e3
+    gc.collect()
+    return (psutil.Process().memory_info().rss - before) / 2**20, milliseconds, built
+
+
+def show(figures: list[Figure]) -> None:
+    """Print the figures as a table."""
+    table = Table(title="select m + advance with commit, median ms")
+    for name in (
+        "N",
+        "m",
+        "rebuild",
+        "select",
+        "advance",
+        "total",
+        "ring MB",
+        "drained heap",
+        "heap MB",
+        "times faster",
+    ):
+        table.add_column(name, justify="right")
+    for one in figures:
+        cells = (
+            one.build_ms,
+            one.select_ms,
+            one.advance_ms,
+            one.total_ms,
+            one.ring_mb,
+            one.heap_ms,
+            one.heap_mb,
+            one.times_faster,
+        )
+        table.add_row(
+            f"{one.observations:,}",
+            f"{one.m:,}",
+            *("–" if cell is None else f"{cell:,.1f}" for cell in cells),
+        )
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()

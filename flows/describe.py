@@ -1,0 +1,85 @@
+"""Writes ``docs/usage.md``: the command's help and every configuration key. A test fails when it drifts.
+
+Run it:  python -m flows.describe
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from adastar_core import configfile
+from adastar_core.config import MAY_GROW, RUN_TIME_ONLY, RunConfig
+from flows.commandline import parser
+
+PAGE = Path(__file__).parent.parent / "docs" / "usage.md"
+_HEAD = """# Using it
+
+This page is made by `python -m flows.describe`.
+
+"""
+
+
+def usage() -> str:
+    """Return the page: help text, presets, and the configuration keys with their defaults."""
+    presets = "\n".join(
+        f"| `{name}` | {configfile.preset_summary(name)} |" for name in configfile.preset_names()
+    )
+    keys = "\n".join(rows_of(RunConfig.model_json_schema()))
+    return (
+        f"{_HEAD}## Command\n\n```text\n{help_text()}```\n\n## Presets\n\n| name | what it is |\n|---|---|\n{presets}\n\n"
+        "## Configuration keys\n\nEvery key can be set with `--set key=value`. *May change* marks keys that a continued "
+        "run may have another value of.\n\n| key | default | meaning |\n|---|---|---|\n" + keys + "\n"
+    )
+
+
+def help_text() -> str:
+    """Return the command's help, 100 columns wide whatever the terminal is."""
+    options = parser()
+    formatter_class = options.formatter_class
+    options.formatter_class = lambda prog: formatter_class(prog, width=100)
+    return options.format_help()
+
+
+def rows_of(schema: Mapping[str, object], prefix: str = "", title: str = "") -> Iterator[str]:
+    """Yield a table row per key, groups after the keys that they belong to."""
+    definitions = schema.get("$defs", {})
+    assert isinstance(definitions, dict)
+    yield from _rows(schema, definitions, prefix, title)
+
+
+def _rows(
+    node: Mapping[str, object], definitions: Mapping[str, Mapping[str, object]], prefix: str, title: str
+) -> Iterator[str]:
+    properties = node.get("properties", {})
+    assert isinstance(properties, dict)
+    for name, field in sorted(properties.items(), key=lambda item: item[1].get("position", -1)):
+        groups = [definitions[reference] for reference in references(field)]
+        if not groups:
+            yield _row(prefix + name, field, title)
+        for group in groups:
+            branch = f" ({', '.join(_types(group))})" if len(groups) > 1 else ""
+            yield from _rows(group, definitions, f"{prefix}{name}.", branch)
+
+
+def references(field: Mapping[str, object]) -> list[str]:
+    """Return the names of the groups that a field can hold."""
+    options = field.get("oneOf", field.get("anyOf", [field]))
+    assert isinstance(options, list)
+    return [str(option["$ref"]).rsplit("/", 1)[-1] for option in options if "$ref" in option]
+
+
+def _types(group: Mapping[str, object]) -> list[str]:
+    properties = group.get("properties", {})
+    assert isinstance(properties, dict)
+    return (
+        [str(properties["type"]["const"])] if "type" in properties and "const" in properties["type"] else []
+    )
+
+
+def _row(key: str, field: Mapping[str, object], title: str) -> str:
+    default = "" if "default" not in field else f"`{field['default']}`"
+    change = " *May change.*" if key in MAY_GROW + RUN_TIME_ONLY else ""
+    return f"| `{key}`{title} | {default} | {field.get('description', 'Which one.')}{change} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(usage(), encoding="utf-8")
