@@ -225,8 +225,7 @@ def stamp_count(m: int, alpha: Fraction | float, power: float) -> int:
         power: The exponent p >= 0; 2 in the paper, 0 stamps every visit.
     """
     if float(power).is_integer():
-        stamped: Fraction = m * Fraction(alpha) ** int(power)
-        return stamped.numerator // stamped.denominator
+        return int(m * Fraction(alpha) ** int(power))
     return min(m, math.floor(m * float(alpha) ** power))
 
 

@@ -26,13 +26,20 @@ examples:
 """
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help of one width, so that the copy in the documentation is the same everywhere."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser, whose help text is also in ``docs/usage.md``."""
     options = argparse.ArgumentParser(
         prog="python flows/adastar.py",
         description="Make a language model improve itself on problems with known answers.",
         epilog=EPILOGUE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     source = options.add_mutually_exclusive_group()
     source.add_argument(

@@ -25,18 +25,10 @@ def usage() -> str:
     )
     keys = "\n".join(rows_of(RunConfig.model_json_schema()))
     return (
-        f"{_HEAD}## Command\n\n```text\n{help_text()}```\n\n## Presets\n\n| name | what it is |\n|---|---|\n{presets}\n\n"
+        f"{_HEAD}## Command\n\n```text\n{parser().format_help()}```\n\n## Presets\n\n| name | what it is |\n|---|---|\n{presets}\n\n"
         "## Configuration keys\n\nEvery key can be set with `--set key=value`. *May change* marks keys that a continued "
         "run may have another value of.\n\n| key | default | meaning |\n|---|---|---|\n" + keys + "\n"
     )
-
-
-def help_text() -> str:
-    """Return the command's help, 100 columns wide whatever the terminal is."""
-    options = parser()
-    formatter_class = options.formatter_class
-    options.formatter_class = lambda prog: formatter_class(prog, width=100)
-    return options.format_help()
 
 
 def rows_of(schema: Mapping[str, object], prefix: str = "", title: str = "") -> Iterator[str]:
