@@ -226,7 +226,7 @@ def stamp_count(m: int, alpha: Fraction | float, power: float) -> int:
     """
     if float(power).is_integer():
         return int(m * Fraction(alpha) ** int(power))
-    return min(m, math.floor(m * float(alpha) ** power))
+    return min(m, math.floor(m * math.pow(alpha, power)))
 
 
 def _share(part: int, whole: int) -> Fraction:
