@@ -22,7 +22,9 @@ def imports_of(path: Path) -> set[str]:
 def test_the_core_knows_neither_prefect_nor_the_layers_above() -> None:
     files = list((ROOT / "adastar_core").rglob("*.py"))
     assert len(files) > 20
-    assert {path: found for path in files if (found := imports_of(path) & {"prefect", "tasks", "flows"})} == {}
+    assert {
+        path: found for path in files if (found := imports_of(path) & {"prefect", "tasks", "flows"})
+    } == {}
 
 
 def test_tasks_do_not_know_flows() -> None:
@@ -34,12 +36,18 @@ def test_loading_the_core_loads_no_prefect_and_no_torch() -> None:
         "import sys, adastar_core.config, adastar_core.selection, adastar_core.samplers.catalogue, adastar_core.stages, "
         "adastar_core.configfile, adastar_core.plan; print(sorted({'prefect', 'torch'} & set(sys.modules)))"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert result.stdout.strip() == "[]"
 
 
 def test_no_file_has_a_working_place_in_it() -> None:
     """Paths and hosts of one machine have no place in the project."""
-    texts = [path for pattern in ("*.py", "*.md", "*.yaml", "Makefile") for path in ROOT.glob(f"[a-zA-Z]*/**/{pattern}")]
+    texts = [
+        path
+        for pattern in ("*.py", "*.md", "*.yaml", "Makefile")
+        for path in ROOT.glob(f"[a-zA-Z]*/**/{pattern}")
+    ]
     assert len(texts) > 20
     assert [str(path) for path in texts if "/work/" in path.read_text() and path != Path(__file__)] == []

@@ -19,7 +19,8 @@ from tests.flows.conftest import ROOT
 from tests.support.prefect_server import prefect_server
 from tests.support.runs import SMALL, outcome_of
 
-KILLS = 24
+KILLS = 20
+STAGES = {"sample", "generate", "verify", "finetune", "evaluate", "advance"}
 BATCH = int(SMALL["generator"]["batch_size"])  # type: ignore[index,call-overload]
 SAVE_EVERY = int(SMALL["trainer"]["save_every"])  # type: ignore[index,call-overload]
 Run = Callable[..., int]
@@ -58,6 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield order
         zygote.stdin.close()
         zygote.wait(timeout=30)
+        zygote.stdout.close()
 
 
 def write_config(path: Path, **values: object) -> list[str]:
@@ -80,10 +82,11 @@ def work(folder: Path) -> tuple[Counter[str], list[tuple[str, str]]]:
 
 
 def outcome(engine: Engine, name: str) -> dict[str, list[tuple[object, ...]]]:
-    """Return everything that must not depend on kills."""
+    """Return everything that must not depend on kills; a run that ended early also tested its best of then."""
     found = find_run(engine, name)
     assert found is not None
-    return outcome_of(engine, found.run_id)
+    rows = outcome_of(engine, found.run_id)
+    return {**rows, "evaluations": [row for row in rows["evaluations"] if row[1] == "validation"]}
 
 
 @pytest.fixture
@@ -95,31 +98,36 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_killed_at_many_points(run: Run, database: Engine, folders: tuple[Path, Path]) -> None:
+    """Kill at seeded points until there were enough; whenever the run ends, it is given one more iteration."""
     calm, killed = folders
     url = database.url.render_as_string(hide_password=False)
-    assert run(write_config(calm / "calm.yaml", database_url=url, home=str(calm / "home")), calm) == 0
     arguments = write_config(killed / "killed.yaml", database_url=url, home=str(killed / "home"))
     choose = random.Random(0)
-    ranges = {"before-commit": (4, 8), "after-commit": (4, 8), "rename": (1, 4), "forward": (1, 90)}
-    status = None
-    for attempt in range(4 * KILLS):
+    ranges = {"before-commit": (4, 6), "after-commit": (4, 6), "rename": (1, 3), "forward": (1, 70)}
+    iterations = 1
+    for attempt in range(6 * KILLS):
         kind = list(ranges)[attempt % len(ranges)]
-        status = run(arguments, killed, kind, choose.randint(*ranges[kind]))
-        if status == 0:
+        longer = ["--set", f"iterations={iterations}"]
+        status = run([*arguments, *longer], killed, kind, choose.randint(*ranges[kind]))
+        assert status in (0, -9), (killed / "output.log").read_text()
+        kills = work(killed)[1]
+        if len(kills) >= KILLS and {stage for _, stage in kills} >= STAGES:
             break
-        assert status == -9, (killed / "output.log").read_text()
-    if status != 0:
-        assert run(arguments, killed) == 0
+        iterations += status == 0
+    assert run([*arguments, *longer], killed) == 0
+
+    undisturbed = write_config(calm / "calm.yaml", database_url=url, home=str(calm / "home"))
+    assert run([*undisturbed, *longer], calm) == 0
     assert outcome(database, "killed") == outcome(database, "calm")
     done, kills = work(killed)
-    assert len(kills) >= 20
-    assert {"sample", "generate", "verify", "finetune", "evaluate", "advance"} <= {
-        stage for _, stage in kills
-    }
-    undisturbed, _ = work(calm)
-    assert undisturbed["generated"] <= done["generated"] <= undisturbed["generated"] + BATCH * len(kills)
+    assert len(kills) >= KILLS
+    assert {stage for _, stage in kills} >= STAGES
+    once, _ = work(calm)
+    # Ending early and going on later evaluates no checkpoint twice, but the best one may change: test answers differ.
+    extra = int(SMALL["problem"]["test"]) * iterations  # type: ignore[index,call-overload]
+    assert done["generated"] <= once["generated"] + BATCH * len(kills) + extra
     in_training = sum(stage == "finetune" for _, stage in kills)
-    assert done["trained"] <= undisturbed["trained"] + (SAVE_EVERY + 1) * in_training
+    assert done["trained"] <= once["trained"] + (SAVE_EVERY + 1) * in_training
 
 
 def test_the_local_postgres_killed(
@@ -130,7 +138,7 @@ def test_the_local_postgres_killed(
     assert run(write_config(calm / "calm.yaml", home=str(home)), calm) == 0
     arguments = write_config(killed / "killed.yaml", home=str(home))
     (pid_file,) = home.glob("postgres/**/postmaster.pid")
-    for number in (9, 14, 25):
+    for number in (9, 20):
         assert run(arguments, killed, "after-commit", number, str(pid_file)) == 1
         assert "the same command continues the run" in (killed / "output.log").read_text()
     assert run(arguments, killed) == 0, (killed / "output.log").read_text()
