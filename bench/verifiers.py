@@ -39,7 +39,28 @@ FORMATS = (
     r"Hence $\boxed{{{}}}$.",
     "The answer is **{}**.",
 )
-WORDS = ["wind", "water", "stone", "light", "sound", "heat", "iron", "wood", "glass", "sand", "rain", "snow", "plant", "animal", "root", "leaf", "cell", "bone", "moon", "star"]
+WORDS = [
+    "wind",
+    "water",
+    "stone",
+    "light",
+    "sound",
+    "heat",
+    "iron",
+    "wood",
+    "glass",
+    "sand",
+    "rain",
+    "snow",
+    "plant",
+    "animal",
+    "root",
+    "leaf",
+    "cell",
+    "bone",
+    "moon",
+    "star",
+]
 PIECES = (
     *FORMATS,
     "72",
@@ -139,7 +160,7 @@ def yes_or_no(rng: random.Random) -> Iterator[Case]:
 
 
 def formulas(rng: random.Random) -> Iterator[Case]:
-    """Yield formulas that no comparison of numbers or spellings decides, right and wrong in equal parts."""
+    """Yield formulas that no comparison of numbers or spellings decides, half of them right; four attempts each."""
     while True:
         a, b, c = rng.randint(2, 99), rng.randint(2, 99), rng.randint(2, 9)
         reference, same, other = rng.choice(
@@ -156,10 +177,10 @@ def formulas(rng: random.Random) -> Iterator[Case]:
                 (f"{a}^{{{c}}}", f"{a**c}", f"{a**c + 1}"),
             ]
         )
-        yield (
-            Observation("x", "", reference),
-            f"{RATIONALE}The answer is ${same if rng.random() < 0.5 else other}$.",
-        )
+        for attempt in range(4):
+            wrong = other.replace(str(a), str(a + attempt)) if attempt else other
+            given = same if rng.random() < 0.5 else wrong
+            yield Observation("x", "", reference), f"{RATIONALE}The answer is ${given}$."
 
 
 def mathematics(rng: random.Random) -> Iterator[Case]:

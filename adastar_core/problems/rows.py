@@ -6,9 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow
-from pyarrow import parquet
-
 from adastar_core.errors import DataError
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
@@ -153,6 +150,9 @@ def _csv_lines(path: Path) -> Iterator[Row]:
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
+    import pyarrow  # slow to load, and most data are text
+    from pyarrow import parquet
+
     try:
         with parquet.ParquetFile(path) as file:
             batches = [batch.to_pylist() for batch in file.iter_batches()]
