@@ -1,7 +1,6 @@
 """Plain text: the same characters for the same thing, whatever the model's typography."""
 
 import re
-import sys
 import unicodedata
 
 _MINUS = "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
@@ -11,13 +10,8 @@ _VULGAR = {c: unicodedata.normalize("NFKC", c).replace("\u2044", "/") for c in "
 
 
 def _table() -> dict[int, str | None]:
-    digits = {
-        code: str(unicodedata.decimal(chr(code)))
-        for code in range(128, sys.maxunicode + 1)
-        if unicodedata.category(chr(code)) == "Nd"
-    }
     wide: dict[int, str | None] = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-    wide |= {**digits, **{ord(c): "-" for c in _MINUS}, **{ord(c): " " for c in _SPACES}}
+    wide |= {**{ord(c): "-" for c in _MINUS}, **{ord(c): " " for c in _SPACES}}
     wide |= {ord(c): f" {text}" for c, text in _VULGAR.items()}
     wide |= {
         ord("\u2044"): "/",
@@ -31,6 +25,7 @@ def _table() -> dict[int, str | None]:
 
 
 _TABLE = _table()
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _SUPERSCRIPT = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
 _UNIT_POWER = re.compile(r"(?<=[A-Za-z])\s?(?:\^\{?[23]\}?|[²³])")
 _FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*([^{}]*?)\s*\}\s*\{\s*([^{}]*?)\s*\}|(\d)\s*(\d))")
@@ -68,7 +63,7 @@ def plain(text: str) -> str:
 def plain_characters(text: str) -> str:
     """Return ``text`` with ASCII digits, signs, spaces and quotes, and superscripts as ``^{3}``."""
     text = _SUPERSCRIPT.sub(lambda match: f"^{{{''.join(map(_SUPERSCRIPTS.__getitem__, match[0]))}}}", text)
-    return text.translate(_TABLE)
+    return _OTHER_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text).translate(_TABLE)
 
 
 def _without_latex(text: str) -> str:
