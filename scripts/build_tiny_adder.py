@@ -22,6 +22,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from adastar_core.problems.arithmetic import Addition
+from adastar_core.quiet import no_progress_bars
 from adastar_core.records import Split
 from adastar_core.streams import generator
 
@@ -136,7 +137,8 @@ def build(directory: Path) -> None:
     pretrain(model, tokenizer)
     kept = {name: getattr(tokenizer, name) for name in ("pad_token_id", "eos_token_id", "bos_token_id")}
     model.generation_config = GenerationConfig.from_dict(kept)
-    model.save_pretrained(directory)
+    with no_progress_bars():
+        model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     for path in directory.iterdir():
         path.chmod(0o644)

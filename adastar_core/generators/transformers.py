@@ -24,6 +24,7 @@ from adastar_core.generators.choice import noisy_scores, tie_gap
 from adastar_core.generators.endings import Ending, end, first_stop
 from adastar_core.generators.noise import signed
 from adastar_core.generators.precision import arithmetic, number_format
+from adastar_core.quiet import no_progress_bars
 from adastar_core.records import Attempt, GenerationRequest
 
 _STEPS_BETWEEN_STOP_CHECKS = 8
@@ -44,7 +45,7 @@ def open_transformers(model_dir: Path, settings: GeneratorSettings) -> "Transfor
     dtype = number_format(settings.dtype, device)
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_dir, trust_remote_code=False, local_files_only=True)
-        with arithmetic(dtype):
+        with no_progress_bars(), arithmetic(dtype):
             model, missing = _load(model_dir, dtype)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"model: {model_dir} cannot be loaded ({error}); copy its files again") from error

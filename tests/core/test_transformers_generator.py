@@ -240,6 +240,11 @@ def test_a_response_that_does_not_end_is_cut_at_the_longest_length(exact: Transf
         assert (cut.finish_reason, cut.generated_tokens) == (FinishReason.LENGTH, 9)
 
 
+def test_loading_draws_no_progress_bar(model_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_transformers(model_dir, GeneratorSettings()).close()
+    assert capsys.readouterr() == ("", "")
+
+
 def test_no_request_gives_no_attempt(single: TransformersGenerator) -> None:
     assert single.generate([], SAMPLED) == []
 
