@@ -10,9 +10,9 @@ from transformers.utils import logging
 def no_progress_bars() -> Iterator[None]:
     """Load or save models without bars; whether they are drawn afterwards stays as it was."""
     drawn = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         if drawn:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
