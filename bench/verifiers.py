@@ -92,7 +92,7 @@ Case = tuple[Observation, str]
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Verdicts per second of one process, by processor time of that process and by the clock."""
+    """Verdicts per second of one process, by its processor time and by the clock: the best of three rounds."""
 
     verifier: str
     verdicts: int
@@ -195,17 +195,27 @@ def mathematics(rng: random.Random) -> Iterator[Case]:
             yield observation, f"{RATIONALE}The answer is ${observation.answer}$." if kind < 0.7 else response
 
 
-def speed(name: str, verifier: Verifier, cases: list[Case]) -> Speed:
-    """Time ``cases``, in one process."""
-    for observation, response in cases[: len(cases) // 10]:
+def speed(name: str, verifier: Verifier, cases: list[Case], rounds: int = 3) -> Speed:
+    """Time nine tenths of ``cases`` after a warm-up on the others; the best round is the least disturbed one.
+
+    Formulas have one round: in a second one their worker would know them.
+    """
+    warm_up, cases = cases[: len(cases) // 10], cases[len(cases) // 10 :]
+    for observation, response in warm_up:
         verifier.verify(observation, response, FinishReason.EOS)
+    timings = [_timed(verifier, cases) for _ in range(rounds)]
+    processor, clock, right = (min(column) for column in zip(*timings, strict=True))
+    return Speed(name, len(cases), len(cases) / processor, len(cases) / clock, int(right))
+
+
+def _timed(verifier: Verifier, cases: list[Case]) -> tuple[float, float, int]:
+    """Return seconds of processor time, seconds of the clock, and how many are right."""
     clock, processor = time.perf_counter(), time.process_time()
     right = sum(
         verifier.verify(observation, response, FinishReason.EOS).outcome == "right"
         for observation, response in cases
     )
-    processor, clock = time.process_time() - processor, time.perf_counter() - clock
-    return Speed(name, len(cases), len(cases) / processor, len(cases) / clock, right)
+    return time.process_time() - processor, time.perf_counter() - clock, right
 
 
 def resident_mib(process: psutil.Process) -> float:
@@ -231,9 +241,9 @@ def memory(
 
 
 def mutated(rng: random.Random) -> str:
-    """Return a random answer: pieces of answers, noise, or both."""
+    """Return a random answer: declared answers, pieces of them, and noise."""
     parts = [rng.choice(PIECES) if rng.random() < 0.8 else _noise(rng) for _ in range(rng.randint(1, 10))]
-    return "".join(parts)
+    return "".join(part.replace("{}", rng.choice(PIECES)) if rng.random() < 0.9 else part for part in parts)
 
 
 def _noise(rng: random.Random) -> str:
@@ -293,8 +303,13 @@ def main() -> None:
         speed("choice", open_verifier("choice"), list(islice(choices(rng), 50_000))),
         speed("yes_no", open_verifier("yes_no"), list(islice(yes_or_no(rng), 50_000))),
         speed("label", open_verifier("label"), list(islice(choices(rng), 50_000))),
-        speed("math, formulas alone", mathematician, list(islice(formulas(rng), options.formulas))),
-        speed("math, as in a benchmark", mathematician, list(islice(mathematics(rng), options.formulas))),
+        speed("math, formulas alone", mathematician, list(islice(formulas(rng), options.formulas)), rounds=1),
+        speed(
+            "math, as in a benchmark",
+            mathematician,
+            list(islice(mathematics(rng), options.formulas)),
+            rounds=1,
+        ),
     ]
     _print("Verdicts per second", [asdict(one) for one in speeds])
 

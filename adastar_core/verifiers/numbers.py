@@ -1,9 +1,9 @@
 """Reading one number as people and models write it: exactly, without floating point and without ``eval``."""
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 from adastar_core.verifiers.patterns import Answer, Unclear
 from adastar_core.verifiers.plain import plain
@@ -15,8 +15,7 @@ _LONGEST = 400
 _LARGEST_EXPONENT = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """What a written number may stand for.
 
     Attributes:
@@ -217,7 +216,7 @@ def decimal_text(value: Exact) -> str:
     return f"{'-' if value < 0 else ''}{text[:-places]}.{text[-places:].rstrip('0')}"
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def reference_number(answer: str) -> Number | None:
     """Return the number that a reference answer states; ``None`` when it does not state one."""
     read = read_number(answer)

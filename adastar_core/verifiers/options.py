@@ -102,7 +102,7 @@ def _only(found: set[str]) -> Reading:
     return next((Answer(label, label) for label in found), None)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def options_of(choices: tuple[Choice, ...]) -> Options:
     """Return the look-up of a question's options."""
     labels = {

@@ -8,7 +8,7 @@ answer, or that it is unclear. The second step, comparison with the reference, i
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from adastar_core.records import FinishReason, Outcome, Verdict
 
@@ -20,8 +20,7 @@ BOXED = r"\boxed{X}"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(NamedTuple):
     """One X of a declared answer pattern.
 
     Attributes:
@@ -33,8 +32,7 @@ class Declared:
     pattern: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class Answer(NamedTuple, Generic[T]):
     """What an X was read as: a value to compare, and its canonical text to record."""
 
     value: T
@@ -54,8 +52,7 @@ Reader = Callable[[str], Answer[T] | Unclear | None]
 Same = Callable[[T, T], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Extraction(Generic[T]):
+class Extraction(NamedTuple, Generic[T]):
     """The first step's result: an answer, or the outcome that its absence means.
 
     Attributes:
