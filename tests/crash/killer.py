@@ -1,4 +1,4 @@
-"""Kills a process with SIGKILL at the n-th event of a kind. Nothing in the product knows of it.
+"""Kills a process with SIGKILL at the n-th event of a kind in a stage. Nothing in the product knows of it.
 
 Kinds of event:
 
@@ -7,15 +7,16 @@ Kinds of event:
 * ``forward``: a forward pass of the model, in the middle of generation, training or evaluation;
 * ``never``: nothing is killed.
 
+Stages are named as their functions are; ``between`` is everything else, such as Prefect's writing of a result.
+
 It also counts the work that is done, so that a test can tell how much was done twice.
 """
 
 import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 STAGES = ("sample", "generate", "verify", "finetune", "evaluate", "advance")
@@ -23,13 +24,14 @@ STAGES = ("sample", "generate", "verify", "finetune", "evaluate", "advance")
 
 @dataclass
 class Killer:
-    """Counts events and kills process ``victim`` (this one by default) at the ``number``-th of ``kind``."""
+    """Counts events; kills process ``victim`` (this one by default) at the ``number``-th of ``kind`` in ``stage``."""
 
     kind: str
+    stage: str
     number: int
     log: Path
     victim: Callable[[], int] = os.getpid
-    counts: Counter[str] = field(default_factory=Counter)
+    seen: int = 0
 
     def arm(self) -> None:
         """Install the hooks."""
@@ -38,8 +40,10 @@ class Killer:
         sys.addaudithook(lambda event, _: self._reach("rename") if event == "os.rename" else None)
 
     def _reach(self, kind: str) -> None:
-        self.counts[kind] += 1
-        if (kind, self.counts[kind]) == (self.kind, self.number):
+        if kind != self.kind or (self.stage != "any" and self.stage != _stage()):
+            return
+        self.seen += 1
+        if self.seen == self.number:
             self._write(f"kill {kind} {_stage()}")
             os.kill(self.victim(), signal.SIGKILL)
 

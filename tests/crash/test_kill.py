@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import subprocess
 import sys
 from collections import Counter
@@ -19,8 +18,17 @@ from tests.flows.conftest import ROOT
 from tests.support.prefect_server import prefect_server
 from tests.support.runs import SMALL, outcome_of
 
-KILLS = 20
-STAGES = {"sample", "generate", "verify", "finetune", "evaluate", "advance"}
+STAGES = ("sample", "generate", "verify", "finetune", "evaluate", "advance")
+POINTS = (
+    *((side, stage, 1) for stage in STAGES for side in ("before-commit", "after-commit")),
+    *(("forward", stage, number) for stage in ("generate", "finetune", "evaluate") for number in (3, 20)),
+    ("rename", "finetune", 1),
+    ("rename", "finetune", 3),
+    ("rename", "between", 1),
+    ("rename", "between", 2),
+)
+"""Where the run is killed, in this order: 22 points on both sides of every commit and in the middle of all work."""
+
 BATCH = int(SMALL["generator"]["batch_size"])  # type: ignore[index,call-overload]
 SAVE_EVERY = int(SMALL["trainer"]["save_every"])  # type: ignore[index,call-overload]
 Run = Callable[..., int]
@@ -42,10 +50,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         assert zygote.stdout is not None
 
         def order(
-            arguments: list[str], folder: Path, kind: str = "never", number: int = 0, victim: str = ""
+            arguments: list[str],
+            folder: Path,
+            kind: str = "never",
+            stage: str = "any",
+            number: int = 0,
+            victim: str = "",
         ) -> int:
             message = {
                 "kind": kind,
+                "stage": stage,
                 "number": number,
                 "log": str(folder / "killer.log"),
                 "output": str(folder / "output.log"),
@@ -97,35 +111,30 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "calm", tmp_path / "killed"
 
 
-def test_killed_at_many_points(run: Run, database: Engine, folders: tuple[Path, Path]) -> None:
-    """Kill at seeded points until there were enough; whenever the run ends, it is given one more iteration."""
+def test_killed_in_every_stage(run: Run, database: Engine, folders: tuple[Path, Path]) -> None:
+    """Kill at every point in turn, going on from there; whenever the run ends, it is given one more iteration."""
     calm, killed = folders
     url = database.url.render_as_string(hide_password=False)
     arguments = write_config(killed / "killed.yaml", database_url=url, home=str(killed / "home"))
-    choose = random.Random(0)
-    ranges = {"before-commit": (4, 6), "after-commit": (4, 6), "rename": (1, 3), "forward": (1, 70)}
     iterations = 1
-    for attempt in range(6 * KILLS):
-        kind = list(ranges)[attempt % len(ranges)]
-        longer = ["--set", f"iterations={iterations}"]
-        status = run([*arguments, *longer], killed, kind, choose.randint(*ranges[kind]))
-        assert status in (0, -9), (killed / "output.log").read_text()
-        kills = work(killed)[1]
-        if len(kills) >= KILLS and {stage for _, stage in kills} >= STAGES:
-            break
-        iterations += status == 0
+    for kind, stage, number in POINTS:
+        status = 0
+        while status == 0:
+            longer = ["--set", f"iterations={iterations}"]
+            status = run([*arguments, *longer], killed, kind, stage, number)
+            iterations += status == 0
+        assert status == -9, (killed / "output.log").read_text()
     assert run([*arguments, *longer], killed) == 0
 
     undisturbed = write_config(calm / "calm.yaml", database_url=url, home=str(calm / "home"))
     assert run([*undisturbed, *longer], calm) == 0
     assert outcome(database, "killed") == outcome(database, "calm")
     done, kills = work(killed)
-    assert len(kills) >= KILLS
-    assert {stage for _, stage in kills} >= STAGES
+    assert kills == [(kind, stage) for kind, stage, _ in POINTS]
     once, _ = work(calm)
-    # Ending early and going on later evaluates no checkpoint twice, but the best one may change: test answers differ.
-    extra = int(SMALL["problem"]["test"]) * iterations  # type: ignore[index,call-overload]
-    assert done["generated"] <= once["generated"] + BATCH * len(kills) + extra
+    # A run that ended early also tested its best checkpoint of then.
+    early = int(SMALL["problem"]["test"]) * (iterations - 1)  # type: ignore[index,call-overload]
+    assert done["generated"] <= once["generated"] + BATCH * len(kills) + early
     in_training = sum(stage == "finetune" for _, stage in kills)
     assert done["trained"] <= once["trained"] + (SAVE_EVERY + 1) * in_training
 
@@ -139,7 +148,7 @@ def test_the_local_postgres_killed(
     arguments = write_config(killed / "killed.yaml", home=str(home))
     (pid_file,) = home.glob("postgres/**/postmaster.pid")
     for number in (9, 20):
-        assert run(arguments, killed, "after-commit", number, str(pid_file)) == 1
+        assert run(arguments, killed, "after-commit", "any", number, str(pid_file)) == 1
         assert "the same command continues the run" in (killed / "output.log").read_text()
     assert run(arguments, killed) == 0, (killed / "output.log").read_text()
     engine = open_database(None, home)

@@ -1,6 +1,6 @@
 """Runs the command line in forked children, so that a kill costs no new imports. Talks JSON lines.
 
-Each line on standard input is ``{"kind", "number", "log", "output", "arguments", "victim"}``; the answer is the child's
+Each line on standard input is ``{"kind", "stage", "number", "log", "output", "arguments", "victim"}``; the answer is the child's
 exit status, negative for a signal.
 """
 
@@ -28,7 +28,9 @@ def run_child(order: dict[str, str | int | list[str]]) -> None:
     os.dup2(output, 2)
     victim_file = str(order["victim"])
     victim = (lambda: int(Path(victim_file).read_text().split()[0])) if victim_file else os.getpid
-    Killer(str(order["kind"]), int(str(order["number"])), Path(str(order["log"])), victim).arm()
+    Killer(
+        str(order["kind"]), str(order["stage"]), int(str(order["number"])), Path(str(order["log"])), victim
+    ).arm()
     arguments = order["arguments"]
     assert isinstance(arguments, list)
     main(adastar, arguments)

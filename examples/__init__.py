@@ -1,0 +1,1 @@
+"""Examples: read them top to bottom."""
