@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from sqlalchemy import Engine, text
@@ -46,7 +47,12 @@ ITERATION = [
 
 
 def test_a_run_its_continuation_and_its_refusal(
-    adastar: Command, adastar_process: Command, configuration: Path, database: Engine, tmp_path: Path
+    adastar: Command,
+    adastar_process: Command,
+    configuration: Path,
+    database: Engine,
+    tmp_path: Path,
+    prefect_environment: dict[str, str],
 ) -> None:
     """One run, in the order a user would: run, run again, extend, change a value."""
     arguments = ("--config", str(configuration), "--run", "mine", "--summary", str(tmp_path / "summary.json"))
@@ -61,6 +67,14 @@ def test_a_run_its_continuation_and_its_refusal(
     assert Path(summary["checkpoint"], "model.safetensors").is_file()
     assert summary["total_pflops"] == pytest.approx(sum(one["pflops"] for one in summary["iterations"]))
     before = outcome_of(database, 1)
+
+    artifacts = httpx.post(
+        f"{prefect_environment['PREFECT_API_URL']}/artifacts/latest/filter", json={}
+    ).json()
+    assert {one["key"]: one["type"] for one in artifacts} == {
+        "mine-iterations": "table",
+        "mine-report": "markdown",
+    }
 
     again = adastar(*arguments)
     assert again.returncode == 0, again.stderr

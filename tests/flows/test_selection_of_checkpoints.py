@@ -1,0 +1,23 @@
+"""Validation selects the checkpoint and ends the run."""
+
+from adastar_core.records import Split
+from adastar_core.stages.manifests import EvaluateManifest
+from flows.adastar import best_of, out_of_patience
+
+
+def validation(*correct: int) -> list[EvaluateManifest]:
+    return [
+        EvaluateManifest(iteration=t, split=Split.VALIDATION, correct=right, total=10)
+        for t, right in enumerate(correct)
+    ]
+
+
+def test_the_best_is_the_earliest_among_equals_and_may_be_the_base() -> None:
+    assert best_of(validation(3, 5, 7, 7, 6)) == 2
+    assert best_of(validation(5, 5, 4)) == 0
+
+
+def test_patience_counts_iterations_without_a_better_one() -> None:
+    assert not out_of_patience(validation(3, 5, 4), patience=2)
+    assert out_of_patience(validation(3, 5, 4, 5), patience=2)
+    assert not out_of_patience(validation(3, 2, 1, 0), patience=None)
