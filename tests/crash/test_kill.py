@@ -21,13 +21,15 @@ from tests.support.runs import SMALL, outcome_of
 STAGES = ("sample", "generate", "verify", "finetune", "evaluate", "advance")
 POINTS = (
     *((side, stage, 1) for stage in STAGES for side in ("before-commit", "after-commit")),
-    *(("forward", stage, number) for stage in ("generate", "finetune", "evaluate") for number in (3, 20)),
+    *(("forward", stage, number) for stage in ("generate", "finetune", "evaluate") for number in (2, 3)),
+    ("forward", "generate", 40),
+    ("forward", "evaluate", 25),
     ("rename", "finetune", 1),
     ("rename", "finetune", 3),
     ("rename", "between", 1),
     ("rename", "between", 2),
 )
-"""Where the run is killed, in this order: 22 points on both sides of every commit and in the middle of all work."""
+"""Where the run is killed, in this order: 24 points on both sides of every commit and in the middle of all work."""
 
 BATCH = int(SMALL["generator"]["batch_size"])  # type: ignore[index,call-overload]
 SAVE_EVERY = int(SMALL["trainer"]["save_every"])  # type: ignore[index,call-overload]
