@@ -65,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
 RunFlow = Callable[[RunConfig, str], RunReport]
 """The flow itself; it is passed in because the command's own module defines it."""
 
@@ -82,6 +85,8 @@ def main(run_flow: RunFlow, arguments: Sequence[str] | None = None) -> None:
             "the same command continues the run.",
             AdaStarError.exit_status,
         )
+    except KeyboardInterrupt:
+        fail("interrupted. What was stored before stands; the same command continues the run.", INTERRUPTED)
 
 
 def fail(message: str, status: int) -> NoReturn:

@@ -7,11 +7,12 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from adastar_core import __version__, checkpoints
 from adastar_core.config import RunConfig
@@ -31,7 +32,7 @@ from adastar_core.stages.manifests import RunRef
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint, write_checkpoint
 from adastar_core.store.database import open_database
 from adastar_core.store.lease import Lease, own_run
-from adastar_core.store.runs import start_or_continue
+from adastar_core.store.runs import finish_run, start_or_continue
 from adastar_core.store.statistics import read_statistics
 
 _open: dict[str, "Workspace"] = {}
@@ -213,6 +214,10 @@ def open_workspace(
         _open[workspace.ref.uid] = workspace
         try:
             yield workspace
+        except BaseException:
+            with suppress(DBAPIError, StageError), workspace.lease.transaction() as connection:
+                finish_run(connection, workspace.run_id, "failed")
+            raise
         finally:
             del _open[workspace.ref.uid]
             workspace.release_generator()

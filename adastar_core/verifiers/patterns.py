@@ -8,6 +8,7 @@ answer, or that it is unclear. The second step, comparison with the reference, i
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 from adastar_core.records import FinishReason, Outcome, Verdict
@@ -16,6 +17,9 @@ HASHES = "#### X"
 SENTENCE = "The answer is X"
 COLON = "Answer: X"
 BOXED = r"\boxed{X}"
+
+_MOST_ANSWERS = 64
+_LONGEST_BOX = 2000
 
 T = TypeVar("T")
 
@@ -75,12 +79,12 @@ class Extraction(NamedTuple, Generic[T]):
 
 
 _NEXT_QUESTION = re.compile(r"Q\**:(?<![A-Za-z0-9]Q:)|\n[ \t*]*(?:Question|Problem)\b[ 0-9*]*:")
-_HASHES = re.compile(r"####(?<!#####)(?!#)\s*(?=([^\n]*))")
+_HASHES = re.compile(r"####(?<!#####)(?!#)\s*(?=([^\n]{0,500}))")
 _ANSWER = re.compile(
     r"nswer(?<=\b[Aa]nswer)s?(?: (?:choice|option))?(?: (?:to|for) [^.?!:\n]{1,60}?)?"
-    r"(?:\s+(is|are|equals)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))"
+    r"(?:\s+(is|are|equals)\b|\**\s*[:=])\**:?\s*(?=([^\n]{0,500}))"
 )
-_ANSWER_CAPITALS = re.compile(r"NSWER(?<=\bANSWER)S?(?:\s+(IS|ARE)\b|\**\s*[:=])\**:?\s*(?=([^\n]*))")
+_ANSWER_CAPITALS = re.compile(r"NSWER(?<=\bANSWER)S?(?:\s+(IS|ARE)\b|\**\s*[:=])\**:?\s*(?=([^\n]{0,500}))")
 _DENIED = tuple(
     f"{words} "
     for words in (
@@ -104,7 +108,7 @@ _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
 
 
 _HASHES_LINE = re.compile(r"####[^\n]*")
-_BOXED_ANSWER = re.compile(r"\\f?box(?:ed)?\s*\{[^\n]*\}")
+_BOXED_ANSWER = re.compile(r"\\f?box(?:ed)?\s*\{[^\n]{0,500}\}")
 _ANSWER_LINE = re.compile(
     r"(?:\b(?:so|thus|therefore|hence|the|final|correct)\b[, ]*)*\banswers?(?:\s+(?:is|are|equals)\b|\**\s*[:=])\**:?\s*[^\n]*",
     re.IGNORECASE,
@@ -148,7 +152,7 @@ def without_declared_answers(text: str) -> str:
 def _braced(text: str, start: int) -> str:
     """Return what stands between an opening brace, which ends at ``start``, and its closing brace; nothing if it has none."""
     depth = 1
-    for match in _BRACE.finditer(text, start):
+    for match in _BRACE.finditer(text, start, start + _LONGEST_BOX):
         depth += {"{": 1, "}": -1}.get(match[0], 0)
         if depth == 0:
             return text[start : match.start()]
@@ -176,7 +180,9 @@ def extract(
         when it is unclear, contradicts itself, or was cut.
     """
     text = answer_part(response)
-    declared = list(declared_answers(text))
+    declared = list(islice(declared_answers(text), _MOST_ANSWERS + 1))
+    if len(declared) > _MOST_ANSWERS:
+        return Extraction(None, None, "", reason=f"the response declares more than {_MOST_ANSWERS} answers")
     found = _agree(declared, read, same)
     if found.outcome is Outcome.WRONG and fall_back is not None:
         last = fall_back(text)

@@ -95,7 +95,7 @@ def test_a_run_its_continuation_and_its_refusal(
 
 
 def test_a_model_that_gets_nothing_right_ends_with_advice(
-    adastar: Command, configuration: Path, tmp_path: Path
+    adastar: Command, configuration: Path, database: Engine, tmp_path: Path
 ) -> None:
     data = tmp_path / "impossible.jsonl"
     data.write_text("".join(f'{{"question": "{n}+{n}", "answer": "123456789{n}"}}\n' for n in range(10, 40)))
@@ -107,6 +107,8 @@ def test_a_model_that_gets_nothing_right_ends_with_advice(
     assert "observations accepted in iteration 1" in result.stderr
     assert "0 of" in result.stderr
     assert "Traceback" not in result.stderr
+    with database.connect() as connection:
+        assert connection.scalars(text("SELECT status FROM runs")).all() == ["failed"]
 
 
 def test_new_observations_come_first(

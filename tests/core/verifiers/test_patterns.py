@@ -1,5 +1,7 @@
 """Extraction: which answer counts, and that no text whatever raises."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,3 +143,32 @@ def test_versions_are_names_with_a_number(name: str) -> None:
 )
 def test_the_rationale_is_what_is_not_the_answer(response: str, rationale: str) -> None:
     assert without_declared_answers(response).strip() == rationale
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "#### ",
+        "answer: ",
+        "\\boxed{",
+        "The answer is (",
+        "Q:",
+        "\n",
+        " ",
+        "*",
+        "\\text{",
+        "{",
+        "1,",
+        "1 ",
+        "9",
+        "(B) ",
+    ],
+)
+@pytest.mark.parametrize("name", ["number", "choice", "yes_no", "label", "exact"])
+def test_no_repetition_is_slow(name: str, piece: str) -> None:
+    observation = Observation("x", "", REFERENCES[name], SCIENCE if name in ("choice", "label") else ())
+    verifier = open_verifier(name)  # type: ignore[arg-type]
+    for response in (piece * 20_000, f"Answer: {piece * 20_000}", f"Answer: 1{piece * 20_000}1"):
+        start = time.process_time()
+        verifier.verify(observation, response, FinishReason.EOS)
+        assert time.process_time() - start < 1.0
