@@ -11,12 +11,9 @@ import functools
 import io
 import json
 import random
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,19 +21,15 @@ import numpy as np
 import psycopg2.extensions
 from rich.console import Console
 from rich.table import Table as Printed
+from scene import owned_run, prepare_iteration, server
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.dialects.postgresql import insert
 
-from adastar_core.config import RunConfig
-from adastar_core.records import Attempt, FinishReason, Observation, Outcome, Verdict
+from adastar_core.records import Attempt, FinishReason, Outcome, Verdict
 from adastar_core.selection import Visit
 from adastar_core.store import bulk, rollouts, tables, verdicts
-from adastar_core.store.checkpoints import CheckpointRow, write_checkpoint
-from adastar_core.store.database import open_database
-from adastar_core.store.iterations import advance, start_iteration
-from adastar_core.store.lease import Lease, own_run
-from adastar_core.store.local import stop_local_postgres
-from adastar_core.store.runs import drop_run, start_or_continue
+from adastar_core.store.iterations import advance
+from adastar_core.store.lease import Lease
 from adastar_core.store.statistics import read_statistics
 
 VERIFIER = "number/1"
@@ -71,7 +64,7 @@ class AdvanceTiming:
 def main() -> None:
     """Measure, print the tables, and write them as JSON where asked to."""
     options = _options()
-    with _server(options.directory) as engine:
+    with server(options.directory) as engine:
         timings = [*_measure_writes(engine, options.rounds), *_measure_reads(engine, options.rounds)]
         sizes = [n for n in (10**4, 10**5, 10**6, 10**7) if n <= options.largest]
         advances = [_measure_advance(engine, n, min(3000, n), options.rounds * 3) for n in sizes]
@@ -94,27 +87,6 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, help="where to write the figures")
     return parser.parse_args()
-
-
-@contextmanager
-def _server(parent: Path | None) -> Iterator[Engine]:
-    home = Path(tempfile.mkdtemp(prefix="adastar-bench-", dir=parent))
-    home.chmod(0o711)
-    engine = open_database(None, home)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-        stop_local_postgres(home)
-        shutil.rmtree(home)
-
-
-@contextmanager
-def _run(engine: Engine) -> Iterator[Lease]:
-    run, _ = start_or_continue(engine, "bench", RunConfig(), [Observation("a", "q", "a")], "bench")
-    with own_run(engine, run, iterations=1, patience=None) as lease:
-        yield lease
-    drop_run(engine, "bench")
 
 
 def _attempts(count: int) -> list[Attempt]:
@@ -180,7 +152,7 @@ def _measure_writes(engine: Engine, rounds: int) -> Iterator[Timing]:
     for count in (256, 6000):
         attempts, judged = _attempts(count), _judged(count)
         taken: dict[str, list[float]] = {}
-        with _run(engine) as lease:
+        with owned_run(engine) as lease:
             iterations = iter(range(1, 10**6))
             for _ in range(rounds):
                 for name, way in ways.items():
@@ -208,7 +180,7 @@ def _write_verdicts(lease: Lease, iteration: int, judged: Sequence[verdicts.Judg
 
 def _measure_reads(engine: Engine, rounds: int) -> Iterator[Timing]:
     count = 60_000
-    with _run(engine) as lease, engine.connect() as connection:
+    with owned_run(engine) as lease, engine.connect() as connection:
         _write_attempts(lease, 1, _attempts(count), bulk.insert_new)
         _write_verdicts(lease, 1, _judged(count))
         reads: dict[str, Callable[[], object]] = {
@@ -228,8 +200,8 @@ def _measure_advance(engine: Engine, observations: int, m: int, rounds: int) -> 
     """Advance ``rounds`` iterations that visit ``m`` random observations each."""
     choice = np.random.default_rng(0)
     stamped = int(m * STAMPED_SHARE)
-    with _run(engine) as lease:
-        _prepare(lease, 1, observations)
+    with owned_run(engine) as lease:
+        prepare_iteration(lease, 1, observations)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text(f"VACUUM ANALYZE observation_statistics_r{lease.run_id}"))
         with engine.connect() as connection:
@@ -239,7 +211,7 @@ def _measure_advance(engine: Engine, observations: int, m: int, rounds: int) -> 
             positions = choice.choice(observations, m, replace=False).tolist()
             visits = [Visit(position, 2, position % 3, (1,) * (position % 2), True) for position in positions]
             times.append(_timed(functools.partial(_advance, lease, iteration, visits, stamped)))
-            _prepare(lease, iteration + 1, observations)
+            prepare_iteration(lease, iteration + 1, observations)
         return AdvanceTiming(
             observations,
             m,
@@ -248,18 +220,6 @@ def _measure_advance(engine: Engine, observations: int, m: int, rounds: int) -> 
             min(times),
             _in_page_updates(engine, lease.run_id, m * rounds),
             read_ms,
-        )
-
-
-def _prepare(lease: Lease, iteration: int, observations: int) -> None:
-    """Bring an iteration to where it can advance."""
-    with lease.transaction() as connection:
-        write_checkpoint(connection, lease.run_id, CheckpointRow(0, None, "/base", "0", 1, 1))
-        start_iteration(
-            connection, lease.run_id, iteration, checkpoint_iteration=0, beta=1, observations=observations
-        )
-        connection.execute(
-            text("UPDATE iterations SET phase = 'trained', m = 1000000 WHERE phase = 'sampling'")
         )
 
 

@@ -10,8 +10,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -25,11 +24,11 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
 
 from adastar_core import checkpoints
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import HomeError, ModelError
+from adastar_core.quiet import no_progress_bars
 from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingExample, TrainingOutcome
 from adastar_core.trainers.loop import Report, train
@@ -80,7 +79,7 @@ def finetune(
     plan = plan_training(rows, settings, planned_steps, seed, iteration)
     totals = directory.totals()
     if totals is None or not checkpoints.is_complete(output):
-        with _no_progress_bars():
+        with no_progress_bars():
             model = _load(start)
             _check_space(work, model.num_parameters(), restarts=plan.steps > settings.save_every)
             torch_seed = stream_key(seed, "dropout", iteration) % 2**32
@@ -112,18 +111,6 @@ def _inputs(
     decisive = settings.model_dump(mode="json", exclude={"save_every", "start_from"})
     values = [checkpoints.digest_of(start), texts, decisive, planned_steps, seed, iteration]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Keep transformers from drawing its own bars while weights are loaded and saved."""
-    drawn = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if drawn:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _positions(start: Path) -> int:
