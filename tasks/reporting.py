@@ -7,6 +7,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from adastar_core.report.records import RunReport
 from adastar_core.report.text import cells, headings, markdown
+from adastar_core.report.units import flops
 from adastar_core.stages.conclude import report_of, write_report
 from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.workspace import workspace_of
@@ -49,7 +50,7 @@ def iteration_line(report: RunReport, iteration: int) -> str:
     )
     return (
         f"t={row.t}  {row.accepted:,} of {row.beta:,} accepted from {row.m:,} observations, alpha {row.alpha:.3f}, "
-        f"{row.stamped:,} stamped; validation {accuracy}; {row.pflops:.3g} PFLOPs, {row.seconds:.0f} s"
+        f"{row.stamped:,} stamped; validation {accuracy}; {flops(row.pflops)}, {row.seconds:.0f} s"
     )
 
 

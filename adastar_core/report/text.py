@@ -47,7 +47,7 @@ def _cells(row: IterationRow, flops_factor: float) -> tuple[str, ...]:
         percent_number(row.false_positive_share),
         percent_number(row.validation.share if row.validation else None),
         number(row.pflops * flops_factor),
-        duration(row.seconds),
+        f"{row.seconds:.1f} s" if row.seconds < 100 else f"{row.seconds:,.0f} s",
     )
 
 
