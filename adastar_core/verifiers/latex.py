@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from itertools import accumulate
 
+from adastar_core.verifiers.patterns import LONGEST
 from adastar_core.verifiers.plain import plain_characters
 from adastar_core.verifiers.tidy import tidy
 
-_LONGEST = 400
 _DEEPEST = 12
 _SENTENCE_END = re.compile(r"[.;?](?=\s|$)|,?\s(?:because|since|as|where|so|which)\s")
 _MATHS = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
@@ -103,7 +103,7 @@ class Formula:
 
 def read_latex(text: str) -> Formula:
     """Return the formula that X states, without delimiters, markup and what follows it."""
-    body = _body(text.strip().strip("*_ ")[:_LONGEST])
+    body = _body(text.strip().strip("*_ ")[:LONGEST])
     while match := _BOXED.fullmatch(body.strip()):
         body = match[1]
     body = (

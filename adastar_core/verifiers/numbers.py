@@ -5,13 +5,12 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from adastar_core.verifiers.patterns import Answer, Unclear
+from adastar_core.verifiers.patterns import LONGEST, Answer, Unclear
 from adastar_core.verifiers.plain import plain
 
 Exact = int | Fraction
 """An exact value; whole numbers stay ``int``, which compares with ``Fraction`` and is ten times as fast."""
 
-_LONGEST = 400
 _LARGEST_EXPONENT = 400
 
 
@@ -150,7 +149,7 @@ def read_number(written: str) -> Answer[Number] | Unclear | None:
         whole, decimals = simple[1].replace(",", ""), (simple[2] or "").rstrip("0")
         value: Exact = Fraction(int(whole + decimals), 10 ** len(decimals)) if decimals else int(whole)
         return Answer(Number((value,)), decimal_text(value))
-    left, equals, segment = _segment(plain(written[:_LONGEST])).rpartition("=")
+    left, equals, segment = _segment(plain(written[:LONGEST])).rpartition("=")
     start = _FILLER.match(segment)
     match = _NUMBER.match(segment, start.end() if start else 0)
     if match is None or not match[0][-1:].strip("-+$€£¥₹ "):

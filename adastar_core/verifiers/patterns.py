@@ -18,6 +18,9 @@ SENTENCE = "The answer is X"
 COLON = "Answer: X"
 BOXED = r"\boxed{X}"
 
+LONGEST = 500
+"""Characters of an X that are read. A longer one is an answer only if its first sentence ends within them."""
+
 _MOST_ANSWERS = 64
 _LONGEST_BOX = 2000
 
@@ -102,6 +105,7 @@ _DENIED = tuple(
         *("if the", "whether the", "suppose the", "assume the", "assuming the", "if my", "if"),
     )
 )
+_ENDED = re.compile(r"[.;:!?](?=\s)|,?\s(?:because|since|as|so)\s")
 _QUESTIONED = re.compile(r"[^.!\n]{0,80}\?")
 _BRACE = re.compile(r"\\.|[{}]")
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
@@ -198,6 +202,8 @@ def _agree(declared: list[Declared], read: Reader[T], same: Same[T]) -> Extracti
         answer = read(one.text)
         if answer is None:
             continue
+        if len(one.text) >= LONGEST and not _ENDED.search(one.text[:LONGEST]):
+            answer = Unclear(f"the declared answer is longer than {LONGEST} characters")
         if "?" in one.text and _QUESTIONED.match(one.text):
             answer = Unclear("the declared answer is a question")
         if isinstance(answer, Unclear):

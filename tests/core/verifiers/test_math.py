@@ -195,6 +195,11 @@ def test_one_hanging_answer_costs_one_deadline_and_one_worker() -> None:
         verifier.close()
 
 
+def test_what_stands_beyond_the_longest_formula_is_not_overlooked(formulas: MathVerifier) -> None:
+    assert judged(formulas, "x+1", f"1+x{' ' * 600}+5").outcome is not R
+    assert judged(formulas, "x+1", f"1+x{' ' * 300}+5").outcome is W
+
+
 def test_threads_share_the_pool(formulas: MathVerifier) -> None:
     with ThreadPoolExecutor(4) as threads:
         verdicts = threads.map(lambda n: judged(formulas, f"x+{n}", f"{n}+x").outcome, range(12))

@@ -172,3 +172,15 @@ def test_no_repetition_is_slow(name: str, piece: str) -> None:
         start = time.process_time()
         verifier.verify(observation, response, FinishReason.EOS)
         assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize("name", ["number", "choice", "yes_no", "label", "exact"])
+def test_what_stands_beyond_the_longest_answer_is_not_overlooked(name: str) -> None:
+    observation = Observation("x", "", REFERENCES[name], SCIENCE if name in ("choice", "label") else ())
+    verifier = open_verifier(name)  # type: ignore[arg-type]
+    for before in ("#### ", "The answer is ", "\\boxed{"):
+        hidden = f"{before}{REFERENCES[name]}{' ' * 3000} or something else }}"
+        assert verifier.verify(observation, hidden, FinishReason.EOS).outcome is not Outcome.RIGHT
+        explained = f"The answer is {REFERENCES[name]}. {'This is so. ' * 300}"
+        if name != "exact":
+            assert verifier.verify(observation, explained, FinishReason.EOS).outcome is Outcome.RIGHT
