@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers.options import options_of
 from adastar_core.verifiers.patterns import Answer, Unclear, extract
-from adastar_core.verifiers.tidy import DENIAL, first_sentence, tidy, without_filler
+from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class LabelVerifier:
 def read_name(text: str) -> Answer[str] | Unclear | None:
     """Read X as the name of a class."""
     name = without_filler(first_sentence(tidy(text))).strip("()[]\"' ")
+    if name and is_question(text):
+        return Unclear("the declared answer is a question")
     return Answer(name, name) if name else None
 
 

@@ -17,6 +17,7 @@ from adastar_core.verifiers.latex import (
 from adastar_core.verifiers.math_pool import MathPool
 from adastar_core.verifiers.numbers import Number, read_number
 from adastar_core.verifiers.patterns import Answer, Unclear, extract
+from adastar_core.verifiers.tidy import is_question
 
 _PROSE_WORDS = 4
 
@@ -88,6 +89,8 @@ def read_formula(text: str) -> Answer[Formula] | Unclear | None:
     written = read_latex(text)
     if not written.latex or (words_only(written.latex) and len(written.latex.split()) > _PROSE_WORDS):
         return None
+    if is_question(text):
+        return Unclear("the declared answer is a question")
     return Answer(written, str(written))
 
 

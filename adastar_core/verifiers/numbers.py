@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from adastar_core.verifiers.patterns import LONGEST, Answer, Unclear
 from adastar_core.verifiers.plain import plain
+from adastar_core.verifiers.tidy import is_question
 
 Exact = int | Fraction
 """An exact value; whole numbers stay ``int``, which compares with ``Fraction`` and is ten times as fast."""
@@ -152,6 +153,8 @@ def read_number(written: str) -> Answer[Number] | Unclear | None:
     left, equals, segment = _segment(plain(written[:LONGEST])).rpartition("=")
     start = _FILLER.match(segment)
     match = _NUMBER.match(segment, start.end() if start else 0)
+    if match is not None and is_question(written):
+        return Unclear("the declared answer is a question")
     if match is None or not match[0][-1:].strip("-+$€£¥₹ "):
         denied = any(c.isdigit() for c in segment) and _DENIAL.search(left + equals + segment)
         return Unclear("the declared answer is a comparison or a denial") if denied else None

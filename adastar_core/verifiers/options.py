@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from adastar_core.records import Choice
 from adastar_core.verifiers.patterns import Answer, Unclear
-from adastar_core.verifiers.tidy import DENIAL, first_sentence, tidy, without_filler
+from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
 _LABEL = re.compile(r"\s*[*$]{0,2}([(\[]?)([A-Za-z0-9])[)\]]?[.]?[*$]{0,2}[.]?\s*")
 _ARTICLE = re.compile(r"(?:an?|the|that|to|in|by|at|on)\s+")
@@ -44,10 +44,15 @@ class Options:
         whole = tidy(text)
         sentence = first_sentence(whole)
         core = without_filler(sentence)
-        for candidate in dict.fromkeys((whole, sentence, core)):
-            if reading := self._spelt(candidate):
-                return reading
-        return self._marked(sentence) or self._led(without_filler(whole))
+        if reading := self._spelt(whole):
+            return reading
+        reading = (
+            self._spelt(sentence)
+            or self._spelt(core)
+            or self._marked(sentence)
+            or self._led(without_filler(whole))
+        )
+        return Unclear("the declared answer is a question") if reading and is_question(text) else reading
 
     def _spelt(self, text: str) -> Reading:
         """Read ``B``, ``(B)``, ``the wind``, ``(B) the wind``, ``B. the wind`` and ``the wind (B)``."""

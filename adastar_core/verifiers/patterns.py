@@ -106,7 +106,6 @@ _DENIED = tuple(
     )
 )
 _ENDED = re.compile(r"[.;:!?](?=\s)|,?\s(?:because|since|as|so)\s")
-_QUESTIONED = re.compile(r"[^.!\n]{0,80}\?")
 _BRACE = re.compile(r"\\.|[{}]")
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
 
@@ -204,8 +203,6 @@ def _agree(declared: list[Declared], read: Reader[T], same: Same[T]) -> Extracti
             continue
         if len(one.text) >= LONGEST and not _ENDED.search(one.text[:LONGEST]):
             answer = Unclear(f"the declared answer is longer than {LONGEST} characters")
-        if "?" in one.text and _QUESTIONED.match(one.text):
-            answer = Unclear("the declared answer is a question")
         if isinstance(answer, Unclear):
             return Extraction(None, one.text.strip()[:200], one.pattern, reason=answer.reason)
         if first is None:

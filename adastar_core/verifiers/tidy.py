@@ -15,6 +15,7 @@ _FILLER = re.compile(
     r"|option|choice|letter|label|statement|is)\b[\s:,*]*)+(?=\S)",
     re.IGNORECASE,
 )
+_QUESTION = re.compile(r"[^.!\n]{0,80}\?")
 DENIAL = re.compile(
     r"\b(?:not|either|neither|nor|or|both|except|cannot|unless|between|wrong|incorrect|false)\b|n't\b",
     re.IGNORECASE,
@@ -38,6 +39,11 @@ def first_sentence(tidied: str) -> str:
     """Return what is said before a reason or a next sentence follows."""
     end = _SENTENCE_END.search(tidied, 1)
     return tidied[: end.start()].rstrip(_EDGES) if end else tidied
+
+
+def is_question(text: str) -> bool:
+    """Return whether the first sentence of X is asked and not said, as in ``72? No.``, which answers nothing."""
+    return "?" in text and _QUESTION.match(text) is not None
 
 
 def without_filler(sentence: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers.patterns import Answer, Declared, Unclear, extract
-from adastar_core.verifiers.tidy import DENIAL, first_sentence, tidy, without_filler
+from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
 LAST_WORD = "last yes or no"
 _SIMPLE = re.compile(r"\s*\(?(yes|no)\)?\.?\s*", re.IGNORECASE)
@@ -53,6 +53,8 @@ def read_yes_no(text: str) -> Answer[str] | Unclear | None:
         sentence = without_filler(first_sentence(tidy(text)))
         words = {word.lower() for word in _WORDS.findall(sentence)}
         match = _LEADING.match(sentence)
+        if words and is_question(text):
+            return Unclear("the declared answer is a question")
         if len(words) == 2 or (words and match is None and DENIAL.search(sentence)):
             return Unclear("the declared answer is an alternative or a denial")
     return Answer(match[1].lower(), match[1].lower()) if match else None
