@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from adastar_core.records import Choice, FinishReason, Observation, Outcome, Verdict
-from adastar_core.verifiers.options import options_of
+from adastar_core.verifiers.options import read_option
 from adastar_core.verifiers.patterns import Declared, extract
 
 LAST_LETTER = "last letter"
@@ -29,21 +30,20 @@ class ChoiceVerifier:
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""
-        options = options_of(observation.choices or _DEFAULT)
-        found = extract(
-            response, finish_reason, options.read, str.__eq__, last_letter if self.fall_back else None
-        )
+        choices = observation.choices or _DEFAULT
+        read = partial(read_option, choices)
+        found = extract(response, finish_reason, read, str.__eq__, last_letter if self.fall_back else None)
         if found.answer is None:
             return found.unsettled(self.version)
-        outcome, reason = _compare(found.answer.value, observation.answer, options.labels)
+        outcome, reason = _compare(found.answer.value, observation.answer, choices)
         return Verdict(outcome, found.text, found.found_by, reason, self.version)
 
 
-def _compare(label: str, reference: str, labels: dict[str, str]) -> tuple[Outcome, str]:
-    if reference not in labels:
-        return Outcome.UNDECIDED, f"the reference {reference!r} is none of the options"
-    if label == labels[reference]:
+def _compare(label: str, reference: str, choices: tuple[Choice, ...]) -> tuple[Outcome, str]:
+    if label == reference:
         return Outcome.RIGHT, "is the reference option"
+    if all(choice.label != reference for choice in choices):
+        return Outcome.UNDECIDED, f"the reference {reference!r} is none of the options"
     return Outcome.WRONG, f"differs from the reference {reference}"
 
 

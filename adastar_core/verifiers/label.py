@@ -1,9 +1,10 @@
 """The verifier of class labels: ANLI, or any closed set of names."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
-from adastar_core.verifiers.options import options_of
+from adastar_core.verifiers.options import read_option
 from adastar_core.verifiers.patterns import Answer, Unclear, extract
 from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
@@ -23,7 +24,7 @@ class LabelVerifier:
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""
-        read = options_of(observation.choices).read if observation.choices else read_name
+        read = partial(read_option, observation.choices) if observation.choices else read_name
         found = extract(response, finish_reason, read, _same)
         if found.answer is None:
             return found.unsettled(self.version)
@@ -46,7 +47,7 @@ def _same(one: str, other: str) -> bool:
 def _compare(value: str, observation: Observation) -> tuple[Outcome, str]:
     reference = observation.answer
     if observation.choices:
-        known = options_of(observation.choices).read(reference)
+        known = read_option(observation.choices, reference)
         if not isinstance(known, Answer):
             return Outcome.UNDECIDED, f"the reference {reference!r} is none of the classes"
         reference = known.value

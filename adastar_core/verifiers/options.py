@@ -23,24 +23,34 @@ _LED = re.compile(r"(\w{1,20})(?:[,:;]\s|(\s?[,/&]\s?\w{1,20}\b|\s(?:and|or)\s))
 Reading = Answer[str] | Unclear | None
 
 
+_MOST_KNOWN = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The options of one question, ready for look-up; build them with :func:`options_of`.
 
     Attributes:
         labels: Each label, by itself and, where that is not another label, in the other case.
-        spellings: The usual spellings that are one option's and no other's, to be found without further reading.
         texts: Labels by their text: as written, without regard to case, and without a leading article.
+        known: What was read before; models repeat themselves.
     """
 
     labels: dict[str, str]
-    spellings: dict[str, str]
     texts: tuple[dict[str, frozenset[str]], ...]
+    known: dict[str, Reading]
 
     def read(self, text: str) -> Reading:
         """Return the option that X names; ``None`` when it names none, unclear when it names several."""
-        if label := self.spellings.get(text.strip(" *.\n")):
-            return Answer(label, label)
+        spelling = text.strip(" *\n")
+        if spelling not in self.known:
+            reading = self._read(spelling)
+            if len(self.known) == _MOST_KNOWN:
+                return reading
+            self.known[spelling] = reading
+        return self.known[spelling]
+
+    def _read(self, text: str) -> Reading:
         whole = tidy(text)
         sentence = first_sentence(whole)
         core = without_filler(sentence)
@@ -124,15 +134,14 @@ def options_of(choices: tuple[Choice, ...]) -> Options:
         small = text.casefold()
         for table, key in ((as_written, text), (folded, small), (bare, _ARTICLE.sub("", small, count=1))):
             table[key] = table.get(key, frozenset()) | {choice.label}
-    options = Options(labels, {}, (as_written, folded, bare))
-    usual = {f"({label})" for label in labels} | set(labels)
-    usual |= {form for choice in choices for form in _usual_spellings(choice)}
-    for spelling in usual:
-        if isinstance(reading := options.read(spelling), Answer):
-            options.spellings[spelling.strip(" *.\n")] = reading.value
-    return options
+    return Options(labels, (as_written, folded, bare), {})
 
 
-def _usual_spellings(choice: Choice) -> tuple[str, ...]:
-    label, text = choice.label, choice.text.rstrip(".")
-    return text, f"({label}) {text}", f"{label}. {text}", f"{text} ({label})"
+def read_option(choices: tuple[Choice, ...], text: str) -> Reading:
+    """Return the option that X names; a label in brackets is found without looking at the texts."""
+    inside = text.strip(" *.\n")
+    if inside[:1] == "(" and inside[-1:] == ")":
+        label = inside[1:-1]
+        if any(choice.label == label for choice in choices):
+            return Answer(label, label)
+    return options_of(choices).read(text)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adastar_core.records import Choice
-from adastar_core.verifiers.options import options_of
+from adastar_core.verifiers.options import options_of, read_option
 from adastar_core.verifiers.patterns import Answer
 
 texts = st.one_of(
@@ -50,15 +50,19 @@ def test_the_look_up_agrees_with_reading(
     written = decoration.format(
         data.draw(st.sampled_from([*spelt, *alphabet, *forms, *(f"({label})" for label in alphabet)]))
     )
-    slow = replace(options, spellings={})
-    assert options.read(written) == slow.read(written)
+    fresh = replace(options, known={})
+    assert options.read(written) == read_option(choices(alphabet, spelt), written) == fresh.read(written)
 
 
 @given(labels, st.lists(texts, min_size=2, max_size=4))
 def test_a_bracketed_label_is_always_its_option(alphabet: str, spelt: list[str]) -> None:
     options = options_of(choices(alphabet, spelt))
     for label, _ in zip(alphabet, spelt, strict=False):
-        assert options.read(f"({label})") == options.read(f"({label}).") == Answer(label, label)
+        assert (
+            options.read(f"({label})")
+            == read_option(choices(alphabet, spelt), f"({label}).")
+            == Answer(label, label)
+        )
 
 
 @given(labels, st.lists(texts, min_size=2, max_size=4))
