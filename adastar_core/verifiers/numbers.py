@@ -29,6 +29,8 @@ class Number(NamedTuple):
 
     def equals(self, other: "Number") -> bool:
         """Return whether both certainly stand for one value."""
+        if len(self.certain) == len(other.certain) == 1:
+            return self.certain == other.certain
         return any(value in other.certain for value in self.certain)
 
     def may_equal(self, other: "Number") -> bool:
@@ -208,6 +210,8 @@ def _value(match: re.Match[str]) -> Exact | None:
 
 def decimal_text(value: Exact) -> str:
     """Return a number's canonical text: ``"1080"``, ``"0.5"``, and ``"1/3"`` where no decimal is exact."""
+    if isinstance(value, int):
+        return str(value)
     below, places = value.denominator, 0
     while below % 10 == 0 or below % 5 == 0 or below % 2 == 0:
         below //= 10 if below % 10 == 0 else 5 if below % 5 == 0 else 2

@@ -126,23 +126,25 @@ def answer_part(response: str) -> str:
     return response[: end.start()] if end else response
 
 
-def declared_answers(text: str) -> Iterator[Declared]:
-    """Yield every X of every declared answer pattern, pattern by pattern."""
+def declared_answers(text: str) -> list[Declared]:
+    """Return every X of every declared answer pattern, pattern by pattern; of very many, a few more than enough."""
+    declared: list[Declared] = []
     if "####" in text:
-        for match in _HASHES.finditer(text):
-            yield Declared(match[1], HASHES)
+        declared += [Declared(match[1], HASHES) for match in _first(_HASHES, text)]
     if "box" in text:
-        for match in _BOXED.finditer(text):
-            yield Declared(_braced(text, match.end()), BOXED)
-    yield from _spoken(text)
-
-
-def _spoken(text: str) -> Iterator[Declared]:
+        declared += [Declared(_braced(text, match.end()), BOXED) for match in _first(_BOXED, text)]
     for literal, pattern in (("nswer", _ANSWER), ("NSWER", _ANSWER_CAPITALS)):
-        for match in pattern.finditer(text) if literal in text else ():
-            start = match.start() - 1
-            if not text[max(0, start - 16) : start].lower().endswith(_DENIED):
-                yield Declared(match[2], SENTENCE if match[1] else COLON)
+        if literal in text:
+            declared += [
+                Declared(match[2], SENTENCE if match[1] else COLON)
+                for match in _first(pattern, text)
+                if not text[max(0, match.start() - 17) : match.start() - 1].lower().endswith(_DENIED)
+            ]
+    return declared
+
+
+def _first(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    return islice(pattern.finditer(text), _MOST_ANSWERS + 1)
 
 
 def without_declared_answers(text: str) -> str:
@@ -183,7 +185,7 @@ def extract(
         when it is unclear, contradicts itself, or was cut.
     """
     text = answer_part(response)
-    declared = list(islice(declared_answers(text), _MOST_ANSWERS + 1))
+    declared = declared_answers(text)
     if len(declared) > _MOST_ANSWERS:
         return Extraction(None, None, "", reason=f"the response declares more than {_MOST_ANSWERS} answers")
     found = _agree(declared, read, same)
