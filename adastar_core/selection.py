@@ -151,7 +151,7 @@ def next_attempts(
     if not needed or len(needed) >= batch_size:
         return needed
     ahead: list[Planned] = []
-    for planned in _walk(again, results, rules, beta, gain=_success_rate(results, rules)):
+    for planned in _walk(again, results, rules, beta, gain=_success_rate(results)):
         if len(ahead) >= batch_size:
             break
         ahead.append(planned)
@@ -171,11 +171,10 @@ def _walk(order: Iterable[int], results: Results, rules: Rules, beta: int, gain:
             yield Planned(position, attempt, rules.hinted(attempt))
 
 
-def _success_rate(results: Results, rules: Rules) -> float:
-    """Return successes per settled opportunity so far; 1 before anything is settled."""
-    settled = [judged for judged in results.values() if not rules.missing(judged)]
-    chances = sum(1 if rules.until_correct else len(judged) for judged in settled)
-    return sum(one.right for judged in settled for one in judged) / chances if chances else 1.0
+def _success_rate(results: Results) -> float:
+    """Return right attempts per judged attempt so far; 1 before anything is judged."""
+    judged = [one.right for attempts in results.values() for one in attempts]
+    return sum(judged) / len(judged) if judged else 1.0
 
 
 def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Selection:

@@ -38,6 +38,15 @@ def insert_new(
     return inserted
 
 
+def join_by_hash(connection: Connection) -> None:
+    """Keep the planner, for the rest of the transaction, from joining row by row.
+
+    A partition that was just filled has no statistics yet, so it is taken for empty and every row of one side
+    looks through all rows of the other.
+    """
+    connection.execute(text("SELECT set_config('enable_nestloop', 'off', true)"))
+
+
 def storable(response: str) -> str:
     """Return a model's text with U+FFFD for what Postgres cannot hold: NUL and lone surrogates."""
     return _UNSTORABLE.sub("\ufffd", response)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from adastar_core.errors import StageError
 from adastar_core.selection import Selection, Visit
+from adastar_core.store.bulk import join_by_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def close_sampling(
         "positions": _array([visit.position for visit in selected.visits]),
         "attempts": _array([visit.attempts for visit in selected.visits]),
     }
+    join_by_hash(connection)
     return bool(connection.execute(_CLOSE, values).rowcount)
 
 

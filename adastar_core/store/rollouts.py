@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, text
 from adastar_core.compute import StageTokens
 from adastar_core.records import Attempt, FinishReason
 from adastar_core.store import tables
-from adastar_core.store.bulk import insert_new, storable
+from adastar_core.store.bulk import insert_new, join_by_hash, storable
 
 COLUMNS = (
     "run_id",
@@ -120,6 +120,7 @@ def read_unjudged(connection: Connection, run_id: int, iteration: int, verifier:
         "AND v.verifier = :verifier) ORDER BY position, attempt"
     )
     key = {"run_id": run_id, "iteration": iteration, "verifier": verifier}
+    join_by_hash(connection)
     return [_attempt(row) for row in connection.execute(query, key)]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from adastar_core.store import tables
-from adastar_core.store.bulk import insert_new
+from adastar_core.store.bulk import insert_new, join_by_hash
 
 _COLUMNS = ("run_id", "iteration", "place", "position", "attempt", "text_sha256")
 
@@ -43,6 +43,7 @@ def write_training_examples(
 
 def read_training_examples(connection: Connection, run_id: int, iteration: int) -> list[ExampleRow]:
     """Return D+ of an iteration in its order."""
+    join_by_hash(connection)
     rows = connection.execute(_EXAMPLES, {"run_id": run_id, "iteration": iteration})
     return [ExampleRow(*row) for row in rows]
 

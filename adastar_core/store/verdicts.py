@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from adastar_core.records import Outcome, Verdict
 from adastar_core.store import tables
-from adastar_core.store.bulk import insert_new, storable
+from adastar_core.store.bulk import insert_new, join_by_hash, storable
 
 _COLUMNS = (
     "run_id",
@@ -75,6 +75,7 @@ def write_verdicts(
 
 def read_judged(connection: Connection, run_id: int, iteration: int, verifier: str) -> list[JudgedRow]:
     """Return an iteration's attempts that this verifier has judged, by position and attempt."""
+    join_by_hash(connection)
     rows = connection.execute(_JUDGED, {"run_id": run_id, "iteration": iteration, "verifier": verifier})
     return [
         JudgedRow(position, attempt, hinted, _OUTCOMES[outcome])
@@ -84,6 +85,7 @@ def read_judged(connection: Connection, run_id: int, iteration: int, verifier: s
 
 def read_verdicts(connection: Connection, run_id: int, iteration: int, verifier: str) -> list[JudgedAttempt]:
     """Return an iteration's verdicts of this verifier, by position and attempt."""
+    join_by_hash(connection)
     rows = connection.execute(_VERDICTS, {"run_id": run_id, "iteration": iteration, "verifier": verifier})
     return [
         JudgedAttempt(
