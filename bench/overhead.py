@@ -2,8 +2,7 @@
 
 Runs the main job as a user does, in a process of its own with its own data directory and Prefect files. An iteration
 lasts from its start to the start of the next one, by the database's clock, so that everything between is in it: tasks,
-cache, transactions, the sampler, artifacts. What a stage does besides its own work, such as loading a model for
-training, counts as overhead too.
+cache, transactions, verification, the sampler, artifacts.
 
 Run it:  python bench/overhead.py --json overhead.json
 """

@@ -1,5 +1,6 @@
 """Fine-tune on the iteration's accepted rationales and publish the checkpoint."""
 
+import time
 from pathlib import Path
 
 from adastar_core import checkpoints
@@ -66,7 +67,9 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
     tokens = StageTokens(train_tokens=outcome.train_tokens, padded_train_tokens=outcome.padded_train_tokens)
     with workspace.lease.transaction() as connection:
         write_checkpoint(connection, workspace.run_id, row)
-        record_cost(connection, workspace, iteration, "finetune", tokens, outcome.seconds)
+        # Loading and saving count; after a kill, the steps of the earlier processes do too.
+        seconds = max(outcome.seconds, time.monotonic() - started)
+        record_cost(connection, workspace, iteration, "finetune", tokens, seconds)
     return workspace.checkpoint(iteration)
 
 
