@@ -41,6 +41,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
     checkpoints.verify(Path(start.path), start.sha256)
     workspace.release_generator()
     examples = read_examples(workspace, iteration)
+    started = time.monotonic()
     with workspace.progress.stage(
         f"t={iteration} finetune", workspace.config.steps(iteration), "step"
     ) as bar:
