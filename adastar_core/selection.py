@@ -136,8 +136,9 @@ def next_attempts(
     """Return the attempts to generate next; an empty list when the iteration can be closed.
 
     Every attempt up to the observation where beta would be reached if all open attempts succeeded is
-    needed for certain, so a full batch of those makes no surplus. When fewer are left than a batch holds,
-    the walk goes on to where beta is expected at the success rate so far, which may make some.
+    needed for certain. The walk then goes on to where beta is expected at the rate of success so far, to
+    twice as many attempts or a full batch, whichever is more: a few large waves instead of many small
+    ones, for some surplus at the very end. One attempt at a time (``batch_size`` 1) makes no surplus.
 
     Args:
         order: Positions in the order of visit.
@@ -148,14 +149,10 @@ def next_attempts(
     """
     order, again = itertools.tee(order)
     needed = list(_walk(order, results, rules, beta, gain=1.0))
-    if not needed or len(needed) >= batch_size:
+    if not needed or batch_size == 1:
         return needed
-    ahead: list[Planned] = []
-    for planned in _walk(again, results, rules, beta, gain=_success_rate(results)):
-        if len(ahead) >= batch_size:
-            break
-        ahead.append(planned)
-    return ahead
+    ahead = _walk(again, results, rules, beta, gain=_expected_gain(results, rules))
+    return list(itertools.islice(ahead, max(2 * len(needed), batch_size)))
 
 
 def _walk(order: Iterable[int], results: Results, rules: Rules, beta: int, gain: float) -> Iterator[Planned]:
@@ -171,10 +168,11 @@ def _walk(order: Iterable[int], results: Results, rules: Rules, beta: int, gain:
             yield Planned(position, attempt, rules.hinted(attempt))
 
 
-def _success_rate(results: Results) -> float:
-    """Return right attempts per judged attempt so far; 1 before anything is judged."""
+def _expected_gain(results: Results, rules: Rules) -> float:
+    """Return the successes to expect of an open attempt; one that may be made anew brings them along."""
     judged = [one.right for attempts in results.values() for one in attempts]
-    return sum(judged) / len(judged) if judged else 1.0
+    rate = sum(judged) / len(judged) if judged else 1.0
+    return 1 - (1 - rate) ** rules.attempts if rules.until_correct else rate
 
 
 def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Selection:

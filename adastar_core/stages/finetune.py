@@ -33,6 +33,8 @@ def finetune(workspace: Workspace, iteration: int) -> FinetuneManifest:
 
 
 def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
+    examples = read_examples(workspace, iteration)
+    started = time.monotonic()
     # Imported here: torch is not needed to read a recorded checkpoint.
     from adastar_core.trainers import sft
 
@@ -40,8 +42,6 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
     start = workspace.checkpoint(parent)
     checkpoints.verify(Path(start.path), start.sha256)
     workspace.release_generator()
-    examples = read_examples(workspace, iteration)
-    started = time.monotonic()
     with workspace.progress.stage(
         f"t={iteration} finetune", workspace.config.steps(iteration), "step"
     ) as bar:

@@ -16,9 +16,9 @@ from adastar_core.stages.costs import record_generation
 from adastar_core.stages.manifests import GenerateManifest, SampleManifest, VerifyManifest
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.iterations import close_sampling, start_iteration
-from adastar_core.store.rollouts import read_attempt_keys, read_attempts, read_unjudged, write_attempts
+from adastar_core.store.rollouts import read_attempt_keys, read_responses, read_unjudged, write_attempts
 from adastar_core.store.training import ExampleKey, write_training_examples
-from adastar_core.store.verdicts import JudgedAttempt, read_judged, write_verdicts
+from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
 from adastar_core.streams import rationale_key
 
 
@@ -41,6 +41,7 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
     if entered:
         workspace.forget_sampler()
     planned = plan_wave(workspace, iteration)
+    workspace.plan = (iteration, wave, planned)
     selected = None if planned else _close(workspace, iteration)
     return SampleManifest(
         iteration=iteration,
@@ -56,29 +57,25 @@ def plan_wave(workspace: Workspace, iteration: int) -> list[Planned]:
     """Return the attempts that the stored verdicts leave to be made now."""
     return selection.next_attempts(
         workspace.sampler(iteration).order(iteration),
-        read_results(workspace, iteration),
+        workspace.results.of(iteration),
         workspace.rules,
         workspace.config.beta(iteration),
         workspace.config.generator.batch_size,
     )
 
 
-def read_results(workspace: Workspace, iteration: int) -> dict[int, list[selection.Judged]]:
-    """Return the iteration's verdicts by position, in order of attempt."""
-    results: dict[int, list[selection.Judged]] = {}
-    with workspace.engine.connect() as connection:
-        rows = read_judged(connection, workspace.run_id, iteration, workspace.problem.verifier.version)
-    for row in rows:
-        judged = selection.Judged(row.attempt, row.hinted, row.outcome is Outcome.RIGHT)
-        results.setdefault(row.position, []).append(judged)
-    return results
+def planned_wave(workspace: Workspace, iteration: int, wave: int) -> list[Planned]:
+    """Return the wave as :func:`sample` planned it in this process, or planned anew."""
+    if workspace.plan is not None and workspace.plan[:2] == (iteration, wave):
+        return workspace.plan[2]
+    return plan_wave(workspace, iteration)
 
 
 def read_selection(workspace: Workspace, iteration: int) -> Selection:
     """Return what the iteration selected, replayed from the stored verdicts."""
     return selection.close(
         workspace.sampler(iteration).order(iteration),
-        read_results(workspace, iteration),
+        workspace.results.of(iteration),
         workspace.rules,
         workspace.config.beta(iteration),
     )
@@ -86,7 +83,7 @@ def read_selection(workspace: Workspace, iteration: int) -> Selection:
 
 def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifest:
     """Generate the wave's attempts that are not stored yet, one transaction per batch."""
-    planned = plan_wave(workspace, iteration)
+    planned = planned_wave(workspace, iteration, wave)
     checkpoint = workspace.checkpoint(iteration - 1)
     with workspace.engine.connect() as connection:
         stored = read_attempt_keys(connection, workspace.run_id, iteration)
@@ -132,10 +129,12 @@ def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
     with workspace.engine.connect() as connection:
         attempts = read_unjudged(connection, workspace.run_id, iteration, version)
     verdicts = [_judge(workspace, attempt) for attempt in attempts]
-    with workspace.lease.transaction() as connection:
+    with (
+        workspace.results.extending(iteration, attempts, verdicts),
+        workspace.lease.transaction() as connection,
+    ):
         write_verdicts(connection, workspace.run_id, iteration, verdicts)
-    results = read_results(workspace, iteration)
-    judged = [one for attempts_of_one in results.values() for one in attempts_of_one]
+    judged = [one for attempts_of_one in workspace.results.of(iteration).values() for one in attempts_of_one]
     return VerifyManifest(
         iteration=iteration,
         wave=wave,
@@ -190,11 +189,10 @@ def _close(workspace: Workspace, iteration: int) -> Selection:
 
 def _example_keys(workspace: Workspace, iteration: int, selected: Selection) -> list[ExampleKey]:
     with workspace.engine.connect() as connection:
-        stored = read_attempts(connection, workspace.run_id, iteration)
-    responses = {(one.position, one.attempt): one.response for one in stored}
+        responses = read_responses(connection, workspace.run_id, iteration, selected.accepted)
     return [
-        ExampleKey(position, attempt, text_sha256(workspace, position, responses[position, attempt]))
-        for position, attempt in selected.accepted
+        ExampleKey(position, attempt, text_sha256(workspace, position, response))
+        for (position, attempt), response in zip(selected.accepted, responses, strict=True)
     ]
 
 

@@ -27,8 +27,9 @@ from adastar_core.progress import Progress, Silent
 from adastar_core.records import Observation, Split
 from adastar_core.samplers import Sampler
 from adastar_core.samplers.catalogue import open_sampler
-from adastar_core.selection import Rules
+from adastar_core.selection import Planned, Rules
 from adastar_core.stages.manifests import RunRef
+from adastar_core.stages.results import ResultsSoFar
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint, write_checkpoint
 from adastar_core.store.database import open_database
 from adastar_core.store.lease import Lease, own_run
@@ -59,6 +60,8 @@ class Workspace:
         folder: The run's own directory: checkpoints, work files, report.
         progress: Whoever shows how far the stages are.
         opened: When this process opened it, on the monotonic clock.
+        results: The verdicts of the iteration that is being sampled.
+        plan: Iteration, wave and attempts that were planned last.
     """
 
     ref: RunRef
@@ -74,8 +77,14 @@ class Workspace:
     folder: Path
     progress: Progress = field(default_factory=Silent)
     opened: float = field(default_factory=time.monotonic)
+    results: ResultsSoFar = field(init=False)
+    plan: tuple[int, int, list[Planned]] | None = None
     _generator: tuple[str | None, Generator] | None = None
     _sampler: tuple[int, Sampler] | None = None
+
+    def __post_init__(self) -> None:
+        """Know no verdicts yet."""
+        self.results = ResultsSoFar(self.engine, self.run_id, self.problem.verifier.version)
 
     @property
     def rules(self) -> Rules:

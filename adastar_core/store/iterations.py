@@ -148,13 +148,12 @@ def advance(
         "accepted": _array([len(visit.accepted) for _, visit in ranked]),
     }
     connection.execute(_LOOK_UP)
-    for statement in (_APPEND_EVENTS, _STAMP):
-        changed = connection.execute(statement, values).rowcount
-        if changed != len(visits):
-            raise StageError(
-                f"Iteration {iteration} visited {len(visits)} observations, of which {changed} can be stamped: the "
-                "others have no statistics, occur twice, or were stamped in a later iteration. The state does not fit."
-            )
+    changed = connection.execute(_VISIT, values).rowcount
+    if changed != len(visits):
+        raise StageError(
+            f"Iteration {iteration} visited {len(visits)} observations, of which {changed} can be stamped: the "
+            "others have no statistics, occur twice, or were stamped in a later iteration. The state does not fit."
+        )
     return True
 
 
@@ -232,23 +231,29 @@ _LOOK_UP = text(
     "SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
     "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 )
-_VISITS = (
-    "unnest(CAST(:positions AS int[]), CAST(:ranks AS int[]), CAST(:attempts AS int[]), CAST(:correct AS int[]), "
-    "CAST(:accepted AS int[])) AS visit (position, rank, attempts, correct, accepted)"
-)
-_APPEND_EVENTS = text(
-    "INSERT INTO observation_events (run_id, iteration, rank, position, previous_last_iteration, previous_correct, "
-    "previous_attempts, attempts, correct, accepted, stamped) "
-    "SELECT :run_id, :iteration, visit.rank, visit.position, s.last_iteration, s.correct, s.attempts, "
-    "visit.attempts, visit.correct, visit.accepted, visit.rank < :stamped "
-    f"FROM {_VISITS} JOIN observation_statistics s ON s.run_id = :run_id AND s.position = visit.position"
-)
-_STAMP = text(
-    "UPDATE observation_statistics s SET times_visited = s.times_visited + 1, "
-    "times_trained = s.times_trained + visit.accepted, "
-    "times_stamped = s.times_stamped + CASE WHEN visit.rank < :stamped THEN 1 ELSE 0 END, "
-    "last_iteration = CASE WHEN visit.rank < :stamped THEN :iteration ELSE s.last_iteration END, "
-    "correct = CASE WHEN visit.rank < :stamped THEN visit.correct ELSE s.correct END, "
-    "attempts = CASE WHEN visit.rank < :stamped THEN visit.attempts ELSE s.attempts END "
-    f"FROM {_VISITS} WHERE s.run_id = :run_id AND s.position = visit.position AND s.last_iteration < :iteration"
+_VISIT = text(
+    """
+    WITH visit AS MATERIALIZED (
+        SELECT visit.*, visit.rank < :stamped AS stamped, s.ctid AS place,
+            s.last_iteration AS previous_last_iteration, s.correct AS previous_correct, s.attempts AS previous_attempts
+        FROM unnest(
+            CAST(:positions AS int[]), CAST(:ranks AS int[]), CAST(:attempts AS int[]), CAST(:correct AS int[]),
+            CAST(:accepted AS int[])
+        ) AS visit (position, rank, attempts, correct, accepted)
+        JOIN observation_statistics s ON s.run_id = :run_id AND s.position = visit.position
+    ), events AS (
+        INSERT INTO observation_events (run_id, iteration, rank, position, previous_last_iteration, previous_correct,
+            previous_attempts, attempts, correct, accepted, stamped)
+        SELECT :run_id, :iteration, rank, position, previous_last_iteration, previous_correct,
+            previous_attempts, attempts, correct, accepted, stamped
+        FROM visit
+    )
+    UPDATE observation_statistics s
+    SET times_visited = s.times_visited + 1, times_trained = s.times_trained + visit.accepted,
+        times_stamped = s.times_stamped + CAST(visit.stamped AS int),
+        last_iteration = CASE WHEN visit.stamped THEN :iteration ELSE s.last_iteration END,
+        correct = CASE WHEN visit.stamped THEN visit.correct ELSE s.correct END,
+        attempts = CASE WHEN visit.stamped THEN visit.attempts ELSE s.attempts END
+    FROM visit WHERE s.run_id = :run_id AND s.ctid = visit.place AND s.last_iteration < :iteration
+    """
 )

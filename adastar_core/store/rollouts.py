@@ -29,6 +29,7 @@ COLUMNS = (
     "response",
 )
 _ATTEMPT = ", ".join(Attempt.__slots__)
+_FINISH_REASON, _STREAM = map(Attempt.__slots__.index, ("finish_reason", "stream"))
 _OF = "FROM rollouts r WHERE r.run_id = :run_id AND r.iteration = :iteration"
 _FINISH_REASONS = {reason.value: reason for reason in FinishReason}
 _TWO_TO_63, _TWO_TO_64 = 1 << 63, 1 << 64
@@ -112,6 +113,21 @@ def read_attempts(connection: Connection, run_id: int, iteration: int) -> list[A
     return [_attempt(row) for row in connection.execute(query, {"run_id": run_id, "iteration": iteration})]
 
 
+def read_responses(
+    connection: Connection, run_id: int, iteration: int, keys: Sequence[tuple[int, int]]
+) -> list[str]:
+    """Return the responses of stored attempts, given as (position, attempt), in the order of ``keys``."""
+    join_by_hash(connection)
+    query = text(
+        "SELECT response FROM unnest(CAST(:positions AS int[]), CAST(:attempts AS int[])) WITH ORDINALITY "
+        "AS wanted (position, attempt, place) JOIN rollouts r USING (position, attempt) "
+        "WHERE r.run_id = :run_id AND r.iteration = :iteration ORDER BY place"
+    )
+    positions, attempts = [key[0] for key in keys], [key[1] for key in keys]
+    key = {"run_id": run_id, "iteration": iteration, "positions": positions, "attempts": attempts}
+    return list(connection.scalars(query, key))
+
+
 def read_unjudged(connection: Connection, run_id: int, iteration: int, verifier: str) -> list[Attempt]:
     """Return the stored attempts that have no verdict of this verifier, by position and attempt."""
     query = text(
@@ -152,7 +168,7 @@ def to_unsigned(stored: int) -> int:
 
 
 def _attempt(row: Row[Any]) -> Attempt:
-    values = dict(row._mapping)
-    values["stream"] = to_unsigned(values["stream"])
-    values["finish_reason"] = _FINISH_REASONS[values["finish_reason"]]
-    return Attempt(**values)
+    values = list(row)
+    values[_FINISH_REASON] = _FINISH_REASONS[values[_FINISH_REASON]]
+    values[_STREAM] = to_unsigned(values[_STREAM])
+    return Attempt(*values)

@@ -103,11 +103,34 @@ def test_ring_rebuilt_from_its_state_gives_the_same_order(instance: dict) -> Non
         assert list(rebuilt.order(iteration + 1)) == list(sampler.order(iteration + 1))
 
 
-def test_full_batches_make_no_surplus() -> None:
-    sampler = AdaStarSampler(Statistics.empty(500), streams.tiebreak_ranks(0, 500), 2)
+@pytest.mark.parametrize("difficulty", [0.2, 0.4, 0.8])
+def test_one_attempt_at_a_time_makes_no_surplus(difficulty: float) -> None:
+    sampler = AdaStarSampler(Statistics.empty(2000), streams.tiebreak_ranks(0, 2000), 2)
     rules = Rules(2, until_correct=True, rationalize=False, count_hinted_wins=True)
-    selection, made = run_iteration(sampler, 1, rules, beta=200, batch_size=1, seed=0, difficulty=0.4)
+    selection, made = run_iteration(sampler, 1, rules, 200, batch_size=1, seed=0, difficulty=difficulty)
     assert made == len(selection.counted)
+
+
+@pytest.mark.parametrize("until_correct", [False, True])
+@pytest.mark.parametrize("difficulty", [0.2, 0.5, 0.8])
+def test_looking_ahead_makes_few_waves_and_little_surplus(difficulty: float, until_correct: bool) -> None:
+    rules = Rules(2, until_correct, rationalize=False, count_hinted_wins=True)
+    results: dict[int, list[Judged]] = {}
+    waves = made = 0
+    while planned := next_attempts(range(20_000), results, rules, 1000, 256):
+        for one in planned:
+            right = is_right(0, 1, one.position, one.attempt, difficulty)
+            results.setdefault(one.position, []).append(Judged(one.attempt, one.hinted, right))
+        waves, made = waves + 1, made + len(planned)
+    surplus = made - len(close(range(20_000), results, rules, 1000).counted)
+    assert waves <= 10
+    assert surplus <= 0.05 * made
+
+
+def test_a_model_that_is_never_right_is_not_given_the_whole_pool_at_once() -> None:
+    rules = Rules(1, until_correct=True, rationalize=False, count_hinted_wins=True)
+    results = {position: [Judged(1, False, False)] for position in range(100)}
+    assert len(next_attempts(range(10**6), results, rules, 100, 64)) == 200
 
 
 def test_new_observations_come_first() -> None:

@@ -13,7 +13,7 @@ from adastar_core.records import Attempt, GenerationRequest, Outcome, Split
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned
-from adastar_core.stages.sampling import read_results, request
+from adastar_core.stages.sampling import request
 from adastar_core.stages.workspace import open_workspace
 from adastar_core.store.statistics import read_statistics, rebuild_statistics, statistics_differences
 from adastar_core.streams import generator as stream
@@ -148,4 +148,4 @@ def test_only_right_answers_train_and_every_rollout_names_its_checkpoint(
                 )
             ).all()
         assert outcomes == [Outcome.RIGHT]
-        assert read_results(workspace, 1)
+        assert workspace.results.of(1)

@@ -1,0 +1,59 @@
+"""The verdicts of the iteration that is being sampled, kept in memory so that planning a wave reads no table.
+
+The store is the truth: whoever starts, or fails while writing, reads it again.
+"""
+
+from bisect import insort
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from operator import attrgetter
+
+from sqlalchemy import Engine
+
+from adastar_core.records import Attempt, Outcome
+from adastar_core.selection import Judged, Results
+from adastar_core.store.verdicts import JudgedAttempt, read_judged
+
+
+class ResultsSoFar:
+    """The results of one iteration of one run.
+
+    Args:
+        engine: The store.
+        run_id: The run's key in the store.
+        verifier: Version of the verifier whose verdicts they are.
+    """
+
+    def __init__(self, engine: Engine, run_id: int, verifier: str) -> None:
+        self._engine, self._run_id, self._verifier = engine, run_id, verifier
+        self._known: tuple[int, dict[int, list[Judged]]] | None = None
+
+    def of(self, iteration: int) -> Results:
+        """Return the iteration's verdicts by position, each list in order of attempt."""
+        return self._of(iteration)
+
+    @contextmanager
+    def extending(
+        self, iteration: int, attempts: Sequence[Attempt], verdicts: Sequence[JudgedAttempt]
+    ) -> Iterator[None]:
+        """Take in the verdicts on ``attempts`` once the block has stored them; if it fails, read all again."""
+        results, self._known = self._of(iteration), None
+        yield
+        for attempt, one in zip(attempts, verdicts, strict=True):
+            judged = Judged(attempt.attempt, attempt.hinted, one.verdict.outcome is Outcome.RIGHT)
+            insort(results.setdefault(attempt.position, []), judged, key=attrgetter("attempt"))
+        self._known = (iteration, results)
+
+    def _of(self, iteration: int) -> dict[int, list[Judged]]:
+        if self._known is None or self._known[0] != iteration:
+            self._known = (iteration, self._read(iteration))
+        return self._known[1]
+
+    def _read(self, iteration: int) -> dict[int, list[Judged]]:
+        results: dict[int, list[Judged]] = {}
+        with self._engine.connect() as connection:
+            rows = read_judged(connection, self._run_id, iteration, self._verifier)
+        for row in rows:
+            judged = Judged(row.attempt, row.hinted, row.outcome is Outcome.RIGHT)
+            results.setdefault(row.position, []).append(judged)
+        return results
