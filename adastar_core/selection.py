@@ -136,9 +136,10 @@ def next_attempts(
     """Return the attempts to generate next; an empty list when the iteration can be closed.
 
     Every attempt up to the observation where beta would be reached if all open attempts succeeded is
-    needed for certain. The walk then goes on to where beta is expected at the rate of success so far, to
-    twice as many attempts or a full batch, whichever is more: a few large waves instead of many small
-    ones, for some surplus at the very end. One attempt at a time (``batch_size`` 1) makes no surplus.
+    needed for certain. The walk goes on, to twice as many attempts at most, where beta is expected once
+    retries have had their chance: a few large waves instead of many small ones. When that fills no batch,
+    one batch is filled as if there were no retries, which makes some surplus at the very end. One attempt
+    at a time (``batch_size`` 1) makes none.
 
     Args:
         order: Positions in the order of visit.
@@ -147,12 +148,20 @@ def next_attempts(
         beta: Accepted rationales wanted, beta_t.
         batch_size: Attempts generated at once; it changes how much is planned, never what is selected.
     """
-    order, again = itertools.tee(order)
+    order, again, once_more = itertools.tee(order, 3)
     needed = list(_walk(order, results, rules, beta, gain=1.0))
     if not needed or batch_size == 1:
         return needed
-    ahead = _walk(again, results, rules, beta, gain=_expected_gain(results, rules))
-    return list(itertools.islice(ahead, max(2 * len(needed), batch_size)))
+    rate = _success_rate(results)
+    with_retries = 1 - (1 - rate) ** rules.attempts if rules.until_correct else rate
+    likely = _first(2 * len(needed), _walk(again, results, rules, beta, gain=with_retries))
+    if len(likely) >= batch_size:
+        return likely
+    return _first(batch_size, _walk(once_more, results, rules, beta, gain=rate))
+
+
+def _first(count: int, planned: Iterator[Planned]) -> list[Planned]:
+    return list(itertools.islice(planned, count))
 
 
 def _walk(order: Iterable[int], results: Results, rules: Rules, beta: int, gain: float) -> Iterator[Planned]:
@@ -168,11 +177,10 @@ def _walk(order: Iterable[int], results: Results, rules: Rules, beta: int, gain:
             yield Planned(position, attempt, rules.hinted(attempt))
 
 
-def _expected_gain(results: Results, rules: Rules) -> float:
-    """Return the successes to expect of an open attempt; one that may be made anew brings them along."""
+def _success_rate(results: Results) -> float:
+    """Return right attempts per judged attempt so far; 1 before anything is judged."""
     judged = [one.right for attempts in results.values() for one in attempts]
-    rate = sum(judged) / len(judged) if judged else 1.0
-    return 1 - (1 - rate) ** rules.attempts if rules.until_correct else rate
+    return sum(judged) / len(judged) if judged else 1.0
 
 
 def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Selection:
