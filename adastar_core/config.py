@@ -12,8 +12,16 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
+from adastar_core.filters import FilterSettings
 from adastar_core.problems.catalogue import ProblemSettings
 from adastar_core.settings import Settings, setting
 
@@ -178,11 +186,14 @@ class RunConfig(Settings):
     evaluation: EvaluationSettings = setting(
         EvaluationSettings, 14, "Evaluation", "How checkpoints are evaluated."
     )
+    filter: FilterSettings = setting(
+        FilterSettings, 15, "Rationale filter", "Which right rationales are kept out of training."
+    )
     database_url: SecretStr | None = setting(
-        None, 15, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
+        None, 16, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
     )
     home: Path | None = setting(
-        None, 16, "Data directory", "Where checkpoints, reports and the local database live."
+        None, 17, "Data directory", "Where checkpoints, reports and the local database live."
     )
 
     @field_validator("problem", "method", mode="before")

@@ -125,3 +125,27 @@ class Verdict:
     found_by: str
     reason: str
     verifier: str
+
+
+class RejectionReason(StrEnum):
+    """Why the rationale filter keeps a right rationale out of training."""
+
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    HINT_ECHO = "hint_echo"
+    OVER_LONG = "over_long"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The rationale filter's decision against a right rationale.
+
+    Attributes:
+        reason: The rule that it breaks.
+        detail: One short sentence: how.
+    """
+
+    reason: RejectionReason
+    detail: str

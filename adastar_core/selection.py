@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One attempt with its verdict: 1-based ``attempt``, whether it was hinted, whether it was right."""
+    """One attempt with its verdict: 1-based ``attempt``, whether it was hinted, right, and rejected by the filter."""
 
     attempt: int
     hinted: bool
     right: bool
+    rejected: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it enters D+ once its observation is visited."""
+        return self.right and not self.rejected
 
 
 Results = Mapping[int, list[Judged]]
@@ -152,12 +158,12 @@ def next_attempts(
     needed = list(_walk(order, results, rules, beta, gain=1.0))
     if not needed or batch_size == 1:
         return needed
-    rate = _success_rate(results)
+    rate, kept = _rates(results)
     with_retries = 1 - (1 - rate) ** rules.attempts if rules.until_correct else rate
-    likely = _first(2 * len(needed), _walk(again, results, rules, beta, gain=with_retries))
+    likely = _first(2 * len(needed), _walk(again, results, rules, beta, gain=with_retries * kept))
     if len(likely) >= batch_size:
         return likely
-    return _first(batch_size, _walk(once_more, results, rules, beta, gain=rate))
+    return _first(batch_size, _walk(once_more, results, rules, beta, gain=rate * kept))
 
 
 def _first(count: int, planned: Iterator[Planned]) -> list[Planned]:
@@ -165,22 +171,24 @@ def _first(count: int, planned: Iterator[Planned]) -> list[Planned]:
 
 
 def _walk(order: Iterable[int], results: Results, rules: Rules, beta: int, gain: float) -> Iterator[Planned]:
-    """Yield open attempts in order until beta is reached, counting each open one as ``gain`` successes."""
+    """Yield open attempts in order until beta is reached, counting each open one as ``gain`` accepted."""
     expected = 0.0
     for position in order:
         if expected >= beta:
             return
         judged = results.get(position, [])
         missing = rules.missing(judged)
-        expected += sum(one.right for one in judged) + gain * len(missing)
+        expected += sum(one.accepted for one in judged) + gain * len(missing)
         for attempt in missing:
             yield Planned(position, attempt, rules.hinted(attempt))
 
 
-def _success_rate(results: Results) -> float:
-    """Return right attempts per judged attempt so far; 1 before anything is judged."""
-    judged = [one.right for attempts in results.values() for one in attempts]
-    return sum(judged) / len(judged) if judged else 1.0
+def _rates(results: Results) -> tuple[float, float]:
+    """Return right attempts per judged one and accepted ones per right one so far; 1 before there are any."""
+    judged = [one for attempts in results.values() for one in attempts]
+    right = sum(one.right for one in judged)
+    accepted = sum(one.accepted for one in judged)
+    return right / len(judged) if judged else 1.0, accepted / right if right else 1.0
 
 
 def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Selection:
@@ -214,7 +222,7 @@ def _visit(position: int, judged: list[Judged], rules: Rules) -> Visit:
         position=position,
         attempts=len(judged),
         correct=len(wins),
-        accepted=tuple(one.attempt for one in judged if one.right),
+        accepted=tuple(one.attempt for one in judged if one.accepted),
         first_try=judged[0].right,
     )
 

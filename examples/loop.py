@@ -11,6 +11,7 @@ from pathlib import Path
 
 from adastar_core import configfile
 from adastar_core.config import RunConfig
+from adastar_core.filters import screen
 from adastar_core.generators import Decoding, Generator
 from adastar_core.generators.catalogue import open_generator
 from adastar_core.model_source import resolve_model
@@ -71,8 +72,15 @@ def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
                     verdict = problem.verifier.verify(
                         pool[attempt.position], attempt.response, attempt.finish_reason
                     )
-                    judged = Judged(attempt.attempt, attempt.hinted, verdict.outcome is Outcome.RIGHT)
-                    results.setdefault(attempt.position, []).append(judged)
+                    right, earlier = (
+                        verdict.outcome is Outcome.RIGHT,
+                        results.setdefault(attempt.position, []),
+                    )
+                    kept = [responses[attempt.position, one.attempt] for one in earlier if one.accepted]
+                    rejected = (
+                        right and screen(pool[attempt.position], attempt, kept, config.filter) is not None
+                    )
+                    earlier.append(Judged(attempt.attempt, attempt.hinted, right, rejected))
                     responses[attempt.position, attempt.attempt] = attempt.response
         generator.close()
         selection = close(sampler.order(iteration), results, rules, beta)

@@ -71,7 +71,8 @@ def paper_preset(run: PaperRun) -> str:
     )
     return f"""\
 # {TITLES[run.problem]} with {title}, the AdaSTaR row of the paper's Table {run.table} ({run.accuracy} % at iteration {run.iterations})
-# Hyper-parameters are those of the paper's Table 3; length and top-p, which it leaves out, are the authors' code's.{lora}
+# Hyper-parameters are those of the paper's Table 3; length and top-p, which it leaves out, are the authors' code's.
+# Every right rationale is accepted, as published.{lora}
 iterations: {run.iterations}
 problem:
   type: {run.problem}
@@ -88,6 +89,11 @@ generator:
   temperature: 1.0
   top_p: 0.9
   max_new_tokens: {run.new_tokens}
+filter:
+  truncated: false
+  empty: false
+  hint_echo: false
+  exact_duplicates: false
 trainer:
   start_from: accumulate
   learning_rate: 1.0e-5

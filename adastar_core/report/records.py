@@ -44,6 +44,8 @@ class IterationRow:
         pflops: The iteration's cost without padding, in 10^15 FLOPs; evaluation is not in it.
         padded_pflops: The same with padding, as the paper counts.
         seconds: Wall time.
+        rejected: Right rationales that the rationale filter kept out of D+.
+        undecided: Counted attempts that the verifier could not decide.
     """
 
     t: int
@@ -59,6 +61,8 @@ class IterationRow:
     pflops: float
     padded_pflops: float
     seconds: float
+    rejected: int = 0
+    undecided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,11 @@ class RunReport:
     def total_padded_pflops(self) -> float:
         """Return the cost of all iterations with padding, in 10^15 FLOPs."""
         return sum(row.padded_pflops for row in self.iterations)
+
+    @property
+    def has_rejections(self) -> bool:
+        """Whether the rationale filter kept anything out."""
+        return any(row.rejected for row in self.iterations)
 
     @property
     def selected_validation(self) -> Accuracy | None:

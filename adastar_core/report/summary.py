@@ -38,6 +38,8 @@ def _iteration(row: IterationRow) -> dict[str, object]:
         "beta": row.beta,
         "m": row.m,
         "accepted": row.accepted,
+        "rejected": row.rejected,
+        "undecided": row.undecided,
         "surplus": row.surplus,
         "alpha": row.alpha,
         "stamped": row.stamped,

@@ -22,24 +22,30 @@ _LINE_START = re.compile(r"^(\d*)([-+.)=])")
 
 
 def headings(report: RunReport) -> tuple[str, ...]:
-    """Return the headings of the table per iteration; the run's total decides the unit of compute."""
-    counts = ("t", "β", "m", "accepted", "surplus", "α", "stamped")
+    """Return the headings of the table per iteration; the run's total decides the unit of compute.
+
+    Rationales that the filter rejected have a column where there are any.
+    """
+    rejected = ("rej.",) if report.has_rejections else ()
+    counts = ("t", "β", "m", "accepted", *rejected, "surplus", "α", "stamped")
     return (*counts, "first try %", "false pos. %", "valid. %", flops_unit(report.total_pflops)[1], "time")
 
 
 def cells(report: RunReport) -> list[tuple[str, ...]]:
     """Return the rows of the table per iteration: the base model as t = 0, then the iterations."""
     factor, _ = flops_unit(report.total_pflops)
-    base = ("0", *[NONE] * 8, percent_number(report.base_validation.share), NONE, NONE)
-    return [base, *(_cells(row, factor) for row in report.iterations)]
+    unknown = [NONE] * (len(headings(report)) - 4)
+    base = ("0", *unknown, percent_number(report.base_validation.share), NONE, NONE)
+    return [base, *(_cells(row, factor, report) for row in report.iterations)]
 
 
-def _cells(row: IterationRow, flops_factor: float) -> tuple[str, ...]:
+def _cells(row: IterationRow, flops_factor: float, report: RunReport) -> tuple[str, ...]:
     return (
         str(row.t),
         f"{row.beta:,}",
         f"{row.m:,}",
         f"{row.accepted:,}",
+        *([f"{row.rejected:,}"] if report.has_rejections else []),
         f"{row.surplus:,}",
         f"{row.alpha:.3f}",
         f"{row.stamped:,}",
@@ -55,8 +61,10 @@ def table(report: RunReport) -> Table:
     """Return the table per iteration for a terminal of 80 columns; the selected iteration stands out."""
     title = Text(f"{report.run}: {report.method} on {report.problem}")
     drawn = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    surplus = "sur-\nplus" if report.has_rejections else "surplus"
     for heading in headings(report):
-        drawn.add_column(heading.replace(" ", "\n"), justify="right", vertical="bottom", no_wrap=True)
+        shown = heading.replace(" ", "\n").replace("surplus", surplus)
+        drawn.add_column(shown, justify="right", vertical="bottom", no_wrap=True)
     for t, row in enumerate(cells(report)):
         drawn.add_row(*row, style="bold green" if t == report.best_iteration else None)
     return drawn

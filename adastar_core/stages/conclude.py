@@ -1,6 +1,7 @@
 """What came out of a run: its report from the store, and the report's files in the run's directory."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,7 +42,9 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         iterations=tuple(_iteration_row(row, evaluations) for row in rows),
         by_difficulty=_by_difficulty(evaluations, best),
         trained_frequency=trained,
-        notes=_notes(workspace, rows),
+        notes=_notes(
+            workspace, rows, [one for one in (evaluations.get((best, split)) for split in Split) if one]
+        ),
     )
 
 
@@ -85,6 +88,8 @@ def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationR
         pflops=pflops(row.flops),
         padded_pflops=pflops(row.padded_flops),
         seconds=row.seconds,
+        rejected=sum(row.rejected.values()),
+        undecided=row.undecided,
     )
 
 
@@ -101,7 +106,9 @@ def _natural(tag: str) -> tuple[int, str]:
     return (int(tag), "") if tag.isdigit() else (0, tag)
 
 
-def _notes(workspace: Workspace, rows: list[IterationResult]) -> tuple[str, ...]:
+def _notes(
+    workspace: Workspace, rows: list[IterationResult], selected: list[EvaluationRow]
+) -> tuple[str, ...]:
     notes = []
     exhausted = [str(row.iteration) for row in rows if row.exhausted]
     if exhausted:
@@ -112,4 +119,17 @@ def _notes(workspace: Workspace, rows: list[IterationResult]) -> tuple[str, ...]
     undecided = sum(row.undecided for row in rows)
     if undecided:
         notes.append(f"The verifier could not decide {undecided:,} responses; they were not trained on.")
+    rejected = sum((Counter(row.rejected) for row in rows), Counter())
+    if rejected:
+        rules = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in rejected.most_common())
+        notes.append(
+            f"The rationale filter kept {rejected.total():,} right answers out of training: {rules}. "
+            "verdicts.rejected_because has the reason of each."
+        )
+    notes += [
+        f"The verifier could not decide {one.undecided:,} of {one.total:,} {one.split} answers of the selected "
+        "checkpoint; they count as not right."
+        for one in selected
+        if one.undecided
+    ]
     return tuple(notes)

@@ -1,6 +1,7 @@
 """Greedy accuracy of a checkpoint on a split, one stored row per judged item."""
 
 import time
+from collections.abc import Sequence
 
 from adastar_core.records import Attempt, GenerationRequest, Split
 from adastar_core.stages.costs import record_cost
@@ -15,6 +16,7 @@ from adastar_core.store.evaluations import (
     read_answered_positions,
     write_answers,
 )
+from adastar_core.verifiers.batch import verify_all
 
 
 def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest:
@@ -47,17 +49,20 @@ def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
         for batch in batches(requests, workspace.config.generator.batch_size):
             started = time.monotonic()
             attempts = workspace.generator(checkpoint).generate(batch, workspace.greedy_decoding())
-            answers = [_judge(workspace, split, attempt) for attempt in attempts]
+            answers = _judged(workspace, split, attempts)
             seconds = (time.monotonic() - started) / len(batch)
             with workspace.lease.transaction() as connection:
                 write_answers(connection, workspace.run_id, iteration, split, answers, seconds)
             bar.advance(len(batch), sum(attempt.generated_tokens for attempt in attempts))
 
 
-def _judge(workspace: Workspace, split: Split, attempt: Attempt) -> Answer:
-    observation = workspace.data[split][attempt.position]
-    verdict = workspace.problem.verifier.verify(observation, attempt.response, attempt.finish_reason)
-    return Answer.of(observation, attempt, verdict)
+def _judged(workspace: Workspace, split: Split, attempts: Sequence[Attempt]) -> list[Answer]:
+    responses = [(workspace.data[split][one.position], one.response, one.finish_reason) for one in attempts]
+    verdicts = verify_all(workspace.problem.verifier, responses)
+    return [
+        Answer.of(observation, attempt, verdict)
+        for (observation, _, _), attempt, verdict in zip(responses, attempts, verdicts, strict=True)
+    ]
 
 
 def _total(workspace: Workspace, iteration: int, split: Split) -> EvaluationRow:

@@ -40,7 +40,8 @@ class ResultsSoFar:
         results, self._known = self._of(iteration), None
         yield
         for attempt, one in zip(attempts, verdicts, strict=True):
-            judged = Judged(attempt.attempt, attempt.hinted, one.verdict.outcome is Outcome.RIGHT)
+            right = one.verdict.outcome is Outcome.RIGHT
+            judged = Judged(attempt.attempt, attempt.hinted, right, one.rejection is not None)
             insort(results.setdefault(attempt.position, []), judged, key=attrgetter("attempt"))
         self._known = (iteration, results)
 
@@ -54,6 +55,6 @@ class ResultsSoFar:
         with self._engine.connect() as connection:
             rows = read_judged(connection, self._run_id, iteration, self._verifier)
         for row in rows:
-            judged = Judged(row.attempt, row.hinted, row.outcome is Outcome.RIGHT)
+            judged = Judged(row.attempt, row.hinted, row.outcome is Outcome.RIGHT, row.rejected)
             results.setdefault(row.position, []).append(judged)
         return results

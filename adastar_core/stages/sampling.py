@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from adastar_core import selection
 from adastar_core.errors import NothingAccepted
-from adastar_core.records import Attempt, GenerationRequest, Outcome
+from adastar_core.records import Attempt, GenerationRequest
 from adastar_core.selection import Planned, Selection
 from adastar_core.stages.costs import record_generation
+from adastar_core.stages.judging import judge_stored
 from adastar_core.stages.manifests import GenerateManifest, SampleManifest, VerifyManifest
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.iterations import close_sampling, start_iteration
-from adastar_core.store.rollouts import read_attempt_keys, read_responses, read_unjudged, write_attempts
+from adastar_core.store.rollouts import read_attempt_keys, read_responses, write_attempts
 from adastar_core.store.training import ExampleKey, write_training_examples
 from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
 from adastar_core.streams import rationale_key
@@ -37,6 +38,7 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
             checkpoint_iteration=iteration - 1,
             beta=beta,
             observations=len(workspace.train),
+            verifier=workspace.problem.verifier.version,
         )
     if entered:
         workspace.forget_sampler()
@@ -126,14 +128,15 @@ def prompt_sha256(prompt: str) -> str:
 def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
     """Judge every stored attempt of the iteration that has no verdict of the problem's verifier."""
     version = workspace.problem.verifier.version
-    with workspace.engine.connect() as connection:
-        attempts = read_unjudged(connection, workspace.run_id, iteration, version)
-    verdicts = [_judge(workspace, attempt) for attempt in attempts]
-    with (
-        workspace.results.extending(iteration, attempts, verdicts),
-        workspace.lease.transaction() as connection,
-    ):
-        write_verdicts(connection, workspace.run_id, iteration, verdicts)
+
+    def store(attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt]) -> None:
+        with (
+            workspace.results.extending(iteration, attempts, judged),
+            workspace.lease.transaction() as connection,
+        ):
+            write_verdicts(connection, workspace.run_id, iteration, judged)
+
+    judge_stored(workspace.engine, workspace.judge, workspace.run_id, iteration, workspace.train, store)
     judged = [one for attempts_of_one in workspace.results.of(iteration).values() for one in attempts_of_one]
     return VerifyManifest(
         iteration=iteration,
@@ -142,14 +145,6 @@ def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
         right=sum(one.right for one in judged),
         verifier=version,
     )
-
-
-def _judge(workspace: Workspace, attempt: Attempt) -> JudgedAttempt:
-    observation = workspace.train[attempt.position]
-    verdict = workspace.problem.verifier.verify(observation, attempt.response, attempt.finish_reason)
-    right = verdict.outcome is Outcome.RIGHT
-    correct = workspace.problem.rationale_is_correct(observation, attempt.response) if right else None
-    return JudgedAttempt(attempt.position, attempt.attempt, verdict, correct)
 
 
 def _store_attempts(
@@ -203,6 +198,14 @@ def text_sha256(workspace: Workspace, position: int, response: str) -> str:
 
 
 def _advice(workspace: Workspace, iteration: int, selected: Selection) -> str:
+    judged = [one for attempts in workspace.results.of(iteration).values() for one in attempts]
+    if right := sum(one.right for one in judged):
+        return (
+            f"0 of {selected.m} observations accepted in iteration {iteration} of run {workspace.ref.name!r}: the "
+            f"rationale filter rejected all {right} right answers, so there is nothing to train on. Look at why "
+            f"with `SELECT rejected_by, rejected_because FROM verdicts WHERE run_id = {workspace.run_id} AND rejected_by "
+            "IS NOT NULL LIMIT 20`; then switch that rule off (e.g. filter.empty: false), or try a model that gives reasons."
+        )
     return (
         f"0 of {selected.m} observations accepted in iteration {iteration} of run {workspace.ref.name!r}: the model "
         f"{workspace.config.model!r} answered none of them right, so there is nothing to train on. Look at its "

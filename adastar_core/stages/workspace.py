@@ -28,6 +28,7 @@ from adastar_core.records import Observation, Split
 from adastar_core.samplers import Sampler
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned, Rules
+from adastar_core.stages.judging import Judge
 from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.results import ResultsSoFar
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint, write_checkpoint
@@ -35,6 +36,7 @@ from adastar_core.store.database import open_database
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.runs import finish_run, start_or_continue
 from adastar_core.store.statistics import read_statistics
+from adastar_core.verifiers.batch import close_verifier
 
 _open: dict[str, "Workspace"] = {}
 
@@ -90,6 +92,11 @@ class Workspace:
     def rules(self) -> Rules:
         """Return what a visit does."""
         return Rules.of(self.config)
+
+    @property
+    def judge(self) -> Judge:
+        """Return what decides on attempts."""
+        return Judge(self.problem, self.problem.verifier, self.config.filter, self.rules.until_correct)
 
     @property
     def train(self) -> Sequence[Observation]:
@@ -230,6 +237,7 @@ def open_workspace(
         finally:
             del _open[workspace.ref.uid]
             workspace.release_generator()
+            close_verifier(workspace.problem.verifier)
 
 
 def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stack: ExitStack) -> Workspace:

@@ -26,6 +26,8 @@ class IterationRow:
         false_positives: Accepted rationales with a wrong step.
         rationales_checked: Accepted rationales whose steps could be checked.
         undecided: Counted attempts without a decided verdict.
+        rejected: Right counted attempts that the rationale filter kept out of D+, by rule.
+        verifier: The verifier whose verdicts selected.
         exhausted: Whether the pool ran out before beta.
         alpha: The model's strength in [0, 1].
         stamped: u, the visited observations that were stamped.
@@ -43,6 +45,8 @@ class IterationRow:
     false_positives: int | None
     rationales_checked: int | None
     undecided: int | None
+    rejected: dict[str, int] | None
+    verifier: str | None
     exhausted: bool | None
     alpha: float | None
     stamped: int | None
@@ -57,6 +61,7 @@ def start_iteration(
     checkpoint_iteration: int,
     beta: int,
     observations: int,
+    verifier: str | None = None,
 ) -> int:
     """Open an iteration unless it is open already; return how many observations entered the run with it.
 
@@ -70,9 +75,10 @@ def start_iteration(
         checkpoint_iteration: The checkpoint to generate from.
         beta: Accepted rationales wanted.
         observations: Observations of the dataset as the caller knows it.
+        verifier: The verifier that will judge, unless another version of it closes the sampling.
     """
-    key = {"run_id": run_id, "iteration": iteration}
-    opened = connection.execute(_START, {**key, "checkpoint_iteration": checkpoint_iteration, "beta": beta})
+    values = {"checkpoint_iteration": checkpoint_iteration, "beta": beta, "verifier": verifier}
+    opened = connection.execute(_START, {"run_id": run_id, "iteration": iteration, **values})
     if not opened.rowcount:
         return 0
     return connection.execute(_ENTER, {"run_id": run_id, "observations": observations}).rowcount
@@ -191,8 +197,8 @@ def _array(values: list[int]) -> str:
 
 _READ = f"SELECT {', '.join(IterationRow.__slots__)} FROM iterations WHERE run_id = :run_id"
 _START = text(
-    "INSERT INTO iterations (run_id, iteration, checkpoint_iteration, beta, phase) "
-    "VALUES (:run_id, :iteration, :checkpoint_iteration, :beta, 'sampling') ON CONFLICT DO NOTHING"
+    "INSERT INTO iterations (run_id, iteration, checkpoint_iteration, beta, verifier, phase) "
+    "VALUES (:run_id, :iteration, :checkpoint_iteration, :beta, :verifier, 'sampling') ON CONFLICT DO NOTHING"
 )
 _ENTER = text(
     "INSERT INTO observation_statistics (run_id, position, last_iteration, correct, attempts, times_visited, "
@@ -203,10 +209,13 @@ _ENTER = text(
 _CLOSE = text(
     """
     WITH counted AS (
-        SELECT count(*) AS undecided
+        SELECT v.outcome, v.rejected_by
         FROM unnest(CAST(:positions AS int[]), CAST(:attempts AS int[])) AS visit (position, attempts)
         JOIN verdicts v ON v.position = visit.position AND v.attempt <= visit.attempts
-        WHERE v.run_id = :run_id AND v.iteration = :iteration AND v.verifier = :verifier AND v.outcome = 'undecided'
+        WHERE v.run_id = :run_id AND v.iteration = :iteration AND v.verifier = :verifier
+    ), kept_out AS (
+        SELECT coalesce(jsonb_object_agg(rejected_by, attempts), '{}') AS by_rule
+        FROM (SELECT rejected_by, count(*) AS attempts FROM counted WHERE rejected_by IS NOT NULL GROUP BY rejected_by) AS r
     ), trained AS (
         SELECT count(rationale_correct) AS checked, count(*) FILTER (WHERE NOT rationale_correct) AS false_positives
         FROM training_examples JOIN verdicts v USING (run_id, iteration, position, attempt)
@@ -216,9 +225,10 @@ _CLOSE = text(
     )
     UPDATE iterations
     SET phase = 'sampled', m = :m, accepted = :accepted, first_try_correct = :first_try_correct,
-        exhausted = :exhausted, surplus = made.attempts - :counted, undecided = counted.undecided,
+        exhausted = :exhausted, surplus = made.attempts - :counted, verifier = :verifier,
+        undecided = (SELECT count(*) FROM counted WHERE outcome = 'undecided'), rejected = kept_out.by_rule,
         rationales_checked = trained.checked, false_positives = trained.false_positives
-    FROM counted, trained, made
+    FROM kept_out, trained, made
     WHERE run_id = :run_id AND iteration = :iteration AND phase = 'sampling'
     """
 )

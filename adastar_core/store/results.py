@@ -20,6 +20,7 @@ class IterationResult:
     false_positives: int
     rationales_checked: int
     undecided: int
+    rejected: dict[str, int]
     exhausted: bool
     alpha: float
     stamped: int

@@ -31,9 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from adastar_core.records import FinishReason, Outcome, Split
+from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -176,6 +176,8 @@ iterations = Table(
     _maybe("false_positives", Integer, "Accepted rationales with a right answer and a wrong step"),
     _maybe("rationales_checked", Integer, "Accepted rationales whose steps could be checked"),
     _maybe("undecided", Integer, "Counted attempts whose verdict is undecided"),
+    _maybe("rejected", JSONB, 'Right attempts that the rationale filter kept out, by rule: {"empty": 3}'),
+    _maybe("verifier", Text, "Name and version of the verifier whose verdicts selected"),
     _maybe("exhausted", Boolean, "Whether the pool ran out before beta_t"),
     _maybe("alpha", Double, "The model's strength in [0, 1]"),
     _maybe("stamped", Integer, "Visited observations whose statistics were updated, u = floor(m alpha^p)"),
@@ -261,7 +263,10 @@ verdicts = Table(
     _value("found_by", Text, "The pattern that found it; empty if none did"),
     _value("reason", Text, "Why the outcome is what it is"),
     _maybe("rationale_correct", Boolean, "Whether every step is right; none where that cannot be checked"),
+    _maybe("rejected_by", Text, "Rule of the rationale filter that keeps it out of training; none if kept"),
+    _maybe("rejected_because", Text, "How it breaks the rule"),
     _one_of("outcome", tuple(Outcome)),
+    _one_of("rejected_by", tuple(RejectionReason)),
     comment="Judgements of rollouts, one per verifier version. Each partition refers to its run's rollouts.",
     postgresql_partition_by=_BY_RUN,
 )

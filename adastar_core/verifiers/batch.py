@@ -18,5 +18,12 @@ def verify_all(verifier: Verifier, responses: Sequence[Response]) -> list[Verdic
     workers = verifier.workers if isinstance(verifier, MathVerifier) else 1
     if workers == 1 or len(responses) < 2:
         return [verifier.verify(*response) for response in responses]
+    # These threads only wait for the worker processes, which do the comparing and are killed at the deadline.
     with ThreadPoolExecutor(workers) as threads:
         return list(threads.map(lambda response: verifier.verify(*response), responses))
+
+
+def close_verifier(verifier: Verifier) -> None:
+    """End the processes that a verifier has; it starts them again when it is used again."""
+    if isinstance(verifier, MathVerifier):
+        verifier.close()

@@ -1,5 +1,6 @@
 """Every verifier that a configuration can name, and how to open it."""
 
+import os
 from typing import Literal, get_args
 
 from adastar_core.errors import ConfigError
@@ -13,6 +14,7 @@ from adastar_core.verifiers.yes_no import YesNoVerifier
 
 VerifierName = Literal["number", "choice", "yes_no", "label", "math", "exact"]
 VERIFIER_NAMES: tuple[VerifierName, ...] = get_args(VerifierName)
+_MOST_WORKERS = 8
 CAN_FALL_BACK: tuple[VerifierName, ...] = ("number", "choice", "yes_no")
 
 
@@ -41,6 +43,6 @@ def open_verifier(name: VerifierName, *, fall_back: bool = False) -> Verifier:
         case "label":
             return LabelVerifier()
         case "math":
-            return MathVerifier()
+            return MathVerifier(workers=min(_MOST_WORKERS, os.cpu_count() or 1))
         case "exact":
             return ExactVerifier()

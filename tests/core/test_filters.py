@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adastar_core.filters import FilterSettings, Reason, Screening, screen
-from adastar_core.records import Attempt, Choice, FinishReason, Observation
+from adastar_core.filters import FilterSettings, screen
+from adastar_core.records import Attempt, Choice, FinishReason, Observation, Rejection
+from adastar_core.records import RejectionReason as Reason
 
 WIND = Observation("w", "What turns the mill?", "B", (Choice("A", "a stone"), Choice("B", "the wind")))
 OFF = FilterSettings(truncated=False, empty=False, hint_echo=False, exact_duplicates=False)
@@ -23,10 +24,22 @@ def attempt(
     return Attempt(0, number, hinted, response, finish, 10, 10, tokens, tokens, 0)
 
 
+def screened(
+    *attempts: Attempt, settings: FilterSettings | None = None, before: tuple[str, ...] = ()
+) -> list[Rejection | None]:
+    """Decide on attempts one after the other, as the loop does."""
+    kept, decisions = list(before), []
+    for one in attempts:
+        decisions.append(screen(WIND, one, kept, settings or FilterSettings()))
+        if decisions[-1] is None:
+            kept.append(one.response)
+    return decisions
+
+
 def reasons(
     *attempts: Attempt, settings: FilterSettings | None = None, before: tuple[str, ...] = ()
 ) -> list[Reason | None]:
-    return [one.rejected for one in screen(WIND, attempts, settings or FilterSettings(), before)]
+    return [one and one.reason for one in screened(*attempts, settings=settings, before=before)]
 
 
 @pytest.mark.parametrize(
@@ -69,10 +82,11 @@ def test_speaking_of_a_hint_is_only_an_echo_when_there_was_one() -> None:
 
 def test_duplicates_are_those_of_kept_rationales() -> None:
     spaced = GOOD.replace(" ", "  ")
-    assert reasons(attempt(GOOD), attempt(spaced, number=2)) == [None, Reason.DUPLICATE]
-    assert reasons(attempt(GOOD), before=(spaced,)) == [Reason.DUPLICATE]
+    unique = FilterSettings(exact_duplicates=True)
+    assert reasons(attempt(GOOD), attempt(spaced, number=2), settings=unique) == [None, Reason.DUPLICATE]
+    assert reasons(attempt(GOOD), before=(spaced,), settings=unique) == [Reason.DUPLICATE]
     cut = attempt(GOOD, finish=FinishReason.LENGTH)
-    assert reasons(cut, attempt(GOOD, number=2)) == [Reason.TRUNCATED, None]
+    assert reasons(cut, attempt(GOOD, number=2), settings=unique) == [Reason.TRUNCATED, None]
     assert reasons(attempt(GOOD), attempt(GOOD, number=2), settings=OFF) == [None, None]
 
 
@@ -80,9 +94,10 @@ def test_near_duplicates_are_those_above_the_share() -> None:
     settings = OFF.model_copy(update={"near_duplicates": 0.6})
     long = " Moving air pushes the four great sails of the mill round and round all day. The answer is (B)."
     other = long.replace("great", "large")
-    first, second = screen(WIND, [attempt(long), attempt(other, number=2)], settings)
-    assert first == Screening(attempt(long))
-    assert second.rejected is Reason.NEAR_DUPLICATE
+    first, second = screened(attempt(long), attempt(other, number=2), settings=settings)
+    assert first is None
+    assert second is not None
+    assert second.reason is Reason.NEAR_DUPLICATE
     assert "%" in second.detail
     assert reasons(
         attempt(long),
@@ -92,10 +107,11 @@ def test_near_duplicates_are_those_above_the_share() -> None:
 
 
 @given(st.lists(st.text(max_size=30), max_size=5), st.booleans())
-def test_every_attempt_gets_one_decision_and_every_rejection_a_reason(
-    responses: list[str], hinted: bool
-) -> None:
+def test_any_text_is_decided_on_and_every_rejection_says_why(responses: list[str], hinted: bool) -> None:
     attempts = [attempt(text, number=number, hinted=hinted) for number, text in enumerate(responses, 1)]
-    decisions = screen(WIND, attempts, FilterSettings(near_duplicates=0.9, longest_tokens=30))
-    assert [one.attempt for one in decisions] == attempts
-    assert all(bool(one.detail) == (one.rejected is not None) for one in decisions)
+    strict = FilterSettings(exact_duplicates=True, near_duplicates=0.9, longest_tokens=30)
+    assert all(one is None or one.detail for one in screened(*attempts, settings=strict))
+    kept = [
+        text for text, one in zip(responses, screened(*attempts, settings=strict), strict=True) if one is None
+    ]
+    assert len({" ".join(text.split()) for text in kept}) == len(kept)

@@ -177,6 +177,8 @@ def test_the_summary_has_the_names_of_its_contract() -> None:
         "beta": 1100,
         "m": 1600,
         "accepted": 1100,
+        "rejected": 0,
+        "undecided": 0,
         "surplus": 37,
         "alpha": 0.71,
         "stamped": 810,
@@ -210,6 +212,16 @@ def test_the_table_fits_eighty_columns_uncut() -> None:
     assert re.search(
         r"^3 1,300 1,800 +1,300 +37 0\.730 +830 +61\.0 +7\.1 +77\.0 +12\.0 25\.5 s", text, re.MULTILINE
     )
+
+
+def test_rejections_have_a_column_where_there_are_any() -> None:
+    rejecting = replace(REPORT, iterations=(replace(ROWS[0], rejected=412), *ROWS[1:]))
+    text = _terminal(rejecting)
+    assert "…" not in text
+    assert re.search(r"^1 1,100 1,600 +1,100 +412 +37 0\.710", text, re.MULTILINE)
+    lines = markdown(rejecting).splitlines()
+    assert [line.count("|") for line in lines if line.startswith("|")] == [14] * 6 + [5] * 4
+    assert "rej." not in markdown(REPORT)
 
 
 def test_the_headline_states_the_result_on_test_with_its_interval() -> None:

@@ -155,6 +155,18 @@ def test_attempts_after_the_first_are_hinted_when_rationalizing() -> None:
     assert (visit.correct, visit.accepted, visit.first_try) == (0, (2,), False)
 
 
+def test_a_rejected_rationale_is_right_but_not_accepted() -> None:
+    """It wins and ends its observation's attempts as before; beta, D+ and acceptance go without it."""
+    rules = Rules(2, until_correct=True, rationalize=False, count_hinted_wins=True)
+    results: Results = {n: [Judged(1, hinted=False, right=True, rejected=n < 2)] for n in range(3)}
+    assert next_attempts(range(5), results, rules, beta=1, batch_size=4) == []
+    selection = close(range(5), results, rules, beta=1)
+    assert [visit.win_rate for visit in selection.visits] == [1, 1, 1]
+    assert (selection.accepted, selection.acceptance, selection.first_try) == ([(2, 1)], Fraction(1, 3), 1)
+    wanted = next_attempts(range(5), results, rules, beta=2, batch_size=1)
+    assert wanted == [Planned(3, 1, hinted=False)]
+
+
 def test_closing_too_early_is_refused() -> None:
     rules = Rules(2, until_correct=True, rationalize=False, count_hinted_wins=True)
     with pytest.raises(ValueError, match="position 7 still owes"):

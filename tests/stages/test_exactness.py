@@ -32,7 +32,8 @@ def scripted_outcomes(
         def script(one: GenerationRequest) -> str:
             answer = workspace.train[one.position].answer
             right = stream(one.stream, "right").random() < 0.45
-            return f"#### {answer}" if right else "#### -1"
+            thought = ("", "so\n", "then\n")[stream(one.stream, "thought").integers(3)]
+            return f"{thought}#### {answer}" if right else "#### -1"
 
         workspace.use_generator(ScriptedGenerator(script))
         for iteration in range(1, 4):
@@ -40,14 +41,21 @@ def scripted_outcomes(
         return outcome_of(engine, workspace.run_id, *INVARIANT)
 
 
-@pytest.mark.parametrize("mode", ["until_correct", "independent"])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("attempt_mode=until_correct",),
+        ("attempt_mode=independent", "attempts=5", "filter.exact_duplicates=true"),
+    ],
+)
 def test_batch_size_changes_nothing_with_scripted_responses(
-    database: Engine, tmp_path: Path, mode: str
+    database: Engine, tmp_path: Path, overrides: tuple[str, ...]
 ) -> None:
-    one = scripted_outcomes(database, tmp_path, 1, f"attempt_mode={mode}")
+    """A third of the right answers has no rationale, and there are only two different ones."""
+    one = scripted_outcomes(database, tmp_path, 1, *overrides)
     assert len(one["events"]) > 60
     for batch_size in (7, 512):
-        assert scripted_outcomes(database, tmp_path, batch_size, f"attempt_mode={mode}") == one
+        assert scripted_outcomes(database, tmp_path, batch_size, *overrides) == one
 
 
 def test_batch_size_changes_nothing_with_the_tiny_model_in_float64(database: Engine, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from adastar_core.config import RunConfig
-from adastar_core.records import Attempt, Choice, FinishReason, Observation, Outcome, Verdict
+from adastar_core.records import Attempt, Choice, FinishReason, Observation, Outcome, Rejection, Verdict
 from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.runs import Run, start_or_continue
@@ -54,7 +54,12 @@ def attempt(
 
 
 def judged(
-    position: int, number: int, outcome: Outcome, *, rationale_correct: bool | None = None
+    position: int,
+    number: int,
+    outcome: Outcome,
+    *,
+    rationale_correct: bool | None = None,
+    rejection: Rejection | None = None,
 ) -> JudgedAttempt:
     verdict = Verdict(outcome, "42", "#### X", "because", NUMBER)
-    return JudgedAttempt(position, number, verdict, rationale_correct)
+    return JudgedAttempt(position, number, verdict, rationale_correct, rejection)

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adastar_core.compute import StageTokens
 from adastar_core.errors import CheckpointError, StageError
-from adastar_core.records import Attempt, FinishReason, Outcome
+from adastar_core.records import Attempt, FinishReason, Outcome, Rejection, RejectionReason
 from adastar_core.selection import Selection, Visit
 from adastar_core.store.checkpoints import find_checkpoint, read_checkpoint, write_checkpoint
 from adastar_core.store.compute import read_compute, write_compute
@@ -31,9 +31,16 @@ from adastar_core.store.rollouts import (
     write_attempts,
 )
 from adastar_core.store.training import ExampleKey, read_training_examples, write_training_examples
-from adastar_core.store.verdicts import JudgedRow, read_judged, read_verdicts, write_verdicts
+from adastar_core.store.verdicts import (
+    JudgedRow,
+    read_judged,
+    read_kept_responses,
+    read_verdicts,
+    write_verdicts,
+)
 from tests.store.conftest import BASE, NUMBER, attempt, judged, trained
 
+EMPTY = Rejection(RejectionReason.EMPTY, "an answer without a rationale")
 ODD_TEXT = 'tab\t quote\' "double" back\\slash \\N \\x00 {"json": null} é\u2028\U0001f600\r\n'
 
 
@@ -132,6 +139,26 @@ def test_each_verifier_version_has_its_own_verdicts(lease: Lease) -> None:
         assert read_verdicts(connection, lease.run_id, 1, "number/2")[0].verdict.reason == "a\ufffd"
 
 
+def test_rejections_come_back_and_what_was_kept_is_of_one_verifier(lease: Lease) -> None:
+    store_attempts(lease, attempt(1, 1), attempt(1, 2), attempt(2, 1), attempt(2, 2), attempt(3, 1))
+    rows = [
+        judged(1, 1, Outcome.RIGHT, rejection=EMPTY),
+        judged(1, 2, Outcome.RIGHT),
+        judged(2, 1, Outcome.RIGHT),
+        judged(2, 2, Outcome.WRONG),
+        judged(3, 1, Outcome.RIGHT),
+    ]
+    with lease.transaction() as connection:
+        write_verdicts(connection, lease.run_id, 1, rows)
+        assert read_verdicts(connection, lease.run_id, 1, NUMBER) == rows
+        assert [row.rejected for row in read_judged(connection, lease.run_id, 1, NUMBER)] == [True] + [
+            False
+        ] * 4
+        kept = read_kept_responses(connection, lease.run_id, 1, NUMBER, [1, 2])
+        assert read_kept_responses(connection, lease.run_id, 1, "number/2", [1, 2]) == {}
+    assert kept == {1: ["response 1/2"], 2: ["response 2/1"]}
+
+
 def test_nothing_is_judged_or_trained_on_that_was_not_generated(lease: Lease) -> None:
     with pytest.raises(IntegrityError, match="rollouts"), lease.transaction() as connection:
         write_verdicts(connection, lease.run_id, 1, [judged(1, 1, Outcome.WRONG)])
@@ -180,9 +207,9 @@ def test_compute_is_recorded_once(lease: Lease) -> None:
 
 def test_an_iteration_goes_through_its_phases_once(lease: Lease) -> None:
     open_first_iteration(lease)
-    attempts = [attempt(5, 1), attempt(5, 2), attempt(3, 1), attempt(3, 2), attempt(9, 1), attempt(0, 1)]
-    store_attempts(lease, *attempts)
-    visits = (Visit(5, 2, 1, (2,), False), Visit(3, 2, 0, (), False), Visit(9, 1, 1, (1,), True))
+    keys = [(5, 1), (5, 2), (3, 1), (3, 2), (9, 1), (9, 2), (0, 1), (0, 2)]
+    store_attempts(lease, *(attempt(*key) for key in keys))
+    visits = (Visit(5, 2, 1, (2,), False), Visit(3, 2, 0, (), False), Visit(9, 2, 2, (1,), True))
     selected = Selection(visits, exhausted=False)
     with lease.transaction() as connection:
         write_verdicts(
@@ -196,6 +223,8 @@ def test_an_iteration_goes_through_its_phases_once(lease: Lease) -> None:
                 judged(3, 2, Outcome.WRONG),
                 judged(9, 1, Outcome.RIGHT, rationale_correct=True),
                 judged(0, 1, Outcome.UNDECIDED),
+                judged(0, 2, Outcome.RIGHT, rejection=EMPTY),
+                judged(9, 2, Outcome.RIGHT, rejection=EMPTY),
             ],
         )
         write_training_examples(connection, lease.run_id, 1, [ExampleKey(5, 2, "a"), ExampleKey(9, 1, "b")])
@@ -217,9 +246,10 @@ def test_an_iteration_goes_through_its_phases_once(lease: Lease) -> None:
         "sampled",
         3,
         2,
-        1,
+        2,
         False,
     )
+    assert (sampled.rejected, sampled.verifier) == ({"empty": 1}, NUMBER)
     assert (sampled.first_try_correct, sampled.undecided) == (1, 2)
     assert (sampled.false_positives, sampled.rationales_checked) == (1, 2)
     assert closed == [replace(sampled, phase="advanced", alpha=0.5, stamped=1, seconds=2.0)]

@@ -48,7 +48,7 @@ QUERIES = {
     "accepted rollouts": "SELECT r.iteration, r.position, r.attempt, r.stream, r.response, r.checkpoint_sha256 "
     "FROM rollouts r JOIN training_examples USING (run_id, iteration, position, attempt) "
     "WHERE r.run_id = :run ORDER BY 1, 2, 3",
-    "iterations": "SELECT iteration, beta, m, accepted, alpha, stamped, first_try_correct, false_positives, undecided, "
+    "iterations": "SELECT iteration, beta, m, accepted, alpha, stamped, first_try_correct, false_positives, undecided, rejected, "
     "exhausted, phase FROM iterations WHERE run_id = :run ORDER BY iteration",
     "checkpoints": "SELECT iteration, parent_iteration, sha256 FROM checkpoints WHERE run_id = :run ORDER BY 1",
     "evaluations": "SELECT iteration, split, correct, total FROM evaluations WHERE run_id = :run ORDER BY 1, 2",

@@ -1,0 +1,118 @@
+"""Judging inside the loop: worker processes that end with the run, and rationales that the filter rejects."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import Engine, text
+
+from adastar_core import stages
+from adastar_core.errors import NothingAccepted
+from adastar_core.generators.scripted import ScriptedGenerator
+from adastar_core.records import GenerationRequest, Split
+from adastar_core.stages.conclude import report_of
+from adastar_core.stages.workspace import Workspace, open_workspace
+from adastar_core.verifiers.math import MathVerifier
+from tests.support.runs import run_iteration, small_config
+
+Script = Callable[[Workspace, GenerationRequest], str]
+
+
+def first_wave(workspace: Workspace, script: Script) -> None:
+    """Sample, generate by the script and verify once."""
+    workspace.use_generator(ScriptedGenerator(lambda one: script(workspace, one)))
+    stages.sample(workspace, 1, 0)
+    stages.generate(workspace, 1, 0)
+    stages.verify(workspace, 1, 0)
+
+
+def formulas_file(folder: Path) -> str:
+    path = folder / "formulas.jsonl"
+    rows = [{"question": f"{n} more than x?", "answer": f"x+{n}"} for n in range(1, 41)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_a_hanging_formula_costs_one_deadline_and_no_worker_outlives_the_run(
+    database: Engine, tmp_path: Path
+) -> None:
+    config = small_config(
+        database,
+        tmp_path,
+        "problem=table",
+        f"problem.path={formulas_file(tmp_path)}",
+        "problem.verifier=math",
+    )
+    before = set(psutil.Process().children())
+
+    def script(workspace: Workspace, one: GenerationRequest) -> str:
+        if one.position == 3:
+            return "So the answer is $9^{9^{9^9}}$."
+        return f"Add it. The answer is ${workspace.train[one.position].answer[2:]}+x$."
+
+    with open_workspace(config, "formulas") as workspace:
+        verifier = workspace.problem.verifier
+        assert isinstance(verifier, MathVerifier)
+        first_wave(workspace, script)
+        workers = set(psutil.Process().children()) - before
+        assert 1 <= len(workers) <= verifier.workers
+        with database.connect() as connection:
+            outcomes = dict(
+                tuple(row)
+                for row in connection.execute(text("SELECT outcome, count(*) FROM verdicts GROUP BY outcome"))
+            )
+            why = connection.scalar(text("SELECT reason FROM verdicts WHERE outcome = 'undecided'"))
+    assert outcomes == {"right": sum(outcomes.values()) - 1, "undecided": 1}
+    assert "no verdict within 5 seconds" in why
+    deadline = time.monotonic() + 10
+    while any(worker.is_running() for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(worker.is_running() for worker in workers)
+
+
+def test_rejections_are_stored_counted_and_reported(database: Engine, tmp_path: Path) -> None:
+    """Every other observation gets a bare answer at first: right, settled, won, and not trained on."""
+
+    def script(workspace: Workspace, one: GenerationRequest) -> str:
+        thought = "" if one.position % 2 else "Carry the one.\n"
+        return f"{thought}#### {workspace.train[one.position].answer}"
+
+    with open_workspace(small_config(database, tmp_path, "iterations=1"), "half") as workspace:
+        stages.evaluate(workspace, 0, Split.VALIDATION)
+        workspace.use_generator(ScriptedGenerator(lambda one: script(workspace, one)))
+        run_iteration(workspace, 1)
+        report = report_of(workspace, best=0)
+        with database.connect() as connection:
+            stored = connection.execute(
+                text(
+                    "SELECT DISTINCT v.position % 2, v.rejected_by, v.rejected_because, e.position IS NOT NULL AS trained "
+                    "FROM verdicts v JOIN observation_events o USING (run_id, iteration, position) "
+                    "LEFT JOIN training_examples e USING (run_id, iteration, position, attempt) ORDER BY 1"
+                )
+            ).all()
+            won = connection.scalars(text("SELECT DISTINCT correct FROM observation_events")).all()
+    assert [tuple(row) for row in stored] == [
+        (0, None, None, True),
+        (1, "empty", "an answer without a rationale", False),
+    ]
+    assert won == [1]
+    (row,) = report.iterations
+    assert row.accepted == row.beta
+    assert row.rejected == row.m - row.accepted > 5
+    assert row.alpha == pytest.approx(row.accepted / row.m)
+    assert f"kept {row.rejected} right answers out of training: {row.rejected} empty." in " ".join(
+        report.notes
+    )
+
+
+def test_when_all_right_answers_are_rejected_the_advice_names_the_filter(
+    database: Engine, tmp_path: Path
+) -> None:
+    config = small_config(database, tmp_path, "problem.train=8")
+    with open_workspace(config, "bare") as workspace:
+        first_wave(workspace, lambda workspace, one: f"#### {workspace.train[one.position].answer}")
+        with pytest.raises(NothingAccepted, match=r"rejected all 8 right answers.*filter\.empty: false"):
+            stages.sample(workspace, 1, 1)
