@@ -23,6 +23,7 @@ from pydantic import (
 
 from adastar_core.filters import FilterSettings
 from adastar_core.problems.catalogue import ProblemSettings
+from adastar_core.problems.chat import PromptSettings
 from adastar_core.settings import Settings, setting
 
 MAY_GROW = ("iterations", "patience")
@@ -186,14 +187,15 @@ class RunConfig(Settings):
     evaluation: EvaluationSettings = setting(
         EvaluationSettings, 14, "Evaluation", "How checkpoints are evaluated."
     )
+    prompt: PromptSettings = setting(PromptSettings, 15, "Prompt", "How prompts are put to the model.")
     filter: FilterSettings = setting(
-        FilterSettings, 15, "Rationale filter", "Which right rationales are kept out of training."
+        FilterSettings, 16, "Rationale filter", "Which right rationales are kept out of training."
     )
     database_url: SecretStr | None = setting(
-        None, 16, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
+        None, 17, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
     )
     home: Path | None = setting(
-        None, 17, "Data directory", "Where checkpoints, reports and the local database live."
+        None, 18, "Data directory", "Where checkpoints, reports and the local database live."
     )
 
     @field_validator("problem", "method", mode="before")

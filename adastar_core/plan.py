@@ -9,6 +9,7 @@ from adastar_core import compute
 from adastar_core.config import RunConfig
 from adastar_core.model_source import parameter_count, resolve_model
 from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
 
 
@@ -45,9 +46,9 @@ def plan_of(config: RunConfig) -> Plan:
     """
     from transformers import AutoTokenizer
 
-    problem = open_problem(config.problem)
-    observations = problem.load(Split.TRAIN)
     model = resolve_model(config.model)
+    problem = prompted(open_problem(config.problem), config.prompt, model)
+    observations = problem.load(Split.TRAIN)
     parameters = parameter_count(model)
     tokenizer = AutoTokenizer.from_pretrained(model)
     render = problem.hinted_prompt if config.rationalize else problem.prompt

@@ -17,6 +17,7 @@ from adastar_core.generators.catalogue import open_generator
 from adastar_core.model_source import resolve_model
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.chat import prompted
 from adastar_core.records import GenerationRequest, Observation, Outcome, Split
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.catalogue import open_sampler
@@ -43,12 +44,12 @@ def main() -> None:
 
 def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
     """Run every iteration; return what each selected, how many it stamped, and its validation accuracy."""
-    problem = open_problem(config.problem)
+    base = model = resolve_model(config.model)
+    problem = prompted(open_problem(config.problem), config.prompt, base)
     pool, validation = problem.load(Split.TRAIN), problem.load(Split.VALIDATION)
     ids = [observation.observation_id for observation in pool]
     sampler = open_sampler(config.method, config.seed, ids, Statistics.empty(len(pool)))
     rules = Rules.of(config)
-    base = model = resolve_model(config.model)
     history = []
 
     for iteration in range(1, config.iterations + 1):

@@ -74,7 +74,6 @@ class DataSettings(Settings):
         "Fall back",
         "Take the last number, letter, or yes or no of a response that declares no answer; recorded when used.",
     )
-    chat: bool = setting(False, 13, "Chat", "Wrap prompts in the model's chat template, where it has one.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from adastar_core.home import usable_home
 from adastar_core.model_source import parameter_count, resolve_model
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.chat import prompted
 from adastar_core.progress import Progress, Silent
 from adastar_core.records import Observation, Split
 from adastar_core.samplers import Sampler
@@ -245,6 +246,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     problem = open_problem(config.problem)
     data = load_data(problem)
     model = resolve_model(config.model)
+    problem = prompted(problem, config.prompt, model)
     home = usable_home(config.home)
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)
