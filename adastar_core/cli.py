@@ -3,6 +3,7 @@
 ::
 
     adastar judge --problem gsm8k responses.jsonl
+    adastar reverify my-run --verifier number
 """
 
 import argparse
@@ -13,10 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError
+
 from adastar_core.configfile import resolve
 from adastar_core.errors import AdaStarError, DataError
+from adastar_core.home import usable_home
 from adastar_core.judge import judge
 from adastar_core.problems.catalogue import open_problem
+from adastar_core.verifiers.catalogue import VERIFIER_NAMES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,10 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        _judge(options)
+        options.execute(options)
     except AdaStarError as error:
         print(f"adastar: {error}", file=sys.stderr)
         return error.exit_status
+    except DBAPIError as error:
+        print(
+            f"adastar: the database failed ({error.orig}). The same command goes on from there.",
+            file=sys.stderr,
+        )
+        return AdaStarError.exit_status
     return 0
 
 
@@ -61,7 +73,59 @@ def _parser() -> argparse.ArgumentParser:
         dest="overrides",
         help="a setting of the problem, e.g. verifier=math or answer=solution for a table; may be repeated",
     )
+    judging.set_defaults(execute=_judge)
+    _add_reverify(commands.add_parser(
+        "reverify",
+        help="judge a run's stored rollouts anew and show where the verdicts differ",
+        description="Judge all stored rollouts of a run anew. New verdicts stand beside the old ones; statistics, training "
+        "history and later iterations of the run do not change.",
+    ))  # fmt: skip
     return parser
+
+
+def _add_reverify(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help="the run's name")
+    command.add_argument(
+        "--verifier",
+        choices=VERIFIER_NAMES,
+        help="the verifier (default: the problem's own, in this version)",
+    )
+    command.add_argument(
+        "--fall-back", action="store_true", help="take the last number, letter, or yes or no where none is declared"
+    )  # fmt: skip
+    command.add_argument(
+        "--examples", type=int, default=3, metavar="N", help="examples of every kind of disagreement (default: 3)"
+    )  # fmt: skip
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument(
+        "--database", metavar="URL", help="where the run is (default: ADASTAR_DATABASE_URL, or the local server)"
+    )  # fmt: skip
+    command.add_argument(
+        "--home", metavar="DIRECTORY", type=Path, help="the data directory of the local server"
+    )
+    command.set_defaults(execute=_reverify)
+
+
+def _reverify(options: argparse.Namespace) -> None:
+    """Judge anew, say how far it is on standard error, and print the disagreements."""
+    from adastar_core.report.disagreements import as_json, print_disagreements
+    from adastar_core.reverify import reverify
+    from adastar_core.store.database import open_database
+
+    def show(iteration: int, judged: int | None) -> None:
+        done = "left out, it is being sampled" if judged is None else f"{judged:,} rollouts judged"
+        print(f"iteration {iteration}: {done}", file=sys.stderr)
+
+    engine = open_database(options.database, usable_home(options.home))
+    result = reverify(
+        engine, options.run, options.verifier,
+        fall_back=options.fall_back, examples=options.examples, report=show,
+    )  # fmt: skip
+    engine.dispose()
+    if options.json:
+        print(as_json(result))
+    else:
+        print_disagreements(result, Console())
 
 
 def _judge(options: argparse.Namespace) -> None:

@@ -15,12 +15,14 @@ from typing import Annotated, Literal
 from pydantic import (
     Field,
     SecretStr,
+    ValidationError,
     ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
 )
 
+from adastar_core.errors import ConfigError
 from adastar_core.filters import FilterSettings
 from adastar_core.problems.catalogue import ProblemSettings
 from adastar_core.problems.chat import PromptSettings
@@ -237,9 +239,37 @@ class RunConfig(Settings):
         flat = flatten(self.model_dump(mode="json"))
         return {key: value for key, value in flat.items() if key not in MAY_GROW + RUN_TIME_ONLY}
 
+    @classmethod
+    def of_identity(cls, identity: dict[str, object]) -> "RunConfig":
+        """Return the configuration that :meth:`identity` came from; fields that it lacks have their defaults.
+
+        Raises:
+            ConfigError: This version of the code does not know the fields or their values.
+        """
+        try:
+            return cls.model_validate(_nested(identity))
+        except ValidationError as error:
+            raise ConfigError(
+                f"The stored configuration cannot be read by this version of adastar: {error}. Use the version that wrote it."
+            ) from error
+
     def sha256(self) -> str:
         """Return the digest of :meth:`identity`."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+
+def _nested(flat: dict[str, object]) -> dict[str, object]:
+    """Return dotted keys as nested settings, the inverse of :func:`flatten`."""
+    nested: dict[str, object] = {}
+    for key, value in flat.items():
+        head, _, rest = key.partition(".")
+        if rest:
+            inner = nested.setdefault(head, {})
+            assert isinstance(inner, dict)
+            inner[rest] = value
+        else:
+            nested[head] = value
+    return {key: _nested(value) if isinstance(value, dict) else value for key, value in nested.items()}
 
 
 def flatten(values: dict[str, object], prefix: str = "") -> dict[str, object]:

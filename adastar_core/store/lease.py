@@ -64,6 +64,25 @@ _EPOCH = text(
 
 
 @contextmanager
+def hold_run(engine: Engine, run: "Run") -> Iterator[None]:
+    """Keep every other process from owning a run until the block ends.
+
+    Raises:
+        RunConflictError: Another process owns the run; the message names it.
+    """
+    with engine.connect() as pooled:
+        connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
+        connection.detach()  # the lock lives and dies with this session, so it never goes back to the pool
+        connection.execute(_SET_NAME, {"name": application_name(run.name)})
+        if not connection.scalar(_TRY_LOCK, {"class": LOCK_CLASS, "run_id": run.run_id}):
+            raise owned_by(find_owner(connection, run.run_id), run.name)
+        try:
+            yield
+        finally:
+            _unlock(connection, run.run_id)
+
+
+@contextmanager
 def own_run(engine: Engine, run: "Run", *, iterations: int, patience: int | None) -> Iterator[Lease]:
     """Own a run until the block ends: nobody else can write it meanwhile. The run is then running.
 
@@ -76,16 +95,8 @@ def own_run(engine: Engine, run: "Run", *, iterations: int, patience: int | None
     Raises:
         RunConflictError: Another process owns the run; the message names it.
     """
-    with engine.connect() as pooled:
-        connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
-        connection.detach()  # the lock lives and dies with this session, so it never goes back to the pool
-        connection.execute(_SET_NAME, {"name": application_name(run.name)})
-        if not connection.scalar(_TRY_LOCK, {"class": LOCK_CLASS, "run_id": run.run_id}):
-            raise owned_by(find_owner(connection, run.run_id), run.name)
-        try:
-            yield _take_over(engine, run, iterations, patience)
-        finally:
-            _unlock(connection, run.run_id)
+    with hold_run(engine, run):
+        yield _take_over(engine, run, iterations, patience)
 
 
 def find_owner(connection: Connection, run_id: int) -> str | None:
