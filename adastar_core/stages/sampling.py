@@ -16,7 +16,7 @@ from adastar_core.stages.costs import record_generation
 from adastar_core.stages.judging import judge_stored
 from adastar_core.stages.manifests import GenerateManifest, SampleManifest, VerifyManifest
 from adastar_core.stages.workspace import Workspace
-from adastar_core.store.iterations import close_sampling, start_iteration
+from adastar_core.store.iterations import IterationRow, close_sampling, read_iteration, start_iteration
 from adastar_core.store.rollouts import read_attempt_keys, read_responses, write_attempts
 from adastar_core.store.training import ExampleKey, write_training_examples
 from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
@@ -40,18 +40,21 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
             observations=len(workspace.train),
             verifier=workspace.problem.verifier.version,
         )
+        row = read_iteration(connection, workspace.run_id, iteration)
     if entered:
         workspace.forget_sampler()
-    planned = plan_wave(workspace, iteration)
+    # The order of a sampled iteration is gone once it has advanced: nothing may be planned from today's.
+    planned = plan_wave(workspace, iteration) if row.phase == "sampling" else []
     workspace.plan = (iteration, wave, planned)
-    selected = None if planned else _close(workspace, iteration)
+    if row.phase == "sampling" and not planned:
+        row = _close(workspace, iteration)
     return SampleManifest(
         iteration=iteration,
         wave=wave,
         planned=len(planned),
         beta=beta,
-        m=selected.m if selected else 0,
-        accepted=len(selected.accepted) if selected else 0,
+        m=row.m or 0,
+        accepted=row.accepted or 0,
     )
 
 
@@ -168,7 +171,7 @@ def _store_attempts(
         )
 
 
-def _close(workspace: Workspace, iteration: int) -> Selection:
+def _close(workspace: Workspace, iteration: int) -> IterationRow:
     """Record what the iteration selected: D+, its counts, and what generation cost."""
     selected = read_selection(workspace, iteration)
     if not selected.accepted:
@@ -179,7 +182,7 @@ def _close(workspace: Workspace, iteration: int) -> Selection:
         )
         record_generation(connection, workspace, iteration, selected)
         close_sampling(connection, workspace.run_id, iteration, selected, workspace.problem.verifier.version)
-    return selected
+        return read_iteration(connection, workspace.run_id, iteration)
 
 
 def _example_keys(workspace: Workspace, iteration: int, selected: Selection) -> list[ExampleKey]:

@@ -238,7 +238,7 @@ _ADVANCE = text(
 )
 # The planner would rather scan all N statistics than look m of them up, which makes the cost follow N.
 _LOOK_UP = text(
-    "SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
+    "SELECT set_config('jit', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
     "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 )
 _VISIT = text(

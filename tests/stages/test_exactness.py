@@ -140,6 +140,19 @@ def test_every_stage_run_twice_changes_nothing(database: Engine, tmp_path: Path)
         assert outcome_of(database, workspace.run_id) == once
 
 
+def test_advanced_iterations_are_read_back_when_nothing_is_cached(database: Engine, tmp_path: Path) -> None:
+    config = small_config(database, tmp_path)
+    outcomes, rollouts = [], []
+    for _ in ("as run", "as read back"):
+        with open_workspace(config, "uncached") as workspace, database.connect() as connection:
+            for iteration in (1, 2):
+                run_iteration(workspace, iteration)
+            outcomes.append(outcome_of(database, workspace.run_id))
+            rollouts.append(connection.scalar(text("SELECT count(*) FROM rollouts")))
+    assert outcomes[0] == outcomes[1]
+    assert rollouts[0] == rollouts[1]
+
+
 def test_only_right_answers_train_and_every_rollout_names_its_checkpoint(
     database: Engine, tmp_path: Path
 ) -> None:
