@@ -5,6 +5,7 @@ parameters of the model (Kaplan et al. 2020, arXiv 2001.08361, section 2.1), whi
 products out. Those grow with the square of the length; they have functions of their own and are reported apart.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 FLOPS_PER_PFLOP = 1e15
@@ -27,7 +28,10 @@ class ModelShape:
 
 @dataclass(frozen=True, slots=True)
 class StageTokens:
-    """The tokens that a stage put through the model; ``padded`` ones include their batch's padding."""
+    """The tokens that a stage put through the model; ``padded`` ones include their batch's padding.
+
+    ``attention_pairs`` counts (query, key) pairs of attention in units of a forward pass, without padding.
+    """
 
     prompt_tokens: int = 0
     padded_prompt_tokens: int = 0
@@ -35,6 +39,7 @@ class StageTokens:
     padded_generated_tokens: int = 0
     train_tokens: int = 0
     padded_train_tokens: int = 0
+    attention_pairs: int = 0
 
     def __add__(self, other: "StageTokens") -> "StageTokens":
         """Return the tokens of both stages together."""
@@ -45,6 +50,7 @@ class StageTokens:
             self.padded_generated_tokens + other.padded_generated_tokens,
             self.train_tokens + other.train_tokens,
             self.padded_train_tokens + other.padded_train_tokens,
+            self.attention_pairs + other.attention_pairs,
         )
 
     def flops(self, parameters: int) -> int:
@@ -73,25 +79,24 @@ def pflops(flops: float) -> float:
     return flops / FLOPS_PER_PFLOP
 
 
-def attention_flops(shape: ModelShape, queries: int, keys: int) -> int:
-    """Return the FLOPs of attention's own products: ``queries`` tokens that each attend over ``keys`` tokens.
+def attention_flops(shape: ModelShape, pairs: int) -> int:
+    """Return the FLOPs of attention's own products for so many (query, key) pairs.
 
-    Scores and weighted values take 2 * attention_width each per layer, query and key. A causal mask is
-    counted in full, as a dense kernel computes it.
+    Scores and weighted values take 2 * attention_width each per layer and pair. A causal mask is counted in
+    full, as a dense kernel computes it.
     """
-    return 4 * shape.layers * shape.attention_width * queries * keys
+    return 4 * shape.layers * shape.attention_width * pairs
 
 
-def generation_attention_flops(shape: ModelShape, prompt_tokens: int, generated_tokens: int) -> int:
-    """Return attention's FLOPs for one sequence: the prompt at once, then one token at a time.
+def generation_pairs(prompt_tokens: int, generated_tokens: int) -> int:
+    """Return attention's pairs for one sequence: the prompt at once, then one token at a time.
 
     The last generated token is not read again, so ``generated_tokens - 1`` steps follow the prompt's.
     """
     steps = max(generated_tokens - 1, 0)
-    keys_of_all_steps = steps * prompt_tokens + steps * (steps + 1) // 2
-    return attention_flops(shape, prompt_tokens, prompt_tokens) + attention_flops(shape, 1, keys_of_all_steps)
+    return prompt_tokens * prompt_tokens + steps * prompt_tokens + steps * (steps + 1) // 2
 
 
-def training_attention_flops(shape: ModelShape, sequences: int, length: int) -> int:
-    """Return attention's FLOPs for a training batch of ``sequences`` rows padded to ``length`` tokens."""
-    return 3 * sequences * attention_flops(shape, length, length)
+def training_pairs(lengths: Iterable[int]) -> int:
+    """Return attention's pairs for training on rows of these lengths: a forward pass and a backward of twice its cost."""
+    return 3 * sum(length * length for length in lengths)

@@ -3,17 +3,17 @@
 Every field belongs to exactly one of three groups, and a test fails when a field belongs to none:
 
 * *identity*: part of what the run is. Continuing a run with another value is refused.
-* *may grow*: ``iterations`` and ``patience``. A finished run goes on when they are raised.
+* *may grow*: ``iterations``, ``patience``, ``budget_pflops`` and ``evaluation.test_every_iteration``. A finished run
+  goes on when they are raised.
 * *run-time only*: where and how fast, never what: ``database_url``, ``home``, ``generator.batch_size``.
 """
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import (
-    Field,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -22,13 +22,16 @@ from pydantic import (
     model_validator,
 )
 
+from adastar_core import methods
 from adastar_core.errors import ConfigError
 from adastar_core.filters import FilterSettings
+from adastar_core.methods import MethodName
 from adastar_core.problems.catalogue import ProblemSettings
 from adastar_core.problems.chat import PromptSettings
+from adastar_core.samplers.catalogue import AdaStarSettings, SamplerSettings
 from adastar_core.settings import Settings, setting
 
-MAY_GROW = ("iterations", "patience")
+MAY_GROW = ("iterations", "patience", "budget_pflops", "evaluation.test_every_iteration")
 RUN_TIME_ONLY = ("database_url", "home", "generator.batch_size")
 
 
@@ -39,30 +42,18 @@ class ScheduleSettings(Settings):
         40, 0, "First steps", "Training steps of the first iteration (sigma_1 of the paper).", ge=1
     )
     growth: float = setting(1.2, 1, "Growth", "Factor by which the steps grow each iteration.", ge=1, le=10)
-
-
-class AdaStarSettings(Settings):
-    """AdaSTaR: least recently, then least successfully sampled observations first."""
-
-    type: Literal["adastar"] = "adastar"
-    power: float = setting(
-        2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p); 0 stamps every visit (AdaD).", ge=0
+    visit: Literal["until_beta", "all"] = setting(
+        "until_beta",
+        2,
+        "Visit",
+        "Stop at the observation where beta_t rationales are accepted, or visit the whole pool.",
     )
-    tiebreak: Literal["seeded", "official"] = setting(
-        "seeded",
-        1,
-        "Tie-break",
-        "Order among equals: a seeded permutation, or ids as strings as the official code has it.",
+    train_on: Literal["accepted", "beta"] = setting(
+        "accepted",
+        3,
+        "Train on",
+        "All accepted rationales, or beta_t of them at random; they differ after a visit to the whole pool.",
     )
-
-
-class RandomSettings(Settings):
-    """Random order with the same lazy stop: the control that separates the order from the stop."""
-
-    type: Literal["random"] = "random"
-
-
-MethodSettings = Annotated[AdaStarSettings | RandomSettings, Field(discriminator="type")]
 
 
 class GeneratorSettings(Settings):
@@ -133,11 +124,47 @@ class TrainerSettings(Settings):
         return self
 
 
+class ExplorationSettings(Settings):
+    """Whether temperature and K are fixed, or chosen in each iteration by B-STaR's balance score.
+
+    The score of a setting is the mean over observations of min(n' / n*, 1) n' / n, with n' distinct right responses
+    among n (arXiv 2412.17256, section 3). It is measured on a few observations before each iteration.
+    """
+
+    control: Literal["fixed", "balance"] = setting(
+        "fixed", 0, "Control", "Keep temperature and K, or choose them by the balance score each iteration."
+    )
+    temperatures: tuple[float, ...] = setting(
+        (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), 1, "Temperatures", "The ones to choose from.", min_length=1
+    )
+    wanted: int = setting(6, 2, "Wanted (n*)", "Distinct right responses that are enough.", ge=1)
+    observations: int = setting(32, 3, "Observations", "How many the score is measured on.", ge=1)
+
+
 class EvaluationSettings(Settings):
-    """How checkpoints are evaluated: greedily, on validation each iteration and on test once."""
+    """How checkpoints are evaluated: on validation each iteration and on test once."""
 
     max_new_tokens: int | None = setting(
         None, 0, "Longest answer", "Upper bound of generated tokens; none takes the generator's.", ge=1
+    )
+    shots: int = setting(
+        0, 1, "Exemplars", "Worked examples before each question; at most those that the problem has.", ge=0
+    )
+    samples: int = setting(
+        1,
+        2,
+        "Samples",
+        "1 decodes greedily; more take the majority of so many samples (self-consistency).",
+        ge=1,
+    )
+    temperature: float = setting(
+        0.7, 3, "Temperature", "Divides the scores of those samples; greedy decoding has none.", gt=0, le=10
+    )
+    test_every_iteration: bool = setting(
+        False,
+        4,
+        "Test every iteration",
+        "Measure every checkpoint on test at the end, not only the selected one. May be changed later.",
     )
 
 
@@ -161,50 +188,86 @@ class RunConfig(Settings):
     model: str = setting(
         "tiny-adder", 4, "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1
     )
-    method: MethodSettings = setting(AdaStarSettings, 5, "Method", "Which observations are sampled first.")
+    method: MethodName = setting(
+        "adastar", 5, "Method", "A named set of settings; it fills in those that are not given."
+    )
+    sampler: SamplerSettings = setting(AdaStarSettings, 6, "Sampler", "Which observations are visited first.")
     alpha: Literal["acceptance", "first_try", "train_accuracy"] = setting(
         "acceptance",
-        6,
+        7,
         "Strength signal",
         "What measures the model's strength: share of visited observations accepted, share right at first try, or token accuracy of training.",
     )
-    attempts: int = setting(2, 7, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
+    attempts: int = setting(2, 8, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
     attempt_mode: Literal["until_correct", "independent"] = setting(
         "until_correct",
-        8,
+        9,
         "Attempt mode",
         "Stop an observation at its first success, or make all K attempts and accept every right one.",
     )
     rationalize: bool = setting(
-        False, 9, "Rationalize", "Show the answer as a hint in attempts after the first."
+        False, 10, "Rationalize", "Show the answer as a hint in attempts after the first."
     )
     count_hinted_wins: bool = setting(
-        True, 10, "Count hinted wins", "Whether a success with a hint counts in the win rate."
+        True, 11, "Count hinted wins", "Whether a success with a hint counts in the win rate."
+    )
+    cut_off: int | None = setting(
+        None,
+        12,
+        "Cut-off",
+        "Accepted rationales per observation at most; none accepts every right one.",
+        ge=1,
+    )
+    rationales: Literal["model", "reference"] = setting(
+        "model",
+        13,
+        "Rationales",
+        "What is trained on: the model's own, or the data's reference answers (supervised fine-tuning).",
+    )
+    exploration: ExplorationSettings = setting(
+        ExplorationSettings,
+        14,
+        "Exploration",
+        "Whether temperature and K are fixed or chosen each iteration.",
     )
     schedule: ScheduleSettings = setting(
-        ScheduleSettings, 11, "Schedule", "How many accepted rationales each iteration wants."
+        ScheduleSettings, 15, "Schedule", "How many accepted rationales each iteration wants."
     )
-    generator: GeneratorSettings = setting(GeneratorSettings, 12, "Generator", "How rationales are sampled.")
-    trainer: TrainerSettings = setting(TrainerSettings, 13, "Trainer", "How the model is fine-tuned.")
+    generator: GeneratorSettings = setting(GeneratorSettings, 16, "Generator", "How rationales are sampled.")
+    trainer: TrainerSettings = setting(TrainerSettings, 17, "Trainer", "How the model is fine-tuned.")
     evaluation: EvaluationSettings = setting(
-        EvaluationSettings, 14, "Evaluation", "How checkpoints are evaluated."
+        EvaluationSettings, 18, "Evaluation", "How checkpoints are evaluated."
     )
-    prompt: PromptSettings = setting(PromptSettings, 15, "Prompt", "How prompts are put to the model.")
+    budget_pflops: float | None = setting(
+        None,
+        19,
+        "Budget",
+        "Stop after the iteration in which so many PFLOPs are spent, evaluation not counted; none never stops. May be changed later.",
+        gt=0,
+    )
+    prompt: PromptSettings = setting(PromptSettings, 20, "Prompt", "How prompts are put to the model.")
     filter: FilterSettings = setting(
-        FilterSettings, 16, "Rationale filter", "Which right rationales are kept out of training."
+        FilterSettings, 21, "Rationale filter", "Which right rationales are kept out of training."
     )
     database_url: SecretStr | None = setting(
-        None, 17, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
+        None, 22, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
     )
     home: Path | None = setting(
-        None, 18, "Data directory", "Where checkpoints, reports and the local database live."
+        None, 23, "Data directory", "Where checkpoints, reports and the local database live."
     )
 
-    @field_validator("problem", "method", mode="before")
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_method(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        return methods.merge(methods.settings_of(values.get("method", "adastar")), values)
+
+    @field_validator("problem", "sampler", mode="before")
     @classmethod
     def _name_alone(cls, value: object, info: ValidationInfo) -> object:
         """Accept ``problem: arithmetic`` for ``problem: {type: arithmetic}``, and no type for the default one."""
-        default = {"problem": "arithmetic", "method": "adastar"}[str(info.field_name)]
+        default = {"problem": "arithmetic", "sampler": "adastar"}[str(info.field_name)]
         if isinstance(value, dict):
             return {"type": default, **value}
         return {"type": value} if isinstance(value, str) else value
@@ -220,6 +283,16 @@ class RunConfig(Settings):
             raise ValueError(
                 "rationalize (true) needs attempts of at least 2, not 1: the first attempt is never hinted"
             )
+        if self.rationalize and self.sampler.type in ("dart", "boundary"):
+            raise ValueError(
+                f"rationalize (true) does not go with sampler {self.sampler.type}, which allots unhinted attempts; "
+                "set rationalize: false"
+            )
+        if self.exploration.control == "balance" and self.attempt_mode == "until_correct":
+            raise ValueError(
+                "exploration.control (balance) needs attempt_mode independent, not until_correct: it chooses how many "
+                "attempts every observation gets"
+            )
         return self
 
     @field_serializer("database_url", when_used="json")
@@ -233,6 +306,17 @@ class RunConfig(Settings):
     def steps(self, iteration: int) -> int:
         """Return sigma_t, the planned training steps of iteration ``iteration`` >= 1."""
         return int(self.schedule.first_steps * self.schedule.growth ** (iteration - 1))
+
+    def method_changes(self) -> dict[str, object]:
+        """Return the settings, by dotted key, in which the run differs from what its method says."""
+        own = flatten(self.model_dump(mode="json"))
+        defined = flatten(dict(methods.settings_of(self.method)))
+        return {key: own[key] for key, value in defined.items() if key in own and own[key] != value}
+
+    def method_title(self) -> str:
+        """Return the method's name, with the settings that differ from its definition: ``rest-em (attempts=32)``."""
+        changes = ", ".join(f"{key}={value}" for key, value in self.method_changes().items())
+        return f"{self.method} ({changes})" if changes else self.method
 
     def identity(self) -> dict[str, object]:
         """Return the fields that decide what the run is, as plain JSON values with dotted keys."""

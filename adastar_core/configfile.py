@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from adastar_core import methods
 from adastar_core.config import RunConfig
 from adastar_core.errors import ConfigError
 
@@ -58,13 +59,22 @@ def resolve(values: Mapping[str, object], overrides: Iterable[str] = ()) -> RunC
     Raises:
         ConfigError: A key is unknown, a value is out of bounds, or two values disagree.
     """
-    merged = dict(values)
+    overrides = list(overrides)
+    merged = _with_method(dict(values), overrides)
     for override in overrides:
         merged = _with_override(merged, override)
     try:
         return RunConfig.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
+
+
+def _with_method(values: dict[str, object], overrides: list[str]) -> dict[str, object]:
+    """Return ``values`` under the settings of the method that an override names: it replaces the preset's own."""
+    named = [
+        text.partition("=")[2].strip() for text in overrides if text.partition("=")[0].strip() == "method"
+    ]
+    return methods.merge(values, methods.settings_of(named[-1])) if named else values
 
 
 def explain(error: ValidationError) -> str:
@@ -108,7 +118,7 @@ def _schema_keys(schema: Mapping[str, object]) -> set[str]:
 def _dotted(location: tuple[int | str, ...]) -> str:
     """Return the key of a validation error without the tag of the union that it lies in."""
     parts = [str(part) for part in location]
-    if parts and parts[0] in ("problem", "method") and len(parts) > 2:
+    if parts and parts[0] in ("problem", "sampler") and len(parts) > 2:
         del parts[1]
     return ".".join(parts)
 

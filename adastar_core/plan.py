@@ -11,6 +11,8 @@ from adastar_core.model_source import parameter_count, resolve_model
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
+from adastar_core.samplers.boundary import BoundarySettings
+from adastar_core.samplers.dart import DartSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,33 @@ def plan_of(config: RunConfig) -> Plan:
 def _plan_iteration(
     config: RunConfig, iteration: int, observations: int, parameters: int, longest_prompt: int
 ) -> PlannedIteration:
-    attempts = observations * config.attempts
+    attempts_each = attempts_at_most(config)
+    attempts = 0 if config.rationales == "reference" else observations * attempts_each
     beta = config.beta(iteration)
     per_observation = 1 if config.attempt_mode == "until_correct" else config.attempts
-    accepted = min(beta + per_observation - 1, observations * per_observation)
+    if config.sampler.type in ("dart", "boundary"):
+        per_observation = attempts_each
+    per_observation = min(per_observation, config.cut_off or per_observation)
+    accepted = observations * per_observation
+    if config.schedule.visit == "until_beta":
+        accepted = min(beta + per_observation - 1, accepted)
+    elif config.schedule.train_on == "beta":
+        accepted = min(beta, accepted)
     examples = max(accepted, beta) if config.trainer.on_exhausted == "repeat" else accepted
     longest_text = min(config.trainer.max_length, longest_prompt + config.generator.max_new_tokens + 1)
     flops = compute.generation_flops(
         parameters, attempts * longest_prompt, attempts * config.generator.max_new_tokens
     ) + compute.training_flops(parameters, examples * longest_text)
     return PlannedIteration(iteration, config.steps(iteration), beta, attempts, flops)
+
+
+def attempts_at_most(config: RunConfig) -> int:
+    """Return the most attempts that one observation gets in an iteration."""
+    match config.sampler:
+        case DartSettings(attempts=attempts) | BoundarySettings(attempts=attempts):
+            return attempts
+        case _:
+            return config.attempts
 
 
 def plan_table(plan: Plan) -> Table:

@@ -16,7 +16,6 @@ from adastar_core.config import RunConfig
 from adastar_core.errors import ConfigError, RunConflictError
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.records import Attempt, Observation
-from adastar_core.selection import Rules
 from adastar_core.stages.judging import Judge, judge_stored
 from adastar_core.store.disagreements import Change, Disagreement, read_changes, read_disagreements
 from adastar_core.store.iterations import IterationRow, read_iterations
@@ -93,7 +92,7 @@ def reverify(
         iterations = read_iterations(connection, run.run_id)
     problem = open_problem(config.problem)
     verifier = open_verifier(verifier_name, fall_back=fall_back) if verifier_name else problem.verifier
-    judge = Judge(problem, verifier, config.filter, Rules.of(config).until_correct)
+    judge = Judge.of(config, problem, verifier)
     judged = 0
     try:
         for row in iterations:

@@ -8,10 +8,12 @@ observation is surplus and changes nothing, whatever the batch size was.
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 if TYPE_CHECKING:
     from adastar_core.config import RunConfig
@@ -45,14 +47,50 @@ class Planned:
     hinted: bool
 
 
+Rounding = Literal["floor", "round"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Attempts at one observation: at most ``attempts``, until ``wanted`` are right; ``None`` makes them all."""
+
+    attempts: int
+    wanted: int | None = None
+
+    def missing(self, judged: Sequence[Judged]) -> range:
+        """Return the numbers of the attempts that are owed and can be made now."""
+        done = len(judged)
+        left = max(self.attempts - done, 0)
+        if self.wanted is not None:
+            left = min(left, max(self.wanted - sum(one.right for one in judged), 0))
+        return range(done + 1, done + 1 + left)
+
+
+BudgetOf = Callable[[int, Sequence[Judged]], Budget]
+"""The budget of the observation at a position, given its attempts so far."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one visit to an observation does (``attempts`` is K)."""
+    """What one visit to an observation does, and when visits end.
+
+    Attributes:
+        attempts: K.
+        until_correct: Stop an observation at its first success.
+        rationalize: Whether attempts after the first are hinted.
+        count_hinted_wins: Whether a hinted success counts in the win rate.
+        cut_off: Accepted rationales per observation at most, the first ones; ``None`` accepts every right one.
+        full_pass: Visit every observation instead of stopping at beta_t.
+        budget_of: A sampler's own allocation of attempts, instead of the first two.
+    """
 
     attempts: int
     until_correct: bool
     rationalize: bool
     count_hinted_wins: bool
+    cut_off: int | None = None
+    full_pass: bool = False
+    budget_of: BudgetOf | None = None
 
     @classmethod
     def of(cls, config: "RunConfig") -> "Rules":
@@ -62,15 +100,23 @@ class Rules:
             until_correct=config.attempt_mode == "until_correct",
             rationalize=config.rationalize,
             count_hinted_wins=config.count_hinted_wins,
+            cut_off=config.cut_off,
+            full_pass=config.schedule.visit == "all",
         )
 
-    def missing(self, judged: list[Judged]) -> range:
+    def missing(self, position: int, judged: Sequence[Judged]) -> range:
         """Return the numbers of the attempts that a visit still owes and that can be made now."""
-        done = len(judged)
-        if not self.until_correct:
-            return range(done + 1, self.attempts + 1)
-        settled = done >= self.attempts or any(one.right for one in judged)
-        return range(0) if settled else range(done + 1, done + 2)
+        if self.budget_of is not None:
+            return self.budget_of(position, judged).missing(judged)
+        return Budget(self.attempts, 1 if self.until_correct else None).missing(judged)
+
+    def capped(self, right: float) -> float:
+        """Return how many of ``right`` rationales of one observation are accepted."""
+        return right if self.cut_off is None else min(right, self.cut_off)
+
+    def enough(self, accepted: float, beta: int) -> bool:
+        """Return whether visits end at ``accepted`` rationales."""
+        return not self.full_pass and accepted >= beta
 
     def hinted(self, attempt: int) -> bool:
         """Return whether the attempt of this number is shown the answer."""
@@ -156,7 +202,7 @@ def next_attempts(
     """
     order, again, once_more = itertools.tee(order, 3)
     needed = list(_walk(order, results, rules, beta, gain=1.0))
-    if not needed or batch_size == 1:
+    if not needed or batch_size == 1 or rules.full_pass:
         return needed
     rate, kept = _rates(results)
     with_retries = 1 - (1 - rate) ** rules.attempts if rules.until_correct else rate
@@ -174,11 +220,11 @@ def _walk(order: Iterable[int], results: Results, rules: Rules, beta: int, gain:
     """Yield open attempts in order until beta is reached, counting each open one as ``gain`` accepted."""
     expected = 0.0
     for position in order:
-        if expected >= beta:
+        if rules.enough(expected, beta):
             return
         judged = results.get(position, [])
-        missing = rules.missing(judged)
-        expected += sum(one.accepted for one in judged) + gain * len(missing)
+        missing = rules.missing(position, judged)
+        expected += rules.capped(sum(one.accepted for one in judged) + gain * len(missing))
         for attempt in missing:
             yield Planned(position, attempt, rules.hinted(attempt))
 
@@ -206,10 +252,10 @@ def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Se
     visits: list[Visit] = []
     accepted = 0
     for position in order:
-        if accepted >= beta:
+        if rules.enough(accepted, beta):
             return Selection(tuple(visits), exhausted=False)
         judged = results.get(position, [])
-        if rules.missing(judged):
+        if rules.missing(position, judged):
             raise ValueError(f"observation at position {position} still owes an attempt")
         visits.append(_visit(position, judged, rules))
         accepted += len(visits[-1].accepted)
@@ -222,12 +268,28 @@ def _visit(position: int, judged: list[Judged], rules: Rules) -> Visit:
         position=position,
         attempts=len(judged),
         correct=len(wins),
-        accepted=tuple(one.attempt for one in judged if one.accepted),
+        accepted=tuple(one.attempt for one in judged if one.accepted)[: rules.cut_off],
         first_try=judged[0].right,
     )
 
 
-def stamp_count(m: int, alpha: Fraction | float, power: float) -> int:
+def thin(selected: Selection, wanted: int, choice: np.random.Generator) -> Selection:
+    """Return the selection with ``wanted`` of its accepted rationales at most, chosen at random (STaR's down-sampling).
+
+    Visits, attempts and win rates stay as they were.
+    """
+    accepted = selected.accepted
+    if len(accepted) <= wanted:
+        return selected
+    kept = {accepted[place] for place in choice.permutation(len(accepted))[:wanted].tolist()}
+    visits = tuple(
+        replace(visit, accepted=tuple(one for one in visit.accepted if (visit.position, one) in kept))
+        for visit in selected.visits
+    )
+    return replace(selected, visits=visits)
+
+
+def stamp_count(m: int, alpha: Fraction | float, power: float, rounding: Rounding = "floor") -> int:
     """Return u = floor(m * alpha^p), the number of visited observations to stamp (Algorithm 1, line 16).
 
     Exact for a whole power: in floating point, products that are whole numbers can fall just below.
@@ -236,7 +298,10 @@ def stamp_count(m: int, alpha: Fraction | float, power: float) -> int:
         m: Visited observations.
         alpha: The model's strength in [0, 1].
         power: The exponent p >= 0; 2 in the paper, 0 stamps every visit.
+        rounding: ``round`` is what the official code does, in floating point, halves to even.
     """
+    if rounding == "round":
+        return min(m, round(m * math.pow(alpha, power)))
     if float(power).is_integer():
         return int(m * Fraction(alpha) ** int(power))
     return min(m, math.floor(m * math.pow(alpha, power)))

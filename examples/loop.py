@@ -48,7 +48,7 @@ def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
     problem = prompted(open_problem(config.problem), config.prompt, base)
     pool, validation = problem.load(Split.TRAIN), problem.load(Split.VALIDATION)
     ids = [observation.observation_id for observation in pool]
-    sampler = open_sampler(config.method, config.seed, ids, Statistics.empty(len(pool)))
+    sampler = open_sampler(config.sampler, config.seed, ids, Statistics.empty(len(pool)))
     rules = Rules.of(config)
     history = []
 
@@ -118,7 +118,8 @@ def accuracy(config: RunConfig, problem: Problem, model: Path, observations: "li
     for start in range(0, len(observations), config.generator.batch_size):
         batch = observations[start : start + config.generator.batch_size]
         requests = [
-            GenerationRequest(place, 1, False, problem.prompt(one), 0) for place, one in enumerate(batch)
+            GenerationRequest(place, 1, False, problem.evaluation_prompt(one, config.evaluation.shots), 0)
+            for place, one in enumerate(batch)
         ]
         for one, attempt in zip(
             batch, generator.generate(requests, decoding(config, problem, greedy=True)), strict=True

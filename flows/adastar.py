@@ -6,13 +6,16 @@ Run it:  python flows/adastar.py                      the quickstart, on a lapto
 
 from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads the environment when imported)
 
+from collections.abc import Iterable
+
 from prefect import flow
 
 from adastar_core.config import RunConfig
 from adastar_core.records import Split
 from adastar_core.report.records import RunReport
+from adastar_core.stages.conclude import spent_pflops
 from adastar_core.stages.manifests import EvaluateManifest, RunRef
-from adastar_core.stages.workspace import open_workspace
+from adastar_core.stages.workspace import Workspace, open_workspace
 from flows.iteration import iterate
 from tasks.reporting import report_run
 from tasks.stages import evaluate
@@ -31,14 +34,16 @@ def adastar(config: RunConfig = RunConfig(), run: str = "adastar") -> RunReport:
         for iteration in range(1, config.iterations + 1):
             iterate(workspace.ref, iteration)
             validation.append(evaluate(workspace.ref, iteration, Split.VALIDATION))
-            if out_of_patience(validation, config.patience):
+            if out_of_patience(validation, config.patience) or out_of_budget(workspace, iteration):
                 break
-        return conclude(workspace.ref, best_of(validation))
+        best = best_of(validation)
+        tested = range(len(validation)) if config.evaluation.test_every_iteration else sorted({0, best})
+        return conclude(workspace.ref, best, tested)
 
 
-def conclude(run: RunRef, best: int) -> RunReport:
-    """Evaluate the selected checkpoint and the base model on the test split, and report."""
-    for iteration in sorted({0, best}):
+def conclude(run: RunRef, best: int, tested: Iterable[int]) -> RunReport:
+    """Evaluate the base model and the selected checkpoint, or all, on the test split, and report."""
+    for iteration in tested:
         evaluate(run, iteration, Split.TEST)
     return report_run(run, best)
 
@@ -51,6 +56,12 @@ def best_of(validation: list[EvaluateManifest]) -> int:
 def out_of_patience(validation: list[EvaluateManifest], patience: int | None) -> bool:
     """Return whether the last ``patience`` iterations brought no better validation accuracy."""
     return patience is not None and validation[-1].iteration - best_of(validation) >= patience
+
+
+def out_of_budget(workspace: Workspace, iteration: int) -> bool:
+    """Return whether the iterations up to this one have spent the budget; evaluation does not count."""
+    budget = workspace.config.budget_pflops
+    return budget is not None and spent_pflops(workspace, iteration) >= budget
 
 
 if __name__ == "__main__":

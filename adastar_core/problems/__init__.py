@@ -45,6 +45,14 @@ class Problem(Protocol):
         """Return the prompt of the training text: never hinted, without few-shot exemplars."""
         ...
 
+    def evaluation_prompt(self, observation: Observation, shots: int) -> str:
+        """Return the prompt of an evaluation: the training prompt after ``shots`` exemplars, or all that there are."""
+        ...
+
+    def reference(self, observation: Observation) -> str:
+        """Return the reference answer as a response without a rationale, which the verifier finds right."""
+        ...
+
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:
         """Return whether every step of the rationale is right; ``None`` where that cannot be checked.
 

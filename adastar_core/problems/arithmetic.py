@@ -170,6 +170,17 @@ class Arithmetic:
         """Return the prompt of the training text, the same as :meth:`prompt`."""
         return self.prompt(observation)
 
+    def evaluation_prompt(self, observation: Observation, shots: int) -> str:
+        """Return the prompt after the scratchpads of the first training questions."""
+        settings = self._settings
+        shown = _first(Split.TRAIN, settings.max_digits, settings.seed, shots)
+        worked = [f"{one.question}\n{parse_question(one.question).rationale}\n" for one in shown]
+        return "".join(worked) + self.training_prompt(observation)
+
+    def reference(self, observation: Observation) -> str:
+        """Return the answer line alone."""
+        return f"#### {observation.answer}"
+
     def rationale_is_correct(self, observation: Observation, response: str) -> bool:
         """Return whether the response is the correct scratchpad, character by character."""
         return response == parse_question(observation.question).rationale

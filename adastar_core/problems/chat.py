@@ -88,6 +88,14 @@ class ChatProblem:
         """Return the prompt of the training text as a user's message."""
         return in_chat(self._problem.training_prompt(observation), self._tokenizer)
 
+    def evaluation_prompt(self, observation: Observation, shots: int) -> str:
+        """Return the evaluation prompt as a user's message."""
+        return in_chat(self._problem.evaluation_prompt(observation, shots), self._tokenizer)
+
+    def reference(self, observation: Observation) -> str:
+        """Return the reference answer as a response without a rationale."""
+        return self._problem.reference(observation)
+
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:
         """Return whether every step of the rationale is right, where that can be checked."""
         return self._problem.rationale_is_correct(observation, response)

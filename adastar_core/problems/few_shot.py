@@ -161,6 +161,15 @@ class FewShotProblem:
         """Return the question alone."""
         return question(observation)
 
+    def evaluation_prompt(self, observation: Observation, shots: int) -> str:
+        """Return the question after the first ``shots`` of the problem's exemplars, or all that it has."""
+        verifier, exemplars = self.benchmark.verifier, self.benchmark.exemplars[:shots]
+        return "".join(worked(verifier, one) for one in exemplars) + question(observation)
+
+    def reference(self, observation: Observation) -> str:
+        """Return the declaration of the answer alone."""
+        return self.closing(observation)
+
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:  # noqa: ARG002
         """Return ``None``: the steps of these rationales cannot be checked."""
         return None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import sqrt
 
+from adastar_core.compute import StageTokens
+
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
@@ -46,6 +48,8 @@ class IterationRow:
         seconds: Wall time.
         rejected: Right rationales that the rationale filter kept out of D+.
         undecided: Counted attempts that the verifier could not decide.
+        attention_pflops: Attention's own products, in neither of the two.
+        test: Accuracy on test after the iteration; ``None`` where it was not measured.
     """
 
     t: int
@@ -63,6 +67,31 @@ class IterationRow:
     seconds: float
     rejected: int = 0
     undecided: int = 0
+    attention_pflops: float = 0.0
+    test: Accuracy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """What one stage of one iteration cost: first, repeated, hinted and surplus attempts, training, evaluation.
+
+    Attributes:
+        t: The iteration; 0 = the base model's evaluation.
+        stage: What was done.
+        tokens: The tokens that went through the model, by kind.
+        pflops: 6 P trained + 2 P read or generated, in 10^15 FLOPs.
+        padded_pflops: The same with padding.
+        attention_pflops: Attention's own products, in neither of the two.
+        seconds: Wall time.
+    """
+
+    t: int
+    stage: str
+    tokens: StageTokens
+    pflops: float
+    padded_pflops: float
+    attention_pflops: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +133,7 @@ class RunReport:
         iterations: In order.
         by_difficulty: On test where it was measured, otherwise on validation; easiest first.
         trained_frequency: ``trained_frequency[k]`` observations were trained on exactly k times.
+        stages: What every stage cost.
         samples: Responses to show.
         notes: Remarks for the reader, one sentence each.
     """
@@ -124,6 +154,7 @@ class RunReport:
     iterations: tuple[IterationRow, ...]
     by_difficulty: tuple[DifficultyRow, ...] = ()
     trained_frequency: tuple[int, ...] = ()
+    stages: tuple[StageRow, ...] = ()
     samples: tuple[Sample, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -141,6 +172,11 @@ class RunReport:
     def has_rejections(self) -> bool:
         """Whether the rationale filter kept anything out."""
         return any(row.rejected for row in self.iterations)
+
+    @property
+    def total_attention_pflops(self) -> float:
+        """Return the cost of attention's own products in all iterations, in 10^15 FLOPs."""
+        return sum(row.attention_pflops for row in self.iterations)
 
     @property
     def selected_validation(self) -> Accuracy | None:

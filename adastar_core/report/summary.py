@@ -1,8 +1,9 @@
 """The summary file: a stable contract for scripts. Names never change; new ones may be added."""
 
 import json
+from dataclasses import asdict
 
-from adastar_core.report.records import Accuracy, IterationRow, RunReport
+from adastar_core.report.records import Accuracy, IterationRow, RunReport, StageRow
 
 
 def summary(report: RunReport) -> dict[str, object]:
@@ -21,9 +22,24 @@ def summary(report: RunReport) -> dict[str, object]:
         "best_iteration": report.best_iteration,
         "total_pflops": report.total_pflops,
         "total_padded_pflops": report.total_padded_pflops,
+        "total_attention_pflops": report.total_attention_pflops,
+        "trained_frequency_deviation": report.trained_frequency_deviation,
         "wall_seconds": report.wall_seconds,
         "checkpoint": report.checkpoint,
         "iterations": [_iteration(row) for row in report.iterations],
+        "compute": [_stage(row) for row in report.stages],
+    }
+
+
+def _stage(row: StageRow) -> dict[str, object]:
+    return {
+        "t": row.t,
+        "stage": row.stage,
+        **asdict(row.tokens),
+        "pflops": row.pflops,
+        "padded_pflops": row.padded_pflops,
+        "attention_pflops": row.attention_pflops,
+        "seconds": row.seconds,
     }
 
 
@@ -48,6 +64,8 @@ def _iteration(row: IterationRow) -> dict[str, object]:
         "validation_accuracy": _share(row.validation),
         "pflops": row.pflops,
         "padded_pflops": row.padded_pflops,
+        "attention_pflops": row.attention_pflops,
+        "test_accuracy": _share(row.test),
         "seconds": row.seconds,
     }
 

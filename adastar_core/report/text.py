@@ -93,6 +93,7 @@ def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
         ("configuration", report.config_sha256[:16]),
         ("compute, without padding", flops(report.total_pflops)),
         ("compute, with padding", flops(report.total_padded_pflops)),
+        ("attention's own products, in neither", flops(report.total_attention_pflops)),
         ("selected checkpoint", report.checkpoint),
     )
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from adastar_core.selection import Visit
+from adastar_core.selection import Budget, Judged, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Statistics:
         return positions
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """Decides the order of visits. ``order``, then ``observe`` once the iteration is trained."""
 
@@ -66,4 +67,13 @@ class Sampler(Protocol):
 
     def state(self) -> Statistics:
         """Return a copy of the statistics, from which the sampler can be rebuilt."""
+        ...
+
+
+@runtime_checkable
+class Allocating(Sampler, Protocol):
+    """A sampler that also decides how many attempts each observation gets."""
+
+    def budget(self, position: int, judged: Sequence[Judged]) -> Budget:
+        """Return an observation's budget, given its own attempts so far and nothing else of the iteration."""
         ...

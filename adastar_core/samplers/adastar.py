@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from adastar_core.samplers import Statistics
-from adastar_core.selection import Visit, stamp_count
+from adastar_core.selection import Rounding, Visit, stamp_count
 
 _PAGE = 4096
+Ranks = npt.NDArray[np.uint64] | npt.NDArray[np.int64]
 
 
 class AdaStarSampler:
@@ -27,17 +28,29 @@ class AdaStarSampler:
         statistics: Where to start from; copied.
         tiebreak: Unique rank of every observation among equals, shape (N,).
         power: The exponent p of u = floor(m * alpha^p).
+        by_win_rate: Whether the win rate decides within a generation; False is the paper's ablation.
+        rounding: How u is made a whole number.
     """
 
     def __init__(
-        self, statistics: Statistics, tiebreak: npt.NDArray[np.uint64] | npt.NDArray[np.int64], power: float
+        self,
+        statistics: Statistics,
+        tiebreak: Ranks,
+        power: float,
+        *,
+        by_win_rate: bool = True,
+        rounding: Rounding = "floor",
     ) -> None:
         self._statistics = statistics.copy()
         self._tiebreak = tiebreak
         self._power = power
+        self._by_win_rate = by_win_rate
+        self._rounding = rounding
         self._head = 0
         self._newest = int(statistics.last_iteration.max(initial=0))
-        self._ring = np.lexsort((tiebreak, statistics.win_rate(), statistics.last_iteration)).astype(np.int32)
+        everything = np.arange(len(tiebreak))
+        keys = (tiebreak, self._success(everything), statistics.last_iteration)
+        self._ring = np.lexsort(keys).astype(np.int32)
 
     def order(self, iteration: int) -> Iterator[int]:  # noqa: ARG002 (the order follows from the statistics alone)
         """Yield all positions by (last_iteration, win_rate, tiebreak), lowest first."""
@@ -54,14 +67,13 @@ class AdaStarSampler:
         """
         if iteration <= self._newest:
             raise ValueError(f"iteration {iteration} is not after the last observed one, {self._newest}")
-        stamped = visits[: stamp_count(len(visits), alpha, self._power)]
+        stamped = visits[: stamp_count(len(visits), alpha, self._power, self._rounding)]
         places = np.arange(self._head, self._head + len(stamped)) % max(len(self._ring), 1)
         positions = np.array([visit.position for visit in stamped], dtype=np.int64)
         if not np.array_equal(self._ring[places], positions):
             raise ValueError("the visits are not the head of the order")
         self._statistics.stamp(iteration, stamped)
-        win_rate = self._statistics.correct[positions] / np.maximum(self._statistics.attempts[positions], 1)
-        self._ring[places] = positions[np.lexsort((self._tiebreak[positions], win_rate))]
+        self._ring[places] = positions[np.lexsort((self._tiebreak[positions], self._success(positions)))]
         self._head = (self._head + len(stamped)) % max(len(self._ring), 1)
         self._newest = iteration
         return len(stamped)
@@ -69,3 +81,9 @@ class AdaStarSampler:
     def state(self) -> Statistics:
         """Return a copy of the statistics."""
         return self._statistics.copy()
+
+    def _success(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Return what orders observations of one generation: their win rates, or nothing."""
+        if not self._by_win_rate:
+            return np.zeros(len(positions))
+        return self._statistics.correct[positions] / np.maximum(self._statistics.attempts[positions], 1)

@@ -2,10 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Literal
 
 from adastar_core import streams
 from adastar_core.samplers import Statistics
 from adastar_core.selection import Visit
+from adastar_core.settings import Settings
+
+
+class RandomSettings(Settings):
+    """Random order, a new one in each iteration."""
+
+    type: Literal["random"] = "random"
 
 
 class RandomSampler:
@@ -17,19 +25,19 @@ class RandomSampler:
     """
 
     def __init__(self, statistics: Statistics, seed: int) -> None:
-        self._statistics = statistics.copy()
+        self.statistics = statistics.copy()
         self._seed = seed
 
     def order(self, iteration: int) -> Iterator[int]:
         """Yield all positions in the iteration's own random order."""
-        count = len(self._statistics.last_iteration)
+        count = len(self.statistics.last_iteration)
         yield from streams.generator(self._seed, "order", iteration).permutation(count).tolist()
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:  # noqa: ARG002
         """Stamp every visit: the order does not look at stamps, so there is nothing to hold back."""
-        self._statistics.stamp(iteration, visits)
+        self.statistics.stamp(iteration, visits)
         return len(visits)
 
     def state(self) -> Statistics:
         """Return a copy of the statistics."""
-        return self._statistics.copy()
+        return self.statistics.copy()

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from adastar_core.selection import Selection
 from adastar_core.stages.manifests import AdvanceManifest
-from adastar_core.stages.sampling import read_selection
+from adastar_core.stages.sampling import read_selection, trained_part
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store import iterations
 from adastar_core.store.compute import read_compute
@@ -36,7 +36,7 @@ def _advance(workspace: Workspace, iteration: int) -> None:
                 connection,
                 workspace.run_id,
                 iteration,
-                selected.visits,
+                trained_part(workspace, iteration, selected).visits,
                 alpha=float(alpha),
                 stamped=stamped,
                 seconds=sum(one.seconds for one in costs if one.iteration == iteration),

@@ -9,9 +9,10 @@ from adastar_core.compute import pflops
 from adastar_core.records import Split
 from adastar_core.report.figures import figures
 from adastar_core.report.page import html
-from adastar_core.report.records import Accuracy, DifficultyRow, IterationRow, RunReport
+from adastar_core.report.records import Accuracy, DifficultyRow, IterationRow, RunReport, StageRow
 from adastar_core.report.text import markdown
 from adastar_core.stages.workspace import Workspace
+from adastar_core.store.compute import ComputeRow, read_compute
 from adastar_core.store.evaluations import EvaluationRow, Tally, read_evaluations
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
 
@@ -24,13 +25,14 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
             (one.iteration, one.split): one for one in read_evaluations(connection, workspace.run_id)
         }
         trained = read_trained_frequency(connection, workspace.run_id)
+        costs = read_compute(connection, workspace.run_id)
     test = evaluations.get((best, Split.TEST))
     return RunReport(
         run=workspace.ref.name,
         preset=workspace.preset,
         config_sha256=workspace.ref.config_sha256,
         problem=workspace.problem.name,
-        method=workspace.config.method.type,
+        method=workspace.config.method_title(),
         base_model=workspace.config.model,
         seed=workspace.config.seed,
         base_validation=_accuracy(evaluations[0, Split.VALIDATION]),
@@ -42,6 +44,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         iterations=tuple(_iteration_row(row, evaluations) for row in rows),
         by_difficulty=_by_difficulty(evaluations, best),
         trained_frequency=trained,
+        stages=tuple(_stage_row(one) for one in costs),
         notes=_notes(
             workspace, rows, [one for one in (evaluations.get((best, split)) for split in Split) if one]
         ),
@@ -65,6 +68,13 @@ def _replace(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
+def spent_pflops(workspace: Workspace, iteration: int) -> float:
+    """Return what the iterations up to this one cost without padding, evaluation not counted."""
+    with workspace.engine.connect() as connection:
+        rows = read_iteration_results(connection, workspace.run_id)
+    return pflops(sum(row.flops for row in rows if row.iteration <= iteration))
+
+
 Evaluations = Mapping[tuple[int, Split], EvaluationRow]
 
 
@@ -74,6 +84,7 @@ def _accuracy(row: EvaluationRow | Tally) -> Accuracy:
 
 def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationRow:
     validation = evaluations.get((row.iteration, Split.VALIDATION))
+    tested = evaluations.get((row.iteration, Split.TEST))
     return IterationRow(
         t=row.iteration,
         beta=row.beta,
@@ -87,9 +98,23 @@ def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationR
         validation=_accuracy(validation) if validation else None,
         pflops=pflops(row.flops),
         padded_pflops=pflops(row.padded_flops),
+        attention_pflops=pflops(row.attention_flops),
+        test=_accuracy(tested) if tested else None,
         seconds=row.seconds,
         rejected=sum(row.rejected.values()),
         undecided=row.undecided,
+    )
+
+
+def _stage_row(cost: ComputeRow) -> StageRow:
+    return StageRow(
+        t=cost.iteration,
+        stage=cost.stage,
+        tokens=cost.tokens,
+        pflops=pflops(cost.flops),
+        padded_pflops=pflops(cost.padded_flops),
+        attention_pflops=pflops(cost.attention_flops),
+        seconds=cost.seconds,
     )
 
 
@@ -111,7 +136,8 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     exhausted = [str(row.iteration) for row in rows if row.exhausted]
-    if exhausted:
+    schedule = workspace.config.schedule
+    if exhausted and (schedule.visit, schedule.train_on) != ("all", "accepted"):
         notes.append(
             f"The pool of {len(workspace.train):,} observations was exhausted before beta was reached in iteration "
             f"{', '.join(exhausted)}; training used what was accepted ({workspace.config.trainer.on_exhausted})."

@@ -18,7 +18,7 @@ def record_cost(
     seconds: float,
 ) -> None:
     """Write the cost of one stage of one iteration; the first write stands."""
-    write_compute(connection, workspace.run_id, iteration, stage, tokens, workspace.parameters, seconds)
+    write_compute(connection, workspace.run_id, iteration, stage, tokens, workspace.shape, seconds)
 
 
 def record_generation(

@@ -1,7 +1,17 @@
-"""Greedy accuracy of a checkpoint on a split, one stored row per judged item."""
+"""Accuracy of a checkpoint on a split, one stored row per judged item.
 
+Answers are greedy, or the majority of several samples (self-consistency). An evaluation with the same content as one
+that the store holds already (the base model's, in another run) is copied, with its costs, instead of made again.
+"""
+
+import hashlib
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from sqlalchemy import text
 
 from adastar_core.records import Attempt, GenerationRequest, Split
 from adastar_core.stages.costs import record_cost
@@ -11,12 +21,15 @@ from adastar_core.stages.workspace import Workspace
 from adastar_core.store.evaluations import (
     Answer,
     EvaluationRow,
+    borrow_answers,
     close_evaluation,
     find_evaluation,
     read_answered_positions,
     write_answers,
 )
+from adastar_core.streams import stream_key
 from adastar_core.verifiers.batch import verify_all
+from adastar_core.voting import majority
 
 
 def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest:
@@ -30,46 +43,97 @@ def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateMani
     with workspace.engine.connect() as connection:
         found = find_evaluation(connection, workspace.run_id, iteration, split)
     if found is None:
-        _answer(workspace, iteration, split)
-        found = _total(workspace, iteration, split)
+        content = content_sha256(workspace, iteration, split)
+        with _once(workspace, iteration, content):
+            with workspace.lease.transaction() as connection:
+                borrow_answers(connection, workspace.run_id, iteration, split, content)
+            _answer(workspace, iteration, split)
+            found = _total(workspace, iteration, split, content)
     return EvaluateManifest(iteration=iteration, split=split, correct=found.correct, total=found.total)
+
+
+def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:
+    """Return the digest of all that decides the answers: checkpoint, prompts, references, decoding, verifier."""
+    requests = _requests(workspace, split)
+    items = [[one.prompt, one.stream, asdict(workspace.data[split][one.position])] for one in requests]
+    checkpoint = workspace.checkpoint(iteration).sha256
+    precision = workspace.config.generator.dtype
+    decoding = asdict(workspace.evaluation_decoding())
+    content = [checkpoint, precision, decoding, workspace.problem.verifier.version, items]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+@contextmanager
+def _once(workspace: Workspace, iteration: int, content: str) -> Iterator[None]:
+    """Let one process at a time evaluate the base model, so that others find its answers."""
+    if iteration > 0:
+        yield
+        return
+    key = {"key": int(content[:15], 16)}
+    with workspace.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+
+
+def _requests(workspace: Workspace, split: Split) -> list[GenerationRequest]:
+    """Return every item's requests: one, or one per sample of self-consistency."""
+    settings, seed = workspace.config.evaluation, workspace.config.seed
+    requests = []
+    for position, observation in enumerate(workspace.data[split]):
+        prompt = workspace.problem.evaluation_prompt(observation, settings.shots)
+        for sample in range(1, settings.samples + 1):
+            name = (split.value, observation.observation_id, sample)
+            stream = stream_key(seed, "evaluation", *name) if settings.samples > 1 else 0
+            requests.append(GenerationRequest(position, sample, hinted=False, prompt=prompt, stream=stream))
+    return requests
 
 
 def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
     with workspace.engine.connect() as connection:
         answered = read_answered_positions(connection, workspace.run_id, iteration, split)
-    requests = [
-        GenerationRequest(position, 1, hinted=False, prompt=workspace.problem.prompt(observation), stream=0)
-        for position, observation in enumerate(workspace.data[split])
-        if position not in answered
-    ]
-    requests.sort(key=lambda one: len(one.prompt))
+    samples = workspace.config.evaluation.samples
+    requests = sorted(_requests(workspace, split), key=lambda one: len(one.prompt))  # samples stay together
+    size = max(workspace.config.generator.batch_size // samples, 1) * samples
+    left = [batch for batch in batches(requests, size) if any(one.position not in answered for one in batch)]
     checkpoint = workspace.checkpoint(iteration)
-    with workspace.progress.stage(f"t={iteration} evaluate {split}", len(requests), "answer") as bar:
-        for batch in batches(requests, workspace.config.generator.batch_size):
+    items = sum(map(len, left)) // samples
+    with workspace.progress.stage(f"t={iteration} evaluate {split}", items, "answer") as bar:
+        for batch in left:
             started = time.monotonic()
-            attempts = workspace.generator(checkpoint).generate(batch, workspace.greedy_decoding())
+            attempts = workspace.generator(checkpoint).generate(batch, workspace.evaluation_decoding())
             answers = _judged(workspace, split, attempts)
-            seconds = (time.monotonic() - started) / len(batch)
+            seconds = (time.monotonic() - started) / len(answers)
             with workspace.lease.transaction() as connection:
                 write_answers(connection, workspace.run_id, iteration, split, answers, seconds)
-            bar.advance(len(batch), sum(attempt.generated_tokens for attempt in attempts))
+            bar.advance(len(answers), sum(attempt.generated_tokens for attempt in attempts))
 
 
 def _judged(workspace: Workspace, split: Split, attempts: Sequence[Attempt]) -> list[Answer]:
+    """Return one answer per item, with the tokens of all of its samples."""
     responses = [(workspace.data[split][one.position], one.response, one.finish_reason) for one in attempts]
     verdicts = verify_all(workspace.problem.verifier, responses)
-    return [
-        Answer.of(observation, attempt, verdict)
-        for (observation, _, _), attempt, verdict in zip(responses, attempts, verdicts, strict=True)
-    ]
+    by_item: dict[int, list[Answer]] = {}
+    for (observation, _, _), attempt, verdict in zip(responses, attempts, verdicts, strict=True):
+        by_item.setdefault(attempt.position, []).append(Answer.of(observation, attempt, verdict))
+    return [majority(samples) for samples in by_item.values()]
 
 
-def _total(workspace: Workspace, iteration: int, split: Split) -> EvaluationRow:
-    items = len(workspace.data[split])
+def _total(workspace: Workspace, iteration: int, split: Split, content: str) -> EvaluationRow:
+    samples = workspace.config.evaluation.samples
+    stage = f"evaluate {split}" if samples == 1 else f"evaluate {split} by self-consistency"
     with workspace.lease.transaction() as connection:
         total = close_evaluation(
-            connection, workspace.run_id, iteration, split, items, workspace.greedy_decoding()
+            connection,
+            workspace.run_id,
+            iteration,
+            split,
+            len(workspace.data[split]),
+            workspace.evaluation_decoding(),
+            samples=samples,
+            content_sha256=content,
         )
-        record_cost(connection, workspace, iteration, f"evaluate {split}", total.tokens, total.seconds)
+        record_cost(connection, workspace, iteration, stage, total.tokens, total.seconds)
     return total

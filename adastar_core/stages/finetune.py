@@ -65,7 +65,11 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
         parameters=workspace.parameters,
         training=TrainingFacts(outcome.steps, len(examples), outcome.loss, outcome.token_accuracy),
     )
-    tokens = StageTokens(train_tokens=outcome.train_tokens, padded_train_tokens=outcome.padded_train_tokens)
+    tokens = StageTokens(
+        train_tokens=outcome.train_tokens,
+        padded_train_tokens=outcome.padded_train_tokens,
+        attention_pairs=outcome.attention_pairs,
+    )
     with workspace.lease.transaction() as connection:
         write_checkpoint(connection, workspace.run_id, row)
         # Loading and saving count; after a kill, the steps of the earlier processes do too.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from adastar_core.config import RunConfig
 from adastar_core.filters import FilterSettings, screen
 from adastar_core.problems import Problem
 from adastar_core.records import Attempt, Observation, Outcome, Verdict
@@ -18,6 +19,8 @@ from adastar_core.verifiers import Verifier
 from adastar_core.verifiers.batch import verify_all
 
 _PER_TRANSACTION = 2_000
+_ALLOCATING = ("dart", "boundary", "custom")
+"""Samplers that may allot attempts beyond an observation's first success."""
 
 Store = Callable[[Sequence[Attempt], Sequence[JudgedAttempt]], None]
 """Writes the verdicts on these attempts."""
@@ -32,12 +35,20 @@ class Judge:
         verifier: Judges answers; the problem's own, or another one.
         filter: Rules for right rationales.
         until_correct: Whether an observation's attempts end with the first right one.
+        references: Whether responses are the data's own answers, which have no rationale to check or to reject.
     """
 
     problem: Problem
     verifier: Verifier
     filter: FilterSettings
     until_correct: bool
+    references: bool = False
+
+    @classmethod
+    def of(cls, config: RunConfig, problem: Problem, verifier: Verifier) -> "Judge":
+        """Return what decides on the attempts of a run."""
+        until_correct = config.attempt_mode == "until_correct" and config.sampler.type not in _ALLOCATING
+        return cls(problem, verifier, config.filter, until_correct, config.rationales == "reference")
 
     def decide(
         self,
@@ -65,7 +76,7 @@ class Judge:
         self, observation: Observation, attempt: Attempt, verdict: Verdict, accepted: dict[int, list[str]]
     ) -> JudgedAttempt:
         """Return the row of one attempt; a right one that is kept joins ``accepted``."""
-        if verdict.outcome is not Outcome.RIGHT:
+        if verdict.outcome is not Outcome.RIGHT or self.references:
             return JudgedAttempt(attempt.position, attempt.attempt, verdict)
         correct = self.problem.rationale_is_correct(observation, attempt.response)
         earlier = accepted.setdefault(attempt.position, [])

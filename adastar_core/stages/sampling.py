@@ -12,14 +12,17 @@ from adastar_core import selection
 from adastar_core.errors import NothingAccepted
 from adastar_core.records import Attempt, GenerationRequest
 from adastar_core.selection import Planned, Selection
+from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.costs import record_generation
 from adastar_core.stages.judging import judge_stored
 from adastar_core.stages.manifests import GenerateManifest, SampleManifest, VerifyManifest
+from adastar_core.stages.reuse import prompt_sha256, reuse_attempts
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.iterations import IterationRow, close_sampling, read_iteration, start_iteration
 from adastar_core.store.rollouts import read_attempt_keys, read_responses, write_attempts
 from adastar_core.store.training import ExampleKey, write_training_examples
 from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
+from adastar_core.streams import generator as stream
 from adastar_core.streams import rationale_key
 
 
@@ -44,9 +47,12 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
     if entered:
         workspace.forget_sampler()
     # The order of a sampled iteration is gone once it has advanced: nothing may be planned from today's.
-    planned = plan_wave(workspace, iteration) if row.phase == "sampling" else []
+    sampling = row.phase == "sampling"
+    if sampling:
+        calibrate(workspace, iteration)
+    planned = plan_wave(workspace, iteration) if sampling else []
     workspace.plan = (iteration, wave, planned)
-    if row.phase == "sampling" and not planned:
+    if sampling and not planned:
         row = _close(workspace, iteration)
     return SampleManifest(
         iteration=iteration,
@@ -63,7 +69,7 @@ def plan_wave(workspace: Workspace, iteration: int) -> list[Planned]:
     return selection.next_attempts(
         workspace.sampler(iteration).order(iteration),
         workspace.results.of(iteration),
-        workspace.rules,
+        workspace.rules(iteration),
         workspace.config.beta(iteration),
         workspace.config.generator.batch_size,
     )
@@ -81,26 +87,43 @@ def read_selection(workspace: Workspace, iteration: int) -> Selection:
     return selection.close(
         workspace.sampler(iteration).order(iteration),
         workspace.results.of(iteration),
-        workspace.rules,
+        workspace.rules(iteration),
         workspace.config.beta(iteration),
     )
 
 
+def trained_part(workspace: Workspace, iteration: int, selected: Selection) -> Selection:
+    """Return the selection with those accepted rationales alone that are trained on."""
+    if workspace.config.schedule.train_on == "accepted":
+        return selected
+    choice = stream(workspace.config.seed, "down-sample", iteration)
+    return selection.thin(selected, workspace.config.beta(iteration), choice)
+
+
 def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifest:
-    """Generate the wave's attempts that are not stored yet, one transaction per batch."""
+    """Generate the wave's attempts that are not stored yet, one transaction per batch.
+
+    A wave that was killed goes on in the batches it would have had, so that rounding cannot tell the two apart.
+    """
     planned = planned_wave(workspace, iteration, wave)
     checkpoint = workspace.checkpoint(iteration - 1)
-    with workspace.engine.connect() as connection:
-        stored = read_attempt_keys(connection, workspace.run_id, iteration)
-    requests = [
-        request(workspace, iteration, one) for one in planned if (one.position, one.attempt) not in stored
-    ]
+    requests = [request(workspace, iteration, one) for one in planned]
     # Prompts of one length make rationales of about one length, which wastes the fewest padded steps.
     requests.sort(key=lambda one: len(one.prompt))
-    with workspace.progress.stage(f"t={iteration} generate", len(requests), "attempt") as bar:
-        for batch in batches(requests, workspace.config.generator.batch_size):
+    reuse_attempts(workspace, iteration, requests, checkpoint.sha256)
+    with workspace.engine.connect() as connection:
+        stored = read_attempt_keys(connection, workspace.run_id, iteration)
+    left = [
+        batch
+        for batch in batches(requests, workspace.config.generator.batch_size)
+        if any((one.position, one.attempt) not in stored for one in batch)
+    ]
+    with workspace.progress.stage(f"t={iteration} generate", sum(map(len, left)), "attempt") as bar:
+        for batch in left:
             started = time.monotonic()
-            attempts = workspace.generator(checkpoint).generate(batch, workspace.sampling_decoding())
+            attempts = workspace.rationales(checkpoint).generate(
+                batch, workspace.sampling_decoding(iteration)
+            )
             _store_attempts(
                 workspace, iteration, batch, attempts, checkpoint.sha256, time.monotonic() - started
             )
@@ -114,18 +137,13 @@ def request(workspace: Workspace, iteration: int, planned: Planned) -> Generatio
     """Return the generation request of a planned attempt."""
     observation = workspace.train[planned.position]
     render = workspace.problem.hinted_prompt if planned.hinted else workspace.problem.prompt
-    stream = rationale_key(workspace.config.seed, iteration, observation.observation_id, planned.attempt)
-    return GenerationRequest(planned.position, planned.attempt, planned.hinted, render(observation), stream)
+    key = rationale_key(workspace.config.seed, iteration, observation.observation_id, planned.attempt)
+    return GenerationRequest(planned.position, planned.attempt, planned.hinted, render(observation), key)
 
 
 def batches(requests: Sequence[GenerationRequest], size: int) -> list[Sequence[GenerationRequest]]:
     """Return ``requests`` in slices of ``size``."""
     return [requests[start : start + size] for start in range(0, len(requests), size)]
-
-
-def prompt_sha256(prompt: str) -> str:
-    """Return the digest of a prompt."""
-    return hashlib.sha256(prompt.encode()).hexdigest()
 
 
 def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
@@ -177,9 +195,8 @@ def _close(workspace: Workspace, iteration: int) -> IterationRow:
     if not selected.accepted:
         raise NothingAccepted(_advice(workspace, iteration, selected))
     with workspace.lease.transaction() as connection:
-        write_training_examples(
-            connection, workspace.run_id, iteration, _example_keys(workspace, iteration, selected)
-        )
+        keys = _example_keys(workspace, iteration, trained_part(workspace, iteration, selected))
+        write_training_examples(connection, workspace.run_id, iteration, keys)
         record_generation(connection, workspace, iteration, selected)
         close_sampling(connection, workspace.run_id, iteration, selected, workspace.problem.verifier.version)
         return read_iteration(connection, workspace.run_id, iteration)

@@ -15,24 +15,28 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core import __version__, checkpoints
+from adastar_core.compute import ModelShape
 from adastar_core.config import RunConfig
 from adastar_core.errors import DataError, HomeError, StageError
+from adastar_core.exploration import Control
 from adastar_core.generators import Decoding, Generator
 from adastar_core.generators.catalogue import open_generator
+from adastar_core.generators.reference import ReferenceGenerator
 from adastar_core.home import usable_home
-from adastar_core.model_source import parameter_count, resolve_model
+from adastar_core.model_source import model_shape, resolve_model
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.progress import Progress, Silent
 from adastar_core.records import Observation, Split
-from adastar_core.samplers import Sampler
+from adastar_core.samplers import Allocating, Sampler
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned, Rules
 from adastar_core.stages.judging import Judge
 from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.results import ResultsSoFar
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint, write_checkpoint
+from adastar_core.store.controls import find_control
 from adastar_core.store.database import open_database
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.runs import finish_run, start_or_continue
@@ -59,7 +63,7 @@ class Workspace:
         problem: Data, prompts and verifier.
         data: Observations by split.
         base: Directory of the base model, as it lies on this machine.
-        parameters: Parameters of the model, P.
+        shape: What the model's compute follows from.
         folder: The run's own directory: checkpoints, work files, report.
         progress: Whoever shows how far the stages are.
         opened: When this process opened it, on the monotonic clock.
@@ -76,7 +80,7 @@ class Workspace:
     problem: Problem
     data: Mapping[Split, Sequence[Observation]]
     base: Path
-    parameters: int
+    shape: ModelShape
     folder: Path
     progress: Progress = field(default_factory=Silent)
     opened: float = field(default_factory=time.monotonic)
@@ -84,43 +88,66 @@ class Workspace:
     plan: tuple[int, int, list[Planned]] | None = None
     _generator: tuple[str | None, Generator] | None = None
     _sampler: tuple[int, Sampler] | None = None
+    _control: tuple[int, Control] | None = None
 
     def __post_init__(self) -> None:
         """Know no verdicts yet."""
         self.results = ResultsSoFar(self.engine, self.run_id, self.problem.verifier.version)
 
     @property
-    def rules(self) -> Rules:
-        """Return what a visit does."""
-        return Rules.of(self.config)
+    def parameters(self) -> int:
+        """Return P, the parameters of the model."""
+        return self.shape.parameters
+
+    def rules(self, iteration: int) -> Rules:
+        """Return what a visit does: as configured, as exploration control chose, or as the sampler allots."""
+        rules = Rules.of(self.config)
+        if control := self.control(iteration):
+            rules = replace(rules, attempts=control.attempts)
+        sampler = self.sampler(iteration)
+        return replace(rules, budget_of=sampler.budget) if isinstance(sampler, Allocating) else rules
+
+    def control(self, iteration: int) -> Control | None:
+        """Return what exploration control chose for an iteration; ``None`` where temperature and K are fixed."""
+        if self.config.exploration.control == "fixed":
+            return None
+        if self._control is None or self._control[0] != iteration:
+            with self.engine.connect() as connection:
+                found = find_control(connection, self.run_id, iteration)
+            if found is None:
+                return None
+            self._control = (iteration, found)
+        return self._control[1]
 
     @property
     def judge(self) -> Judge:
         """Return what decides on attempts."""
-        return Judge(self.problem, self.problem.verifier, self.config.filter, self.rules.until_correct)
+        return Judge.of(self.config, self.problem, self.problem.verifier)
 
     @property
     def train(self) -> Sequence[Observation]:
         """Return the training observations by position."""
         return self.data[Split.TRAIN]
 
-    def sampling_decoding(self) -> Decoding:
-        """Return how rationales are sampled."""
+    def sampling_decoding(self, iteration: int) -> Decoding:
+        """Return how an iteration's rationales are sampled."""
         settings = self.config.generator
+        control = self.control(iteration)
         return Decoding(
             greedy=False,
-            temperature=settings.temperature,
+            temperature=control.temperature if control else settings.temperature,
             top_p=settings.top_p,
             max_new_tokens=settings.max_new_tokens,
             stop=self.problem.stop,
         )
 
-    def greedy_decoding(self) -> Decoding:
-        """Return how evaluations are decoded."""
-        longest = self.config.evaluation.max_new_tokens or self.config.generator.max_new_tokens
-        return Decoding(
-            greedy=True, temperature=1.0, top_p=1.0, max_new_tokens=longest, stop=self.problem.stop
-        )
+    def evaluation_decoding(self) -> Decoding:
+        """Return how evaluations are decoded: greedily, or sampled for self-consistency."""
+        settings = self.config.evaluation
+        longest = settings.max_new_tokens or self.config.generator.max_new_tokens
+        greedy = settings.samples == 1
+        temperature = 1.0 if greedy else settings.temperature
+        return Decoding(greedy, temperature, top_p=1.0, max_new_tokens=longest, stop=self.problem.stop)
 
     def checkpoint(self, iteration: int) -> CheckpointRow:
         """Return the recorded checkpoint of an iteration; 0 is the base model."""
@@ -138,6 +165,12 @@ class Workspace:
                 open_generator(self.config.generator, Path(checkpoint.path)),
             )
         return self._generator[1]
+
+    def rationales(self, checkpoint: CheckpointRow) -> Generator:
+        """Return what makes an iteration's rationales: the checkpoint, or the data's reference answers."""
+        if self.config.rationales == "model":
+            return self.generator(checkpoint)
+        return ReferenceGenerator(lambda position: self.problem.reference(self.train[position]))
 
     def use_generator(self, generator: Generator) -> None:
         """Generate with ``generator`` whatever the checkpoint: a scripted one, or one of your own."""
@@ -157,7 +190,7 @@ class Workspace:
             # Observations that the data has gained meanwhile enter with the next iteration.
             known = self.train[: len(statistics.last_iteration)]
             ids = [observation.observation_id for observation in known]
-            self._sampler = (iteration, open_sampler(self.config.method, self.config.seed, ids, statistics))
+            self._sampler = (iteration, open_sampler(self.config.sampler, self.config.seed, ids, statistics))
         return self._sampler[1]
 
     def sampler_advanced(self, iteration: int) -> None:
@@ -180,7 +213,7 @@ class Workspace:
         config = self.config
         sizes = ", ".join(f"{len(observations):,} {split}" for split, observations in self.data.items())
         return (
-            f"Run {self.ref.name}: {config.method.type} on {self.problem.name} ({sizes}), from {config.model} with "
+            f"Run {self.ref.name}: {config.method_title()} on {self.problem.name} ({sizes}), from {config.model} with "
             f"{self.parameters:,} parameters.\n{config.iterations} iterations, each until beta_t rationales are accepted "
             f"(beta_1 = {config.beta(1):,}, beta_{config.iterations} = {config.beta(config.iterations):,}), "
             f"at most {config.attempts} attempts per observation. Files: {self.folder}"
@@ -263,7 +296,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
         problem=problem,
         data=data,
         base=model,
-        parameters=parameter_count(model),
+        shape=model_shape(model),
         folder=make_folder(home, name, run.uid),
         progress=progress,
     )

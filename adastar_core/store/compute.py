@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
-from adastar_core.compute import StageTokens
+from adastar_core.compute import ModelShape, StageTokens, attention_flops
 from adastar_core.store import tables
+
+_COSTS = ("flops", "padded_flops", "attention_flops", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class ComputeRow:
     tokens: StageTokens
     flops: float
     padded_flops: float
+    attention_flops: float
     seconds: float
 
 
@@ -27,17 +30,18 @@ def write_compute(
     iteration: int,
     stage: str,
     tokens: StageTokens,
-    parameters: int,
+    shape: ModelShape,
     seconds: float,
 ) -> bool:
-    """Record the cost of a stage of a model with ``parameters`` parameters; return whether it was new."""
+    """Record the cost of a stage of a model of this shape; return whether it was new."""
     values = {
         "run_id": run_id,
         "iteration": iteration,
         "stage": stage,
         **asdict(tokens),
-        "flops": float(tokens.flops(parameters)),
-        "padded_flops": float(tokens.padded_flops(parameters)),
+        "flops": float(tokens.flops(shape.parameters)),
+        "padded_flops": float(tokens.padded_flops(shape.parameters)),
+        "attention_flops": float(attention_flops(shape, tokens.attention_pairs)),
         "seconds": seconds,
     }
     return bool(connection.execute(insert(tables.compute).values(values).on_conflict_do_nothing()).rowcount)
@@ -46,9 +50,9 @@ def write_compute(
 def read_compute(connection: Connection, run_id: int) -> list[ComputeRow]:
     """Return the recorded costs of a run by iteration and stage."""
     table = tables.compute
-    names = ("iteration", "stage", "flops", "padded_flops", "seconds", *StageTokens.__slots__)
+    names = ("iteration", "stage", *_COSTS, *StageTokens.__slots__)
     query = select(*(table.c[name] for name in names)).where(table.c.run_id == run_id)
     return [
-        ComputeRow(row[0], row[1], StageTokens(*row[5:]), row[2], row[3], row[4])
+        ComputeRow(row[0], row[1], StageTokens(*row[6:]), *row[2:6])
         for row in connection.execute(query.order_by(table.c.iteration, table.c.stage))
     ]

@@ -15,6 +15,7 @@ from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
 
 _TOKENS = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_generated_tokens")
+_SUMS = (*_TOKENS, "attention_pairs")
 _ANSWER = (
     "position",
     "observation_id",
@@ -121,7 +122,15 @@ def read_answers(connection: Connection, run_id: int, iteration: int, split: Spl
 
 
 def close_evaluation(
-    connection: Connection, run_id: int, iteration: int, split: Split, items: int, decoding: Decoding
+    connection: Connection,
+    run_id: int,
+    iteration: int,
+    split: Split,
+    items: int,
+    decoding: Decoding,
+    *,
+    samples: int = 1,
+    content_sha256: str | None = None,
 ) -> EvaluationRow:
     """Add up the stored answers of a split and record the totals; done twice, it changes nothing.
 
@@ -132,21 +141,32 @@ def close_evaluation(
         split: Validation or test.
         items: How many items the split has.
         decoding: How the answers were decoded; recorded.
+        samples: Samples per answer.
+        content_sha256: Digest of all that decides the answers, by which other runs find them.
 
     Raises:
         StageError: Some items have no stored answer.
     """
     key = {"run_id": run_id, "iteration": iteration, "split": split.value}
-    totals = dict(connection.execute(_TOTALS, key).one()._mapping)
+    totals = dict(connection.execute(_TOTALS, {**key, "samples": samples}).one()._mapping)
     if totals["total"] != items:
         raise StageError(
             f"The evaluation of iteration {iteration} on {split} has {totals['total']} answers for {items} items."
         )
-    values = {**key, **totals, "decoding": asdict(decoding)}
+    recorded = {**asdict(decoding), "samples": samples}
+    values = {**key, **totals, "decoding": recorded, "content_sha256": content_sha256}
     connection.execute(insert(tables.evaluations).values(values).on_conflict_do_nothing())
     found = find_evaluation(connection, run_id, iteration, split)
     assert found is not None, "it was just written"
     return found
+
+
+def borrow_answers(
+    connection: Connection, run_id: int, iteration: int, split: Split, content_sha256: str
+) -> int:
+    """Copy the answers of an evaluation with the same content, of any run; return how many were new."""
+    key = {"run_id": run_id, "iteration": iteration, "split": split.value, "content": content_sha256}
+    return connection.execute(_BORROW, key).rowcount
 
 
 def find_evaluation(
@@ -175,11 +195,23 @@ def _evaluation(row: Row[Any]) -> EvaluationRow:
         total=row.total,
         undecided=row.undecided,
         by_difficulty={tag: Tally(**counts) for tag, counts in row.by_difficulty.items()},
-        tokens=StageTokens(**{name: row._mapping[name] for name in _TOKENS}),
+        tokens=StageTokens(**{name: row._mapping[name] for name in _SUMS}),
         seconds=row.seconds,
     )
 
 
+_COPIED = ", ".join((*_ANSWER, "seconds"))
+_BORROW = text(
+    f"INSERT INTO evaluation_answers (run_id, iteration, split, {_COPIED}) "
+    f"SELECT :run_id, :iteration, :split, {', '.join(f'a.{name}' for name in (*_ANSWER, 'seconds'))} "
+    "FROM (SELECT run_id, iteration, split FROM evaluations WHERE content_sha256 = :content LIMIT 1) e "
+    "JOIN evaluation_answers a USING (run_id, iteration, split) ON CONFLICT DO NOTHING"
+)
+# As compute.generation_pairs; the tokens of several samples are one row's, which their number makes up for.
+_PAIRS = (
+    "prompt_tokens::bigint * prompt_tokens + greatest(generated_tokens - 1, 0)::bigint * prompt_tokens "
+    "+ greatest(generated_tokens - 1, 0)::bigint * generated_tokens / 2"
+)
 _TOTALS = text(
     f"""
     WITH answers AS (
@@ -197,6 +229,7 @@ _TOTALS = text(
            coalesce(sum(padded_prompt_tokens), 0) AS padded_prompt_tokens,
            coalesce(sum(generated_tokens), 0) AS generated_tokens,
            coalesce(sum(padded_generated_tokens), 0) AS padded_generated_tokens,
+           coalesce(sum({_PAIRS}), 0) / :samples AS attention_pairs,
            coalesce(sum(seconds), 0) AS seconds
     FROM answers
     """

@@ -27,6 +27,7 @@ class IterationResult:
     seconds: float
     flops: float
     padded_flops: float
+    attention_flops: float
 
 
 def read_iteration_results(connection: Connection, run_id: int) -> list[IterationResult]:
@@ -37,14 +38,15 @@ def read_iteration_results(connection: Connection, run_id: int) -> list[Iteratio
             compute.c.iteration,
             func.sum(compute.c.flops).label("flops"),
             func.sum(compute.c.padded_flops).label("padded_flops"),
+            func.sum(compute.c.attention_flops).label("attention_flops"),
         )
         .where(compute.c.run_id == run_id, ~compute.c.stage.startswith("evaluate"))
         .group_by(compute.c.iteration)
         .subquery()
     )
-    columns = [iterations.c[name] for name in IterationResult.__slots__[:-2]]
+    columns = [iterations.c[name] for name in IterationResult.__slots__[:-3]]
     query = (
-        select(*columns, cost.c.flops, cost.c.padded_flops)
+        select(*columns, cost.c.flops, cost.c.padded_flops, cost.c.attention_flops)
         .join(cost, cost.c.iteration == iterations.c.iteration)
         .where(iterations.c.run_id == run_id, iterations.c.phase == "advanced")
         .order_by(iterations.c.iteration)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from adastar_core.compute import StageTokens
+from adastar_core.compute import StageTokens, generation_pairs
 from adastar_core.records import Attempt, FinishReason
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, join_by_hash, storable
@@ -147,7 +147,12 @@ def read_attempt_costs(connection: Connection, run_id: int, iteration: int) -> l
         f"padded_generated_tokens {_OF}"
     )
     rows = connection.execute(query, {"run_id": run_id, "iteration": iteration})
-    return [AttemptCost(row[0], row[1], row[2], StageTokens(*row[4:8]), row[3]) for row in rows]
+    return [AttemptCost(row[0], row[1], row[2], _tokens(row), row[3]) for row in rows]
+
+
+def _tokens(row: Row[Any]) -> StageTokens:
+    pairs = generation_pairs(row.prompt_tokens, row.generated_tokens)
+    return StageTokens(*row[4:8], attention_pairs=pairs)
 
 
 def count_attempts(connection: Connection, run_id: int, iteration: int) -> int:

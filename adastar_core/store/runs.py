@@ -135,7 +135,14 @@ def drop_run(engine: Engine, name: str) -> bool:
         if not connection.scalar(lock, {"class": LOCK_CLASS, "run_id": run.run_id}):
             raise owned_by(find_owner(connection, run.run_id), name)
         drop_partitions(connection, run.run_id)
-        for table in (tables.compute, tables.evaluations, tables.iterations, tables.checkpoints, tables.runs):
+        for table in (
+            tables.controls,
+            tables.compute,
+            tables.evaluations,
+            tables.iterations,
+            tables.checkpoints,
+            tables.runs,
+        ):
             connection.execute(delete(table).where(table.c.run_id == run.run_id))
     return True
 

@@ -27,13 +27,14 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -59,6 +60,11 @@ def _value(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str
 
 def _maybe(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str) -> Column[_T]:
     return Column(name, type_, nullable=True, comment=comment)
+
+
+def _count(name: str, comment: str) -> Column[int]:
+    """Return a number that rows of older schemas have as 0."""
+    return Column(name, BigInteger, nullable=False, server_default=text("0"), comment=comment)
 
 
 def _now(name: str, comment: str) -> Column[datetime]:
@@ -300,7 +306,9 @@ evaluations = Table(
     _value("padded_prompt_tokens", BigInteger, "The same with padding"),
     _value("generated_tokens", BigInteger, "Tokens generated"),
     _value("padded_generated_tokens", BigInteger, "The same with padding"),
+    _count("attention_pairs", "Attention's (query, key) pairs, in units of a forward pass"),
     _value("seconds", Double, "Wall time"),
+    _maybe("content_sha256", Text, "Digest of all that decides the answers, by which equal work is found"),
     _now("created_at", "When it was completed"),
     ForeignKeyConstraint(["run_id", "iteration"], ["checkpoints.run_id", "checkpoints.iteration"]),
     _one_of("split", tuple(Split)),
@@ -341,10 +349,30 @@ compute = Table(
     _value("padded_generated_tokens", BigInteger, "The same with padding"),
     _value("train_tokens", BigInteger, "Tokens trained on"),
     _value("padded_train_tokens", BigInteger, "The same with padding"),
-    _value("flops", Double, "Floating-point operations for the tokens"),
+    _count("attention_pairs", "Attention's (query, key) pairs, in units of a forward pass"),
+    _value("flops", Double, "Floating-point operations for the tokens: 6 P trained + 2 P read or generated"),
     _value("padded_flops", Double, "Floating-point operations for the padded tokens"),
+    Column(
+        "attention_flops",
+        Double,
+        nullable=False,
+        server_default=text("0"),
+        comment="Floating-point operations of attention's own products, in neither of the two",
+    ),
     _value("seconds", Double, "Wall time"),
     comment="What every stage of every iteration cost.",
+)
+
+controls = Table(
+    "controls",
+    metadata,
+    _run_of_runs(),
+    _key("iteration", Integer, "The iteration"),
+    _value("temperature", Double, "Temperature that its rationales are sampled at"),
+    _value("attempts", Integer, "Attempts per observation, K"),
+    _value("score", Double, "Balance score of this choice, the highest of all that were tried"),
+    _now("created_at", "When it was chosen"),
+    comment="What exploration control chose for an iteration (B-STaR).",
 )
 
 PARTITIONED = (

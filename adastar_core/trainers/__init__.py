@@ -51,6 +51,7 @@ class TrainingOutcome:
         steps: Optimizer steps.
         train_tokens: Tokens of all rows that went through the model, prompts included, padding not.
         padded_train_tokens: The same with the padding of each micro-batch.
+        attention_pairs: Attention's (query, key) pairs in units of a forward pass (:func:`compute.training_pairs`).
         seconds: Time that the steps took, summed over restarts; loading and saving are not in it.
     """
 
@@ -60,4 +61,5 @@ class TrainingOutcome:
     steps: int
     train_tokens: int
     padded_train_tokens: int
+    attention_pairs: int
     seconds: float

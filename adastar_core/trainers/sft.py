@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from adastar_core import checkpoints
+from adastar_core.compute import training_pairs
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import HomeError, ModelError
 from adastar_core.quiet import no_progress_bars
@@ -94,6 +95,7 @@ def finetune(
         plan.steps,
         sum(plan.train_tokens()),
         plan.padded_train_tokens(),
+        training_pairs(len(row.tokens) for row in plan.rows),
         totals.seconds,
     )
 

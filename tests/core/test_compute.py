@@ -29,7 +29,7 @@ def test_training_flops_are_what_torch_counts(
     with FlopCounterMode(display=False) as counter:
         model(input_ids=ids, labels=ids).loss.backward()
     tokens = compute.training_flops(shape.parameters, 3 * length)
-    attention = compute.training_attention_flops(shape, 3, length)
+    attention = compute.attention_flops(shape, compute.training_pairs([length] * 3))
     assert tokens + attention == pytest.approx(counter.get_total_flops(), rel=0.05)
 
 
@@ -49,7 +49,7 @@ def test_generation_flops_are_what_torch_counts(
         )
     tokens = compute.generation_flops(shape.parameters, prompt, generated - 1)
     head_read_once = 2 * (prompt - 1) * model.lm_head.weight.numel()
-    attention = compute.generation_attention_flops(shape, prompt, generated)
+    attention = compute.attention_flops(shape, compute.generation_pairs(prompt, generated))
     assert tokens - head_read_once + attention == pytest.approx(counter.get_total_flops(), rel=0.05)
 
 

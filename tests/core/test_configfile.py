@@ -37,10 +37,10 @@ def test_bad_values_name_the_key_and_the_fix(overrides: list[str], words: list[s
 def test_overrides_reach_into_groups() -> None:
     config = configfile.resolve(
         {"problem": "arithmetic"},
-        ["problem.max_digits=3", "method=random", "trainer.learning_rate=3e-4", "iterations=2"],
+        ["problem.max_digits=3", "sampler=random", "trainer.learning_rate=3e-4", "iterations=2"],
     )
     assert isinstance(config.problem, ArithmeticSettings)
-    assert (config.problem.max_digits, config.method.type, config.trainer.learning_rate) == (
+    assert (config.problem.max_digits, config.sampler.type, config.trainer.learning_rate) == (
         3,
         "random",
         3e-4,
@@ -81,7 +81,7 @@ def test_a_digest_covers_every_field_but_the_listed_ones() -> None:
 @pytest.mark.parametrize(
     ("override", "same"),
     [("generator.batch_size=7", True), ("iterations=99", True), ("patience=1", True), ("home=/elsewhere", True),
-     ("generator.dtype=float64", False), ("seed=1", False), ("method.power=1", False), ("problem.max_digits=4", False)],
+     ("generator.dtype=float64", False), ("seed=1", False), ("sampler.power=1", False), ("problem.max_digits=4", False)],
 )  # fmt: skip
 def test_what_makes_another_run(override: str, same: bool) -> None:
     assert (configfile.resolve({}, [override]).sha256() == RunConfig().sha256()) == same

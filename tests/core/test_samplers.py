@@ -1,67 +1,149 @@
 """What every sampler must do, run on each of them."""
 
-from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from adastar_core import streams
-from adastar_core.config import AdaStarSettings
-from adastar_core.samplers import Sampler, Statistics
-from adastar_core.samplers.adastar import AdaStarSampler
-from adastar_core.samplers.catalogue import open_sampler, string_ranks
+from adastar_core.errors import ConfigError
+from adastar_core.samplers import Allocating, Sampler, Statistics
+from adastar_core.samplers.catalogue import (
+    AdaStarSettings,
+    AnySamplerSettings,
+    SamplerSettings,
+    open_sampler,
+    string_ranks,
+)
 from adastar_core.samplers.random import RandomSampler
-from adastar_core.selection import Visit
+from adastar_core.selection import Budget, Judged, Visit
 
 COUNT = 200
-OPENERS: dict[str, Callable[[Statistics], Sampler]] = {
-    "adastar": lambda statistics: AdaStarSampler(statistics, streams.tiebreak_ranks(3, COUNT), 2),
-    "adad": lambda statistics: AdaStarSampler(statistics, streams.tiebreak_ranks(3, COUNT), 0),
-    "random": lambda statistics: RandomSampler(statistics, seed=3),
+IDS = [f"id_{number}" for number in range(COUNT)]
+OWN = """
+from adastar_core.samplers.random import RandomSampler
+
+class Backwards(RandomSampler):
+    def __init__(self, statistics, seed, observation_ids, offset):
+        super().__init__(statistics, seed)
+        self._offset = offset
+
+    def order(self, iteration):
+        count = len(self.statistics.last_iteration)
+        yield from ((self._offset - place) % count for place in range(count))
+
+Unfinished = dict
+"""
+SETTINGS: dict[str, dict[str, object]] = {
+    "adastar": {"type": "adastar"},
+    "adad": {"type": "adastar", "power": 0},
+    "adastar, no win rate": {"type": "adastar", "win_rate": False},
+    "adastar, official": {"type": "adastar", "tiebreak": "official", "rounding": "round"},
+    "flipped": {"type": "flipped"},
+    "random": {"type": "random"},
+    "variance": {"type": "variance"},
+    "thompson": {"type": "thompson"},
+    "band": {"type": "band"},
+    "dart uniform": {"type": "dart"},
+    "dart prop2diff": {"type": "dart", "target": "prop2diff"},
+    "boundary": {"type": "boundary"},
+    "custom": {"type": "custom", "options": {"offset": 5}},
 }
 
 
-@pytest.fixture(params=OPENERS)
-def opener(request: pytest.FixtureRequest) -> Callable[[Statistics], Sampler]:
-    return OPENERS[request.param]
+@pytest.fixture(params=SETTINGS)
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> AnySamplerSettings:
+    values = SETTINGS[request.param]
+    if request.param == "custom":
+        (tmp_path / "own.py").write_text(OWN)
+        values = {**values, "path": f"{tmp_path / 'own.py'}:Backwards"}
+    return parse(values)
+
+
+def parse(values: dict[str, object]) -> AnySamplerSettings:
+    return TypeAdapter(SamplerSettings).validate_python(values)
+
+
+def opened(settings: AnySamplerSettings, statistics: Statistics, seed: int = 3) -> Sampler:
+    return open_sampler(settings, seed, IDS[: len(statistics.last_iteration)], statistics)
 
 
 def visits_of(sampler: Sampler, iteration: int, m: int = 60) -> list[Visit]:
-    """Visit the first m observations; win rates follow from the position."""
+    """Visit the first m observations; win rates follow from position and iteration."""
     order = sampler.order(iteration)
-    return [Visit(p, attempts=2, correct=p % 3, accepted=(1,) if p % 3 else (), first_try=p % 3 == 2) for p in
-            (next(order) for _ in range(m))]  # fmt: skip
+    positions = [next(order) for _ in range(m)]
+    return [Visit(p, 2, (p + iteration) % 3, (1,) if p % 3 else (), first_try=p % 3 == 2) for p in positions]
 
 
-def test_order_is_a_permutation(opener: Callable[[Statistics], Sampler]) -> None:
-    sampler = opener(Statistics.empty(COUNT))
+def test_every_type_of_sampler_is_tested() -> None:
+    tested = {values["type"] for values in SETTINGS.values()}
+    assert tested == {settings.model_fields["type"].default for settings in get_args(AnySamplerSettings)}
+
+
+def test_order_is_a_permutation(settings: AnySamplerSettings) -> None:
+    sampler = opened(settings, Statistics.empty(COUNT))
     for iteration in range(1, 12):
         assert sorted(sampler.order(iteration)) == list(range(COUNT))
         sampler.observe(iteration, visits_of(sampler, iteration), 0.8)
 
 
-def test_resumed_from_its_state_it_goes_on_the_same(opener: Callable[[Statistics], Sampler]) -> None:
-    sampler = opener(Statistics.empty(COUNT))
+def test_an_empty_pool_has_an_empty_order(settings: AnySamplerSettings) -> None:
+    if settings.type != "custom":
+        assert list(opened(settings, Statistics.empty(0)).order(1)) == []
+
+
+def test_resumed_from_its_state_it_goes_on_the_same(settings: AnySamplerSettings) -> None:
+    sampler = opened(settings, Statistics.empty(COUNT))
     for iteration in range(1, 12):
-        resumed = opener(sampler.state())
+        resumed = opened(settings, sampler.state())
         assert list(resumed.order(iteration)) == list(sampler.order(iteration))
-        assert resumed.observe(iteration, visits_of(resumed, iteration), 0.7) == sampler.observe(
-            iteration, visits_of(sampler, iteration), 0.7
-        )
+        again = resumed.observe(iteration, visits_of(resumed, iteration), 0.7)
+        assert again == sampler.observe(iteration, visits_of(sampler, iteration), 0.7)
+        assert all(map(np.array_equal, _arrays(resumed.state()), _arrays(sampler.state())))
 
 
-def test_only_visited_observations_are_stamped(opener: Callable[[Statistics], Sampler]) -> None:
-    sampler = opener(Statistics.empty(COUNT))
+def _arrays(state: Statistics) -> tuple[np.ndarray, ...]:
+    return state.last_iteration, state.correct, state.attempts
+
+
+def test_the_order_stays_within_an_iteration(settings: AnySamplerSettings) -> None:
+    sampler = opened(settings, Statistics.empty(COUNT))
+    assert list(sampler.order(1)) == list(sampler.order(1))
+
+
+def test_only_visited_observations_are_stamped(settings: AnySamplerSettings) -> None:
+    sampler = opened(settings, Statistics.empty(COUNT))
     visits = visits_of(sampler, 1)
     stamped = sampler.observe(1, visits, 0.5)
+    assert stamped <= len(visits)
     marked = set(np.flatnonzero(sampler.state().last_iteration == 1).tolist())
     assert marked == {visit.position for visit in visits[:stamped]}
 
 
-def test_state_is_a_copy(opener: Callable[[Statistics], Sampler]) -> None:
-    sampler = opener(Statistics.empty(COUNT))
+def test_state_is_a_copy(settings: AnySamplerSettings) -> None:
+    sampler = opened(settings, Statistics.empty(COUNT))
     sampler.state().last_iteration[:] = 9
     assert not sampler.state().last_iteration.any()
+
+
+@given(rights=st.lists(st.booleans(), min_size=40, max_size=40))
+@pytest.mark.parametrize("name", ["dart uniform", "dart prop2diff", "boundary"])
+def test_an_allotted_visit_ends_and_never_takes_back_attempts(name: str, rights: list[bool]) -> None:
+    sampler = opened(parse(SETTINGS[name]), Statistics.empty(COUNT))
+    assert isinstance(sampler, Allocating)
+    judged: list[Judged] = []
+    while missing := sampler.budget(7, judged).missing(judged):
+        assert missing.start == len(judged) + 1
+        judged += [Judged(number, hinted=False, right=rights[number]) for number in missing]
+    assert 1 <= len(judged) <= 12
+
+
+def statistics_of(last: list[int], correct: list[int], attempts: list[int]) -> Statistics:
+    return Statistics(*(np.array(values, dtype=np.int32) for values in (last, correct, attempts)))
 
 
 def test_random_order_differs_between_iterations_and_seeds() -> None:
@@ -71,7 +153,7 @@ def test_random_order_differs_between_iterations_and_seeds() -> None:
 
 
 def test_adastar_refuses_an_iteration_observed_before() -> None:
-    sampler = OPENERS["adastar"](Statistics.empty(COUNT))
+    sampler = opened(AdaStarSettings(), Statistics.empty(COUNT))
     visits = visits_of(sampler, 1)
     sampler.observe(1, visits, 1.0)
     with pytest.raises(ValueError, match="not after the last observed"):
@@ -79,9 +161,78 @@ def test_adastar_refuses_an_iteration_observed_before() -> None:
 
 
 def test_adastar_refuses_visits_that_are_not_the_head() -> None:
-    sampler = OPENERS["adastar"](Statistics.empty(COUNT))
+    sampler = opened(AdaStarSettings(), Statistics.empty(COUNT))
     with pytest.raises(ValueError, match="head of the order"):
         sampler.observe(1, visits_of(sampler, 1)[1:], 1.0)
+
+
+SEEN = statistics_of(last=[2, 1, 1, 0], correct=[0, 1, 0, 0], attempts=[2, 1, 2, 0])
+
+
+@pytest.mark.parametrize(
+    ("values", "order"),
+    [
+        ({"type": "adastar", "tiebreak": "official"}, [3, 2, 1, 0]),
+        ({"type": "adastar", "tiebreak": "official", "win_rate": False}, [3, 1, 2, 0]),
+        ({"type": "flipped"}, [3, 2, 0, 1]),
+    ],
+)
+def test_adastar_and_its_ablations_order_by_what_they_say(
+    values: dict[str, object], order: list[int]
+) -> None:
+    assert list(opened(parse(values), SEEN).order(3)) == order
+
+
+def test_without_the_curriculum_every_visit_is_stamped() -> None:
+    for values, stamped in (({"type": "adastar", "power": 0}, 60), ({"type": "flipped"}, 15)):
+        sampler = opened(parse(values), Statistics.empty(COUNT))
+        assert sampler.observe(1, visits_of(sampler, 1), 0.5) == stamped
+
+
+def test_variance_puts_the_uncertain_first_and_retests_the_others() -> None:
+    statistics = statistics_of(last=[1, 1, 1], correct=[2, 1, 0], attempts=[2, 2, 2])
+    sampler = opened(parse({"type": "variance", "retest_failed": 2, "retest_solved": 4}), statistics)
+    assert next(iter(sampler.order(2))) == 1
+    assert next(iter(sampler.order(3))) == 2
+    assert set(list(sampler.order(5))[:2]) == {0, 2}
+
+
+def test_thompson_draws_near_the_target_more_often_where_the_rate_is_near() -> None:
+    count = 300
+    correct = [50 if position % 2 else 99 for position in range(count)]
+    statistics = statistics_of([1] * count, correct, [100] * count)
+    order = list(open_sampler(parse({"type": "thompson"}), 0, [""] * count, statistics).order(2))
+    assert all(position % 2 for position in order[:150])
+    assert order != list(open_sampler(parse({"type": "thompson"}), 0, [""] * count, statistics).order(3))
+
+
+def test_band_puts_the_rates_inside_first() -> None:
+    statistics = statistics_of(last=[1, 1, 2, 1, 0], correct=[2, 1, 1, 0, 0], attempts=[2, 2, 2, 2, 0])
+    assert list(opened(parse({"type": "band"}), statistics).order(3))[:3] == [4, 1, 2]
+
+
+def test_dart_wants_equally_many_or_in_proportion_to_the_difficulty() -> None:
+    statistics = statistics_of(last=[1, 1, 0], correct=[4, 1, 0], attempts=[4, 4, 0])
+    uniform, proportional = (
+        opened(parse({"type": "dart", "target": target, "wanted": 4, "attempts": 9}), statistics)
+        for target in ("uniform", "prop2diff")
+    )
+    assert isinstance(uniform, Allocating)
+    assert isinstance(proportional, Allocating)
+    assert [uniform.budget(position, []) for position in range(3)] == [Budget(9, 4)] * 3
+    assert [proportional.budget(position, []).wanted for position in range(3)] == [1, 3, 4]
+
+
+def test_boundary_spends_its_attempts_on_the_boundary() -> None:
+    sampler = opened(parse({"type": "boundary", "first": 2, "attempts": 6}), Statistics.empty(3))
+    assert isinstance(sampler, Allocating)
+
+    def budget(*rights: bool) -> Budget:
+        return sampler.budget(0, [Judged(k, hinted=False, right=right) for k, right in enumerate(rights, 1)])
+
+    assert budget() == Budget(2)
+    assert budget(True, True) == budget(False, False) == Budget(2)
+    assert budget(True, False) == Budget(6)
 
 
 def test_official_tiebreak_is_string_order() -> None:
@@ -96,3 +247,18 @@ def test_seeded_tiebreaks_are_unique_and_stay_when_the_pool_grows() -> None:
     assert len(np.unique(ranks)) == 100_000
     assert np.array_equal(ranks[:1000], streams.tiebreak_ranks(7, 1000))
     assert not np.array_equal(ranks[:1000], streams.tiebreak_ranks(8, 1000))
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("nosuch.module:Sampler", "nosuch"),
+        ("{folder}/nosuch.py:Sampler", "nosuch.py"),
+        ("{folder}/own.py:Forwards", "has no 'Forwards'"),
+        ("{folder}/own.py:Unfinished", "lacks order"),
+    ],
+)
+def test_a_sampler_that_cannot_be_used_is_refused(tmp_path: Path, path: str, words: str) -> None:
+    (tmp_path / "own.py").write_text(OWN.replace("Unfinished = dict", "def Unfinished(*_): return {}"))
+    with pytest.raises(ConfigError, match=words):
+        opened(parse({"type": "custom", "path": path.format(folder=tmp_path)}), Statistics.empty(3))

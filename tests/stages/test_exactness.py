@@ -80,7 +80,7 @@ def test_in_float32_attempts_part_only_at_near_ties(database: Engine, tmp_path: 
     with open_workspace(config, "float32") as workspace:
         requests = [request(workspace, 1, Planned(position, 1, hinted=False)) for position in range(120)]
         generator = open_transformers(workspace.base, config.generator)
-        decoding = workspace.sampling_decoding()
+        decoding = workspace.sampling_decoding(1)
         by_size: list[list[Attempt]] = [
             [
                 attempt
@@ -122,7 +122,7 @@ def test_a_sampler_rebuilt_from_the_store_is_the_one_in_memory(database: Engine,
         ids = [observation.observation_id for observation in workspace.train]
         with database.connect() as connection:
             stored: Statistics = read_statistics(connection, workspace.run_id)
-        rebuilt = open_sampler(workspace.config.method, workspace.config.seed, ids, stored)
+        rebuilt = open_sampler(workspace.config.sampler, workspace.config.seed, ids, stored)
         assert list(rebuilt.order(4)) == list(workspace.sampler(4).order(4))
 
 

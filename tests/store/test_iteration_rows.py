@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from adastar_core.compute import StageTokens
+from adastar_core.compute import ModelShape, StageTokens
 from adastar_core.errors import CheckpointError, StageError
 from adastar_core.records import Attempt, FinishReason, Outcome, Rejection, RejectionReason
 from adastar_core.selection import Selection, Visit
@@ -41,6 +41,7 @@ from adastar_core.store.verdicts import (
 from tests.store.conftest import BASE, NUMBER, attempt, judged, trained
 
 EMPTY = Rejection(RejectionReason.EMPTY, "an answer without a rationale")
+SHAPE = ModelShape(parameters=1000, layers=2, attention_width=64)
 ODD_TEXT = 'tab\t quote\' "double" back\\slash \\N \\x00 {"json": null} é\u2028\U0001f600\r\n'
 
 
@@ -105,7 +106,7 @@ def test_costs_of_attempts(lease: Lease) -> None:
     with lease.engine.connect() as connection:
         cost = read_attempt_costs(connection, lease.run_id, 1)[0]
     assert (cost.position, cost.attempt, cost.hinted, cost.seconds) == (3, 2, True, 0.5)
-    assert cost.tokens == StageTokens(10, 12, 20, 25)
+    assert cost.tokens == StageTokens(10, 12, 20, 25, attention_pairs=10 * 10 + 19 * 10 + 190)
 
 
 def test_verdicts_come_back_and_leave_nothing_unjudged(lease: Lease) -> None:
@@ -195,14 +196,15 @@ def test_checkpoints_are_recorded_once(lease: Lease) -> None:
 
 
 def test_compute_is_recorded_once(lease: Lease) -> None:
-    tokens = StageTokens(1, 2, 3, 4, 5, 2**40)
+    tokens = StageTokens(1, 2, 3, 4, 5, 2**40, 7)
     with lease.transaction() as connection:
-        assert write_compute(connection, lease.run_id, 1, "finetune", tokens, 1000, 2.5)
-        assert not write_compute(connection, lease.run_id, 1, "finetune", StageTokens(), 1000, 9.0)
+        assert write_compute(connection, lease.run_id, 1, "finetune", tokens, SHAPE, 2.5)
+        assert not write_compute(connection, lease.run_id, 1, "finetune", StageTokens(), SHAPE, 9.0)
         (row,) = read_compute(connection, lease.run_id)
     assert (row.iteration, row.stage, row.tokens, row.seconds) == (1, "finetune", tokens, 2.5)
     assert row.flops == 2 * 1000 * 4 + 6 * 1000 * 5
     assert row.padded_flops == tokens.padded_flops(1000)
+    assert row.attention_flops == 4 * 2 * 64 * 7
 
 
 def test_an_iteration_goes_through_its_phases_once(lease: Lease) -> None:

@@ -1,0 +1,48 @@
+"""B-STaR's balance score: how well a temperature and a number of attempts balance exploration and exploitation.
+
+Source: B-STaR (arXiv 2412.17256), section 3; with outcome verification alone every attempt is selected, so that the
+score of an observation is min(n' / n*, 1) n' / n, with n' distinct right responses among n attempts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What an iteration samples with: the temperature, K, and the score that chose them."""
+
+    temperature: float
+    attempts: int
+    score: float
+
+
+Tried = Sequence[Sequence[str | None]]
+"""By observation, its responses in order of attempt; ``None`` for those that are not right."""
+
+
+def balance_score(tried: Tried, attempts: int, wanted: int) -> Fraction:
+    """Return the mean balance score of the first ``attempts`` responses of each observation.
+
+    Args:
+        tried: The responses at one temperature; at least one observation.
+        attempts: n, the attempts to count.
+        wanted: n*, the distinct right responses that are enough.
+    """
+    scores = []
+    for responses in tried:
+        distinct = len({one for one in responses[:attempts] if one is not None})
+        scores.append(min(Fraction(distinct, wanted), Fraction(1)) * Fraction(distinct, attempts))
+    return sum(scores, Fraction(0)) / len(scores)
+
+
+def choose_control(by_temperature: Mapping[float, Tried], attempts: int, wanted: int) -> Control:
+    """Return the temperature and K <= ``attempts`` with the best score; among equals the lowest of both."""
+    scored = [
+        (balance_score(tried, k, wanted), -temperature, -k)
+        for temperature, tried in by_temperature.items()
+        for k in range(1, attempts + 1)
+    ]
+    score, temperature, k = max(scored)
+    return Control(-temperature, -k, float(score))

@@ -1,0 +1,43 @@
+"""Difficulty-aware allocation: attempts until each observation has its number of right ones (DART, arXiv 2407.13690).
+
+*Uniform* wants the same number of every observation. *Prop2Diff* wants a number proportional to the difficulty, the
+share of wrong attempts at the last stamp; new observations count as hardest. Order is random, as without allocation.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Literal
+
+from adastar_core.samplers import Statistics
+from adastar_core.samplers.random import RandomSampler
+from adastar_core.selection import Budget, Judged
+from adastar_core.settings import Settings, setting
+
+
+class DartSettings(Settings):
+    """Random order; hard observations get more attempts."""
+
+    type: Literal["dart"] = "dart"
+    target: Literal["uniform", "prop2diff"] = setting(
+        "uniform", 0, "Target", "Right attempts wanted: the same of each, or in proportion to the difficulty."
+    )
+    wanted: int = setting(3, 1, "Right attempts", "How many are wanted of each, or of the hardest.", ge=1)
+    attempts: int = setting(12, 2, "Most attempts", "Attempts at one observation at most.", ge=1)
+
+
+class DartSampler(RandomSampler):
+    """Random order with a budget that follows the difficulty."""
+
+    def __init__(self, statistics: Statistics, seed: int, settings: DartSettings) -> None:
+        super().__init__(statistics, seed)
+        self._settings = settings
+
+    def budget(self, position: int, judged: Sequence[Judged]) -> Budget:  # noqa: ARG002 (known before the visit)
+        """Return the right attempts wanted of an observation, and the most attempts to make for them."""
+        settings, statistics = self._settings, self.statistics
+        wanted = settings.wanted
+        attempts = int(statistics.attempts[position])
+        if settings.target == "prop2diff" and attempts:
+            wrong = attempts - int(statistics.correct[position])
+            wanted = max(1, ceil(settings.wanted * wrong / attempts))
+        return Budget(settings.attempts, wanted)

@@ -1,0 +1,33 @@
+"""AdaSTaR with the priority flipped (AdaSTaR-PF): least successful first, then least recently stamped.
+
+An ablation of the paper (section 4.3). The win rate outweighs the recency, so what is never solved comes first again
+and again.
+"""
+
+from fractions import Fraction
+
+from adastar_core.samplers import Statistics
+from adastar_core.samplers.sorted import Key, SortedSampler
+from adastar_core.selection import stamp_count
+
+
+class FlippedSampler(SortedSampler):
+    """Order by (win_rate, last_iteration, tiebreak), with AdaSTaR's curriculum: u = floor(m * alpha^p).
+
+    Args:
+        statistics: Where to start from; copied.
+        seed: The run's seed.
+        power: The exponent p.
+    """
+
+    def __init__(self, statistics: Statistics, seed: int, power: float) -> None:
+        super().__init__(statistics, seed)
+        self._power = power
+
+    def keys(self, iteration: int) -> tuple[Key, ...]:  # noqa: ARG002 (the statistics decide)
+        """Return the win rate, then the iteration of the last stamp."""
+        return self.statistics.win_rate(), self.statistics.last_iteration
+
+    def stamps(self, m: int, alpha: Fraction | float) -> int:
+        """Return floor(m * alpha^p)."""
+        return stamp_count(m, alpha, self._power)

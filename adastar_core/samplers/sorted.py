@@ -1,0 +1,55 @@
+"""The base of samplers whose order is a sort by keys that follow from the statistics: O(N log N) per iteration."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from adastar_core import streams
+from adastar_core.samplers import Statistics
+from adastar_core.selection import Visit
+
+Key = npt.NDArray[np.float64] | npt.NDArray[np.int64] | npt.NDArray[np.int32] | npt.NDArray[np.bool_]
+
+
+class SortedSampler(ABC):
+    """Visits observations by :meth:`keys`, lowest first, then by the seeded tie-break; stamps every visit.
+
+    Args:
+        statistics: Where to start from; copied.
+        seed: The run's seed, which names the tie-break and any random key.
+    """
+
+    def __init__(self, statistics: Statistics, seed: int) -> None:
+        self.statistics = statistics.copy()
+        self.seed = seed
+        self._sorted: tuple[int, list[int]] | None = None
+
+    @abstractmethod
+    def keys(self, iteration: int) -> tuple[Key, ...]:
+        """Return the sort keys of an iteration, most significant first, each of shape (N,)."""
+
+    def order(self, iteration: int) -> Iterator[int]:
+        """Yield all positions by the keys of ``iteration``. Sorted once, however often it is asked for."""
+        if self._sorted is None or self._sorted[0] != iteration:
+            tiebreak = streams.tiebreak_ranks(self.seed, len(self.statistics.last_iteration))
+            keys = (tiebreak, *reversed(self.keys(iteration)))
+            self._sorted = (iteration, np.lexsort(keys).tolist())
+        yield from self._sorted[1]
+
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
+        """Stamp the visits that :meth:`stamps` counts."""
+        stamped = visits[: self.stamps(len(visits), alpha)]
+        self.statistics.stamp(iteration, stamped)
+        self._sorted = None
+        return len(stamped)
+
+    def stamps(self, m: int, alpha: Fraction | float) -> int:  # noqa: ARG002 (for samplers with a curriculum)
+        """Return u, how many of the m visits are stamped: all of them."""
+        return m
+
+    def state(self) -> Statistics:
+        """Return a copy of the statistics."""
+        return self.statistics.copy()

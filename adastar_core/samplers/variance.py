@@ -1,0 +1,42 @@
+"""Highest variance first: p (1 - p) of the last win rate, with retests of what was solved or failed.
+
+A success rate of one half teaches most; rates of 0 and 1 have no variance and would never come back. So they are
+retested once they have waited long enough (compare Prioritized Replay, arXiv 2601.02648).
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from adastar_core.samplers import Statistics
+from adastar_core.samplers.sorted import Key, SortedSampler
+from adastar_core.settings import Settings, setting
+
+
+class VarianceSettings(Settings):
+    """Observations whose success is least certain first."""
+
+    type: Literal["variance"] = "variance"
+    retest_solved: int = setting(
+        4, 0, "Retest solved", "Iterations after which an observation that was always right is tried again.", ge=1
+    )  # fmt: skip
+    retest_failed: int = setting(
+        2, 1, "Retest failed", "Iterations after which an observation that was never right is tried again.", ge=1
+    )  # fmt: skip
+
+
+class VarianceSampler(SortedSampler):
+    """New observations and those due for a retest first, then by falling p (1 - p), then the least recent."""
+
+    def __init__(self, statistics: Statistics, seed: int, settings: VarianceSettings) -> None:
+        super().__init__(statistics, seed)
+        self._settings = settings
+
+    def keys(self, iteration: int) -> tuple[Key, ...]:
+        """Return whether it can wait, the variance from high to low, and the last stamp."""
+        p, last = self.statistics.win_rate(), self.statistics.last_iteration
+        patience = np.select(
+            [p == 0, p == 1], [self._settings.retest_failed, self._settings.retest_solved], 0
+        )
+        due = (last == 0) | ((patience > 0) & (iteration - last >= patience))
+        return ~due, -p * (1 - p), last

@@ -1,0 +1,61 @@
+"""Rationales that another run has generated already: same checkpoint, prompt, random stream and decoding."""
+
+import hashlib
+from collections.abc import Sequence
+
+from adastar_core.records import GenerationRequest
+from adastar_core.stages.workspace import Workspace
+from adastar_core.store.reuse import find_twins, read_twin_attempts
+from adastar_core.store.rollouts import write_attempts
+
+_APART = ("method", "schedule.", "cut_off", "alpha", "count_hinted_wins", "trainer.", "evaluation.")
+"""Configuration keys that decide nothing of what a pass over the whole pool generates from a given checkpoint."""
+
+
+def prompt_sha256(prompt: str) -> str:
+    """Return the digest of a prompt."""
+    return hashlib.sha256(prompt.encode()).hexdigest()
+
+
+def reuse_attempts(
+    workspace: Workspace, iteration: int, requests: Sequence[GenerationRequest], checkpoint_sha256: str
+) -> None:
+    """Copy the attempts that other runs hold, with what they cost.
+
+    Only between runs that visit the whole pool in the same waves, and so in the same batches (STaR and its variants
+    with one seed, in their first iteration): what is copied is, bit by bit, what would have been generated.
+    """
+    config = workspace.config
+    left = {(one.position, one.attempt): one for one in requests}
+    if config.schedule.visit != "all" or config.rationales == "reference" or workspace.control(iteration):
+        return
+    apart = [key for key in config.identity() if key.startswith(_APART)]
+    with workspace.engine.connect() as connection:
+        twins = find_twins(connection, workspace.run_id, iteration, checkpoint_sha256, apart)
+    for twin in twins:
+        if left:
+            _copy(workspace, iteration, left, twin, checkpoint_sha256)
+
+
+def _copy(
+    workspace: Workspace,
+    iteration: int,
+    left: dict[tuple[int, int], GenerationRequest],
+    twin: int,
+    checkpoint_sha256: str,
+) -> None:
+    """Store the twin's attempts that are wanted, and take their requests out of ``left``."""
+    with workspace.engine.connect() as connection:
+        found = read_twin_attempts(connection, twin, iteration)
+    same = []
+    for attempt, prompt in found:
+        wanted = left.get((attempt.position, attempt.attempt))
+        if wanted and (wanted.stream, prompt_sha256(wanted.prompt)) == (attempt.stream, prompt):
+            same.append((attempt, prompt))
+            del left[attempt.position, attempt.attempt]
+    if same:
+        attempts, prompts = zip(*same, strict=True)
+        with workspace.lease.transaction() as connection:
+            write_attempts(
+                connection, workspace.run_id, iteration, attempts, prompts, checkpoint_sha256, seconds=0.0
+            )

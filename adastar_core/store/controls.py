@@ -1,0 +1,29 @@
+"""What exploration control chose for each iteration; the first choice stands."""
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from adastar_core.exploration import Control
+from adastar_core.store import tables
+
+
+def write_control(connection: Connection, run_id: int, iteration: int, control: Control) -> None:
+    """Record an iteration's choice unless there is one."""
+    values = {
+        "run_id": run_id,
+        "iteration": iteration,
+        "temperature": control.temperature,
+        "attempts": control.attempts,
+        "score": control.score,
+    }
+    connection.execute(insert(tables.controls).values(values).on_conflict_do_nothing())
+
+
+def find_control(connection: Connection, run_id: int, iteration: int) -> Control | None:
+    """Return an iteration's choice, if there is one."""
+    table = tables.controls
+    query = select(table.c.temperature, table.c.attempts, table.c.score).where(
+        table.c.run_id == run_id, table.c.iteration == iteration
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Control(*row)
