@@ -8,6 +8,7 @@ from pathlib import Path
 
 from adastar_core import configfile
 from adastar_core.config import MAY_GROW, RUN_TIME_ONLY, RunConfig
+from flows import compare_commandline
 from flows.commandline import parser
 
 PAGE = Path(__file__).parent.parent / "docs" / "usage.md"
@@ -25,7 +26,8 @@ def usage() -> str:
     )
     keys = "\n".join(rows_of(RunConfig.model_json_schema()))
     return (
-        f"{_HEAD}## Command\n\n```text\n{parser().format_help()}```\n\n## Presets\n\n| name | what it is |\n|---|---|\n{presets}\n\n"
+        f"{_HEAD}## Command\n\n```text\n{parser().format_help()}```\n\n"
+        f"## Comparing methods\n\n```text\n{compare_commandline.parser().format_help()}```\n\n## Presets\n\n| name | what it is |\n|---|---|\n{presets}\n\n"
         "## Configuration keys\n\nEvery key can be set with `--set key=value`. *May change* marks keys that a continued "
         "run may have another value of.\n\n| key | default | meaning |\n|---|---|---|\n" + keys + "\n"
     )

@@ -22,8 +22,8 @@ _ON_THE_COMMAND_LINE = {
 
 
 def is_command() -> bool:
-    """Return whether this process is ``python flows/adastar.py``."""
-    return Path(sys.argv[0]).name == "adastar.py"
+    """Return whether this process is one of the commands in ``flows``."""
+    return Path(sys.argv[0]).name in ("adastar.py", "compare.py")
 
 
 for _name, _value in _ALWAYS.items() | (_ON_THE_COMMAND_LINE.items() if is_command() else set()):

@@ -18,11 +18,13 @@ Everything is a function of the settings: nothing is read from disk. What makes 
 * **Growth keeps the past.** A split of size k is the first k members of one endless sequence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import Literal
+
+from pydantic import model_validator
 
 from adastar_core.errors import DataError
 from adastar_core.records import Observation, Split
@@ -48,7 +50,23 @@ class ArithmeticSettings(Settings):
     max_digits: int = setting(
         6, 3, "Longest number", "Numbers have 1 to this many digits, evenly.", ge=1, le=12
     )
+    train_weights: tuple[int, ...] | None = setting(
+        None,
+        5,
+        "Training weights",
+        "Training questions of 1, 2, ... digits in each round, e.g. [4, 4, 2, 1]; none takes one of each.",
+    )
     seed: int = setting(0, 4, "Data seed", "Chooses the additions, independently of the run's seed.", ge=0)
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> "ArithmeticSettings":
+        weights = self.train_weights
+        if weights is not None and (len(weights) != self.max_digits or min(weights) < 0 or not any(weights)):
+            raise ValueError(
+                f"train_weights ({list(weights)}) must be {self.max_digits} whole numbers, one per number of digits "
+                "(max_digits), none negative and not all 0"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +104,23 @@ class Addition:
         return _SPLIT_OF_SHARE.get(share, Split.TRAIN)
 
 
-def additions(split: Split, max_digits: int, seed: int) -> Iterator[Addition]:
-    """Yield every addition of a split once, n = 1 ... ``max_digits`` in turn, in the seed's order."""
-    sources = [_of_digits(split, digits, seed) for digits in range(1, max_digits + 1)]
+def additions(
+    split: Split, max_digits: int, seed: int, weights: Sequence[int] | None = None
+) -> Iterator[Addition]:
+    """Yield every addition of a split once, n = 1 ... ``max_digits`` in turn, in the seed's order.
+
+    ``weights`` says how many of each n make a turn; one of each by default. An n without weight does not occur.
+    """
+    turns = weights or [1] * max_digits
+    sources = [
+        (_of_digits(split, digits, seed), weight) for digits, weight in enumerate(turns, start=1) if weight
+    ]
     while sources:
         for source in tuple(sources):
-            addition = next(source, None)
-            if addition is None:
+            turn = list(islice(*source))
+            yield from turn
+            if len(turn) < source[1]:
                 sources.remove(source)
-            else:
-                yield addition
 
 
 def _of_digits(split: Split, digits: int, seed: int) -> Iterator[Addition]:
@@ -149,7 +174,8 @@ class Arithmetic:
         """
         settings = self._settings
         size: int = getattr(settings, split.value)
-        chosen = _first(split, settings.max_digits, settings.seed, size)
+        weights = settings.train_weights if split is Split.TRAIN else None
+        chosen = _first(split, settings.max_digits, settings.seed, size, weights)
         if len(chosen) < size:
             raise DataError(
                 f"problem.{split.value} is {size}, but only {len(chosen)} additions of at most "
@@ -187,8 +213,11 @@ class Arithmetic:
 
 
 @cache
-def _first(split: Split, max_digits: int, seed: int, size: int) -> tuple[Observation, ...]:
-    return tuple(_observation(addition) for addition in islice(additions(split, max_digits, seed), size))
+def _first(
+    split: Split, max_digits: int, seed: int, size: int, weights: tuple[int, ...] | None = None
+) -> tuple[Observation, ...]:
+    chosen = islice(additions(split, max_digits, seed, weights), size)
+    return tuple(_observation(addition) for addition in chosen)
 
 
 def _observation(addition: Addition) -> Observation:

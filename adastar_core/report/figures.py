@@ -56,7 +56,7 @@ class Figure:
 def figures(report: RunReport) -> tuple[Figure, ...]:
     """Return the figures that the report has data for."""
     drawn = [
-        _draw(
+        draw(
             "accuracy-by-compute",
             "Validation accuracy against the compute spent so far, with 95 % intervals; the ring marks the "
             "selected checkpoint.",
@@ -65,19 +65,22 @@ def figures(report: RunReport) -> tuple[Figure, ...]:
     ]
     if report.by_difficulty:
         caption = "Accuracy by difficulty, before and after, with 95 % intervals."
-        drawn.append(_draw("accuracy-by-difficulty", caption, lambda axes: _by_difficulty(axes, report)))
+        drawn.append(draw("accuracy-by-difficulty", caption, lambda axes: _by_difficulty(axes, report)))
     if sum(report.trained_frequency):
         caption = (
             "How often each observation was trained on over the whole run: the narrower, the more evenly."
         )
-        drawn.append(_draw("trained-frequency", caption, lambda axes: _trained_frequency(axes, report)))
+        drawn.append(draw("trained-frequency", caption, lambda axes: _trained_frequency(axes, report)))
     return tuple(drawn)
 
 
-def _draw(name: str, caption: str, paint: Callable[[Axes], None]) -> Figure:
+def draw(
+    name: str, caption: str, paint: Callable[[Axes], None], size: tuple[float, float] = (6.4, 3.6)
+) -> Figure:
+    """Return the figure that ``paint`` draws; ``size`` is in inches."""
     with mpl_style.context(_STYLE), catch_warnings():
         filterwarnings("ignore", message="Glyph .* missing")  # a label in a script that the font lacks
-        canvas = Canvas(figsize=(6.4, 3.6), layout="constrained")
+        canvas = Canvas(figsize=size, layout="constrained")
         paint(canvas.add_subplot())
         svg, png = BytesIO(), BytesIO()
         canvas.savefig(svg, format="svg", metadata={"Date": None})

@@ -168,9 +168,12 @@ def test_the_summary_has_the_names_of_its_contract() -> None:
         "best_iteration",
         "total_pflops",
         "total_padded_pflops",
+        "total_attention_pflops",
+        "trained_frequency_deviation",
         "wall_seconds",
         "checkpoint",
         "iterations",
+        "compute",
     ]
     assert values["iterations"][0] == {
         "t": 1,
@@ -187,6 +190,8 @@ def test_the_summary_has_the_names_of_its_contract() -> None:
         "validation_accuracy": 0.71,
         "pflops": 4e-6,
         "padded_pflops": 5e-6,
+        "attention_pflops": 0.0,
+        "test_accuracy": None,
         "seconds": 25.5,
     }
     assert (values["test_accuracy"], values["base_test_accuracy"], values["seed"]) == (0.774, 0.677, 7)

@@ -69,7 +69,7 @@ def test_totals_are_recorded_once_and_only_when_complete(evaluated: Lease) -> No
         assert find_evaluation(connection, evaluated.run_id, 0, Split.VALIDATION) == first
     assert (first.correct, first.total, first.undecided, first.seconds) == (2, 4, 1, 2.0)
     assert first.by_difficulty == {"1": Tally(1, 2), "10": Tally(0, 1)}
-    assert first.tokens == StageTokens(40, 48, 80, 100)
+    assert first.tokens == StageTokens(40, 48, 80, 100, attention_pairs=4 * (10 * 10 + 19 * 10 + 190))
 
 
 def test_items_without_difficulty_are_counted_in_no_group(evaluated: Lease) -> None:

@@ -1,0 +1,97 @@
+"""One run of a comparison, as read from its summary file."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Literal
+
+from adastar_core.methods import METHODS, MethodName
+
+SelectOn = Literal["validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A run's state after iteration ``t``; 0 is the base model. Costs are cumulative, in 10^15 FLOPs."""
+
+    t: int
+    validation: float
+    test: float
+    pflops: float
+    padded_pflops: float
+    attention_pflops: float
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One run: a method with a seed.
+
+    Attributes:
+        method: The method.
+        seed: The run's seed.
+        points: The base model and every iteration, in order.
+        frequency_deviation: SD of how often an observation was trained on; ``None`` when nothing was trained.
+        false_positive_share: Share of the trained rationales with a wrong step; ``None`` where not checkable.
+        seconds: Wall time of the iterations.
+    """
+
+    method: MethodName
+    seed: int
+    points: tuple[Point, ...]
+    frequency_deviation: float | None
+    false_positive_share: float | None
+    seconds: float
+
+    @property
+    def pflops(self) -> float:
+        """Return the compute of the whole run."""
+        return self.points[-1].pflops
+
+    def selected(self, select_on: SelectOn, pflops: float = float("inf")) -> Point:
+        """Return the best checkpoint that ``pflops`` pay for, the earliest among equals."""
+        affordable = [point for point in self.points if point.pflops <= pflops]
+        return max(affordable, key=lambda point: (getattr(point, select_on), -point.t))
+
+
+def read_member(path: Path, method: MethodName, seed: int) -> Member:
+    """Return the run whose summary file is ``path``; every iteration must be measured on test."""
+    summary: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    rows: list[Mapping[str, Any]] = summary["iterations"]
+    costs = [
+        _cumulative(row[name] for row in rows) for name in ("pflops", "padded_pflops", "attention_pflops")
+    ]
+    base = (summary["base_validation_accuracy"], summary["base_test_accuracy"])
+    accuracies = [base, *((row["validation_accuracy"], row["test_accuracy"]) for row in rows)]
+    points = tuple(
+        Point(t, *accuracy, *cost)
+        for t, (accuracy, cost) in enumerate(zip(accuracies, zip(*costs, strict=True), strict=True))
+    )
+    return Member(
+        method,
+        seed,
+        points,
+        summary["trained_frequency_deviation"],
+        _false_positives(rows),
+        sum(row["seconds"] for row in rows),
+    )
+
+
+def _cumulative(values: Iterable[float]) -> list[float]:
+    return list(accumulate(values, initial=0.0))
+
+
+def _false_positives(rows: list[Mapping[str, Any]]) -> float | None:
+    """Return the share over all iterations, each weighted by its accepted rationales."""
+    checked = [row for row in rows if row["false_positive_share"] is not None]
+    accepted = sum(row["accepted"] for row in checked)
+    if not accepted:
+        return None
+    return float(sum(row["false_positive_share"] * row["accepted"] for row in checked) / accepted)
+
+
+def in_order(methods: Iterable[MethodName]) -> list[MethodName]:
+    """Return methods in the order of the catalogue, each once."""
+    wanted = set(methods)
+    return [name for name in METHODS if name in wanted]

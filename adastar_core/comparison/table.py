@@ -1,0 +1,172 @@
+"""The comparison's table: one row per method, in the paper's form with what the paper leaves out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from adastar_core.comparison.records import Member, SelectOn, in_order
+from adastar_core.comparison.statistics import (
+    Difference,
+    Estimate,
+    estimate,
+    paired_difference,
+    reached_at,
+)
+from adastar_core.methods import METHODS, MethodName
+
+REFERENCE: MethodName = "adastar"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method over its seeds. Accuracies are shares on test, costs 10^15 FLOPs up to the selected checkpoint.
+
+    Attributes:
+        method: The method.
+        seeds: How many runs.
+        accuracy: Of the selected checkpoints.
+        difference: To AdaSTaR with the same seeds; ``None`` for AdaSTaR itself or without it.
+        iteration: Mean iteration of the selected checkpoints.
+        pflops: Mean cost without padding.
+        padded_pflops: The same with padding, as the paper counts.
+        attention_pflops: Attention's own products, in neither.
+        reached: PFLOPs at which the best baseline's accuracy is first reached, on the mean over seeds.
+        saving: 1 - reached / the best baseline's own: the paper's down arrow.
+        equal_compute: Accuracy when every method has spent the same.
+        equal_difference: Its difference to AdaSTaR.
+        frequency_deviation: Mean SD of how often an observation was trained on.
+        false_positive_share: Mean share of trained rationales with a wrong step.
+    """
+
+    method: MethodName
+    seeds: int
+    accuracy: Estimate
+    difference: Difference | None
+    iteration: float
+    pflops: float
+    padded_pflops: float
+    attention_pflops: float
+    reached: float | None
+    saving: float | None
+    equal_compute: Estimate
+    equal_difference: Difference | None
+    frequency_deviation: float | None
+    false_positive_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A comparison's result.
+
+    Attributes:
+        title: What was compared.
+        members: Every run.
+        rows: One per method, in the catalogue's order.
+        select_on: What chose the checkpoints.
+        base: The base model's accuracy on test.
+        best_baseline: The baseline whose accuracy is to be reached; ``None`` when there is no baseline.
+        equal_pflops: The compute at which accuracies are compared: what every sampling run has spent at least.
+        facts: What was run, as names and values.
+    """
+
+    title: str
+    members: tuple[Member, ...]
+    rows: tuple[Row, ...]
+    select_on: SelectOn
+    base: float
+    best_baseline: MethodName | None
+    equal_pflops: float
+    facts: tuple[tuple[str, str], ...]
+
+
+def compare_members(
+    title: str, members: Sequence[Member], select_on: SelectOn, facts: Sequence[tuple[str, str]] = ()
+) -> Comparison:
+    """Return the comparison of finished runs; at least one."""
+    by_method = {
+        name: sorted((one for one in members if one.method == name), key=lambda one: one.seed)
+        for name in in_order(member.method for member in members)
+    }
+    best = _best_baseline(by_method, select_on)
+    target = _accuracy(by_method[best], select_on) if best else None
+    paid = reached_at(by_method[best], target, select_on) if best and target is not None else None
+    equal = _equal_pflops(by_method)
+    rows = tuple(
+        _row(name, runs, by_method.get(REFERENCE, []), select_on, target, paid, equal)
+        for name, runs in by_method.items()
+    )
+    base = members[0].points[0].test
+    return Comparison(title, tuple(members), rows, select_on, base, best, equal, tuple(facts))
+
+
+def _best_baseline(by_method: dict[MethodName, list[Member]], select_on: SelectOn) -> MethodName | None:
+    """Return the most accurate baseline, the cheaper among equals; as in the paper, without the SFT rows."""
+    baselines = [
+        name for name in by_method if METHODS[name].family == "baseline" and not name.startswith("sft")
+    ]
+    return max(
+        baselines,
+        key=lambda name: (_accuracy(by_method[name], select_on), -_cost(by_method[name], select_on)),
+        default=None,
+    )
+
+
+def _accuracy(runs: Sequence[Member], select_on: SelectOn) -> float:
+    return fmean(one.selected(select_on).test for one in runs)
+
+
+def _cost(runs: Sequence[Member], select_on: SelectOn) -> float:
+    return fmean(one.selected(select_on).pflops for one in runs)
+
+
+def _equal_pflops(by_method: dict[MethodName, list[Member]]) -> float:
+    """Return what every run has spent at least; fine-tuning on references costs too little to count."""
+    sampling = [one.pflops for name, runs in by_method.items() if not name.startswith("sft") for one in runs]
+    return min(sampling or [one.pflops for runs in by_method.values() for one in runs])
+
+
+def _row(
+    name: MethodName,
+    runs: Sequence[Member],
+    reference: Sequence[Member],
+    select_on: SelectOn,
+    target: float | None,
+    paid: float | None,
+    equal: float,
+) -> Row:
+    chosen = [one.selected(select_on) for one in runs]
+    reached = reached_at(runs, target, select_on) if target is not None else None
+    at_equal = [one.selected(select_on, equal).test for one in runs]
+    against = [] if name == REFERENCE else list(reference)
+    return Row(
+        method=name,
+        seeds=len(runs),
+        accuracy=estimate([point.test for point in chosen]),
+        difference=_difference(runs, against, select_on, float("inf")),
+        iteration=fmean(point.t for point in chosen),
+        pflops=fmean(point.pflops for point in chosen),
+        padded_pflops=fmean(point.padded_pflops for point in chosen),
+        attention_pflops=fmean(point.attention_pflops for point in chosen),
+        reached=reached,
+        saving=1 - reached / paid if reached is not None and paid else None,
+        equal_compute=estimate(at_equal),
+        equal_difference=_difference(runs, against, select_on, equal),
+        frequency_deviation=_mean([one.frequency_deviation for one in runs]),
+        false_positive_share=_mean([one.false_positive_share for one in runs]),
+    )
+
+
+def _difference(
+    runs: Sequence[Member], reference: Sequence[Member], select_on: SelectOn, pflops: float
+) -> Difference | None:
+    """Return the difference over the seeds that both have."""
+    theirs = {one.seed: one.selected(select_on, pflops).test for one in reference}
+    ours = {one.seed: one.selected(select_on, pflops).test for one in runs if one.seed in theirs}
+    if not ours:
+        return None
+    return paired_difference(list(ours.values()), [theirs[seed] for seed in ours])
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -1,0 +1,195 @@
+"""A comparison as text: Markdown, LaTeX, and CSV files with unrounded numbers."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from adastar_core.comparison.statistics import Difference, Estimate
+from adastar_core.comparison.table import REFERENCE, Comparison, Row
+from adastar_core.methods import METHODS
+from adastar_core.report.text import escape
+from adastar_core.report.units import NONE, flops_unit, number, percent_number
+
+_LATEX = str.maketrans(
+    {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "–": "--", "−": "$-$", "↓": r"$\downarrow$",
+     "±": r"$\pm$", "α": r"$\alpha$", "²": "$^2$", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$"}
+)  # fmt: skip
+
+
+def headings(comparison: Comparison) -> tuple[str, ...]:
+    """Return the table's headings; the largest cost decides the unit."""
+    unit = _unit(comparison)[1]
+    equal = number(comparison.equal_pflops * _unit(comparison)[0])
+    return (
+        "method", "seeds", "test accuracy %", "− AdaSTaR", "p", "iteration", unit, f"padded {unit}",
+        f"attention {unit}", f"{unit} to the best baseline", "↓ %", f"accuracy % at {equal} {unit}",
+        "− AdaSTaR there", "p there", "SD trained", "false pos. %",
+    )  # fmt: skip
+
+
+def cells(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return the table's rows as text."""
+    factor = _unit(comparison)[0]
+    return [_cells(row, factor, comparison) for row in comparison.rows]
+
+
+def _unit(comparison: Comparison) -> tuple[float, str]:
+    return flops_unit(max(member.pflops for member in comparison.members))
+
+
+def _cells(row: Row, factor: float, comparison: Comparison) -> tuple[str, ...]:
+    reached = NONE if row.reached is None else number(row.reached * factor)
+    if row.reached is None and comparison.best_baseline:
+        reached = "not reached"
+    return (
+        METHODS[row.method].title,
+        str(row.seeds),
+        _interval(row.accuracy),
+        _points(row.difference),
+        _p(row.difference),
+        f"{row.iteration:.1f}",
+        number(row.pflops * factor),
+        number(row.padded_pflops * factor),
+        number(row.attention_pflops * factor),
+        reached,
+        NONE if row.saving is None else f"{100 * row.saving:.0f}",
+        _interval(row.equal_compute),
+        _points(row.equal_difference),
+        _p(row.equal_difference),
+        NONE if row.frequency_deviation is None else f"{row.frequency_deviation:.2f}",
+        percent_number(row.false_positive_share),
+    )
+
+
+def _interval(found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return percent_number(found.mean)
+    return f"{percent_number(found.mean)} ({percent_number(found.low)}–{percent_number(found.high)})"
+
+
+def _points(found: Difference | None) -> str:
+    if found is None:
+        return NONE
+    mean = f"{100 * found.mean:+.1f}"
+    if found.low is None or found.high is None:
+        return mean
+    return f"{mean} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+
+
+def _p(found: Difference | None) -> str:
+    return NONE if found is None or found.p is None else f"{found.p:.3f}"
+
+
+def notes(comparison: Comparison) -> tuple[str, ...]:
+    """Return what a reader must know to read the table, one sentence each."""
+    if comparison.select_on == "test":
+        selection = (
+            "PAPER'S PROTOCOL: the checkpoint is the best one on the test questions themselves, which favours "
+            "methods with more checkpoints and noisier curves."
+        )
+    else:
+        selection = "Validation selects the checkpoint; accuracy is on test, which selects nothing."
+    told = [
+        selection,
+        "Intervals of accuracies are 95 % percentile bootstraps over seeds, those of differences are 95 % paired t; "
+        "they hold for this test set, and do not include the error of drawing it.",
+        f"Without training, the base model has {percent_number(comparison.base)} %. Compute is 6 P per trained token and "
+        "2 P per read or generated token up to the selected checkpoint; evaluation is not in it.",
+        "p is two-sided and not corrected for the number of methods.",
+    ]
+    if comparison.best_baseline:
+        told.append(
+            f"The best baseline is {METHODS[comparison.best_baseline].title}; ↓ is what is saved on the way to its accuracy "
+            "by the mean over seeds."
+        )
+    if comparison.rows[0].seeds < 3:
+        told.append("Fewer than three seeds settle nothing.")
+    return tuple(told)
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return title, table, notes and facts as Markdown."""
+    head = headings(comparison)
+    lines = [
+        f"# {escape(comparison.title)}",
+        "",
+        _markdown_row(head),
+        _markdown_row(["---"] + ["---:"] * (len(head) - 1)),
+    ]
+    lines += [
+        _markdown_row([escape(cell) if cell[:1] not in "+-" else cell for cell in row])
+        for row in cells(comparison)
+    ]
+    lines += ["", *(f"* {escape(note)}" for note in notes(comparison)), ""]
+    lines += [f"* {escape(name)}: `{value}`" for name, value in comparison.facts]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_row(values: Sequence[str]) -> str:
+    return "| " + " | ".join(values) + " |"
+
+
+def latex(comparison: Comparison) -> str:
+    """Return the table as a LaTeX tabular (package booktabs)."""
+    head = headings(comparison)
+    rows = [" & ".join(cell.translate(_LATEX) for cell in row) + r" \\" for row in cells(comparison)]
+    body = "\n".join(
+        [
+            rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+            r"\toprule",
+            " & ".join(name.translate(_LATEX) for name in head) + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
+    told = "".join(f"% {note}\n" for note in notes(comparison))
+    return f"{told}{body}\n"
+
+
+def table_csv(comparison: Comparison) -> str:
+    """Return one line per method with unrounded numbers; costs in PFLOPs."""
+    return _csv([_flat(asdict(row)) | {"select_on": comparison.select_on} for row in comparison.rows])
+
+
+def runs_csv(comparison: Comparison) -> str:
+    """Return one line per run and iteration, iteration 0 being the base model; costs in PFLOPs, cumulative."""
+    return _csv(
+        [
+            {"method": member.method, "seed": member.seed, **asdict(point)}
+            for member in comparison.members
+            for point in member.points
+        ]
+    )
+
+
+def _flat(values: dict[str, object]) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        if key in ("difference", "equal_difference") and value is None:
+            value = dict.fromkeys(("mean", "low", "high", "p"))
+        flat |= (
+            {f"{key}_{name}": part for name, part in value.items()}
+            if isinstance(value, dict)
+            else {key: value}
+        )
+    return flat
+
+
+def _csv(rows: Sequence[dict[str, object]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the result in one sentence: the most accurate method, and how it stands to AdaSTaR."""
+    best = max(comparison.rows, key=lambda row: row.accuracy.mean)
+    said = f"{METHODS[best.method].title} is the most accurate with {_interval(best.accuracy)} %"
+    if best.method != REFERENCE and best.difference:
+        return f"{said}, {_points(best.difference)} points to AdaSTaR (p = {_p(best.difference)})."
+    return f"{said}."

@@ -1,0 +1,92 @@
+"""Compare methods on one problem and model: a parent flow with one run per (method, seed), and its command.
+
+Run it:  python flows/compare.py --preset arithmetic-hard --methods adastar,random-lazy,star-acc --seeds 0..4
+         python flows/compare.py --help
+
+Each run is ``python flows/adastar.py`` in a process of its own, with one thread; its files and rows are the same as if
+it had been started by hand. The same command again goes on where the comparison stopped: finished runs are read back,
+others continue.
+"""
+
+from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads the environment when imported)
+
+from pathlib import Path
+from typing import Any
+
+from prefect import Flow, flow, get_client, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.futures import wait
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from adastar_core.comparison import text
+from adastar_core.comparison.page import write_comparison
+from adastar_core.comparison.records import Member, read_member
+from adastar_core.comparison.table import Comparison, compare_members
+from adastar_core.errors import StageError
+from adastar_core.methods import MethodName
+from flows.members import ComparisonSettings, facts_of, run_in_a_process
+from tasks.caching import NOT_CACHED
+from tasks.reporting import artifact_key
+
+
+@task(cache_policy=NOT_CACHED, persist_result=False, task_run_name="{method}-seed-{seed}")
+def run_member(settings: ComparisonSettings, method: MethodName, seed: int, api_url: str) -> Member:
+    """Run one method with one seed to its end, or read it back when it has ended before."""
+    summary = settings.summary_path(method, seed)
+    if not summary.exists():
+        run_in_a_process(settings, method, seed, api_url)
+    return read_member(summary, method, seed)
+
+
+@flow(name="compare", flow_run_name="{settings.name}", validate_parameters=False)
+def compare(settings: ComparisonSettings) -> Comparison:
+    """Make every run of the comparison, as many at once as ``settings.parallel`` says, and report what came out.
+
+    Raises:
+        StageError: A run failed; the table holds the others.
+    """
+    with get_client(sync_client=True) as client:
+        api_url = str(client.api_url)
+    # Seed by seed, so that an early end leaves every method with the same seeds.
+    wanted = [(method, seed) for seed in settings.seeds for method in settings.methods]
+    futures = {one: run_member.submit(settings, *one, api_url) for one in wanted}
+    wait(list(futures.values()))
+    members: list[Member] = []
+    failed: list[str] = []
+    for (method, seed), future in futures.items():
+        found = future.result(raise_on_failure=False)
+        if isinstance(found, Member):
+            members.append(found)
+        else:
+            failed.append(f"{method} with seed {seed}: {found}")
+    if not members:
+        raise StageError(f"every run failed; the first: {failed[0]}")
+    comparison = compare_members(settings.title, members, settings.select_on, facts_of(settings))
+    report(settings, comparison)
+    if failed:
+        raise StageError(
+            f"{len(failed)} of {len(wanted)} runs failed, the table holds the others. {'; '.join(failed)}"
+        )
+    return comparison
+
+
+@task(cache_policy=NOT_CACHED, persist_result=False)
+def report(settings: ComparisonSettings, comparison: Comparison) -> dict[str, Path]:
+    """Write the files and show the table as artifacts."""
+    head = text.headings(comparison)
+    rows = [dict(zip(head, row, strict=True)) for row in text.cells(comparison)]
+    create_table_artifact(rows, key=artifact_key(settings.name, "comparison"), description=settings.title)
+    create_markdown_artifact(text.markdown(comparison), key=artifact_key(settings.name, "comparison-report"))
+    return write_comparison(comparison, settings.output)
+
+
+def with_workers(parallel: int) -> Flow[[ComparisonSettings], Comparison]:
+    """Return the flow with room for so many runs at once."""
+    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=parallel)
+    return compare.with_options(task_runner=runner)
+
+
+if __name__ == "__main__":
+    from flows.compare_commandline import main
+
+    main(with_workers)

@@ -1,0 +1,187 @@
+"""The runs of a comparison: which they are, where their files lie, and how one is run in a process of its own."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from adastar_core import configfile
+from adastar_core.comparison.records import SelectOn
+from adastar_core.config import RUN_TIME_ONLY, RunConfig, flatten
+from adastar_core.errors import ConfigError, StageError
+from adastar_core.home import usable_home
+from adastar_core.methods import MethodName
+from adastar_core.settings import Settings
+
+_PLACES = ("home=", "database_url=")
+_SCRIPTS = Path(__file__).parent
+_FLOPS = {"pflops": 1.0, "pf": 1.0, "tflops": 1e-3, "tf": 1e-3, "gflops": 1e-6, "gf": 1e-6}
+_MOST_ITERATIONS = 200
+"""Bound of a run that ends by its budget of compute."""
+
+
+class ComparisonSettings(Settings):
+    """Everything that decides what a comparison does."""
+
+    source: Literal["preset", "config"] = Field("preset", description="Where the common values come from.")
+    base: str = Field("arithmetic-hard", description="The preset's name, or the configuration file's path.")
+    methods: tuple[MethodName, ...] = Field(
+        ("adastar", "random-lazy", "star-acc"), description="Methods, each a run per seed.", min_length=1
+    )
+    seeds: tuple[int, ...] = Field((0, 1, 2, 3, 4), description="Seeds.", min_length=1)
+    overrides: tuple[str, ...] = Field((), description="key=value, applied to every run after its method.")
+    budget: str | None = Field(
+        None,
+        description="Iterations (8) or compute (0.002PFLOPs, 2TFLOPs) of each run; none takes the preset's.",
+    )
+    select_on: SelectOn = Field(
+        "validation", description="What selects checkpoints; test is the paper's protocol."
+    )
+    parallel: int = Field(2, description="Runs at once.", ge=1)
+    threads: int = Field(1, description="Threads of each run.", ge=1)
+    given_output: Path | None = Field(None, description="Where results go; none takes the data directory.")
+
+    @property
+    def name(self) -> str:
+        """Return the comparison's name: the preset and a digest of what every run shares.
+
+        Methods and seeds are not in it, so that a comparison can be made in pieces.
+        """
+        overrides = [text for text in self.overrides if not text.startswith(_PLACES)]
+        shared = [self.source, self.base, overrides, self.budget]
+        digest = hashlib.sha256(json.dumps(shared).encode()).hexdigest()[:8]
+        return f"compare-{Path(self.base).stem}-{digest}"
+
+    @property
+    def title(self) -> str:
+        """Return what is compared, in words."""
+        protocol = ", selected on test (the paper's protocol)" if self.select_on == "test" else ""
+        return f"Methods on {Path(self.base).stem}, seeds {', '.join(map(str, self.seeds))}{protocol}"
+
+    @property
+    def folder(self) -> Path:
+        """Return the comparison's directory, where summaries and logs of its runs lie."""
+        folder = usable_home(self.config(self.methods[0], self.seeds[0]).home) / "comparisons" / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def output(self) -> Path:
+        """Return where the results go."""
+        return self.given_output or self.folder / "results"
+
+    def config(self, method: MethodName, seed: int) -> RunConfig:
+        """Return the configuration of one run.
+
+        Raises:
+            ConfigError: A key or a value is not acceptable.
+        """
+        load = configfile.load_preset if self.source == "preset" else _load_file
+        return configfile.resolve(load(self.base), self.settings_of(method, seed))
+
+    def settings_of(self, method: MethodName, seed: int) -> list[str]:
+        """Return what a run's command sets: method, seed, budget, a test of every checkpoint, and the overrides."""
+        common = ["evaluation.test_every_iteration=true", *budget_settings(self.budget), *self.overrides]
+        return [f"method={method}", f"seed={seed}", *common]
+
+    def as_command(self) -> str:
+        """Return the command that makes this comparison."""
+        words = ["python flows/compare.py", f"--{self.source} {self.base}"]
+        words += [f"--methods {','.join(self.methods)}", f"--seeds {','.join(map(str, self.seeds))}"]
+        words += [f"--budget {self.budget}"] if self.budget else []
+        words += [f"--set {text}" for text in self.overrides if not text.startswith(_PLACES)]
+        return " ".join([*words, *(["--select-on test"] if self.select_on == "test" else [])])
+
+    def run_name(self, method: MethodName, seed: int) -> str:
+        """Return the name of one run, by which ``flows/adastar.py`` continues it."""
+        return f"{self.name}-{method}-seed-{seed}"
+
+    def summary_path(self, method: MethodName, seed: int) -> Path:
+        """Return the file that exists once the run has ended. Another value of any field gives another file."""
+        values = flatten(self.config(method, seed).model_dump(mode="json"))
+        decisive = {key: value for key, value in values.items() if key not in RUN_TIME_ONLY}
+        digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
+        return self.folder / f"{method}-seed-{seed}-{digest}.json"
+
+    def command(self, method: MethodName, seed: int) -> list[str]:
+        """Return the arguments of ``flows/adastar.py`` for one run."""
+        sets = [part for text in self.settings_of(method, seed) for part in ("--set", text)]
+        partial = self.summary_path(method, seed).with_suffix(".partial")
+        run = ["--run", self.run_name(method, seed), "--summary", str(partial)]
+        return [f"--{self.source}", self.base, *sets, *run]
+
+
+def _load_file(path: str) -> dict[str, object]:
+    return configfile.load_file(Path(path))
+
+
+def budget_settings(budget: str | None) -> list[str]:
+    """Return the configuration of a budget such as ``8`` (iterations) or ``2TFLOPs``.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if budget is None:
+        return []
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:e-?\d+)?)\s*([a-z]*)\s*", budget.lower())
+    number, unit = found.groups() if found else ("", "")
+    if number.isdigit() and int(number) and unit in ("", "iterations"):
+        return [f"iterations={number}", "budget_pflops=null"]
+    if unit in _FLOPS and float(number) > 0:
+        return [f"iterations={_MOST_ITERATIONS}", f"budget_pflops={float(number) * _FLOPS[unit]!r}"]
+    raise ConfigError(
+        f"--budget {budget!r} is neither a number of iterations, such as 8, nor compute, such as 0.002PFLOPs or 2TFLOPs."
+    )
+
+
+def run_in_a_process(settings: ComparisonSettings, method: MethodName, seed: int, api_url: str) -> None:
+    """Run one member to its end; its summary appears under its name only then.
+
+    Raises:
+        StageError: The process ended with an error; its log is named.
+    """
+    command = settings.command(method, seed)
+    log = settings.folder / f"{method}-seed-{seed}.log"
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(settings.threads),
+        "PREFECT_API_URL": api_url,
+        "PYTHONPATH": os.pathsep.join([str(_SCRIPTS.parent), os.environ.get("PYTHONPATH", "")]),
+    }
+    with log.open("ab") as output:
+        status = subprocess.call(
+            [
+                sys.executable,
+                str(_SCRIPTS / "leash.py"),
+                str(os.getpid()),
+                str(_SCRIPTS / "adastar.py"),
+                *command,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+        )
+    if status:
+        last = log.read_text("utf-8", errors="replace").strip().rpartition("\n")[2]
+        raise StageError(f"the run ended with status {status}: {last} (log: {log})")
+    summary = settings.summary_path(method, seed)
+    summary.with_suffix(".partial").replace(summary)
+
+
+def facts_of(settings: ComparisonSettings) -> list[tuple[str, str]]:
+    """Return what was run: the command, and what all runs have in common."""
+    config = settings.config(settings.methods[0], settings.seeds[0])
+    budget = f"{config.budget_pflops} PFLOPs" if config.budget_pflops else f"{config.iterations} iterations"
+    return [
+        ("command", settings.as_command()),
+        ("budget of each run", budget),
+        ("problem", config.problem.type),
+        ("base model", config.model),
+    ]

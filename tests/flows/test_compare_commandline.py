@@ -1,0 +1,70 @@
+"""What the options of ``flows/compare.py`` become, and what they refuse."""
+
+import pytest
+
+from adastar_core.errors import ConfigError
+from adastar_core.methods import METHODS
+from flows.compare_commandline import methods_of, parser, seeds_of, settings_of
+from flows.members import ComparisonSettings, budget_settings
+
+
+def test_the_defaults_are_the_comparison_of_the_readme() -> None:
+    settings = settings_of(parser().parse_args([]))
+    assert settings.methods == ("adastar", "random-lazy", "star-acc")
+    assert settings.seeds == (0, 1, 2, 3, 4)
+    assert settings.base == "arithmetic-hard"
+    for method in settings.methods:
+        config = settings.config(method, 4)
+        assert (config.method_title(), config.seed, config.evaluation.test_every_iteration) == (
+            method,
+            4,
+            True,
+        )
+
+
+def test_seeds_and_methods() -> None:
+    assert seeds_of("0..4") == (0, 1, 2, 3, 4)
+    assert seeds_of("3,0,3") == (3, 0)
+    assert methods_of("all") == tuple(METHODS)
+    assert methods_of("adad, star") == ("adad", "star")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--methods", "adastar,nosuch"], "no method nosuch"),
+        (["--methods", ","], "no method is named"),
+        (["--seeds", "4..0"], "neither a range"),
+        (["--seeds", "a"], "neither a range"),
+        (["--parallel", "0"], "at least 1"),
+    ],
+)
+def test_bad_options_are_refused(arguments: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        settings_of(parser().parse_args(arguments))
+
+
+@pytest.mark.parametrize(
+    ("budget", "settings"),
+    [
+        ("8", ["iterations=8", "budget_pflops=null"]),
+        ("0.5 PFLOPs", ["iterations=200", "budget_pflops=0.5"]),
+        ("2TFLOPs", ["iterations=200", "budget_pflops=0.002"]),
+    ],
+)
+def test_a_budget_is_iterations_or_compute(budget: str, settings: list[str]) -> None:
+    assert budget_settings(budget) == settings
+
+
+@pytest.mark.parametrize("budget", ["", "0", "2.5", "3 apples", "-1TFLOPs"])
+def test_other_budgets_are_refused(budget: str) -> None:
+    with pytest.raises(ConfigError, match="neither a number of iterations"):
+        budget_settings(budget)
+
+
+def test_a_comparison_can_be_made_in_pieces_and_other_values_are_another_one() -> None:
+    whole, piece = ComparisonSettings(), ComparisonSettings(methods=("star",), seeds=(7,))
+    assert whole.name == piece.name
+    assert whole.name != ComparisonSettings(budget="3").name
+    assert whole.name != ComparisonSettings(overrides=("attempts=3",)).name
+    assert whole.name == ComparisonSettings(overrides=("home=/elsewhere",)).name
