@@ -169,4 +169,6 @@ def _replaced(values: dict[str, object], path: list[str], value: object) -> dict
     group: dict[str, object] = (
         dict(inner) if isinstance(inner, dict) else {"type": inner} if isinstance(inner, str) else {}
     )
+    if rest == ["type"] and group.get("type") != value:
+        group = {}  # the keys of another type
     return {**values, head: _replaced(group, rest, value)}

@@ -24,11 +24,13 @@ from adastar_core.generators.catalogue import open_generator
 from adastar_core.generators.reference import ReferenceGenerator
 from adastar_core.home import usable_home
 from adastar_core.model_source import model_shape, resolve_model
+from adastar_core.plan import attempts_at_most
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.progress import Progress, Silent
 from adastar_core.records import Observation, Split
+from adastar_core.report.units import flops
 from adastar_core.samplers import Allocating, Sampler
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned, Rules
@@ -214,10 +216,27 @@ class Workspace:
         sizes = ", ".join(f"{len(observations):,} {split}" for split, observations in self.data.items())
         return (
             f"Run {self.ref.name}: {config.method_title()} on {self.problem.name} ({sizes}), from {config.model} with "
-            f"{self.parameters:,} parameters.\n{config.iterations} iterations, each until beta_t rationales are accepted "
-            f"(beta_1 = {config.beta(1):,}, beta_{config.iterations} = {config.beta(config.iterations):,}), "
-            f"at most {config.attempts} attempts per observation. Files: {self.folder}"
+            f"{self.parameters:,} parameters.\n{self._plan()}, at most {attempts_at_most(config)} attempts per observation. "
+            f"Files: {self.folder}"
         )
+
+    def _plan(self) -> str:
+        """Return how long the run goes on and how its iterations end."""
+        config, last = self.config, self.config.iterations
+        if config.budget_pflops is not None:
+            length = f"Iterations until {flops(config.budget_pflops)} are spent, {last} at most"
+            betas = f"beta_1 = {config.beta(1):,}, growing by {config.schedule.growth:g}"
+        else:
+            length = f"{last} iterations"
+            betas = f"beta_1 = {config.beta(1):,}, beta_{last} = {config.beta(last):,}"
+        if config.schedule.visit == "all":
+            trained = (
+                "all accepted rationales"
+                if config.schedule.train_on == "accepted"
+                else f"beta_t of them ({betas})"
+            )
+            return f"{length}, each a pass over the whole pool, trained on {trained}"
+        return f"{length}, each until beta_t rationales are accepted ({betas})"
 
     def forget_sampler(self) -> None:
         """Drop the sampler, so that the next use rebuilds it from the store."""

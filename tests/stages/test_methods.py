@@ -72,6 +72,9 @@ def test_values_given_besides_a_method_stand_and_show_in_its_title() -> None:
     assert config.method_title() == "rest-em (attempts=32)"
     assert configfile.resolve({}, ["attempts=4", "method=rest-em"]).attempts == 4
     assert configfile.resolve({"attempts": 4}, ["method=rest-em"]).attempts == 11
+    for other in ("sampler=thompson", "sampler.type=thompson"):
+        config = configfile.resolve({}, ["method=adastar", other])
+        assert config.method_title() == "adastar (sampler.type=thompson)"
 
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.family != "baseline"])
