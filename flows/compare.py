@@ -11,7 +11,6 @@ others continue.
 from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads the environment when imported)
 
 from pathlib import Path
-from typing import Any
 
 from prefect import Flow, flow, get_client, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -82,8 +81,8 @@ def report(settings: ComparisonSettings, comparison: Comparison) -> dict[str, Pa
 
 def with_workers(parallel: int) -> Flow[[ComparisonSettings], Comparison]:
     """Return the flow with room for so many runs at once."""
-    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=parallel)
-    return compare.with_options(task_runner=runner)
+    runner: ThreadPoolTaskRunner[Member] = ThreadPoolTaskRunner(max_workers=parallel)
+    return compare.with_options(task_runner=runner)  # type: ignore[arg-type]  # runners are invariant in their futures
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ from adastar_core.store.runs import drop_run, list_runs
 from tests.flows.conftest import ROOT
 from tests.support.runs import SMALL
 
-SETTINGS = ("problem.train=60", "problem.validation=8", "problem.test=8", "iterations=2")
+SETTINGS = ("problem.train=40", "problem.validation=8", "problem.test=8", "iterations=2")
 
 
 def command(configuration: Path, output: Path) -> list[str]:
     sets = [part for one in SETTINGS for part in ("--set", one)]
-    methods = ["--methods", "star,star-acc", "--seeds", "0"]
+    methods = ["--methods", "star-acc", "--seeds", "0"]
     return [
         sys.executable,
         "flows/compare.py",
@@ -71,14 +71,9 @@ def test_killed_and_continued_it_gives_the_same_table(
         assert done.returncode == 0, done.stderr
         assert "STaR-Acc" in done.stdout
         tables.append((tmp_path / place / "comparison.csv").read_text())
-        with database.connect() as connection:
-            evaluated = connection.execute(
-                text("SELECT count(DISTINCT content_sha256), count(*) FROM evaluations WHERE iteration = 0")
-            ).one()
         for one in list_runs(database):
             drop_run(database, one.name)
     assert tables[0] == tables[1]
-    assert tuple(evaluated) == (2, 4)
     keys = {
         one["key"]
         for one in httpx.post(
