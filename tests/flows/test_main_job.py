@@ -71,7 +71,8 @@ def test_a_run_its_continuation_and_its_refusal(
     artifacts = httpx.post(
         f"{prefect_environment['PREFECT_API_URL']}/artifacts/latest/filter", json={}
     ).json()
-    assert {one["key"]: one["type"] for one in artifacts} == {
+    mine = {one["key"]: one["type"] for one in artifacts if one["key"].startswith("mine-")}
+    assert mine == {
         "mine-iterations": "table",
         "mine-report": "markdown",
     }
