@@ -9,7 +9,7 @@ Sources: AdaSTaR (arXiv 2505.16322) sections 2, 4.1, 4.2 and appendix E, and the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 MethodName = Literal[
     "adastar",
@@ -101,7 +101,7 @@ def _sft(**changes: object) -> Values:
 
 _MANY: Values = {"attempt_mode": "independent", "rationalize": False}
 
-METHODS: Mapping[MethodName, Method] = {
+METHODS: Mapping[str, Method] = {
     "adastar": Method("AdaSTaR", "Least recent, then least successful first; curriculum u = ⌊m α²⌋.", "adastar", _lazy(sampler={"type": "adastar", "power": 2.0, "win_rate": True})),
     "random-lazy": Method("Random order, lazy stop", "The control that the paper lacks: AdaSTaR's stop without its order.", "adastar", _lazy(sampler={"type": "random"})),
     "adad": Method("AdaD (no AdaC)", "AdaSTaR that stamps every visit.", "adastar", _lazy(sampler={"type": "adastar", "power": 0.0, "win_rate": True})),
@@ -127,11 +127,7 @@ METHODS: Mapping[MethodName, Method] = {
 """Every method by its name in a configuration."""
 
 
-def known(name: object) -> bool:
-    """Return whether ``name`` is a method's."""
-    return name in get_args(MethodName)
-
-
 def settings_of(name: object) -> Values:
     """Return a method's settings; nothing for a name that is none, which the configuration then refuses."""
-    return METHODS[name].settings if known(name) else {}  # type: ignore[index]  # known
+    method = METHODS.get(name) if isinstance(name, str) else None
+    return method.settings if method else {}

@@ -26,7 +26,7 @@ examples:
 """
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
+class FixedWidthHelp(argparse.RawDescriptionHelpFormatter):
     """Help of one width, so that the copy in the documentation is the same everywhere."""
 
     def __init__(self, prog: str) -> None:
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python flows/adastar.py",
         description="Make a language model improve itself on problems with known answers.",
         epilog=EPILOGUE,
-        formatter_class=_Help,
+        formatter_class=FixedWidthHelp,
     )
     source = options.add_mutually_exclusive_group()
     source.add_argument(

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from adastar_core.comparison import text
 from adastar_core.comparison.table import Comparison
 from adastar_core.errors import AdaStarError, ConfigError
-from adastar_core.methods import METHODS, known
-from flows.commandline import INTERRUPTED, fail, prepare_prefect
+from adastar_core.methods import METHODS
+from flows.commandline import INTERRUPTED, FixedWidthHelp, fail, prepare_prefect
 from flows.members import ComparisonSettings
 
 EPILOGUE = """\
@@ -28,20 +28,13 @@ The same command continues a comparison that was interrupted; more methods or se
 WithWorkers = Callable[[int], "Flow[[ComparisonSettings], Comparison]"]
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help of one width, so that the copy in the documentation is the same everywhere."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=100)
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the parser, whose help text is also in ``docs/usage.md``."""
     options = argparse.ArgumentParser(
         prog="python flows/compare.py",
         description="Compare methods on one problem and model: a run per method and seed, and one table.",
         epilog=EPILOGUE,
-        formatter_class=_Help,
+        formatter_class=FixedWidthHelp,
     )
     source = options.add_mutually_exclusive_group()
     source.add_argument(
@@ -148,7 +141,7 @@ def methods_of(words: str) -> tuple[str, ...]:
     if words == "all":
         return tuple(METHODS)
     named = tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
-    unknown = [name for name in named if not known(name)]
+    unknown = [name for name in named if name not in METHODS]
     if unknown or not named:
         raise ConfigError(
             f"--methods {words}: no method {', '.join(unknown) or 'is named'}; --list-methods shows them."

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import configfile, stages
 from adastar_core.generators.scripted import ScriptedGenerator
-from adastar_core.methods import METHODS
+from adastar_core.methods import METHODS, MethodName
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.conclude import report_of
@@ -64,6 +65,10 @@ def test_a_method_named_on_the_command_line_replaces_the_preset_s_values(name: s
     for preset in ("quickstart", "paper-arc_challenge-llama"):
         config = configfile.resolve(configfile.load_preset(preset), [f"method={name}"])
         assert config.method_title() == name
+
+
+def test_every_name_that_a_configuration_may_give_has_its_settings() -> None:
+    assert set(METHODS) == set(get_args(MethodName))
 
 
 def test_values_given_besides_a_method_stand_and_show_in_its_title() -> None:

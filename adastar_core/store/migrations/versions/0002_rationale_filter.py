@@ -14,6 +14,7 @@ _COUNTS = 'Right attempts that the rationale filter kept out, by rule: {"empty":
 
 
 def upgrade() -> None:
+    """Record what the rationale filter rejects, and the verifier that selected."""
     op.add_column(
         "verdicts",
         sa.Column(
@@ -49,6 +50,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Forget the rejections and the verifiers."""
     op.drop_column("iterations", "verifier")
     op.drop_column("iterations", "rejected")
     op.drop_column("verdicts", "rejected_because")

@@ -18,6 +18,7 @@ def _zero(
 
 
 def upgrade() -> None:
+    """Record what the methods beyond AdaSTaR need: controls, content digests, attention."""
     op.add_column("compute", _zero("attention_pairs", sa.BigInteger(), _PAIRS))
     op.add_column(
         "compute",
@@ -76,6 +77,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Forget what the methods added."""
     op.drop_table("controls")
     op.drop_column("evaluations", "content_sha256")
     op.drop_column("evaluations", "attention_pairs")
