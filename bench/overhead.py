@@ -28,7 +28,7 @@ FLOW = Path(__file__).parent.parent / "flows" / "adastar.py"
 QUERY = text(
     "SELECT i.iteration, extract(epoch FROM lead(i.started_at, 1, r.finished_at) OVER (ORDER BY i.iteration) - i.started_at) "
     "AS wall, (SELECT sum(seconds) FROM compute c WHERE c.run_id = i.run_id AND c.iteration = i.iteration "
-    "AND c.stage <> 'evaluate test') AS inside "
+    "AND c.stage NOT LIKE 'evaluate test%') AS inside "
     "FROM iterations i JOIN runs r USING (run_id) ORDER BY i.iteration"
 )
 
