@@ -31,6 +31,7 @@ from adastar_core.samplers.adastar import AdaStarSampler
 from adastar_core.selection import Visit
 from adastar_core.store.iterations import advance
 from adastar_core.store.lease import Lease
+from adastar_core.store.partitions import room_for_updates
 from adastar_core.store.statistics import read_statistics
 from adastar_core.streams import tiebreak_ranks
 
@@ -105,7 +106,7 @@ def measure(engine: Engine, observations: int, m: int, rounds: int, *, with_heap
 
 def write_history(engine: Engine, run_id: int, observations: int) -> None:
     """Store a random history, as after 100 iterations."""
-    with engine.begin() as connection:
+    with engine.begin() as connection, room_for_updates(connection, run_id):
         connection.execute(text("SELECT setseed(0.5)"))
         connection.execute(
             text(

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from adastar_core.errors import StageError
 from adastar_core.selection import Selection, Visit
 from adastar_core.store.bulk import join_by_hash
+from adastar_core.store.partitions import room_for_updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,12 @@ def start_iteration(
     opened = connection.execute(_START, {"run_id": run_id, "iteration": iteration, **values})
     if not opened.rowcount:
         return 0
-    return connection.execute(_ENTER, {"run_id": run_id, "observations": observations}).rowcount
+    known: int = connection.execute(_KNOWN, {"run_id": run_id}).scalar_one()
+    if known >= observations:
+        return 0
+    with room_for_updates(connection, run_id):
+        connection.execute(_ENTER, {"run_id": run_id, "known": known, "observations": observations})
+    return observations - known
 
 
 def close_sampling(
@@ -200,11 +206,11 @@ _START = text(
     "INSERT INTO iterations (run_id, iteration, checkpoint_iteration, beta, verifier, phase) "
     "VALUES (:run_id, :iteration, :checkpoint_iteration, :beta, :verifier, 'sampling') ON CONFLICT DO NOTHING"
 )
+_KNOWN = text("SELECT coalesce(max(position) + 1, 0) FROM observation_statistics WHERE run_id = :run_id")
 _ENTER = text(
     "INSERT INTO observation_statistics (run_id, position, last_iteration, correct, attempts, times_visited, "
-    "times_stamped, times_trained) SELECT :run_id, position, 0, 0, 0, 0, 0, 0 FROM generate_series("
-    "(SELECT coalesce(max(position) + 1, 0) FROM observation_statistics WHERE run_id = :run_id), :observations - 1"
-    ") AS position"
+    "times_stamped, times_trained) SELECT :run_id, position, 0, 0, 0, 0, 0, 0 "
+    "FROM generate_series(:known, :observations - 1) AS position"
 )
 _CLOSE = text(
     """

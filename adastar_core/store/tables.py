@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -218,8 +218,8 @@ observation_events = Table(
     metadata,
     _run(),
     _key("iteration", Integer, "The iteration"),
-    _key("rank", Integer, "Zero-based place in the order of visit"),
-    _value("position", Integer, "The observation"),
+    _value("rank", Integer, "Zero-based place in the order of visit"),
+    _key("position", Integer, "The observation"),
     _value("previous_last_iteration", Integer, "Its last_iteration before this visit"),
     _value("previous_correct", Integer, "Its correct before this visit"),
     _value("previous_attempts", Integer, "Its attempts before this visit"),
@@ -227,7 +227,6 @@ observation_events = Table(
     _value("correct", Integer, "Correct attempts of this visit that count in the win rate"),
     _value("accepted", Integer, "Rationales of this visit that were trained on"),
     _value("stamped", Boolean, "Whether the statistics were updated"),
-    UniqueConstraint("run_id", "iteration", "position"),
     comment="Every visit of every iteration, append-only.",
     postgresql_partition_by=_BY_RUN,
 )

@@ -37,7 +37,7 @@ def cut_off(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'adastar one'"
+                "SELECT pg_terminate_backend(pid, 10_000) FROM pg_stat_activity WHERE application_name = 'adastar one'"
             )
         )
 
