@@ -174,13 +174,6 @@ class Selection:
         """Return the share of visited observations whose first attempt was right."""
         return _share(sum(visit.first_try for visit in self.visits), self.m)
 
-    @property
-    def counted(self) -> set[tuple[int, int]]:
-        """Return (position, attempt) of every attempt that counts; all others are surplus."""
-        return {
-            (visit.position, attempt) for visit in self.visits for attempt in range(1, visit.attempts + 1)
-        }
-
 
 def next_attempts(
     order: Iterable[int], results: Results, rules: Rules, beta: int, batch_size: int
@@ -200,31 +193,36 @@ def next_attempts(
         beta: Accepted rationales wanted, beta_t.
         batch_size: Attempts generated at once; it changes how much is planned, never what is selected.
     """
-    order, again, once_more = itertools.tee(order, 3)
-    needed = list(_walk(order, results, rules, beta, gain=1.0))
+    steps, again, once_more = itertools.tee(_steps(order, results, rules), 3)
+    needed = list(_walk(steps, rules, beta, gain=1.0))
     if not needed or batch_size == 1 or rules.full_pass:
         return needed
     rate, kept = _rates(results)
     with_retries = 1 - (1 - rate) ** rules.attempts if rules.until_correct else rate
-    likely = _first(2 * len(needed), _walk(again, results, rules, beta, gain=with_retries * kept))
+    likely = _first(2 * len(needed), _walk(again, rules, beta, gain=with_retries * kept))
     if len(likely) >= batch_size:
         return likely
-    return _first(batch_size, _walk(once_more, results, rules, beta, gain=rate * kept))
+    return _first(batch_size, _walk(once_more, rules, beta, gain=rate * kept))
 
 
 def _first(count: int, planned: Iterator[Planned]) -> list[Planned]:
     return list(itertools.islice(planned, count))
 
 
-def _walk(order: Iterable[int], results: Results, rules: Rules, beta: int, gain: float) -> Iterator[Planned]:
+def _steps(order: Iterable[int], results: Results, rules: Rules) -> Iterator[tuple[int, int, range]]:
+    """Yield every position with its accepted rationales so far and the attempts that it owes."""
+    for position in order:
+        judged = results.get(position, [])
+        yield position, sum(one.accepted for one in judged), rules.missing(position, judged)
+
+
+def _walk(steps: Iterable[tuple[int, int, range]], rules: Rules, beta: int, gain: float) -> Iterator[Planned]:
     """Yield open attempts in order until beta is reached, counting each open one as ``gain`` accepted."""
     expected = 0.0
-    for position in order:
+    for position, accepted, missing in steps:
         if rules.enough(expected, beta):
             return
-        judged = results.get(position, [])
-        missing = rules.missing(position, judged)
-        expected += rules.capped(sum(one.accepted for one in judged) + gain * len(missing))
+        expected += rules.capped(accepted + gain * len(missing))
         for attempt in missing:
             yield Planned(position, attempt, rules.hinted(attempt))
 

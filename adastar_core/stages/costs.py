@@ -6,7 +6,7 @@ from adastar_core.compute import StageTokens
 from adastar_core.selection import Selection
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.compute import write_compute
-from adastar_core.store.rollouts import AttemptCost, read_attempt_costs
+from adastar_core.store.rollouts import read_generation_costs
 
 
 def record_cost(
@@ -25,19 +25,7 @@ def record_generation(
     connection: Connection, workspace: Workspace, iteration: int, selected: Selection
 ) -> None:
     """Write the cost of generation: first attempts, retries, hinted attempts and surplus apart."""
-    counted = selected.counted
-    costs: dict[str, tuple[StageTokens, float]] = {}
-    for row in read_attempt_costs(connection, workspace.run_id, iteration):
-        stage = _stage_of(row, counted)
-        tokens, seconds = costs.get(stage, (StageTokens(), 0.0))
-        costs[stage] = (tokens + row.tokens, seconds + row.seconds)
+    counted = {visit.position: visit.attempts for visit in selected.visits}
+    costs = read_generation_costs(connection, workspace.run_id, iteration, counted)
     for stage, (tokens, seconds) in costs.items():
         record_cost(connection, workspace, iteration, stage, tokens, seconds)
-
-
-def _stage_of(row: AttemptCost, counted: set[tuple[int, int]]) -> str:
-    if (row.position, row.attempt) not in counted:
-        return "generate surplus"
-    if row.hinted:
-        return "generate hinted"
-    return "generate first" if row.attempt == 1 else "generate retry"

@@ -8,6 +8,11 @@ from sqlalchemy.dialects.postgresql import insert
 from adastar_core.compute import ModelShape, StageTokens, attention_flops
 from adastar_core.store import tables
 
+GENERATION_PAIRS = (
+    "prompt_tokens::bigint * prompt_tokens + greatest(generated_tokens - 1, 0)::bigint * prompt_tokens "
+    "+ greatest(generated_tokens - 1, 0)::bigint * generated_tokens / 2"
+)
+"""What :func:`adastar_core.compute.generation_pairs` returns, of a row that holds the two counts."""
 _COSTS = ("flops", "padded_flops", "attention_flops", "seconds")
 
 

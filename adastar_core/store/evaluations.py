@@ -13,6 +13,7 @@ from adastar_core.generators import Decoding
 from adastar_core.records import Attempt, Observation, Outcome, Split, Verdict
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
+from adastar_core.store.compute import GENERATION_PAIRS
 
 _TOKENS = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_generated_tokens")
 _SUMS = (*_TOKENS, "attention_pairs")
@@ -207,11 +208,7 @@ _BORROW = text(
     "FROM (SELECT run_id, iteration, split FROM evaluations WHERE content_sha256 = :content LIMIT 1) e "
     "JOIN evaluation_answers a USING (run_id, iteration, split) ON CONFLICT DO NOTHING"
 )
-# As compute.generation_pairs; the tokens of several samples are one row's, which their number makes up for.
-_PAIRS = (
-    "prompt_tokens::bigint * prompt_tokens + greatest(generated_tokens - 1, 0)::bigint * prompt_tokens "
-    "+ greatest(generated_tokens - 1, 0)::bigint * generated_tokens / 2"
-)
+# The tokens of several samples are one row's, which dividing by their number makes up for.
 _TOTALS = text(
     f"""
     WITH answers AS (
@@ -229,7 +226,7 @@ _TOTALS = text(
            coalesce(sum(padded_prompt_tokens), 0) AS padded_prompt_tokens,
            coalesce(sum(generated_tokens), 0) AS generated_tokens,
            coalesce(sum(padded_generated_tokens), 0) AS padded_generated_tokens,
-           coalesce(sum({_PAIRS}), 0) / :samples AS attention_pairs,
+           coalesce(sum({GENERATION_PAIRS}), 0) / :samples AS attention_pairs,
            coalesce(sum(seconds), 0) AS seconds
     FROM answers
     """

@@ -1,15 +1,15 @@
 """Rollouts: every sampled attempt, as it was generated. Immutable; the first write of an attempt stands."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from adastar_core.compute import StageTokens, generation_pairs
+from adastar_core.compute import StageTokens
 from adastar_core.records import Attempt, FinishReason
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, join_by_hash, storable
+from adastar_core.store.compute import GENERATION_PAIRS
 
 COLUMNS = (
     "run_id",
@@ -33,17 +33,6 @@ _FINISH_REASON, _STREAM = map(Attempt.__slots__.index, ("finish_reason", "stream
 _OF = "FROM rollouts r WHERE r.run_id = :run_id AND r.iteration = :iteration"
 _FINISH_REASONS = {reason.value: reason for reason in FinishReason}
 _TWO_TO_63, _TWO_TO_64 = 1 << 63, 1 << 64
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptCost:
-    """What one attempt cost: its tokens and its share of its batch's wall time in seconds."""
-
-    position: int
-    attempt: int
-    hinted: bool
-    tokens: StageTokens
-    seconds: float
 
 
 def write_attempts(
@@ -140,19 +129,24 @@ def read_unjudged(connection: Connection, run_id: int, iteration: int, verifier:
     return [_attempt(row) for row in connection.execute(query, key)]
 
 
-def read_attempt_costs(connection: Connection, run_id: int, iteration: int) -> list[AttemptCost]:
-    """Return what every attempt of an iteration cost."""
-    query = text(
-        "SELECT position, attempt, hinted, seconds, prompt_tokens, padded_prompt_tokens, generated_tokens, "
-        f"padded_generated_tokens {_OF}"
-    )
-    rows = connection.execute(query, {"run_id": run_id, "iteration": iteration})
-    return [AttemptCost(row[0], row[1], row[2], _tokens(row), row[3]) for row in rows]
+def read_generation_costs(
+    connection: Connection, run_id: int, iteration: int, counted: Mapping[int, int]
+) -> dict[str, tuple[StageTokens, float]]:
+    """Return the tokens and seconds of an iteration's attempts by stage: first, retry, hinted, surplus.
 
-
-def _tokens(row: Row[Any]) -> StageTokens:
-    pairs = generation_pairs(row.prompt_tokens, row.generated_tokens)
-    return StageTokens(*row[4:8], attention_pairs=pairs)
+    Args:
+        connection: The database.
+        run_id: The run.
+        iteration: The iteration.
+        counted: How many attempts count, by position; those beyond are surplus.
+    """
+    join_by_hash(connection)
+    key = {"run_id": run_id, "iteration": iteration}
+    visits = {"positions": list(counted), "attempts": list(counted.values())}
+    rows = connection.execute(_COSTS, key | visits)
+    return {
+        row.stage: (StageTokens(**{name: row._mapping[name] for name in _SUMS}), row.seconds) for row in rows
+    }
 
 
 def count_attempts(connection: Connection, run_id: int, iteration: int) -> int:
@@ -177,3 +171,24 @@ def _attempt(row: Row[Any]) -> Attempt:
     values[_FINISH_REASON] = _FINISH_REASONS[values[_FINISH_REASON]]
     values[_STREAM] = to_unsigned(values[_STREAM])
     return Attempt(*values)
+
+
+_SUMS = (
+    "prompt_tokens",
+    "padded_prompt_tokens",
+    "generated_tokens",
+    "padded_generated_tokens",
+    "attention_pairs",
+)
+_COSTS = text(
+    f"""
+    SELECT CASE WHEN visit.attempts IS NULL OR attempt > visit.attempts THEN 'generate surplus'
+                WHEN hinted THEN 'generate hinted' WHEN attempt = 1 THEN 'generate first' ELSE 'generate retry' END AS stage,
+           sum(prompt_tokens) AS prompt_tokens, sum(padded_prompt_tokens) AS padded_prompt_tokens,
+           sum(generated_tokens) AS generated_tokens, sum(padded_generated_tokens) AS padded_generated_tokens,
+           sum({GENERATION_PAIRS})::bigint AS attention_pairs, sum(seconds) AS seconds
+    FROM rollouts r LEFT JOIN unnest(CAST(:positions AS int[]), CAST(:attempts AS int[])) AS visit (position, attempts)
+        USING (position)
+    WHERE r.run_id = :run_id AND r.iteration = :iteration GROUP BY stage
+    """
+)

@@ -108,7 +108,7 @@ def test_one_attempt_at_a_time_makes_no_surplus(difficulty: float) -> None:
     sampler = AdaStarSampler(Statistics.empty(2000), streams.tiebreak_ranks(0, 2000), 2)
     rules = Rules(2, until_correct=True, rationalize=False, count_hinted_wins=True)
     selection, made = run_iteration(sampler, 1, rules, 200, batch_size=1, seed=0, difficulty=difficulty)
-    assert made == len(selection.counted)
+    assert made == sum(visit.attempts for visit in selection.visits)
 
 
 @pytest.mark.parametrize("until_correct", [False, True])
@@ -122,7 +122,7 @@ def test_looking_ahead_makes_few_waves_and_little_surplus(difficulty: float, unt
             right = is_right(0, 1, one.position, one.attempt, difficulty)
             results.setdefault(one.position, []).append(Judged(one.attempt, one.hinted, right))
         waves, made = waves + 1, made + len(planned)
-    surplus = made - len(close(range(20_000), results, rules, 1000).counted)
+    surplus = made - sum(visit.attempts for visit in close(range(20_000), results, rules, 1000).visits)
     assert waves <= 10
     assert surplus <= 0.05 * made
 

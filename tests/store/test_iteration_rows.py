@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from adastar_core.compute import ModelShape, StageTokens
+from adastar_core.compute import ModelShape, StageTokens, generation_pairs
 from adastar_core.errors import CheckpointError, StageError
 from adastar_core.records import Attempt, FinishReason, Outcome, Rejection, RejectionReason
 from adastar_core.selection import Selection, Visit
@@ -22,9 +22,9 @@ from adastar_core.store.iterations import (
 from adastar_core.store.lease import Lease
 from adastar_core.store.rollouts import (
     count_attempts,
-    read_attempt_costs,
     read_attempt_keys,
     read_attempts,
+    read_generation_costs,
     read_unjudged,
     to_signed,
     to_unsigned,
@@ -101,12 +101,25 @@ def test_more_rows_than_one_statement_takes(lease: Lease, monkeypatch: pytest.Mo
     assert store_attempts(lease, *(attempt(n, 1) for n in range(8))) == 1
 
 
-def test_costs_of_attempts(lease: Lease) -> None:
-    store_attempts(lease, attempt(3, 2, hinted=True))
+def test_costs_of_generation_by_stage(lease: Lease) -> None:
+    store_attempts(
+        lease,
+        attempt(3, 1),
+        attempt(3, 2, hinted=True),
+        attempt(3, 3),
+        attempt(4, 1),
+        attempt(4, 2),
+        attempt(5, 1),
+    )
     with lease.engine.connect() as connection:
-        cost = read_attempt_costs(connection, lease.run_id, 1)[0]
-    assert (cost.position, cost.attempt, cost.hinted, cost.seconds) == (3, 2, True, 0.5)
-    assert cost.tokens == StageTokens(10, 12, 20, 25, attention_pairs=10 * 10 + 19 * 10 + 190)
+        costs = read_generation_costs(connection, lease.run_id, 1, {3: 2, 4: 2})
+    one = StageTokens(10, 12, 20, 25, attention_pairs=generation_pairs(10, 20))
+    assert costs == {
+        "generate first": (one + one, 1.0),
+        "generate hinted": (one, 0.5),
+        "generate retry": (one, 0.5),
+        "generate surplus": (one + one, 1.0),
+    }
 
 
 def test_verdicts_come_back_and_leave_nothing_unjudged(lease: Lease) -> None:
