@@ -18,7 +18,13 @@ from adastar_core.stages.judging import judge_stored
 from adastar_core.stages.manifests import GenerateManifest, SampleManifest, VerifyManifest
 from adastar_core.stages.reuse import prompt_sha256, reuse_attempts
 from adastar_core.stages.workspace import Workspace
-from adastar_core.store.iterations import IterationRow, close_sampling, read_iteration, start_iteration
+from adastar_core.store.iterations import (
+    IterationRow,
+    close_sampling,
+    find_iteration,
+    read_iteration,
+    start_iteration,
+)
 from adastar_core.store.rollouts import read_attempt_keys, read_responses, write_attempts
 from adastar_core.store.training import ExampleKey, write_training_examples
 from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
@@ -32,20 +38,7 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
     Raises:
         NothingAccepted: Sampling is over and D+ is empty.
     """
-    beta = workspace.config.beta(iteration)
-    with workspace.lease.transaction() as connection:
-        entered = start_iteration(
-            connection,
-            workspace.run_id,
-            iteration,
-            checkpoint_iteration=iteration - 1,
-            beta=beta,
-            observations=len(workspace.train),
-            verifier=workspace.problem.verifier.version,
-        )
-        row = read_iteration(connection, workspace.run_id, iteration)
-    if entered:
-        workspace.forget_sampler()
+    row = _opened(workspace, iteration)
     # The order of a sampled iteration is gone once it has advanced: nothing may be planned from today's.
     sampling = row.phase == "sampling"
     if sampling:
@@ -58,10 +51,31 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
         iteration=iteration,
         wave=wave,
         planned=len(planned),
-        beta=beta,
+        beta=row.beta,
         m=row.m or 0,
         accepted=row.accepted or 0,
     )
+
+
+def _opened(workspace: Workspace, iteration: int) -> IterationRow:
+    """Return the iteration, opened if need be. Nothing is written, nor waited for, where it is open already."""
+    with workspace.engine.connect() as connection:
+        if row := find_iteration(connection, workspace.run_id, iteration):
+            return row
+    with workspace.lease.transaction() as connection:
+        entered = start_iteration(
+            connection,
+            workspace.run_id,
+            iteration,
+            checkpoint_iteration=iteration - 1,
+            beta=workspace.config.beta(iteration),
+            observations=len(workspace.train),
+            verifier=workspace.problem.verifier.version,
+        )
+        row = read_iteration(connection, workspace.run_id, iteration)
+    if entered:
+        workspace.forget_sampler()
+    return row
 
 
 def plan_wave(workspace: Workspace, iteration: int) -> list[Planned]:

@@ -175,17 +175,23 @@ def read_iterations(connection: Connection, run_id: int) -> list[IterationRow]:
     return [IterationRow(*row) for row in rows]
 
 
+def find_iteration(connection: Connection, run_id: int, iteration: int) -> IterationRow | None:
+    """Return one iteration; ``None`` if it has not been started."""
+    query = text(f"{_READ} AND iteration = :iteration")
+    row = connection.execute(query, {"run_id": run_id, "iteration": iteration}).one_or_none()
+    return None if row is None else IterationRow(*row)
+
+
 def read_iteration(connection: Connection, run_id: int, iteration: int) -> IterationRow:
     """Return one iteration.
 
     Raises:
         StageError: It has not been started.
     """
-    query = text(f"{_READ} AND iteration = :iteration")
-    row = connection.execute(query, {"run_id": run_id, "iteration": iteration}).one_or_none()
+    row = find_iteration(connection, run_id, iteration)
     if row is None:
         raise StageError(f"Iteration {iteration} of run number {run_id} has not been started.")
-    return IterationRow(*row)
+    return row
 
 
 def _refuse_untrained(connection: Connection, run_id: int, iteration: int) -> bool:
