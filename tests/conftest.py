@@ -73,7 +73,7 @@ def administrator(server: URL) -> Iterator[Engine]:
 def template(administrator: Engine, server: URL) -> Iterator[str]:
     """A database with the newest schema, which every test's database is a copy of."""
     name = f"{_TEMPLATE}_{os.getpid()}"
-    with _database(administrator, name):
+    with new_database(administrator, name):
         engine = connect(server.set(database=name))
         migrate(engine)
         engine.dispose()
@@ -84,7 +84,7 @@ def template(administrator: Engine, server: URL) -> Iterator[str]:
 def empty_database(administrator: Engine, server: URL) -> Iterator[URL]:
     """The URL of a database without tables."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    with _database(administrator, name):
+    with new_database(administrator, name):
         yield server.set(database=name)
 
 
@@ -92,14 +92,14 @@ def empty_database(administrator: Engine, server: URL) -> Iterator[URL]:
 def database(administrator: Engine, server: URL, template: str) -> Iterator[Engine]:
     """An engine on a database of this test alone, with the newest schema and no rows."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    with _database(administrator, name, template):
+    with new_database(administrator, name, template):
         engine = connect(server.set(database=name))
         yield engine
         engine.dispose()
 
 
 @contextmanager
-def _database(administrator: Engine, name: str, template: str = "template0") -> Iterator[None]:
+def new_database(administrator: Engine, name: str, template: str = "template0") -> Iterator[None]:
     """Create a database, as a copy of ``template``, and drop it in the end."""
     with administrator.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from adastar_core import selection
 from adastar_core.errors import NothingAccepted
-from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.problems import Problem
+from adastar_core.records import Attempt, GenerationRequest, Observation
 from adastar_core.selection import Planned, Selection
 from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.costs import record_generation
@@ -227,8 +228,12 @@ def _example_keys(workspace: Workspace, iteration: int, selected: Selection) -> 
 
 def text_sha256(workspace: Workspace, position: int, response: str) -> str:
     """Return the digest of a training text: prompt and rationale."""
-    prompt = workspace.problem.training_prompt(workspace.train[position])
-    return hashlib.sha256(f"{prompt}\x1f{response}".encode()).hexdigest()
+    return training_text_sha256(workspace.problem, workspace.train[position], response)
+
+
+def training_text_sha256(problem: Problem, observation: Observation, response: str) -> str:
+    """Return the digest of the training text of an observation and a rationale for it."""
+    return hashlib.sha256(f"{problem.training_prompt(observation)}\x1f{response}".encode()).hexdigest()
 
 
 def _advice(workspace: Workspace, iteration: int, selected: Selection) -> str:

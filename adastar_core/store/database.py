@@ -51,14 +51,19 @@ def open_database(url: str | None, home: Path) -> Engine:
             else, or its schema is newer than this code. The password is never in the message.
         HomeError: The local server's directory cannot be used.
     """
-    url = url or os.environ.get("ADASTAR_DATABASE_URL")
-    engine = connect(parse_url(url) if url else _local_database(home))
+    engine = find_database(url, home)
     try:
         migrate(engine)
     except DatabaseError:
         engine.dispose()
         raise
     return engine
+
+
+def find_database(url: str | None, home: Path) -> Engine:
+    """Return an engine on the same database as :func:`open_database`, its schema as it is."""
+    url = url or os.environ.get("ADASTAR_DATABASE_URL")
+    return connect(parse_url(url) if url else _local_database(home))
 
 
 def connect(url: URL) -> Engine:

@@ -97,6 +97,11 @@ def stop_local_postgres(home: Path) -> None:
         raise DatabaseError(f"The local database in {cluster.data} did not stop: {done.stderr.strip()}")
 
 
+def is_up(home: Path) -> bool:
+    """Return whether the local server of this data directory accepts connections; nothing is started."""
+    return _accepts(Cluster.at(home))
+
+
 def _url(cluster: Cluster) -> URL:
     return URL.create(
         "postgresql+psycopg2",

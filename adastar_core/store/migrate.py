@@ -25,7 +25,7 @@ def migrate(engine: Engine) -> None:
     """
     try:
         with engine.begin() as connection:
-            if _revision(connection) != SCHEMA_REVISION:
+            if stored_revision(connection) != SCHEMA_REVISION:
                 _migrate_alone(connection, engine.url)
     except DBAPIError as error:
         problem = without_secrets(str(error.orig), engine.url)
@@ -38,7 +38,7 @@ def migrate(engine: Engine) -> None:
 def _migrate_alone(connection: Connection, url: URL) -> None:
     """Upgrade while no other process does; one that waited for its turn finds nothing left to do."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:class, 0)"), {"class": LOCK_CLASS})
-    revision = _revision(connection)
+    revision = stored_revision(connection)
     if revision is None:
         _require_free_names(connection, url)
     _upgrade(connection, revision, url)
@@ -68,7 +68,7 @@ def _upgrade(connection: Connection, revision: str | None, url: URL) -> None:
     command.upgrade(config, "head")
 
 
-def _revision(connection: Connection) -> str | None:
+def stored_revision(connection: Connection) -> str | None:
     """Return the schema's revision; ``None`` for a database without our tables."""
     # A scan of the catalogue: to_regclass may answer from a cache filled before we waited for the lock.
     tables = text("SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = :name")

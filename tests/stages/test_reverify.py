@@ -98,11 +98,11 @@ def test_an_iteration_that_is_being_sampled_is_left_out(database: Engine, tmp_pa
 
 
 def test_the_command_prints_a_table_with_examples_or_json(
-    database: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    database: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_iteration_and_a_wave(small_config(database, tmp_path), "mine")
-    url = database.url.render_as_string(hide_password=False)
-    where = ["--database", url, "--home", str(tmp_path)]
+    monkeypatch.setenv("ADASTAR_DATABASE_URL", database.url.render_as_string(hide_password=False))
+    where = ["--home", str(tmp_path)]
     arguments = ["reverify", "mine", "--verifier", "number", "--fall-back", *where]
     assert cli.main([*arguments, "--examples", "1"]) == 0
     printed = capsys.readouterr()
@@ -130,11 +130,12 @@ def test_what_cannot_be_done_is_refused(
     database: Engine,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
     words: str,
 ) -> None:
     with open_workspace(small_config(database, tmp_path), "mine"):
         pass
-    url = database.url.render_as_string(hide_password=False)
-    assert cli.main(["reverify", *arguments, "--database", url, "--home", str(tmp_path)]) == 2
+    monkeypatch.setenv("ADASTAR_DATABASE_URL", database.url.render_as_string(hide_password=False))
+    assert cli.main(["reverify", *arguments, "--home", str(tmp_path)]) == 2
     assert words in capsys.readouterr().err

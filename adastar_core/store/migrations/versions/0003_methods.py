@@ -1,5 +1,7 @@
 """Attention's cost, content digests of evaluations, and the choices of exploration control."""
 
+from typing import TypeVar
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,12 +10,12 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+Number = TypeVar("Number", int, float)
+
 _PAIRS = "Attention's (query, key) pairs, in units of a forward pass"
 
 
-def _zero(
-    name: str, kind: sa.types.TypeEngine[int] | sa.types.TypeEngine[float], comment: str
-) -> sa.Column[int] | sa.Column[float]:
+def _zero(name: str, kind: sa.types.TypeEngine[Number], comment: str) -> sa.Column[Number]:
     return sa.Column(name, kind, nullable=False, server_default=sa.text("0"), comment=comment)
 
 

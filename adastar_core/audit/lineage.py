@@ -1,0 +1,72 @@
+"""What exactly a checkpoint was trained on: its ancestors, and every training example of each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from adastar_core.audit.stored import StoredRun, open_stored
+from adastar_core.checkpoints import is_complete, open_checkpoint
+from adastar_core.errors import RunConflictError
+from adastar_core.store.checkpoints import CheckpointRow
+from adastar_core.store.provenance import Provenance, find_checkpoints, read_ancestors, read_provenance
+
+_LEAST_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """A checkpoint and its ancestors, the newest first and the base model last.
+
+    Attributes:
+        stored: The run that trained it.
+        chain: The checkpoints.
+    """
+
+    stored: StoredRun
+    chain: tuple[CheckpointRow, ...]
+
+    def examples(self) -> Iterator[Provenance]:
+        """Yield every training example of the chain, the oldest iteration first."""
+        run = self.stored.run
+        iterations = [one.iteration for one in reversed(self.chain) if one.training is not None]
+        with self.stored.engine.connect() as connection:
+            yield from read_provenance(connection, run.run_id, run.dataset_id, iterations)
+
+
+def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:
+    """Return the lineage of a checkpoint.
+
+    Args:
+        engine: The database.
+        home: The data directory; ``None`` takes the default.
+        checkpoint: ``RUN:ITERATION``, a checkpoint's directory, or the beginning of its digest.
+
+    Raises:
+        RunConflictError: No checkpoint is named so, or several are.
+    """
+    name, iteration = _identify(engine, checkpoint)
+    stored = open_stored(engine, home, name)
+    with engine.connect() as connection:
+        chain = read_ancestors(connection, stored.run.run_id, iteration)
+    return Lineage(stored, tuple(chain))
+
+
+def _identify(engine: Engine, checkpoint: str) -> tuple[str, int]:
+    """Return run and iteration of a checkpoint."""
+    name, colon, iteration = checkpoint.rpartition(":")
+    if colon and iteration.isdigit():
+        return name, int(iteration)
+    directory = Path(checkpoint).expanduser()
+    digest = open_checkpoint(directory).sha256 if is_complete(directory) else checkpoint
+    with engine.connect() as connection:
+        found = find_checkpoints(connection, digest) if len(digest) >= _LEAST_DIGITS else []
+    if len(found) == 1:
+        return found[0]
+    named = ", ".join(f"{run}:{number}" for run, number in found[:5])
+    problem = f"is several checkpoints: {named}" if found else "is no recorded checkpoint"
+    raise RunConflictError(
+        f"{checkpoint!r} {problem}. Give RUN:ITERATION, a checkpoint's directory, or at least {_LEAST_DIGITS} digits of "
+        "its digest; `adastar show RUN` lists a run's checkpoints."
+    )

@@ -1,0 +1,85 @@
+"""``adastar judge``: verdicts on a file of responses.
+
+::
+
+    adastar judge --problem gsm8k responses.jsonl
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from adastar_core.cli.options import Commands
+from adastar_core.configfile import resolve
+from adastar_core.errors import DataError
+from adastar_core.judge import judge
+from adastar_core.problems.catalogue import open_problem
+
+
+def add(commands: Commands) -> None:
+    """Add the command's parser."""
+    judging = commands.add_parser(
+        "judge",
+        help="judge a file of responses with a problem's verifier",
+        description='Judge responses. Each line of FILE is {"row": <row in the data set\'s schema>, "response": text} and may have '
+        '"finish_reason": eos, stop or length. One verdict per line is written, in order.',
+    )
+    judging.add_argument("file", metavar="FILE.jsonl", type=Path, help="responses, one JSON object per line")
+    judging.add_argument(
+        "--problem", required=True, metavar="NAME", help="e.g. gsm8k, arc_challenge, table, arithmetic"
+    )
+    judging.add_argument(
+        "--output", metavar="FILE", type=Path, help="where verdicts go; standard output by default"
+    )
+    judging.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="a setting of the problem, e.g. verifier=math or answer=solution for a table; may be repeated",
+    )
+    judging.set_defaults(action=_judge)
+
+
+def _judge(options: argparse.Namespace) -> int:
+    """Write verdicts and, on standard error, how many of each kind there are."""
+    problem_values: dict[str, object] = {"type": options.problem}
+    if options.problem == "table":
+        problem_values["path"] = str(options.file)
+    config = resolve({"problem": problem_values}, [f"problem.{override}" for override in options.overrides])
+    problem = open_problem(config.problem)
+    counts: Counter[str] = Counter()
+    try:
+        with options.file.open(encoding="utf-8-sig") as lines, _sink(options.output) as sink:
+            for judged in judge(problem, (line.rstrip("\r\n") for line in lines), str(options.file)):
+                print(judged.json_line(), file=sink)
+                counts[judged.verdict.outcome] += 1
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{options.file}: cannot be read or its verdicts written ({error}). Check the paths."
+        ) from error
+    total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    print(
+        f"{counts.total()} responses judged by {problem.verifier.version}: {total or 'none'}", file=sys.stderr
+    )
+    return 0
+
+
+@contextmanager
+def _sink(output: Path | None) -> Iterator[TextIO]:
+    """Give standard output, or a file that appears under its name only once it is complete."""
+    if output is None:
+        yield sys.stdout
+        return
+    part = output.with_name(output.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            yield file
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)

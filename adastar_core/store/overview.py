@@ -1,0 +1,107 @@
+"""Runs at a glance: what they are, how far they are, what they reached and what they cost."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from adastar_core.store.migrate import LOCK_CLASS
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One run at a glance.
+
+    Attributes:
+        run_id: Its number.
+        name: The name it is continued by.
+        problem: The problem's type.
+        method: The method's type.
+        base_model: The model it started from.
+        seed: Its seed.
+        state: created, running (a process owns it), interrupted (none does, though none finished it), finished, failed.
+        owner: Process id and host of its last owner.
+        wanted: Iterations wanted.
+        done: Iterations that have advanced.
+        iteration: The newest iteration; 0 before the first.
+        phase: The newest iteration's phase; ``None`` before the first.
+        best_iteration: Iteration of the best validation accuracy, the earliest among equals; 0 = base model.
+        correct: Right answers of that evaluation.
+        total: Items of that evaluation.
+        flops: Floating-point operations without padding and without evaluation.
+        seconds: Wall time of all recorded stages.
+        code_version: Version of the code that created it.
+        config_sha256: Digest of what it is.
+        created_at: When it was created.
+        finished_at: When it finished last.
+    """
+
+    run_id: int
+    name: str
+    problem: str
+    method: str
+    base_model: str
+    seed: int
+    state: str
+    owner: str | None
+    wanted: int
+    done: int
+    iteration: int
+    phase: str | None
+    best_iteration: int | None
+    correct: int | None
+    total: int | None
+    flops: float
+    seconds: float
+    code_version: str
+    config_sha256: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def read_overviews(connection: Connection) -> list[Overview]:
+    """Return all runs, oldest first. About 50 ms for 1,000 runs."""
+    return _read(connection, "true", {})
+
+
+def find_overview(connection: Connection, name: str) -> Overview | None:
+    """Return the run of this name, if there is one."""
+    found = _read(connection, "r.name = :name", {"name": name})
+    return found[0] if found else None
+
+
+def _read(connection: Connection, condition: str, values: dict[str, str]) -> list[Overview]:
+    query = text(f"{_OVERVIEW} WHERE {condition} ORDER BY r.run_id")
+    rows = connection.execute(query, {"class": LOCK_CLASS, **values})
+    return [Overview(**row._mapping) for row in rows]
+
+
+# A run that was killed is still "running" in its row; only the advisory lock tells whether somebody works on it.
+_OVERVIEW = """
+    SELECT r.run_id, r.name, r.config ->> 'problem.type' AS problem, coalesce(r.config ->> 'method', r.config ->> 'method.type') AS method, r.base_model,
+           CAST(r.config ->> 'seed' AS int) AS seed,
+           CASE WHEN r.status = 'running' AND held.run_id IS NULL THEN 'interrupted' ELSE r.status END AS state,
+           r.owner, r.iterations AS wanted, progress.done, progress.iteration, newest.phase,
+           best.iteration AS best_iteration, best.correct, best.total, cost.flops, cost.seconds,
+           r.code_version, r.config_sha256, r.created_at, r.finished_at
+    FROM runs r
+    LEFT JOIN (
+        SELECT CAST(CAST(objid AS bigint) AS int) AS run_id FROM pg_locks
+        WHERE locktype = 'advisory' AND classid = CAST(:class AS bigint)::oid AND objsubid = 2 AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) held ON held.run_id = r.run_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE phase = 'advanced') AS done, coalesce(max(iteration), 0) AS iteration
+        FROM iterations WHERE run_id = r.run_id
+    ) progress
+    LEFT JOIN iterations newest ON newest.run_id = r.run_id AND newest.iteration = progress.iteration
+    LEFT JOIN LATERAL (
+        SELECT iteration, correct, total FROM evaluations WHERE run_id = r.run_id AND split = 'validation'
+        ORDER BY correct DESC, iteration LIMIT 1
+    ) best ON true
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(flops) FILTER (WHERE stage NOT LIKE 'evaluate%'), 0) AS flops,
+               coalesce(sum(seconds), 0) AS seconds
+        FROM compute WHERE run_id = r.run_id
+    ) cost
+"""

@@ -1,0 +1,132 @@
+"""Where every training example comes from: its observation, attempt, random stream, checkpoint and verdicts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from adastar_core.store.bulk import join_by_hash
+from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
+from adastar_core.store.rollouts import to_unsigned
+
+STREAMED = {"stream_results": True, "yield_per": 2_000}
+"""Execution options under which few rows of a large result are in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenVerdict:
+    """What one version of a verifier says of a rationale."""
+
+    verifier: str
+    outcome: str
+    extracted: str | None
+    reason: str
+    rationale_correct: bool | None
+    rejected_by: str | None
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the rationale may be trained on: the answer is right and no rule of the filter keeps it out."""
+        return self.outcome == "right" and self.rejected_by is None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """One rationale that was trained on, and all that led to it.
+
+    Attributes:
+        iteration: The iteration that trained on it.
+        place: Zero-based place in D+.
+        position: The observation's place in the data.
+        observation_id: The id that the data gives it.
+        question: The question x.
+        answer: The reference answer y.
+        attempt: Number of the attempt.
+        hinted: Whether the generation prompt showed the answer.
+        stream: Key of the attempt's random stream, an unsigned 64-bit number.
+        finish_reason: Why generation ended.
+        response: The rationale.
+        checkpoint_sha256: Digest of the checkpoint that generated it.
+        prompt_sha256: Digest of the generation prompt.
+        text_sha256: Digest of the training text.
+        selected_by: The verifier whose verdicts selected; ``None`` for iterations of old versions of the code.
+        verdicts: By version of the verifier.
+    """
+
+    iteration: int
+    place: int
+    position: int
+    observation_id: str
+    question: str
+    answer: str
+    attempt: int
+    hinted: bool
+    stream: int
+    finish_reason: str
+    response: str
+    checkpoint_sha256: str
+    prompt_sha256: str
+    text_sha256: str
+    selected_by: str | None
+    verdicts: tuple[GivenVerdict, ...]
+
+    @property
+    def accepting(self) -> GivenVerdict | None:
+        """The verdict by which it was accepted: the selecting verifier's, or any where that is not recorded."""
+        fitting = (one for one in self.verdicts if self.selected_by in (None, one.verifier) and one.accepts)
+        return next(fitting, None)
+
+
+def read_provenance(
+    connection: Connection, run_id: int, dataset_id: int, iterations: Sequence[int]
+) -> Iterator[Provenance]:
+    """Yield what the given iterations trained on, in their order and then D+'s; few rows are in memory at once."""
+    values = {"run_id": run_id, "dataset_id": dataset_id}
+    join_by_hash(connection)
+    for iteration in iterations:
+        for row in connection.execute(
+            _EXAMPLES, {**values, "iteration": iteration}, execution_options=STREAMED
+        ):
+            fields = dict(row._mapping)
+            fields["stream"] = to_unsigned(fields["stream"])
+            fields["verdicts"] = tuple(GivenVerdict(**one) for one in fields["verdicts"] or ())
+            yield Provenance(**fields)
+
+
+def read_ancestors(connection: Connection, run_id: int, iteration: int) -> list[CheckpointRow]:
+    """Return a checkpoint and those that its training started from, back to the base model."""
+    chain = [read_checkpoint(connection, run_id, iteration)]
+    while (parent := chain[-1].parent_iteration) is not None:
+        chain.append(read_checkpoint(connection, run_id, parent))
+    return chain
+
+
+def find_checkpoints(connection: Connection, digest: str) -> list[tuple[str, int]]:
+    """Return (run name, iteration) of every recorded checkpoint whose digest begins like this."""
+    query = text(
+        "SELECT name, iteration FROM checkpoints JOIN runs USING (run_id) WHERE starts_with(sha256, :digest) "
+        "ORDER BY run_id, iteration"
+    )
+    return [(row.name, row.iteration) for row in connection.execute(query, {"digest": digest})]
+
+
+_EXAMPLES = text(
+    """
+    SELECT e.iteration, e.place, e.position, o.observation_id, o.question, o.answer, e.attempt, r.hinted, r.stream,
+           r.finish_reason, r.response, r.checkpoint_sha256, r.prompt_sha256, e.text_sha256, i.verifier AS selected_by,
+           v.verdicts
+    FROM training_examples e
+    JOIN rollouts r ON r.run_id = e.run_id AND r.iteration = e.iteration AND r.position = e.position
+                   AND r.attempt = e.attempt
+    JOIN observations o ON o.dataset_id = :dataset_id AND o.position = e.position
+    JOIN iterations i ON i.run_id = e.run_id AND i.iteration = e.iteration
+    LEFT JOIN (
+        SELECT position, attempt, json_agg(json_build_object('verifier', verifier, 'outcome', outcome,
+               'extracted', extracted, 'reason', reason, 'rationale_correct', rationale_correct,
+               'rejected_by', rejected_by) ORDER BY verifier)
+               AS verdicts
+        FROM verdicts WHERE run_id = :run_id AND iteration = :iteration GROUP BY position, attempt
+    ) v ON v.position = e.position AND v.attempt = e.attempt
+    WHERE e.run_id = :run_id AND e.iteration = :iteration ORDER BY e.place
+    """
+)

@@ -1,0 +1,89 @@
+"""Which observations a run used too little, too much, or never with success."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, text
+
+Kind = Literal["all", "under-trained", "over-trained", "never-solved"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsedObservation:
+    """One observation and how often the run used it; the win rate is ``correct / attempts`` at its last stamp."""
+
+    position: int
+    observation_id: str
+    difficulty: str | None
+    times_visited: int
+    times_stamped: int
+    times_trained: int
+    last_iteration: int
+    correct: int
+    attempts: int
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSummary:
+    """How evenly a run used its observations.
+
+    Attributes:
+        observations: N.
+        visited: Observations that were visited at least once.
+        mean_trained: Rationales that were trained on per observation.
+        matching: Observations of the kind that was asked for.
+    """
+
+    observations: int
+    visited: int
+    mean_trained: float
+    matching: int
+
+
+def summarise_usage(connection: Connection, run_id: int, kind: Kind) -> UsageSummary:
+    """Return how evenly the run used its observations, and how many are of a kind."""
+    query = text(_SUMMARY.format(condition=_CONDITIONS[kind]))
+    return UsageSummary(**connection.execute(query, {"run_id": run_id}).one()._mapping)
+
+
+def read_used(
+    connection: Connection, run_id: int, dataset_id: int, kind: Kind, limit: int
+) -> list[UsedObservation]:
+    """Return the first ``limit`` observations of a kind, the most conspicuous ones first.
+
+    *under-trained*: trained on less than half as often as the mean; *over-trained*: more than twice as often;
+    *never-solved*: visited, and without any accepted rationale.
+    """
+    query = text(_USED.format(condition=_CONDITIONS[kind], order=_ORDERS[kind]))
+    rows = connection.execute(query, {"run_id": run_id, "dataset_id": dataset_id, "limit": limit})
+    return [UsedObservation(**row._mapping) for row in rows]
+
+
+_MEAN = "(SELECT avg(times_trained) FROM observation_statistics WHERE run_id = :run_id)"
+_CONDITIONS: Mapping[Kind, str] = {
+    "all": "true",
+    "under-trained": f"times_trained < 0.5 * {_MEAN}",
+    "over-trained": f"times_trained > 2 * {_MEAN}",
+    "never-solved": "times_visited > 0 AND times_trained = 0",
+}
+_ORDERS: Mapping[Kind, str] = {
+    "all": "position",
+    "under-trained": "times_trained, times_visited DESC, position",
+    "over-trained": "times_trained DESC, position",
+    "never-solved": "times_visited DESC, position",
+}
+_SUMMARY = """
+    SELECT count(*) AS observations, count(*) FILTER (WHERE times_visited > 0) AS visited,
+           coalesce(avg(times_trained)::float8, 0) AS mean_trained, count(*) FILTER (WHERE {condition}) AS matching
+    FROM observation_statistics WHERE run_id = :run_id
+"""
+_USED = """
+    WITH chosen AS (
+        SELECT * FROM observation_statistics WHERE run_id = :run_id AND {condition} ORDER BY {order} LIMIT :limit
+    )
+    SELECT position, observation_id, difficulty, times_visited, times_stamped, times_trained, last_iteration, correct,
+           attempts, question
+    FROM chosen JOIN observations USING (position) WHERE dataset_id = :dataset_id ORDER BY {order}
+"""

@@ -1,0 +1,88 @@
+"""``adastar runs``, ``show``, ``observations``, ``report``."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from adastar_core import cli
+from tests.cli.conftest import Adastar, owned
+
+Json = Callable[..., dict]  # type: ignore[type-arg]
+
+
+def test_runs_lists_what_there_is(adastar: Adastar, adastar_json: Json) -> None:
+    status, out, _ = adastar("runs")
+    assert status == 0
+    assert "mine" in out
+    assert "3/3" in out
+    (one,) = adastar_json("runs")
+    assert (one["name"], one["state"], one["done"], one["problem"]) == ("mine", "finished", 3, "arithmetic")
+    assert one["flops"] > 0
+
+
+def test_a_run_that_nobody_works_on_is_interrupted(adastar_json: Json, run_database: Engine) -> None:
+    with run_database.begin() as connection:
+        connection.execute(text("UPDATE runs SET status = 'running'"))
+    assert adastar_json("runs")[0]["state"] == "interrupted"  # type: ignore[index]
+    with owned(run_database):
+        assert adastar_json("show", "mine")["state"] == "running"
+
+
+def test_show_has_iterations_intervals_and_compute(adastar: Adastar, adastar_json: Json) -> None:
+    shown = adastar_json("show", "mine")
+    assert [row["phase"] for row in shown["iterations"]] == ["advanced"] * 3
+    low, high = shown["evaluations"][0]["interval_95"]
+    assert 0 <= low < high <= 1
+    assert {row["stage"] for row in shown["compute"]} >= {"generate first", "finetune"}
+    status, out, _ = adastar("show", "mine")
+    assert status == 0
+    assert "3 of 3 iterations done" in out
+
+
+@pytest.mark.parametrize(
+    ("flag", "condition"),
+    [
+        ("--never-solved", "times_visited > 0 AND times_trained = 0"),
+        ("--over-trained", "times_trained > 2 * (SELECT avg(times_trained) FROM observation_statistics)"),
+        ("--under-trained", "times_trained < 0.5 * (SELECT avg(times_trained) FROM observation_statistics)"),
+    ],
+)
+def test_observations(
+    adastar: Adastar, adastar_json: Json, run_database: Engine, flag: str, condition: str
+) -> None:
+    with run_database.connect() as connection:
+        query = text(f"SELECT position FROM observation_statistics WHERE {condition}")
+        expected = set(connection.scalars(query))
+    found = adastar_json("observations", "mine", flag, "--limit", "1000")
+    assert {row["position"] for row in found["rows"]} == expected
+    assert found["matching"] == len(expected)
+    status, out, _ = adastar("observations", "mine", flag, "--limit", "2")
+    assert status == 0
+    assert f"{flag.removeprefix('--')}: {len(expected):,}" in out
+
+
+def test_report_writes_the_files_anew(adastar_json: Json, run_home: Path) -> None:
+    written = adastar_json("report", "mine")
+    assert written["summary"]["run"] == "mine"
+    assert [one["t"] for one in written["summary"]["iterations"]] == [1, 2, 3]
+    page = Path(written["files"]["report.html"])
+    assert page.is_relative_to(run_home)
+    assert "<h1>mine</h1>" in page.read_text()
+
+
+def test_an_unknown_run_is_named_with_those_that_exist(adastar: Adastar) -> None:
+    status, _, complaint = adastar("show", "yours")
+    assert status == 2
+    assert "'yours'" in complaint
+    assert "mine" in complaint
+
+
+def test_without_any_run_the_command_says_how_to_make_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ADASTAR_DATABASE_URL", raising=False)
+    assert cli.main(["runs", "--home", str(tmp_path)]) == 2
+    assert "flows/adastar.py" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
