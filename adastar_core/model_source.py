@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adastar_core.compute import ModelShape
+from adastar_core.confine import confined
 from adastar_core.errors import ModelError
 
 PACKAGED = Path(__file__).parent / "models"
@@ -22,11 +23,11 @@ def resolve_model(name: str) -> Path:
     Raises:
         ModelError: The directory lacks something, or the hub does not have the name or cannot be reached.
     """
-    if (PACKAGED / name / "config.json").is_file():
+    if name in {folder.name for folder in PACKAGED.iterdir()}:
         return check_model(PACKAGED / name)
     directory = Path(name).expanduser()
     if directory.exists() or name.startswith(("/", ".", "~")):
-        return check_model(directory.absolute())
+        return check_model(confined(directory, "model").absolute())
     return check_model(_download(name))
 
 
@@ -63,7 +64,12 @@ def weight_files(directory: Path) -> list[Path]:
         shards = _json(index).get("weight_map")
         if not isinstance(shards, dict):
             raise ModelError(f"model: {index} has no weight_map; copy the index of the weights again")
-        return sorted({directory / str(shard) for shard in shards.values()})
+        names = {str(shard) for shard in shards.values()}
+        if elsewhere := sorted(name for name in names if Path(name).name != name):
+            raise ModelError(
+                f"model: {index} names {elsewhere[0]!r}, which is not a file beside it; remove it"
+            )
+        return sorted(directory / name for name in names)
     if (directory / "model.safetensors").is_file():
         return [directory / "model.safetensors"]
     pickled = sorted(path.name for path in directory.glob("*.bin"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adastar_core.confine import confined
 from adastar_core.errors import DataError
 from adastar_core.problems.rows import SUFFIXES, Row, read_rows
 from adastar_core.records import Split
@@ -51,6 +52,8 @@ class Source:
             DataError: Nothing is at the path, a part is missing, or a file is broken.
         """
         path = Path(self.path).expanduser()
+        if path.exists():
+            confined(path, "problem.path")
         if path.is_dir() and any(
             (path / name).exists() for name in ("dataset_dict.json", "dataset_info.json")
         ):
@@ -96,10 +99,10 @@ class Source:
     def _named_files(self, folder: Path) -> dict[Split, list[Row]]:
         """Read the parts that the settings name, relative to the folder or else to where the process runs."""
         beside = {split: folder / Path(name).expanduser() for split, name in self.parts}
-        return {
-            split: read_rows(beside[split] if beside[split].exists() else Path(name))
-            for split, name in self.parts
+        chosen = {
+            split: beside[split] if beside[split].exists() else Path(name) for split, name in self.parts
         }
+        return {split: read_rows(confined(path, f"problem.{split.value}")) for split, path in chosen.items()}
 
     def _from_datasets(self, saved: Path | None) -> dict[Split, list[Row]]:
         loaded = _load(self.path, self.subset, saved)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from adastar_core.confine import confined
 from adastar_core.problems.choices import label_of, read_choices
 from adastar_core.problems.few_shot import Benchmark, DataSettings, FewShotProblem
 from adastar_core.problems.prompts import Exemplar
@@ -57,7 +58,7 @@ class Table(FewShotProblem):
 def _exemplars(settings: TableSettings) -> tuple[Exemplar, ...]:
     if settings.exemplars is None:
         return ()
-    rows = read_rows(Path(settings.exemplars).expanduser())
+    rows = read_rows(confined(Path(settings.exemplars).expanduser(), "problem.exemplars"))
     return tuple(Exemplar(_observation(row, settings), row.text("rationale")) for row in rows)
 
 
