@@ -6,10 +6,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 
+def _place_type_first(schema: JsonDict) -> None:
+    """Describe a group's ``type``, which tells it from its alternatives, and put it before the group's fields."""
+    properties = schema.get("properties")
+    kind = properties.get("type") if isinstance(properties, dict) else None
+    if isinstance(kind, dict) and "const" in kind:
+        kind.update(description="Which one.", position=-1)
+
+
 class Settings(BaseModel):
     """A frozen group of configuration fields; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        protected_namespaces=(),
+        json_schema_extra=_place_type_first,
+    )
 
 
 def setting(default: Any, position: int, title: str, description: str, **bounds: Any) -> Any:  # noqa: ANN401

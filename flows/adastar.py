@@ -8,29 +8,42 @@ from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads
 
 import gc
 from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Literal
 
 from prefect import flow
+from prefect.runtime import flow_run
 
 from adastar_core.config import RunConfig
 from adastar_core.records import Split
 from adastar_core.report.records import RunReport
 from adastar_core.stages.conclude import spent_pflops
 from adastar_core.stages.manifests import EvaluateManifest, RunRef
+from adastar_core.stages.rerun import nightly
 from adastar_core.stages.workspace import Workspace, open_workspace
 from flows.iteration import iterate
+from tasks.progress import ArtifactProgress
 from tasks.reporting import report_run
 from tasks.stages import evaluate
 
 
 @flow(name="adastar", flow_run_name="{run}")
-def adastar(config: RunConfig = RunConfig(), run: str = "adastar") -> RunReport:  # noqa: B008 (frozen)
+def adastar(
+    config: RunConfig = RunConfig(),  # noqa: B008 (frozen)
+    run: str = "adastar",
+    rerun: Literal["continue", "nightly"] = "continue",
+) -> RunReport:
     """Improve a model on its own accepted rationales, and continue where an earlier attempt stopped.
 
     Args:
         config: What to do. Every field has a default.
         run: Name of the run. A known name continues that run; other values than its own are refused.
+        rerun: What a known name means. continue: go on with it. nightly: go on if it is unfinished, has more iterations
+            to do or its data grew; else start a run of its own, named after the day.
     """
-    with open_workspace(config, run) as workspace:
+    if rerun == "nightly":
+        config, run = nightly(config, run, scheduled_day())
+    with open_workspace(config, run, progress=ArtifactProgress(run)) as workspace:
         gc.freeze()  # libraries and data stay: walking them at every full collection takes half a second
         validation = [evaluate(workspace.ref, 0, Split.VALIDATION)]
         for iteration in range(1, config.iterations + 1):
@@ -41,6 +54,12 @@ def adastar(config: RunConfig = RunConfig(), run: str = "adastar") -> RunReport:
         best = best_of(validation)
         tested = range(len(validation)) if config.evaluation.test_every_iteration else sorted({0, best})
         return conclude(workspace.ref, best, tested)
+
+
+def scheduled_day() -> date:
+    """Return the day that this flow run was scheduled for, in UTC; a retry after midnight has the same."""
+    due: datetime | None = flow_run.scheduled_start_time
+    return (due or datetime.now(UTC)).date()
 
 
 def conclude(run: RunRef, best: int, tested: Iterable[int]) -> RunReport:

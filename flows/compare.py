@@ -10,9 +10,10 @@ others continue.
 
 from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads the environment when imported)
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from prefect import Flow, flow, get_client, task
+from prefect import flow, get_client, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -25,7 +26,7 @@ from adastar_core.errors import StageError
 from adastar_core.methods import MethodName
 from flows.members import ComparisonSettings, facts_of, run_in_a_process
 from tasks.caching import NOT_CACHED
-from tasks.reporting import artifact_key
+from tasks.progress import artifact_key
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False, task_run_name="{method}-seed-{seed}")
@@ -37,27 +38,25 @@ def run_member(settings: ComparisonSettings, method: MethodName, seed: int, api_
     return read_member(summary, method, seed)
 
 
-@flow(name="compare", flow_run_name="{settings.name}", validate_parameters=False)
-def compare(settings: ComparisonSettings) -> Comparison:
+@flow(name="compare", flow_run_name="{settings.name}")
+def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:  # noqa: B008 (frozen)
     """Make every run of the comparison, as many at once as ``settings.parallel`` says, and report what came out.
+
+    Args:
+        settings: What to compare. Every field has a default.
 
     Raises:
         StageError: A run failed; the table holds the others.
     """
-    with get_client(sync_client=True) as client:
-        api_url = str(client.api_url)
     # Seed by seed, so that an early end leaves every method with the same seeds.
     wanted = [(method, seed) for seed in settings.seeds for method in settings.methods]
-    futures = {one: run_member.submit(settings, *one, api_url) for one in wanted}
-    wait(list(futures.values()))
-    members: list[Member] = []
-    failed: list[str] = []
-    for (method, seed), future in futures.items():
-        found = future.result(raise_on_failure=False)
-        if isinstance(found, Member):
-            members.append(found)
-        else:
-            failed.append(f"{method} with seed {seed}: {found}")
+    outcomes = run_members(settings, wanted)
+    members = [found for found in outcomes.values() if isinstance(found, Member)]
+    failed = [
+        f"{method} with seed {seed}: {found}"
+        for (method, seed), found in outcomes.items()
+        if not isinstance(found, Member)
+    ]
     if not members:
         raise StageError(f"every run failed; the first: {failed[0]}")
     comparison = compare_members(settings.title, members, settings.select_on, facts_of(settings))
@@ -67,6 +66,25 @@ def compare(settings: ComparisonSettings) -> Comparison:
             f"{len(failed)} of {len(wanted)} runs failed, the table holds the others. {'; '.join(failed)}"
         )
     return comparison
+
+
+def run_members(
+    settings: ComparisonSettings, wanted: Sequence[tuple[MethodName, int]]
+) -> dict[tuple[MethodName, int], object]:
+    """Run all, ``settings.parallel`` at once; return what each came to: a :class:`Member`, or its error."""
+    with get_client(sync_client=True) as client:
+        api_url = str(client.api_url)
+    runner: ThreadPoolTaskRunner[Member] = ThreadPoolTaskRunner(max_workers=settings.parallel)
+    with runner:
+        futures = {
+            (method, seed): runner.submit(
+                run_member,
+                {"settings": settings, "method": method, "seed": seed, "api_url": api_url},
+            )
+            for method, seed in wanted
+        }
+        wait(list(futures.values()))
+    return {one: future.result(raise_on_failure=False) for one, future in futures.items()}
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False)
@@ -79,13 +97,7 @@ def report(settings: ComparisonSettings, comparison: Comparison) -> dict[str, Pa
     return write_comparison(comparison, settings.output)
 
 
-def with_workers(parallel: int) -> Flow[[ComparisonSettings], Comparison]:
-    """Return the flow with room for so many runs at once."""
-    runner: ThreadPoolTaskRunner[Member] = ThreadPoolTaskRunner(max_workers=parallel)
-    return compare.with_options(task_runner=runner)  # type: ignore[arg-type]  # runners are invariant in their futures
-
-
 if __name__ == "__main__":
     from flows.compare_commandline import main
 
-    main(with_workers)
+    main(compare)

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from prefect import Flow
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
@@ -25,7 +24,7 @@ examples:
 
 The same command continues a comparison that was interrupted; more methods or seeds add to it.
 """
-WithWorkers = Callable[[int], "Flow[[ComparisonSettings], Comparison]"]
+Compare = Callable[[ComparisonSettings], Comparison]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,11 +68,11 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(with_workers: WithWorkers, arguments: Sequence[str] | None = None) -> None:
+def main(compare: Compare, arguments: Sequence[str] | None = None) -> None:
     """Parse, compare, and turn the project's own errors into one paragraph and an exit status."""
     console = Console()
     try:
-        run_command(parser().parse_args(arguments), with_workers, console)
+        run_command(parser().parse_args(arguments), compare, console)
     except AdaStarError as error:
         fail(str(error), error.exit_status)
     except DBAPIError as error:
@@ -88,7 +87,7 @@ def main(with_workers: WithWorkers, arguments: Sequence[str] | None = None) -> N
         )
 
 
-def run_command(options: argparse.Namespace, with_workers: WithWorkers, console: Console) -> None:
+def run_command(options: argparse.Namespace, compare: Compare, console: Console) -> None:
     """Do what the parsed options ask for."""
     if options.list_methods:
         for name, method in METHODS.items():
@@ -105,7 +104,7 @@ def run_command(options: argparse.Namespace, with_workers: WithWorkers, console:
         highlight=False,
         soft_wrap=True,
     )
-    comparison = with_workers(settings.parallel)(settings)
+    comparison = compare(settings)
     print_comparison(comparison, console)
     console.print(f"Files: {settings.output}", highlight=False, soft_wrap=True)
 

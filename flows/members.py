@@ -9,15 +9,14 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-
 from adastar_core import configfile
 from adastar_core.comparison.records import SelectOn
 from adastar_core.config import RUN_TIME_ONLY, RunConfig, flatten
+from adastar_core.confine import confined
 from adastar_core.errors import ConfigError, StageError
 from adastar_core.home import usable_home
 from adastar_core.methods import MethodName
-from adastar_core.settings import Settings
+from adastar_core.settings import Settings, setting
 
 _PLACES = ("home=", "database_url=")
 _SCRIPTS = Path(__file__).parent
@@ -29,23 +28,33 @@ _MOST_ITERATIONS = 200
 class ComparisonSettings(Settings):
     """Everything that decides what a comparison does."""
 
-    source: Literal["preset", "config"] = Field("preset", description="Where the common values come from.")
-    base: str = Field("arithmetic-hard", description="The preset's name, or the configuration file's path.")
-    methods: tuple[MethodName, ...] = Field(
-        ("adastar", "random-lazy", "star-acc"), description="Methods, each a run per seed.", min_length=1
+    source: Literal["preset", "config"] = setting(
+        "preset", 0, "Source", "Where the common values come from: a preset or a configuration file."
     )
-    seeds: tuple[int, ...] = Field((0, 1, 2, 3, 4), description="Seeds.", min_length=1)
-    overrides: tuple[str, ...] = Field((), description="key=value, applied to every run after its method.")
-    budget: str | None = Field(
+    base: str = setting(
+        "arithmetic-hard", 1, "Base", "The preset's name, or the configuration file's path.", min_length=1
+    )
+    methods: tuple[MethodName, ...] = setting(
+        ("adastar", "random-lazy", "star-acc"), 2, "Methods", "Each is a run per seed.", min_length=1
+    )
+    seeds: tuple[int, ...] = setting((0, 1, 2, 3, 4), 3, "Seeds", "Each is a run per method.", min_length=1)
+    overrides: tuple[str, ...] = setting(
+        (), 4, "Overrides", "key=value, applied to every run after its method."
+    )
+    budget: str | None = setting(
         None,
-        description="Iterations (8) or compute (0.002PFLOPs, 2TFLOPs) of each run; none takes the preset's.",
+        5,
+        "Budget",
+        "Iterations (8) or compute (0.002PFLOPs, 2TFLOPs) of each run; none takes the preset's.",
     )
-    select_on: SelectOn = Field(
-        "validation", description="What selects checkpoints; test is the paper's protocol."
+    select_on: SelectOn = setting(
+        "validation", 6, "Select on", "What selects checkpoints; test is the paper's protocol."
     )
-    parallel: int = Field(2, description="Runs at once.", ge=1)
-    threads: int = Field(1, description="Threads of each run.", ge=1)
-    given_output: Path | None = Field(None, description="Where results go; none takes the data directory.")
+    parallel: int = setting(2, 7, "Runs at once", "Each is a process of its own.", ge=1)
+    threads: int = setting(1, 8, "Threads", "Threads of each run.", ge=1)
+    given_output: Path | None = setting(
+        None, 9, "Output", "Folder for table, figure and page; none takes the data directory."
+    )
 
     @property
     def name(self) -> str:
@@ -74,7 +83,8 @@ class ComparisonSettings(Settings):
     @property
     def output(self) -> Path:
         """Return where the results go."""
-        return self.given_output or self.folder / "results"
+        given = self.given_output
+        return confined(given, "given_output") if given else self.folder / "results"
 
     def config(self, method: MethodName, seed: int) -> RunConfig:
         """Return the configuration of one run.
@@ -118,7 +128,7 @@ class ComparisonSettings(Settings):
 
 
 def _load_file(path: str) -> dict[str, object]:
-    return configfile.load_file(Path(path))
+    return configfile.load_file(confined(Path(path), "base"))
 
 
 def budget_settings(budget: str | None) -> list[str]:

@@ -1,7 +1,5 @@
 """Reports as Prefect artifacts. Never cached: an artifact is not made again on a cache hit."""
 
-import re
-
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
@@ -13,6 +11,7 @@ from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.workspace import workspace_of
 from adastar_core.store.runs import finish_run
 from tasks.caching import NOT_CACHED
+from tasks.progress import artifact_key
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False)
@@ -52,8 +51,3 @@ def iteration_line(report: RunReport, iteration: int) -> str:
         f"t={row.t}  {row.accepted:,} of {row.beta:,} accepted from {row.m:,} observations, alpha {row.alpha:.3f}, "
         f"{row.stamped:,} stamped; validation {accuracy}; {flops(row.pflops)}, {row.seconds:.0f} s"
     )
-
-
-def artifact_key(name: str, what: str) -> str:
-    """Return a key as Prefect wants it: lower-case letters, digits and dashes."""
-    return f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}-{what}"

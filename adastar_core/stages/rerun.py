@@ -1,0 +1,55 @@
+"""The nightly rule: what a scheduled rerun of a named run does."""
+
+from datetime import date
+
+from sqlalchemy import Engine
+
+from adastar_core.config import RunConfig
+from adastar_core.home import usable_home
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.records import Split
+from adastar_core.store.database import open_database
+from adastar_core.store.observations import read_observations
+from adastar_core.store.runs import Run, find_run
+
+
+def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
+    """Return the configuration and the name that a rerun of ``name`` works under.
+
+    The named run goes on when there is something left to do in it: it has not finished, its iterations were
+    raised, or its data grew (then for one iteration more, which visits the new observations first). When it is
+    finished, or was made with other values, the rerun is a run of its own: ``NAME-YYYY-MM-DD``. Asked twice on
+    one day, as a retry does, it gives the same answer.
+
+    Args:
+        config: The configuration of the rerun.
+        name: The run's name.
+        today: The day that the rerun was scheduled for.
+    """
+    url = config.database_url.get_secret_value() if config.database_url else None
+    engine = open_database(url, usable_home(config.home))
+    try:
+        run = find_run(engine, name)
+        if run is None:
+            return config, name
+        iterations = _iterations(engine, run, config)
+    finally:
+        engine.dispose()
+    if iterations is None:
+        return config, f"{name}-{today.isoformat()}"
+    return config.model_copy(update={"iterations": iterations}), name
+
+
+def _iterations(engine: Engine, run: Run, config: RunConfig) -> int | None:
+    """Return how many iterations the run is to have now; ``None`` when there is nothing left to do in it."""
+    if run.config_sha256 != config.sha256():
+        return None
+    if run.status != "finished" or config.iterations > run.iterations:
+        return max(config.iterations, run.iterations)
+    return run.iterations + 1 if _has_grown(engine, run, config) else None
+
+
+def _has_grown(engine: Engine, run: Run, config: RunConfig) -> bool:
+    with engine.connect() as connection:
+        known = {one.observation_id for one in read_observations(connection, run.dataset_id)}
+    return any(one.observation_id not in known for one in open_problem(config.problem).load(Split.TRAIN))

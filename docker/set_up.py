@@ -1,0 +1,104 @@
+"""Prepares a Prefect server for this project: work pools, and the automation that finds dead runs.
+
+Run it as often as you like:  PREFECT_API_URL=http://localhost:4200/api python docker/set_up.py
+"""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
+from prefect.workers.process import ProcessWorker
+
+POOLS = Path(__file__).parent / "pools"
+LIMITS = {"adastar-process": 1, "adastar-docker-gpu": 1, "adastar-kubernetes-gpu": 8}
+"""Flow runs at once. One per GPU box: training and generation each want the whole card."""
+
+HEARTBEAT_SECONDS = 30
+ZOMBIES = "Crash adastar runs without a heartbeat"
+
+
+def main() -> None:
+    """Create what is missing, and bring what exists to what is written here."""
+    with get_client(sync_client=True) as client:
+        for path in sorted(POOLS.glob("*.json")):
+            set_up_pool(client, path.stem, json.loads(path.read_text()))
+        set_up_pool(
+            client,
+            "adastar-process",
+            {"type": "process", "base_job_template": ProcessWorker.get_default_base_job_template()},
+        )
+        set_up_automation(client)
+
+
+def set_up_pool(client: SyncPrefectClient, name: str, pool: dict[str, object]) -> None:
+    """Create or update a work pool with its job template and limit."""
+    template, limit = pool["base_job_template"], LIMITS[name]
+    assert isinstance(template, dict)
+    try:
+        existing = client.read_work_pool(name)
+    except ObjectNotFound:
+        client.create_work_pool(
+            WorkPoolCreate(
+                name=name, type=str(pool["type"]), base_job_template=template, concurrency_limit=limit
+            )
+        )
+        print(f"work pool {name}: created, at most {limit} at once")
+        return
+    if (existing.base_job_template, existing.concurrency_limit) != (template, limit):
+        client.update_work_pool(name, WorkPoolUpdate(base_job_template=template, concurrency_limit=limit))
+        print(f"work pool {name}: updated")
+    else:
+        print(f"work pool {name}: as it should be")
+
+
+def set_up_automation(client: SyncPrefectClient) -> None:
+    """Let the server mark runs as crashed that gave no sign of life for three heartbeats.
+
+    A worker reports its own dead runs; only this finds those whose worker died as well.
+    """
+    existing = client.read_automations_by_name(ZOMBIES)
+    if existing:
+        client.update_automation(existing[0].id, zombie_automation())
+        print(f"automation {ZOMBIES!r}: up to date")
+    else:
+        client.create_automation(zombie_automation())
+        print(f"automation {ZOMBIES!r}: created")
+
+
+def zombie_automation() -> AutomationCore:
+    """Return the automation as it should be."""
+    return AutomationCore(
+        name=ZOMBIES,
+        description="A flow run that has sent heartbeats and then none, nor an end, has died with its worker.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={
+                "prefect.flow-run.heartbeat",
+                "prefect.flow-run.Completed",
+                "prefect.flow-run.Failed",
+                "prefect.flow-run.Cancelled",
+                "prefect.flow-run.Crashed",
+            },
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=3 * HEARTBEAT_SECONDS),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED, message="No heartbeat: the process or its worker has died."
+            )
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

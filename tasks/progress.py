@@ -1,0 +1,65 @@
+"""Progress of stages as Prefect artifacts, for runs that nobody watches on a terminal."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.logging import get_run_logger
+
+from adastar_core.progress import Bar
+
+_SECONDS_BETWEEN_UPDATES = 5.0
+
+
+class _ArtifactBar:
+    """Counts a stage's units; each update is a request to the server, so there are few."""
+
+    def __init__(self, artifact: UUID, total: int) -> None:
+        self._artifact, self._total, self._done = artifact, total, 0
+        self._told = time.monotonic()
+
+    def advance(self, done: int, tokens: int = 0) -> None:  # noqa: ARG002 (the protocol's signature)
+        """Note ``done`` more units."""
+        self._done += done
+        if time.monotonic() - self._told > _SECONDS_BETWEEN_UPDATES or self._done >= self._total:
+            self._told = time.monotonic()
+            update_progress_artifact(self._artifact, progress=100.0 * self._done / self._total)
+
+
+class ArtifactProgress:
+    """One progress artifact per stage of an iteration, and a log line per iteration.
+
+    Args:
+        run: The run's name, for the artifacts' keys.
+    """
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+
+    @contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
+        """Show a bar of ``total`` units; none for a stage with nothing left to do."""
+        if total:
+            key = artifact_key(self._run, name)
+            artifact = create_progress_artifact(0.0, key=key, description=f"{name}: {total:,} {unit}s")
+            assert isinstance(artifact, UUID), "the call is synchronous"
+            yield _ArtifactBar(artifact, total)
+        else:
+            yield _NothingToDo()
+
+    def line(self, text: str) -> None:
+        """Write one line to the flow run's log."""
+        get_run_logger().info(text)
+
+
+class _NothingToDo:
+    def advance(self, done: int, tokens: int = 0) -> None:
+        """Show nothing."""
+
+
+def artifact_key(name: str, what: str) -> str:
+    """Return a key as Prefect wants it: lower-case letters, digits and dashes."""
+    return re.sub("[^a-z0-9]+", "-", f"{name}-{what}".lower()).strip("-")

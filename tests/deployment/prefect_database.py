@@ -1,0 +1,104 @@
+"""The database of the tests' Prefect server: an installed PostgreSQL as in the compose file, or else SQLite.
+
+Prefect needs the extension pg_trgm, which distributions have and the local server's programs do not. SQLite is for
+machines without it: a busy server answers some requests with 503 then.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_USER = "postgres" if os.geteuid() == 0 else None
+"""A server refuses to run as root."""
+
+
+@dataclass(frozen=True)
+class PrefectDatabase:
+    """Where Prefect's rows are, and a way to get all of them as bytes."""
+
+    url: str
+    dump: Callable[[], bytes]
+
+
+@contextmanager
+def prefect_database(folder: Path, port: int) -> Iterator[PrefectDatabase]:
+    """Yield an empty database for a Prefect server."""
+    programs = _installed()
+    if programs is None:
+        path = folder / "prefect.db"
+        yield PrefectDatabase(f"sqlite+aiosqlite:///{path}", lambda: _read_all(path))
+        return
+    root = Path(tempfile.mkdtemp(prefix="adastar-prefect-"))
+    try:
+        with _running(programs, root, port) as found:
+            yield found
+    finally:
+        shutil.rmtree(root)
+
+
+def _installed() -> Path | None:
+    """Return the programs of an installed PostgreSQL that has pg_trgm."""
+    for extension in sorted(Path("/usr/share/postgresql").glob("*/extension/pg_trgm.control"), reverse=True):
+        programs = Path("/usr/lib/postgresql") / extension.parts[-3] / "bin"
+        if (programs / "initdb").is_file():
+            return programs
+    return None
+
+
+@contextmanager
+def _running(programs: Path, root: Path, port: int) -> Iterator[PrefectDatabase]:
+    password = secrets.token_urlsafe(16)
+    secret = root / "password"
+    secret.write_text(password)
+    if _USER:
+        for path in (root, secret):
+            shutil.chown(path, _USER)
+    data = str(root / "data")
+    _run(
+        programs,
+        "initdb",
+        f"--pgdata={data}",
+        "--username=prefect",
+        f"--pwfile={secret}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+    )
+    settings = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={root} -c fsync=off"
+    _run(programs, "pg_ctl", "start", "-w", "-D", data, "-l", str(root / "log"), "-o", settings)
+    environment = {"PGPASSWORD": password, "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "prefect"}
+
+    def dump() -> bytes:
+        command = [str(programs / "pg_dump"), "--inserts", "postgres"]
+        return subprocess.run(
+            command, env={**os.environ, **environment}, capture_output=True, check=True
+        ).stdout
+
+    try:
+        yield PrefectDatabase(f"postgresql+asyncpg://prefect:{password}@127.0.0.1:{port}/postgres", dump)
+    finally:
+        _run(programs, "pg_ctl", "stop", "-D", data, "-m", "immediate")
+
+
+def _run(programs: Path, program: str, *arguments: str) -> None:
+    """Run a program as the server's user; what it prints is not waited for, since a server keeps it open."""
+    command = [str(programs / program), *arguments]
+    environment = {"PATH": os.defpath, "LC_ALL": "C"}
+    subprocess.run(
+        command,
+        user=_USER,
+        cwd="/",
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+def _read_all(path: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))

@@ -1,0 +1,163 @@
+"""The compose file's services as processes: the very commands, with this machine's addresses."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import yaml
+
+from tests.deployment.prefect_database import PrefectDatabase, prefect_database
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+T = TypeVar("T")
+
+
+@dataclass
+class Services:
+    """A server and its clients in one folder, on ports of their own.
+
+    Attributes:
+        folder: Where their files and logs lie.
+        database_url: The project's database.
+        prefect: Prefect's own database.
+        port: The server's port.
+        environment: What every process gets.
+        processes: Those that run, by service.
+    """
+
+    folder: Path
+    database_url: str
+    prefect: PrefectDatabase
+    port: int
+    environment: dict[str, str]
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, service: str, **extra: str) -> subprocess.Popen[bytes]:
+        """Start a service's command in the background, in a session of its own."""
+        with (self.folder / f"{service}.log").open("ab") as log:
+            process = subprocess.Popen(
+                self._command(service),
+                cwd=ROOT,
+                env=self._environment(service) | extra,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.processes[service] = process
+        return process
+
+    def run(self, service: str, *command: str) -> str:
+        """Run a service's command, or another one in its place, to its end; return what it printed."""
+        done = subprocess.run(
+            command or self._command(service),
+            cwd=ROOT,
+            env=self._environment(service),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start_server(self) -> None:
+        """Start the server and wait until its health check succeeds."""
+        process = self.start("server")
+        self.wait(lambda: process.poll() is None and healthy(f"{self.url}/api/ready"), 120)
+
+    def kill(self, service: str) -> None:
+        """End a service and all of its children at once."""
+        process = self.processes.pop(service)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def wait(self, condition: Callable[[], T], timeout_seconds: float = 120) -> T:
+        """Wait until ``condition`` gives something true; return it."""
+        end = time.monotonic() + timeout_seconds
+        while time.monotonic() < end:
+            if found := condition():
+                return found
+            time.sleep(0.2)
+        logs = "\n".join(path.read_text()[-3000:] for path in self.folder.glob("*.log"))
+        raise TimeoutError(f"waited {timeout_seconds} s in vain; the logs end with:\n{logs}")
+
+    def _command(self, service: str) -> list[str]:
+        """Return the compose file's command; the programs are those of this Python."""
+        command = [str(word) for word in COMPOSE["services"][service]["command"]]
+        return ["127.0.0.1" if word == "0.0.0.0" else word for word in command]
+
+    def _environment(self, service: str) -> dict[str, str]:
+        """Return the compose file's environment with this machine's addresses."""
+        given: Mapping[str, str] = COMPOSE["services"][service].get("environment", {})
+        here = {
+            "PREFECT_API_URL": f"{self.url}/api",
+            "PREFECT_SERVER_UI_API_URL": f"{self.url}/api",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.prefect.url,
+            "ADASTAR_DATABASE_URL": self.database_url,
+        }
+        assert set(given) - set(here) <= {
+            "PREFECT_SERVER_ANALYTICS_ENABLED",
+            "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
+        }
+        return {
+            **os.environ,
+            **self.environment,
+            **{name: here.get(name, value) for name, value in given.items()},
+        }
+
+
+def healthy(url: str) -> bool:
+    """Return whether an address answers well."""
+    try:
+        return httpx.get(url, timeout=4).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def services(folder: Path, database_url: str) -> Iterator[Services]:
+    """Yield the services of a folder; those that still run in the end are killed."""
+    port = free_port()
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_WORKER_WEBSERVER_PORT": str(free_port()),
+        "ADASTAR_CODE": str(ROOT),
+        "ADASTAR_HOME": str(folder / "home"),
+        "OMP_NUM_THREADS": "1",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+    }
+    (folder / "prefect").mkdir()
+    with prefect_database(folder, free_port()) as prefect:
+        found = Services(folder, database_url, prefect, port, environment)
+        try:
+            yield found
+        finally:
+            for service in list(found.processes):
+                found.kill(service)
+
+
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

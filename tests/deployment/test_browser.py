@@ -1,0 +1,99 @@
+"""A person's view: headless Chromium opens the form, starts a run, and reads what came out.
+
+Needs Chromium (Debian's chromium-headless-shell, or any Chromium on the path) and the ``playwright`` package.
+``ADASTAR_TEST_SCREENSHOTS=FOLDER`` keeps what was seen; docs/images/ was made so.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.deployment.conftest import Deployed
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
+SECONDS = 1000.0
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator["Page"]:
+    """An empty page of a fresh browser that reaches this machine only."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on the path")
+    with playwright.sync_playwright() as driver:
+        options = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+        page = browser.new_page(viewport={"width": 1440, "height": 1100})
+        page.set_default_timeout(60 * SECONDS)
+        yield page
+        browser.close()
+
+
+def look(page: "Page", name: str) -> None:
+    """Keep what the page shows, if that was asked for."""
+    folder = os.environ.get("ADASTAR_TEST_SCREENSHOTS")
+    if folder:
+        page.wait_for_timeout(1.5 * SECONDS)
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, page: "Page") -> None:
+    url = deployed.services.url
+    deployment = deployed.deployment("smoke")["id"]
+    page.goto(f"{url}/deployments/deployment/{deployment}/run")
+    page.get_by_text("Parameters").first.wait_for()
+    look(page, "form")
+    for label in ("Iterations", "Attempts (K)", "Learning rate", "Strength signal"):
+        page.get_by_text(f"{label} (Optional)", exact=True).first.wait_for()
+    page.get_by_text("Rounds of sampling and fine-tuning.").first.wait_for()
+    look(page, "form")
+
+    before = runs_of(deployed, deployment)
+    page.get_by_role("button", name="Submit").click()
+    started = deployed.services.wait(lambda: runs_of(deployed, deployment) - before, 60)
+    (run_id,) = started
+    assert deployed.wait_until_over(run_id) == "COMPLETED"
+
+    page.goto(f"{url}/runs/flow-run/{run_id}")
+    page.get_by_text("Completed").first.wait_for()
+    look(page, "flow-run")
+
+    page.goto(f"{url}/artifacts/artifact/{artifact(deployed, 'smoke-iterations')}")
+    page.get_by_text(re.compile("^accepted$", re.IGNORECASE)).first.wait_for()
+    look(page, "iterations")
+
+    page.goto(f"{url}/artifacts/artifact/{artifact(deployed, 'smoke-report')}")
+    page.get_by_text("Test accuracy").first.wait_for()
+    page.get_by_role("heading", name="smoke").first.wait_for()
+    look(page, "report")
+
+    page.goto(f"{url}/artifacts/artifact/{artifact(deployed, 'smoke-t-1-generate')}")
+    page.get_by_text("100%").first.wait_for()
+    look(page, "progress")
+
+    page.goto(f"{url}/artifacts")
+    page.get_by_text("smoke-t-1-generate").first.wait_for()
+    look(page, "artifacts")
+
+
+def artifact(deployed: Deployed, key: str) -> str:
+    """Return the id of the newest artifact with this key."""
+    found = deployed.ask("POST", "artifacts/latest/filter", {"artifacts": {"key": {"any_": [key]}}})
+    return str(found[0]["latest_id"])
+
+
+def runs_of(deployed: Deployed, deployment: str) -> set[str]:
+    """Return the ids of the deployment's runs that somebody started."""
+    body = {"flow_runs": {"deployment_id": {"any_": [deployment]}}}
+    return {
+        str(one["id"]) for one in deployed.ask("POST", "flow_runs/filter", body) if not one["auto_scheduled"]
+    }

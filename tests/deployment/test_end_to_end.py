@@ -1,0 +1,133 @@
+"""Deployments from end to end: triggered, scheduled, killed in the middle, and without a server for a while."""
+
+import os
+import signal
+import sys
+import time
+from datetime import datetime
+
+import psutil
+from sqlalchemy import text
+
+from adastar_core.audit.stored import open_stored
+from adastar_core.audit.verify import verify
+from tests.deployment.conftest import Deployed
+
+OUTAGE_SECONDS = float(os.environ.get("ADASTAR_TEST_OUTAGE_SECONDS", "5"))
+"""How long the server is away; `make soak` makes it 60."""
+
+SLOW = {
+    "iterations": 1,
+    "problem": {"type": "arithmetic", "train": 160, "validation": 8, "test": 8, "max_digits": 6},
+    "schedule": {"first_steps": 10},
+    "trainer": {"batch_size": 8, "learning_rate": 0.0003},
+    "generator": {"batch_size": 1, "max_new_tokens": 80},
+}
+"""Generates one rationale at a time, so that it can be met in the middle."""
+
+
+def test_the_set_up_can_be_repeated(deployed: Deployed) -> None:
+    before = deployed.ask("POST", "work_pools/filter", {})
+    printed = deployed.services.run("set-up", sys.executable, "docker/set_up.py")
+    after = deployed.ask("POST", "work_pools/filter", {})
+    assert {one["name"]: one["id"] for one in before} == {one["name"]: one["id"] for one in after}
+    assert printed.count("as it should be") == 3
+    assert len(deployed.ask("POST", "automations/filter", {})) == 1
+    nightly = deployed.deployment("nightly")
+    assert nightly["concurrency_limit"] == 1 or nightly["global_concurrency_limit"]["limit"] == 1
+    assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert len(nightly["schedules"]) == 1
+
+
+def test_triggered_then_scheduled_the_second_all_cache_hits(deployed: Deployed) -> None:
+    first = deployed.trigger("smoke", {"run": "twice"})
+    assert deployed.wait_until_over(first) == "COMPLETED"
+    done = deployed.services.wait(lambda: deployed.stages_of(first), 30)
+    assert ("advance", "Completed") in done
+
+    artifacts = deployed.ask("POST", "artifacts/latest/filter", {})
+    kinds = {one["type"] for one in artifacts if one["key"].startswith("twice-")}
+    assert kinds == {"table", "markdown", "progress"}
+
+    schedule = {"schedule": {"interval": 60}, "active": True, "parameters": {"run": "twice"}}
+    identity = deployed.deployment("smoke")["id"]
+    (made,) = deployed.ask("POST", f"deployments/{identity}/schedules", [schedule])
+    second = deployed.services.wait(lambda: _scheduled(deployed, identity), 120)
+    assert deployed.wait_until_over(second) == "COMPLETED"
+    deployed.ask("DELETE", f"deployments/{identity}/schedules/{made['id']}")
+    again = deployed.services.wait(
+        lambda: found if len(found := deployed.stages_of(second)) == len(done) else [], 30
+    )
+    assert {state for _, state in again} == {"Cached"}
+    assert [name for name, _ in again] == [name for name, _ in done]
+    with deployed.database.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM runs WHERE name = 'twice'")) == 1
+
+
+def _scheduled(deployed: Deployed, deployment: str) -> str:
+    """Return the id of the scheduled run that is due first."""
+    body = {
+        "flow_runs": {"deployment_id": {"any_": [deployment]}},
+        "sort": "EXPECTED_START_TIME_ASC",
+    }
+    runs = [one for one in deployed.ask("POST", "flow_runs/filter", body) if one["auto_scheduled"]]
+    return str(runs[0]["id"]) if runs else ""
+
+
+def test_killed_in_generation_then_retried_through_a_server_outage(deployed: Deployed) -> None:
+    run_id = deployed.trigger("smoke", {"run": "slow", "config": SLOW})
+    deployed.services.wait(lambda: _generated(deployed) > 10)
+    process = _flow_process(deployed)
+    assert str(deployed.database.url.password) not in " ".join(process.cmdline())
+    process.send_signal(signal.SIGKILL)
+    assert deployed.wait_until_over(run_id, 60) == "CRASHED"
+    before = _rollouts(deployed)
+
+    deployed.ask(
+        "POST", f"flow_runs/{run_id}/set_state", {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}}
+    )
+    deployed.services.wait(lambda: _generated(deployed) > len(before) + 3)
+    deployed.services.kill("server")
+    time.sleep(OUTAGE_SECONDS)
+    deployed.services.start_server()
+    assert deployed.wait_until_over(run_id, 300) == "COMPLETED"
+
+    after = _rollouts(deployed)
+    assert {key: after[key] for key in before} == before
+    with deployed.database.connect() as connection:
+        # Two processes have owned the run: the one that was killed, and one that went through the outage.
+        assert connection.scalar(text("SELECT lease_epoch FROM runs WHERE name = 'slow'")) == 2
+    assert deployed.flow_run(run_id)["run_count"] == 2
+    stored = open_stored(deployed.database, deployed.services.folder / "home", "slow")
+    assert [one.violation for one in verify(stored) if one.violation] == []
+
+
+def _generated(deployed: Deployed) -> int:
+    return len(_rollouts(deployed))
+
+
+def _rollouts(deployed: Deployed) -> dict[tuple[int, int], datetime]:
+    """Return when each attempt of the slow run was stored."""
+    query = text(
+        "SELECT position, attempt, rollouts.created_at FROM rollouts JOIN runs USING (run_id) WHERE name = 'slow'"
+    )
+    with deployed.database.connect() as connection:
+        return {(position, attempt): at for position, attempt, at in connection.execute(query)}
+
+
+def _flow_process(deployed: Deployed) -> psutil.Process:
+    """Return the process that owns the slow run."""
+    with deployed.database.connect() as connection:
+        owner = str(connection.scalar(text("SELECT owner FROM runs WHERE name = 'slow'")))
+    return psutil.Process(int(owner.split()[1]))
+
+
+def test_the_password_is_in_no_output_of_all_this(deployed: Deployed) -> None:
+    """Logs of server, worker and runs, Prefect's database and results, artifacts, reports, checkpoints."""
+    password = str(deployed.database.url.password).encode()
+    files = [path for path in deployed.services.folder.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    rows = deployed.services.prefect.dump()
+    assert b"flow_run" in rows
+    assert password not in rows
+    assert [str(path) for path in files if password in path.read_bytes()] == []

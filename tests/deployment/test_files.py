@@ -1,0 +1,155 @@
+"""What a Docker engine and Prefect would say of the deployment's files, without either."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect import Flow
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.utilities.callables import parameter_schema
+
+from adastar_core.config import RunConfig
+from adastar_core.configfile import load_preset
+from flows.adastar import adastar
+from flows.compare import compare
+from tests.deployment.services import COMPOSE, ROOT
+
+DEPLOYMENTS = {one["name"]: one for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
+DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
+FLOWS: dict[str, Flow[..., Any]] = {"flows/adastar.py:adastar": adastar, "flows/compare.py:compare": compare}
+POOLS = sorted((ROOT / "docker" / "pools").glob("*.json"))
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the Dockerfile's instructions, continued lines joined."""
+    lines = re.sub(
+        r"\\\n", " ", "\n".join(line for line in DOCKERFILE.splitlines() if not line.startswith("#"))
+    )
+    return [
+        (word, rest) for word, _, rest in (line.partition(" ") for line in lines.splitlines() if line.strip())
+    ]
+
+
+@pytest.mark.parametrize("name", list(DEPLOYMENTS))
+def test_the_parameters_of_a_deployment_are_valid(name: str) -> None:
+    given = DEPLOYMENTS[name].get("parameters", {})
+    flow = FLOWS[DEPLOYMENTS[name]["entrypoint"]]
+    accepted = flow.validate_parameters(given)
+    assert set(given) <= set(accepted)
+
+
+def test_the_local_deployment_is_the_quickstart() -> None:
+    for name in ("local", "nightly"):
+        config = RunConfig.model_validate(DEPLOYMENTS[name]["parameters"]["config"])
+        assert config == RunConfig.model_validate(load_preset("quickstart"))
+
+
+@pytest.mark.parametrize("flow", FLOWS.values(), ids=list(FLOWS))
+def test_a_schedule_can_run_with_no_parameters(flow: Flow[..., Any]) -> None:
+    schema = parameter_schema(flow.fn).model_dump()
+    assert not schema.get("required")
+    assert all(flow.validate_parameters({}).values())
+
+
+def form_fields() -> list[tuple[str, dict[str, Any]]]:
+    """Return every field of the forms, by its group."""
+    groups = {}
+    for flow in FLOWS.values():
+        schema = parameter_schema(flow.fn).model_dump()
+        groups |= {flow.name: schema, **schema["definitions"]}
+    return [
+        (f"{group}.{name}", field)
+        for group, properties in groups.items()
+        for name, field in properties.get("properties", {}).items()
+    ]
+
+
+@pytest.mark.parametrize(("name", "field"), form_fields(), ids=[name for name, _ in form_fields()])
+def test_a_field_of_the_form(name: str, field: dict[str, Any]) -> None:
+    assert field["title"]
+    assert field["description"]
+    assert isinstance(field["position"], int)
+    for kind in [field, *field.get("anyOf", [])]:
+        if kind.get("type") in ("integer", "number") and not name.endswith("seed"):
+            assert {"minimum", "exclusiveMinimum"} & set(kind), f"{name} has no lower bound"
+
+
+def test_positions_are_unique_within_a_group() -> None:
+    groups: dict[str, list[int]] = {}
+    for name, field in form_fields():
+        groups.setdefault(name.partition(".")[0], []).append(field["position"])
+    for group, positions in groups.items():
+        assert len(positions) == len(set(positions)), group
+
+
+def test_the_dockerfile() -> None:
+    known = {"FROM", "ARG", "ENV", "RUN", "WORKDIR", "COPY", "USER", "VOLUME", "CMD"}
+    found = instructions()
+    assert {word for word, _ in found} <= known
+    bases = [rest for word, rest in found if word == "FROM"]
+    assert all(":" in base and not base.endswith(":latest") for base in bases)
+    users = [place for place, (word, _) in enumerate(found) if word == "USER"]
+    assert found[users[-1]][1] not in ("root", "0")
+    assert not [rest for word, rest in found[users[-1] :] if word == "RUN"]
+    assert json.loads(next(rest for word, rest in found if word == "CMD"))
+    for word, rest in found:
+        if word in ("ENV", "ARG"):
+            assert not re.search("password|token|secret", rest, re.IGNORECASE)
+        if word == "COPY":
+            assert all((ROOT / source).exists() for source in rest.split()[:-1])
+        if word == "RUN" and "pip install" in rest:
+            assert "--constraint constraints.txt" in rest
+
+
+def test_the_shell_of_the_image_and_of_the_databases_is_valid(tmp_path: Path) -> None:
+    for number, (word, rest) in enumerate(instructions()):
+        if word == "RUN":
+            (tmp_path / f"{number}.sh").write_text(rest)
+    for script in [*tmp_path.glob("*.sh"), ROOT / "docker" / "databases.sh"]:
+        subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_compose_file() -> None:
+    services = COMPOSE["services"]
+    for name, service in services.items():
+        assert service["networks"] == ["adastar"]
+        assert set(service.get("depends_on", {})) <= set(services)
+        if service.get("restart") != "no":
+            assert service["healthcheck"]["test"], name
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
+        for value in service.get("environment", {}).values():
+            assert "://" not in value or "@" not in value or re.search(r":\$\{\w+_PASSWORD:\?[^}]+\}@", value)
+    assert {services[name]["image"] for name in ("server", "set-up", "worker")} == {"adastar:cpu"}
+    server = services["server"]["environment"]
+    assert server["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"].endswith(".filesystem")
+    assert server["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    volumes = {volume.partition(":")[0] for one in services.values() for volume in one.get("volumes", [])}
+    assert {name for name in volumes if not name.startswith(".")} == set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("path", POOLS, ids=[path.stem for path in POOLS])
+def test_a_job_template_uses_exactly_its_variables(path: Path) -> None:
+    pool = json.loads(path.read_text())
+    WorkPoolCreate(name=path.stem, type=pool["type"], base_job_template=pool["base_job_template"])
+    variables = set(pool["base_job_template"]["variables"]["properties"])
+    used = set(re.findall(r"{{ (\w+) }}", json.dumps(pool["base_job_template"]["job_configuration"])))
+    assert used == variables
+    deployments = [one for one in DEPLOYMENTS.values() if one["work_pool"]["name"] == path.stem]
+    assert deployments
+    for one in deployments:
+        assert set(one["work_pool"]["job_variables"]) <= variables
+
+
+def test_gpus_reach_the_containers() -> None:
+    docker, kubernetes = (json.loads(path.read_text())["base_job_template"] for path in POOLS)
+    requests = docker["variables"]["properties"]["device_requests"]["default"]
+    assert requests == [{"driver": "nvidia", "count": -1, "capabilities": [["gpu"]]}]
+    pod = kubernetes["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "{{ gpu_count }}"
+    assert pod["nodeSelector"] == "{{ node_selector }}"
+    assert pod["tolerations"] == "{{ tolerations }}"

@@ -1,0 +1,60 @@
+"""The nightly rule: the named run goes on when there is something left to do in it."""
+
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from adastar_core.config import RunConfig
+from adastar_core.configfile import resolve
+from adastar_core.stages.rerun import nightly
+from adastar_core.stages.workspace import open_workspace
+from adastar_core.store.runs import finish_run
+
+TODAY = date(2026, 11, 23)
+
+
+def config_of(database: Engine, folder: Path, rows: int, *overrides: str) -> RunConfig:
+    """Return a configuration whose table has this many rows."""
+    data = folder / "sums.jsonl"
+    lines = [f'{{"id": "{n}", "question": "{n}+1", "answer": "{n + 1}"}}\n' for n in range(rows)]
+    data.write_text("".join(lines))
+    values: dict[str, object] = {
+        "problem": {"type": "table", "path": str(data), "id": "id"},
+        "iterations": 2,
+        "database_url": database.url.render_as_string(hide_password=False),
+        "home": str(folder / "home"),
+    }
+    return resolve(values, overrides)
+
+
+def work(config: RunConfig, name: str, *, finish: bool) -> None:
+    """Make the run, finished or not."""
+    with open_workspace(config, name) as workspace:
+        if finish:
+            with workspace.lease.transaction() as connection:
+                finish_run(connection, workspace.run_id, "finished")
+
+
+def test_the_rule(database: Engine, tmp_path: Path) -> None:
+    config = config_of(database, tmp_path, 60)
+    assert nightly(config, "mine", TODAY) == (config, "mine")  # there is no such run yet
+
+    work(config, "mine", finish=False)
+    assert nightly(config, "mine", TODAY) == (config, "mine")  # it was interrupted
+
+    work(config, "mine", finish=True)
+    assert nightly(config, "mine", TODAY) == (config, "mine-2026-11-23")  # nothing is left to do
+
+    raised = config_of(database, tmp_path, 60, "iterations=5")
+    assert nightly(raised, "mine", TODAY) == (raised, "mine")
+
+    other = config_of(database, tmp_path, 60, "attempts=4")
+    assert nightly(other, "mine", TODAY) == (other, "mine-2026-11-23")  # another configuration
+
+    grown = config_of(database, tmp_path, 80)
+    longer, name = nightly(grown, "mine", TODAY)
+    assert (longer.iterations, name) == (3, "mine")
+
+    work(longer, "mine", finish=False)  # killed on its way, and retried
+    assert nightly(grown, "mine", TODAY) == (longer, "mine")
