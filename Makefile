@@ -20,6 +20,11 @@ run: install
 test: install lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov=adastar_core --cov=tasks --cov=flows --cov-report=term $(ARGS)
 
+# The long rounds of docs/reliability.md: about an hour.
+soak: install
+	ADASTAR_SOAK_ROUNDS=200 ADASTAR_TEST_OUTAGE_SECONDS=60 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/crash tests/deployment $(ARGS)
+	$(BIN)/python bench/load.py
+
 lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
