@@ -3,6 +3,11 @@
 The figures to compare are ``2 P`` FLOPs per token generated or read and ``6 P`` per token trained, with P all
 parameters of the model (Kaplan et al. 2020, arXiv 2001.08361, section 2.1), which leaves attention's own
 products out. Those grow with the square of the length; they have functions of their own and are reported apart.
+
+The ``6 P`` are 2 P forward, 2 P backward to the activations and 2 P backward to the weights. With frozen weights and an
+adapter of A parameters (LoRA) the last part is the adapter's alone: ``4 P + 6 A``, about two thirds (Schulman et al.
+2025, *LoRA Without Regret*). What gradient checkpointing computes a second time is not counted: these are the
+model's FLOPs, whatever memory the machine has.
 """
 
 from collections.abc import Iterable
@@ -16,14 +21,16 @@ class ModelShape:
     """What the compute of a model follows from.
 
     Attributes:
-        parameters: P, all parameters; tied weights count once.
+        parameters: P, all parameters; tied weights count once. An adapter is not among them.
         layers: Transformer blocks.
         attention_width: Heads times the width of a head.
+        adapter_parameters: A, the only parameters that are trained; 0 where all are.
     """
 
     parameters: int
     layers: int
     attention_width: int
+    adapter_parameters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +60,15 @@ class StageTokens:
             self.attention_pairs + other.attention_pairs,
         )
 
-    def flops(self, parameters: int) -> int:
+    def flops(self, parameters: int, adapter_parameters: int = 0) -> int:
         """Return the FLOPs of the tokens themselves: 6 P train + 2 P (prompt + generated)."""
         generation = generation_flops(parameters, self.prompt_tokens, self.generated_tokens)
-        return generation + training_flops(parameters, self.train_tokens)
+        return generation + training_flops(parameters, self.train_tokens, adapter_parameters)
 
-    def padded_flops(self, parameters: int) -> int:
+    def padded_flops(self, parameters: int, adapter_parameters: int = 0) -> int:
         """Return the FLOPs including padding, as the paper's figures count them."""
         generation = generation_flops(parameters, self.padded_prompt_tokens, self.padded_generated_tokens)
-        return generation + training_flops(parameters, self.padded_train_tokens)
+        return generation + training_flops(parameters, self.padded_train_tokens, adapter_parameters)
 
 
 def generation_flops(parameters: int, prompt_tokens: int, generated_tokens: int) -> int:
@@ -69,9 +76,10 @@ def generation_flops(parameters: int, prompt_tokens: int, generated_tokens: int)
     return 2 * parameters * (prompt_tokens + generated_tokens)
 
 
-def training_flops(parameters: int, train_tokens: int) -> int:
-    """Return 6 P tokens: a forward pass, and a backward pass of twice its cost."""
-    return 6 * parameters * train_tokens
+def training_flops(parameters: int, train_tokens: int, adapter_parameters: int = 0) -> int:
+    """Return 6 P tokens: a forward pass, and a backward pass of twice its cost; (4 P + 6 A) tokens with an adapter."""
+    frozen = 4 * parameters if adapter_parameters else 6 * parameters
+    return (frozen + 6 * adapter_parameters) * train_tokens
 
 
 def pflops(flops: float) -> float:

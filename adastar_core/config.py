@@ -6,10 +6,13 @@ Every field belongs to exactly one of three groups, and a test fails when a fiel
 * *may grow*: ``iterations``, ``patience``, ``budget_pflops`` and ``evaluation.test_every_iteration``. A finished run
   goes on when they are raised.
 * *run-time only*: where and how fast, never what: ``database_url``, ``home``, ``generator.batch_size``.
+
+A field that is added later belongs to ``ADDED`` too, so that runs which know nothing of it stay the runs that they are.
 """
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +36,13 @@ from adastar_core.settings import Settings, setting
 
 MAY_GROW = ("iterations", "patience", "budget_pflops", "evaluation.test_every_iteration")
 RUN_TIME_ONLY = ("database_url", "home", "generator.batch_size")
+ADDED = (
+    "trainer.lora.rank",
+    "trainer.lora.alpha",
+    "trainer.lora.dropout",
+    "trainer.lora.target_modules",
+)
+"""Fields that came after the first runs: at its default, such a field is left out of a run's identity."""
 
 
 class ScheduleSettings(Settings):
@@ -77,6 +87,37 @@ class GeneratorSettings(Settings):
     )
 
 
+class LoraSettings(Settings):
+    """Low-rank adaptation (arXiv 2106.09685): a small update of frozen weights, merged into every checkpoint."""
+
+    rank: int | None = setting(None, 0, "Rank", "Rank of the update; none trains all parameters.", ge=1)
+    alpha: int | None = setting(
+        None, 1, "Alpha", "The update is scaled by alpha / rank; none takes twice the rank.", ge=1
+    )
+    dropout: float = setting(0.0, 2, "Dropout", "Dropout before the update in training.", ge=0, lt=1)
+    target_modules: Literal["all-linear"] | tuple[str, ...] = setting(
+        "all-linear",
+        3,
+        "Target modules",
+        "Modules that get an update, e.g. [q_proj, v_proj]; all-linear takes every linear one but the head.",
+    )
+
+    @property
+    def scale(self) -> int:
+        """Return alpha, also where none is given."""
+        return 2 * (self.rank or 0) if self.alpha is None else self.alpha
+
+    @model_validator(mode="after")
+    def _rank_is_given(self) -> "LoraSettings":
+        fields = type(self).model_fields
+        given = [name for name, field in fields.items() if getattr(self, name) != field.default]
+        if self.rank is None and given:
+            raise ValueError(
+                f"{', '.join(given)} needs a rank, e.g. rank: 32; without one all parameters are trained"
+            )
+        return self
+
+
 class TrainerSettings(Settings):
     """How the model is fine-tuned on accepted rationales."""
 
@@ -112,6 +153,7 @@ class TrainerSettings(Settings):
     save_every: int = setting(
         100, 11, "Save every", "Steps between restart points inside a training stage.", ge=1
     )
+    lora: LoraSettings = setting(LoraSettings, 12, "LoRA", "Train a low-rank update of frozen weights.")
 
     @model_validator(mode="after")
     def _micro_batch_divides(self) -> "TrainerSettings":
@@ -320,8 +362,13 @@ class RunConfig(Settings):
 
     def identity(self) -> dict[str, object]:
         """Return the fields that decide what the run is, as plain JSON values with dotted keys."""
+        return {key: value for key, value in self.lasting().items() if key not in MAY_GROW}
+
+    def lasting(self) -> dict[str, object]:
+        """Return all fields but the run-time ones, and but ``ADDED`` ones at their defaults."""
         flat = flatten(self.model_dump(mode="json"))
-        return {key: value for key, value in flat.items() if key not in MAY_GROW + RUN_TIME_ONLY}
+        left_out = {*RUN_TIME_ONLY, *(key for key in ADDED if flat[key] == _defaults()[key])}
+        return {key: value for key, value in flat.items() if key not in left_out}
 
     @classmethod
     def of_identity(cls, identity: dict[str, object]) -> "RunConfig":
@@ -340,6 +387,11 @@ class RunConfig(Settings):
     def sha256(self) -> str:
         """Return the digest of :meth:`identity`."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _defaults() -> dict[str, object]:
+    return flatten(RunConfig().model_dump(mode="json"))
 
 
 def _nested(flat: dict[str, object]) -> dict[str, object]:

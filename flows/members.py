@@ -11,7 +11,7 @@ from typing import Literal
 
 from adastar_core import configfile
 from adastar_core.comparison.records import SelectOn
-from adastar_core.config import RUN_TIME_ONLY, RunConfig, flatten
+from adastar_core.config import RunConfig
 from adastar_core.confine import confined
 from adastar_core.errors import ConfigError, StageError
 from adastar_core.home import usable_home
@@ -114,9 +114,8 @@ class ComparisonSettings(Settings):
 
     def summary_path(self, method: MethodName, seed: int) -> Path:
         """Return the file that exists once the run has ended. Another value of any field gives another file."""
-        values = flatten(self.config(method, seed).model_dump(mode="json"))
-        decisive = {key: value for key, value in values.items() if key not in RUN_TIME_ONLY}
-        digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
+        values = self.config(method, seed).lasting()
+        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
         return self.folder / f"{method}-seed-{seed}-{digest}.json"
 
     def command(self, method: MethodName, seed: int) -> list[str]:

@@ -22,6 +22,13 @@ MODELS = {
     "qwen": ("Qwen/Qwen2.5-3B", "Qwen 2.5 3B"),
     "gemma": ("google/gemma-7b", "Gemma 7B"),
 }
+LORA = """\
+  lora:  # of rank 32 in the paper; alpha, dropout and modules are the authors' code's
+    rank: 32
+    alpha: 64
+    dropout: 0.1
+    target_modules: [q_proj, v_proj]
+"""
 RATIONALIZED = ("arc_challenge", "commonsense_qa", "cladder", "anli_r1")
 
 
@@ -64,15 +71,11 @@ PAPER_RUNS = (
 def paper_preset(run: PaperRun) -> str:
     """Return the text of a paper preset: Table 3's hyper-parameters."""
     name, title = MODELS[run.model]
-    lora = (
-        "\n# The paper trains this model with LoRA of rank 32; this preset trains all parameters."
-        if run.model == "gemma"
-        else ""
-    )
+    lora = LORA if run.model == "gemma" else ""
     return f"""\
 # {TITLES[run.problem]} with {title}, the AdaSTaR row of the paper's Table {run.table} ({run.accuracy} % at iteration {run.iterations})
 # Hyper-parameters are those of the paper's Table 3; length and top-p, which it leaves out, are the authors' code's.
-# Every right rationale is accepted, as published.{lora}
+# Every right rationale is accepted, as published.
 iterations: {run.iterations}
 problem:
   type: {run.problem}
@@ -102,7 +105,7 @@ trainer:
   warmup_steps: 100
   decay: constant
   weight_decay: 0.01
-"""
+{lora}"""
 
 
 def smoke_preset(problem: str) -> str:

@@ -1,5 +1,7 @@
 """What every stage of an iteration cost, as rows of the store's ``compute`` table."""
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from adastar_core.compute import StageTokens
@@ -16,9 +18,11 @@ def record_cost(
     stage: str,
     tokens: StageTokens,
     seconds: float,
+    adapter_parameters: int = 0,
 ) -> None:
-    """Write the cost of one stage of one iteration; the first write stands."""
-    write_compute(connection, workspace.run_id, iteration, stage, tokens, workspace.shape, seconds)
+    """Write the cost of one stage of one iteration, given what it trained where not all; the first write stands."""
+    shape = replace(workspace.shape, adapter_parameters=adapter_parameters)
+    write_compute(connection, workspace.run_id, iteration, stage, tokens, shape, seconds)
 
 
 def record_generation(

@@ -74,7 +74,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
         write_checkpoint(connection, workspace.run_id, row)
         # Loading and saving count; after a kill, the steps of the earlier processes do too.
         seconds = max(outcome.seconds, time.monotonic() - started)
-        record_cost(connection, workspace, iteration, "finetune", tokens, seconds)
+        record_cost(connection, workspace, iteration, "finetune", tokens, seconds, outcome.adapter_parameters)
     return workspace.checkpoint(iteration)
 
 

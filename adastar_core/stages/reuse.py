@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+from adastar_core.config import flatten
 from adastar_core.records import GenerationRequest
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.reuse import find_twins, read_twin_attempts
@@ -29,7 +30,7 @@ def reuse_attempts(
     left = {(one.position, one.attempt): one for one in requests}
     if config.schedule.visit != "all" or config.rationales == "reference" or workspace.control(iteration):
         return
-    apart = [key for key in config.identity() if key.startswith(_APART)]
+    apart = [key for key in flatten(config.model_dump(mode="json")) if key.startswith(_APART)]
     with workspace.engine.connect() as connection:
         twins = find_twins(connection, workspace.run_id, iteration, checkpoint_sha256, apart)
     for twin in twins:

@@ -44,8 +44,8 @@ def write_compute(
         "iteration": iteration,
         "stage": stage,
         **asdict(tokens),
-        "flops": float(tokens.flops(shape.parameters)),
-        "padded_flops": float(tokens.padded_flops(shape.parameters)),
+        "flops": float(tokens.flops(shape.parameters, shape.adapter_parameters)),
+        "padded_flops": float(tokens.padded_flops(shape.parameters, shape.adapter_parameters)),
         "attention_flops": float(attention_flops(shape, tokens.attention_pairs)),
         "seconds": seconds,
     }

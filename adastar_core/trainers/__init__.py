@@ -53,6 +53,7 @@ class TrainingOutcome:
         padded_train_tokens: The same with the padding of each micro-batch.
         attention_pairs: Attention's (query, key) pairs in units of a forward pass (:func:`compute.training_pairs`).
         seconds: Time that the steps took, summed over restarts; loading and saving are not in it.
+        adapter_parameters: Parameters of the adapter, where only it was trained (LoRA); 0 = all were trained.
     """
 
     checkpoint: Checkpoint
@@ -63,3 +64,4 @@ class TrainingOutcome:
     padded_train_tokens: int
     attention_pairs: int
     seconds: float
+    adapter_parameters: int = 0

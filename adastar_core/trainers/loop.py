@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from transformers import (
@@ -24,12 +24,15 @@ from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.restart import TrainingTotals, WorkDirectory
 from adastar_core.trainers.rows import Row, TrainingPlan
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+
 IGNORED = -100
 Report = Callable[[TrainingProgress], None]
 
 
 def train(
-    model: PreTrainedModel,
+    model: "PreTrainedModel | PeftModel",
     plan: TrainingPlan,
     settings: TrainerSettings,
     torch_seed: int,
@@ -107,7 +110,7 @@ class _Trainer(Trainer):
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: "PreTrainedModel | PeftModel",
         plan: TrainingPlan,
         settings: TrainerSettings,
         arguments: TrainingArguments,

@@ -12,7 +12,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from safetensors import SafetensorError
@@ -35,6 +35,9 @@ from adastar_core.trainers import TrainingExample, TrainingOutcome
 from adastar_core.trainers.loop import Report, train
 from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.rows import plan_training, tokenize
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 
 def finetune(
@@ -84,9 +87,10 @@ def finetune(
             model = _load(start)
             _check_space(work, model.num_parameters(), restarts=plan.steps > settings.save_every)
             torch_seed = stream_key(seed, "dropout", iteration) % 2**32
-            totals = train(model, plan, settings, torch_seed, directory, progress)
+            adapted = _adapted(model, settings, seed, iteration)
+            totals = train(adapted or model, plan, settings, torch_seed, directory, progress)
             directory.finish(totals)
-            _publish(model, tokenizer, start, output)
+            _publish(model, adapted, tokenizer, start, output)
     directory.clean()
     return TrainingOutcome(
         checkpoints.open_checkpoint(output),
@@ -97,6 +101,7 @@ def finetune(
         plan.padded_train_tokens(),
         training_pairs(len(row.tokens) for row in plan.rows),
         totals.seconds,
+        _adapter_parameters(output, settings),
     )
 
 
@@ -144,6 +149,25 @@ def _load(start: Path) -> PreTrainedModel:
     return model
 
 
+def _adapted(
+    model: PreTrainedModel, settings: TrainerSettings, seed: int, iteration: int
+) -> "PeftModel | None":
+    """Return the model with a new adapter where LoRA is on."""
+    if settings.lora.rank is None:
+        return None
+    from adastar_core.trainers.lora import adapt
+
+    return adapt(model, settings.lora, stream_key(seed, "adapter", iteration) % 2**32)
+
+
+def _adapter_parameters(checkpoint: Path, settings: TrainerSettings) -> int:
+    if settings.lora.rank is None:
+        return 0
+    from adastar_core.trainers.lora import adapter_parameters
+
+    return adapter_parameters(checkpoint)
+
+
 def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:
     """Refuse to start what the disk cannot hold: the weights, and two restart points with Adam's two moments."""
     needed_bytes = 4 * parameters * (1 + (2 * 3 if restarts else 0))
@@ -155,16 +179,28 @@ def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:
         )
 
 
-def _publish(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, start: Path, output: Path) -> None:
+def _publish(
+    model: PreTrainedModel,
+    adapted: "PeftModel | None",
+    tokenizer: PreTrainedTokenizerBase,
+    start: Path,
+    output: Path,
+) -> None:
     """Save weights, configuration and tokenizer under a temporary name, then publish them.
 
-    The tokenizer's files are those of ``start``, byte for byte: saving it would add how it was loaded.
+    An adapter is merged into the weights and kept beside them. The tokenizer's files are those of ``start``, byte for
+    byte: saving it would add how it was loaded.
 
     Of the generation defaults only the token ids are kept: decoding is always explicit, and a checkpoint whose
     sampling defaults contradict each other could not be saved.
     """
     partial = output.with_name(f".{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
+    if adapted is not None:
+        from adastar_core.trainers.lora import ADAPTER, merge, save_adapter
+
+        save_adapter(adapted, partial / ADAPTER)
+        model = merge(adapted)
     kept = ("bos_token_id", "eos_token_id", "pad_token_id")
     defaults = model.generation_config
     model.generation_config = GenerationConfig.from_dict({name: getattr(defaults, name) for name in kept})

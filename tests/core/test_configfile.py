@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adastar_core import configfile
-from adastar_core.config import MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
+from adastar_core.config import ADDED, MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
 from adastar_core.errors import ConfigError
 from adastar_core.problems.arithmetic import ArithmeticSettings
 
@@ -23,6 +23,7 @@ from adastar_core.problems.arithmetic import ArithmeticSettings
         (["rationalize=true", "attempts=1"], ["rationalize", "attempts", "at least 2"]),
         (["rationalize=true", "attempt_mode=independent"], ["rationalize", "attempt_mode"]),
         (["trainer.micro_batch_size=3", "trainer.batch_size=8"], ["batch_size (8)", "micro_batch_size (3)"]),
+        (["trainer.lora.dropout=0.1"], ["dropout needs a rank"]),
         (["method=nosuch"], ["method", "nosuch"]),
         (["attempts"], ["--set 'attempts'", "key.path=value"]),
     ],
@@ -74,8 +75,18 @@ def test_missing_file(tmp_path: Path) -> None:
 
 def test_a_digest_covers_every_field_but_the_listed_ones() -> None:
     flat = flatten(RunConfig().model_dump(mode="json"))
-    assert set(MAY_GROW) | set(RUN_TIME_ONLY) <= set(flat)
-    assert set(RunConfig().identity()) == set(flat) - set(MAY_GROW) - set(RUN_TIME_ONLY)
+    assert set(MAY_GROW) | set(RUN_TIME_ONLY) | set(ADDED) <= set(flat)
+    assert set(RunConfig().identity()) == set(flat) - set(MAY_GROW) - set(RUN_TIME_ONLY) - set(ADDED)
+
+
+def test_an_added_field_counts_once_it_is_not_at_its_default() -> None:
+    changed = configfile.resolve({}, ["trainer.lora.rank=8"])
+    assert changed.sha256() != RunConfig().sha256()
+    assert changed.identity().keys() - RunConfig().identity().keys() == {"trainer.lora.rank"}
+    assert RunConfig.of_identity(changed.identity()) == changed
+    assert RunConfig().sha256().startswith("967fa5d8b18fe9b6"), (
+        "runs of earlier versions are no longer continued"
+    )
 
 
 @pytest.mark.parametrize(

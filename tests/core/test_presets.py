@@ -54,6 +54,8 @@ def test_paper_presets_have_the_values_of_table_3(name: str) -> None:
         0.01,
         100,
     )
+    lora = (32, 64, 0.1, ("q_proj", "v_proj")) if name.endswith("-gemma") else (None, None, 0.0, "all-linear")
+    assert tuple(trainer.lora.model_dump().values()) == lora
     assert (config.attempts, config.attempt_mode, config.generator.temperature) == (2, "until_correct", 1.0)
     assert config.rationalize == (config.problem.type not in ("gsm8k", "svamp"))
     assert [config.beta(t) for t in (1, 2)] == [320, 384]
