@@ -18,7 +18,7 @@ run: install
 	$(BIN)/python flows/adastar.py $(ARGS)
 
 test: install lint types
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov=adastar_core --cov=tasks --cov=flows --cov-report=term $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov=adastar_core --cov=tasks --cov=flows --cov-report=term $(ARGS)
 
 # The long rounds of docs/reliability.md: about an hour.
 soak: install
