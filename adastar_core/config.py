@@ -5,7 +5,8 @@ Every field belongs to exactly one of three groups, and a test fails when a fiel
 * *identity*: part of what the run is. Continuing a run with another value is refused.
 * *may grow*: ``iterations``, ``patience``, ``budget_pflops`` and ``evaluation.test_every_iteration``. A finished run
   goes on when they are raised.
-* *run-time only*: where and how fast, never what: ``database_url``, ``home``, ``generator.batch_size``.
+* *run-time only*: where and how fast, never what: ``database_url``, ``home``, ``generator.batch_size``,
+  ``trainer.timeout_seconds``.
 
 A field that is added later belongs to ``ADDED`` too, so that runs which know nothing of it stay the runs that they are.
 """
@@ -35,12 +36,17 @@ from adastar_core.samplers.catalogue import AdaStarSettings, SamplerSettings
 from adastar_core.settings import Settings, setting
 
 MAY_GROW = ("iterations", "patience", "budget_pflops", "evaluation.test_every_iteration")
-RUN_TIME_ONLY = ("database_url", "home", "generator.batch_size")
+RUN_TIME_ONLY = ("database_url", "home", "generator.batch_size", "trainer.timeout_seconds")
 ADDED = (
     "trainer.lora.rank",
     "trainer.lora.alpha",
     "trainer.lora.dropout",
     "trainer.lora.target_modules",
+    "trainer.batching",
+    "trainer.gradient_checkpointing",
+    "trainer.optimizer_state",
+    "trainer.schedule_scope",
+    "trainer.processes",
 )
 """Fields that came after the first runs: at its default, such a field is left out of a run's identity."""
 
@@ -154,6 +160,43 @@ class TrainerSettings(Settings):
         100, 11, "Save every", "Steps between restart points inside a training stage.", ge=1
     )
     lora: LoraSettings = setting(LoraSettings, 12, "LoRA", "Train a low-rank update of frozen weights.")
+    batching: Literal["padded", "packed", "length_grouped"] = setting(
+        "padded",
+        13,
+        "Batching",
+        "Pad a micro-batch's texts, pack short ones into one row (the same batches), or batch texts of similar length.",
+    )
+    gradient_checkpointing: bool = setting(
+        False, 14, "Gradient checkpointing", "Compute activations twice instead of keeping them: less memory."
+    )
+    optimizer_state: Literal["reset", "keep"] = setting(
+        "reset",
+        15,
+        "Optimizer state",
+        "Begin each iteration with AdamW's moments at zero, or keep them in the checkpoint, three times as large.",
+    )
+    schedule_scope: Literal["iteration", "run"] = setting(
+        "iteration",
+        16,
+        "Schedule scope",
+        "Warm-up and decay in each iteration, or once across the planned steps of all iterations.",
+    )
+    processes: int = setting(
+        1, 17, "Processes", "Processes that train together, one per GPU, each with a shard (FSDP2).", ge=1
+    )
+    timeout_seconds: float = setting(
+        600, 18, "Timeout", "How long processes that train together wait for each other, in seconds.", gt=0
+    )
+
+    @model_validator(mode="after")
+    def _moments_fit(self) -> "TrainerSettings":
+        if self.optimizer_state == "keep" and (self.start_from == "reset" or self.lora.rank is not None):
+            other = "start_from (reset)" if self.start_from == "reset" else f"lora.rank ({self.lora.rank})"
+            raise ValueError(
+                f"optimizer_state (keep) does not go with {other}, whose weights are new in each iteration; "
+                "set optimizer_state: reset"
+            )
+        return self
 
     @model_validator(mode="after")
     def _micro_batch_divides(self) -> "TrainerSettings":
@@ -348,6 +391,10 @@ class RunConfig(Settings):
     def steps(self, iteration: int) -> int:
         """Return sigma_t, the planned training steps of iteration ``iteration`` >= 1."""
         return int(self.schedule.first_steps * self.schedule.growth ** (iteration - 1))
+
+    def schedule_steps(self) -> int:
+        """Return the planned training steps of all iterations together."""
+        return sum(self.steps(iteration) for iteration in range(1, self.iterations + 1))
 
     def method_changes(self) -> dict[str, object]:
         """Return the settings, by dotted key, in which the run differs from what its method says."""

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adastar_core import checkpoints
 from adastar_core.compute import StageTokens
@@ -11,6 +12,9 @@ from adastar_core.stages.workspace import Workspace
 from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts, find_checkpoint, write_checkpoint
 from adastar_core.store.training import read_training_examples
 from adastar_core.trainers import TrainingExample
+
+if TYPE_CHECKING:
+    from adastar_core.trainers.optimizer import Schedule
 
 
 def finetune(workspace: Workspace, iteration: int) -> FinetuneManifest:
@@ -54,6 +58,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
             iteration=iteration,
             output=workspace.folder / "checkpoints" / f"iteration-{iteration:04d}",
             work=workspace.folder / "work" / f"finetune-{iteration:04d}",
+            schedule=_schedule(workspace, iteration),
             progress=lambda step: bar.advance(1, step.train_tokens),
         )
     row = CheckpointRow(
@@ -76,6 +81,16 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
         seconds = max(outcome.seconds, time.monotonic() - started)
         record_cost(connection, workspace, iteration, "finetune", tokens, seconds, outcome.adapter_parameters)
     return workspace.checkpoint(iteration)
+
+
+def _schedule(workspace: Workspace, iteration: int) -> "Schedule | None":
+    """Return where the iteration's steps lie in a schedule across the run; ``None`` where it has its own."""
+    from adastar_core.trainers.optimizer import Schedule
+
+    if workspace.config.trainer.schedule_scope == "iteration":
+        return None
+    done = [workspace.checkpoint(earlier).training for earlier in range(1, iteration)]
+    return Schedule(sum(one.steps for one in done if one), workspace.config.schedule_steps())
 
 
 def read_examples(workspace: Workspace, iteration: int) -> list[TrainingExample]:

@@ -1,74 +1,41 @@
-"""The training loop: transformers' ``Trainer`` with the loss, the schedule and the restart points of this project."""
+"""The training loop: one for all, from a single process to many that hold a shard of the model each."""
 
+import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import torch
-from transformers import (
-    PreTrainedModel,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
-from typing_extensions import override
+from torch.nn.utils import clip_grad_norm_
+from transformers import PreTrainedModel
 
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import StageError
+from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingProgress
+from adastar_core.trainers.batches import IGNORED, collate, collate_packed
+from adastar_core.trainers.optimizer import (
+    STATE,
+    Schedule,
+    adamw,
+    learning_rate_factor,
+    load_state,
+    save_state,
+    set_learning_rate,
+)
 from adastar_core.trainers.restart import TrainingTotals, WorkDirectory
 from adastar_core.trainers.rows import Row, TrainingPlan
+from adastar_core.trainers.world import ALONE, World, whole
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-IGNORED = -100
 Report = Callable[[TrainingProgress], None]
-
-
-def train(
-    model: "PreTrainedModel | PeftModel",
-    plan: TrainingPlan,
-    settings: TrainerSettings,
-    torch_seed: int,
-    directory: WorkDirectory,
-    report: Report,
-) -> TrainingTotals:
-    """Train ``model`` in place through ``plan``, from the last restart point on if there is one.
-
-    Raises:
-        StageError: The loss or the gradient of a step is not finite.
-    """
-    use_cache = getattr(model.config, "use_cache", True)
-    trainer = _Trainer(model, plan, settings, _arguments(plan, settings, torch_seed, directory.scratch))
-    trainer.add_callback(_Watch(plan, trainer.completion_loss, directory, report))
-    restart = directory.latest()
-    trainer.train(resume_from_checkpoint=str(restart) if restart else None)
-    model.config.use_cache = use_cache  # training turns it off, and it would be saved
-    return _totals(trainer.state, plan)
-
-
-def learning_rate_factor(step: int, steps: int, settings: TrainerSettings) -> float:
-    """Return the share of the peak learning rate that step ``step`` (from 0) of ``steps`` uses.
-
-    Warm-up starts at ``1 / warmup_steps``, not at 0: the first batch of an iteration trains too. A warm-up
-    longer than the iteration never reaches the peak, as in the paper's first iterations.
-    """
-    if step < settings.warmup_steps:
-        return (step + 1) / settings.warmup_steps
-    share_done = (step - settings.warmup_steps) / max(steps - settings.warmup_steps, 1)
-    match settings.decay:
-        case "linear":
-            return 1 - share_done
-        case "cosine":
-            return (1 + math.cos(math.pi * share_done)) / 2
-        case _:
-            return 1.0
+_LOG = "log.json"
 
 
 class HasLogits(Protocol):
@@ -77,167 +44,166 @@ class HasLogits(Protocol):
     logits: torch.Tensor
 
 
-class CompletionLoss:
-    """Cross-entropy of the trained tokens; counts those that the model ranked first."""
+@dataclass(frozen=True, slots=True)
+class Randomness:
+    """What names the random streams of a training, of which dropout is the only one."""
 
-    def __init__(self) -> None:
-        self._correct = torch.zeros((), dtype=torch.int64)
+    seed: int
+    iteration: int
 
-    def __call__(
-        self, outputs: HasLogits, labels: torch.Tensor, num_items_in_batch: torch.Tensor
-    ) -> torch.Tensor:
-        """Return the micro-batch's share of the step's mean loss.
-
-        Args:
-            outputs: The model's.
-            labels: Token ids of shape (rows, length), -100 where nothing is trained.
-            num_items_in_batch: Trained tokens of the whole step.
-        """
-        targets = labels[:, 1:]
-        trained = targets != IGNORED
-        logits, targets = outputs.logits[:, :-1][trained].float(), targets[trained]
-        self._correct = self._correct.to(logits.device) + (logits.argmax(dim=-1) == targets).sum()
-        return torch.nn.functional.cross_entropy(logits, targets, reduction="sum") / num_items_in_batch
-
-    def take_correct(self) -> int:
-        """Return the tokens ranked first since the last call."""
-        correct, self._correct = int(self._correct), torch.zeros_like(self._correct)
-        return correct
+    def seed_step(self, step: int, world: World) -> None:
+        """Give the step of this process a stream of its own, so that a restart has no random state to keep."""
+        torch.manual_seed(stream_key(self.seed, "dropout", self.iteration, step, world.rank) % 2**32)
 
 
-class _Trainer(Trainer):
-    """transformers' trainer on the schedule of :func:`learning_rate_factor`."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that is done: mean loss of its trained tokens, how many were ranked first, seconds."""
+
+    loss: float
+    correct: int
+    seconds: float
+
+
+class Training:
+    """A model in training.
+
+    Args:
+        model: Trained in place.
+        plan: Its batches.
+        settings: How to train.
+        schedule: Where its steps lie in the learning rate's schedule.
+        randomness: Its random streams.
+        world: The processes that share it.
+        moments: AdamW's state of an earlier training to go on with.
+    """
 
     def __init__(
         self,
         model: "PreTrainedModel | PeftModel",
         plan: TrainingPlan,
         settings: TrainerSettings,
-        arguments: TrainingArguments,
+        schedule: Schedule,
+        randomness: Randomness,
+        world: World = ALONE,
+        moments: Path | None = None,
     ) -> None:
-        self._settings, self._steps = settings, plan.steps
-        self.completion_loss = CompletionLoss()
-        padding = model.config.get_text_config().pad_token_id or 0
-        super().__init__(
-            model=model,
-            args=arguments,
-            train_dataset=plan.rows,
-            data_collator=lambda rows: collate(rows, padding),
-            compute_loss_func=self.completion_loss,
-        )
-        self.remove_callback(PrinterCallback)
+        self.model, self.plan, self.settings = model, plan, settings
+        self._schedule, self._randomness, self._world = schedule, randomness, world
+        self._padding = model.config.get_text_config().pad_token_id or 0
+        if settings.gradient_checkpointing:
+            checkpoint_activations(model)
+        world.place(model, getattr(model, "_no_split_modules", None) or ())
+        self.optimizer = adamw(model, settings)
+        self._done: list[Step] = []
+        if moments is not None:
+            load_state(moments, model, self.optimizer)
 
-    @override
-    def create_scheduler(
-        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
-    ) -> torch.optim.lr_scheduler.LRScheduler:
-        """Return the schedule, from step 0."""
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer or self.create_optimizer(),
-            lambda step: learning_rate_factor(step, self._steps, self._settings),
-        )
-        return self.lr_scheduler
+    def run(self, directory: WorkDirectory, report: Report, *, keep_last: bool = False) -> TrainingTotals:
+        """Train to the end, from the last restart point on if there is one; ``keep_last`` leaves one of the last step.
 
+        Raises:
+            StageError: The loss or the gradient of a step is not finite.
+        """
+        self._resume(directory.latest())
+        self.model.train()
+        with torch.random.fork_rng():
+            for step in range(len(self._done), self.plan.steps):
+                self._done.append(self._step(step))
+                self._report(step, report)
+                done, last = step + 1, step + 1 == self.plan.steps
+                if keep_last if last else done % self.settings.save_every == 0:
+                    self._save(directory, done)
+        return _totals(self._done, self.plan)
 
-class _Watch(TrainerCallback):
-    """Reports steps, stops at a loss that is not finite, and completes restart points.
+    def _step(self, step: int) -> Step:
+        began = time.perf_counter()
+        self._randomness.seed_step(step, self._world)
+        place = self._schedule.before + step
+        factor = learning_rate_factor(place, self._schedule.steps, self.settings)
+        set_learning_rate(self.optimizer, self.settings, factor)
+        trained_tokens = torch.tensor(self.plan.batch_trained_tokens(step))
+        mean = torch.zeros((), device=self._world.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self._world.device)
+        for rows in self.plan.micro_batches(step, self._world.rank):
+            loss, right = self._loss(rows, trained_tokens.to(self._world.device))
+            scaled = loss * self._world.size  # sharded gradients are averaged over the processes
+            scaled.backward()  # type: ignore[no-untyped-call]
+            mean, correct = mean + loss.detach(), correct + right
+        norm = clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        sums = self._world.sum(torch.stack((mean.double(), correct.double()))).tolist()
+        self._require_finite(step, sums[0], float(whole(norm)))
+        return Step(sums[0], round(sums[1]), time.perf_counter() - began)
 
-    It adds ``correct`` and ``seconds`` to each step's line of ``state.log_history``, which restart points
-    keep, so that a resumed training can sum up all of its steps.
-    """
+    def _loss(self, rows: Sequence[Row], trained_tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        arrange = collate_packed if self.plan.packed else collate
+        inputs = {name: one.to(self._world.device) for name, one in arrange(rows, self._padding).items()}
+        labels = inputs.pop("labels")
+        with self._precision():
+            outputs = self.model(**inputs, use_cache=False)
+        return completion_loss(outputs, labels, trained_tokens)
 
-    def __init__(
-        self, plan: TrainingPlan, loss: CompletionLoss, directory: WorkDirectory, report: Report
-    ) -> None:
-        self._tokens, self._loss = plan.train_tokens(), loss
-        self._directory, self._report = directory, report
-        self._clock = 0.0
+    def _precision(self) -> AbstractContextManager[object]:
+        device, dtype = self._world.device, self.settings.dtype
+        if dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda"):
+            return torch.autocast(device.type, dtype=torch.bfloat16)
+        return nullcontext()
 
-    @override
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
-        self._clock = time.perf_counter()
-
-    @override
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
-        if state.global_step >= state.max_steps:
-            control.should_save = False  # the checkpoint follows at once
-
-    @override
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
-        line = state.log_history[-1]
-        if "loss" not in line:  # the summary at the end
-            return
-        if not (math.isfinite(line["loss"]) and math.isfinite(line["grad_norm"])):
+    def _require_finite(self, step: int, loss: float, norm: float) -> None:
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             raise StageError(
-                f"training diverged at step {state.global_step} of {state.max_steps}: loss {line['loss']}, "
-                f"gradient norm {line['grad_norm']}; lower trainer.learning_rate or lengthen trainer.warmup_steps"
+                f"training diverged at step {step + 1} of {self.plan.steps}: loss {loss}, gradient norm {norm}; "
+                "lower trainer.learning_rate or lengthen trainer.warmup_steps"
             )
-        line |= {"correct": self._loss.take_correct(), "seconds": time.perf_counter() - self._clock}
-        tokens = self._tokens[state.global_step - 1]
-        self._report(TrainingProgress(state.global_step, state.max_steps, line["loss"], tokens))
 
-    @override
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
-        self._directory.keep(self._directory.scratch / f"checkpoint-{state.global_step}", state.global_step)
+    def _report(self, step: int, report: Report) -> None:
+        if self._world.writes:
+            tokens = sum(len(row.tokens) for row in self.plan.batch(step))
+            report(TrainingProgress(step + 1, self.plan.steps, self._done[step].loss, tokens))
 
+    def _save(self, directory: WorkDirectory, done: int) -> None:
+        written = directory.scratch / f"step-{done}"
+        save_state(written / STATE, self.model, self.optimizer, self._world, weights=True)
+        if self._world.writes:
+            (written / _LOG).write_text(json.dumps([asdict(line) for line in self._done]))
+            directory.keep(written, done)
 
-def collate(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
-    """Return a micro-batch padded on the right: ids, attention mask and labels, each of shape (rows, longest)."""
-    shape = (len(rows), max(len(row.tokens) for row in rows))
-    ids, mask = torch.full(shape, padding), torch.zeros(shape, dtype=torch.int64)
-    labels = torch.full(shape, IGNORED)
-    for place, row in enumerate(rows):
-        tokens = torch.tensor(row.tokens)
-        ids[place, : len(tokens)] = tokens
-        mask[place, : len(tokens)] = 1
-        labels[place, row.prompt_tokens : len(tokens)] = tokens[row.prompt_tokens :]
-    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    def _resume(self, restart: Path | None) -> None:
+        if restart is not None:
+            load_state(restart / STATE, self.model, self.optimizer)
+            self._done = [Step(**line) for line in json.loads((restart / _LOG).read_text())]
 
 
-def _arguments(
-    plan: TrainingPlan, settings: TrainerSettings, torch_seed: int, scratch: Path
-) -> TrainingArguments:
-    gpu = torch.cuda.is_available()
-    arguments = TrainingArguments(
-        output_dir=str(scratch),
-        per_device_train_batch_size=plan.micro_batch_size,
-        gradient_accumulation_steps=plan.batch_size // plan.micro_batch_size,
-        max_steps=plan.steps,
-        train_sampling_strategy="sequential",  # the plan is already in order
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch_fused",
-        bf16=settings.dtype == "bfloat16" or (settings.dtype == "auto" and gpu),
-        use_cpu=not gpu,
-        dataloader_pin_memory=gpu,
-        seed=torch_seed,
-        save_strategy="steps",
-        save_steps=settings.save_every,
-        logging_strategy="steps",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        remove_unused_columns=False,
-        disable_tqdm=True,
-        report_to="none",
-    )
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # more would split and so change the batches
-    return arguments
+def completion_loss(
+    outputs: HasLogits, labels: torch.Tensor, trained_tokens: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a micro-batch's share of the step's mean cross-entropy, and how many tokens the model ranked first.
+
+    Args:
+        outputs: The model's.
+        labels: Token ids of shape (rows, length), -100 where nothing is trained.
+        trained_tokens: Trained tokens of the whole step, over all processes.
+    """
+    targets = labels[:, 1:]
+    trained = targets != IGNORED
+    logits, targets = outputs.logits[:, :-1][trained].float(), targets[trained]
+    correct = (logits.argmax(dim=-1) == targets).sum()
+    return torch.nn.functional.cross_entropy(logits, targets, reduction="sum") / trained_tokens, correct
 
 
-def _totals(state: TrainerState, plan: TrainingPlan) -> TrainingTotals:
-    lines = [line for line in state.log_history if "loss" in line]
+def checkpoint_activations(model: "PreTrainedModel | PeftModel") -> None:
+    """Compute activations a second time in the backward pass instead of keeping them (Chen et al. 2016)."""
+    # The older name warns in newer releases; older ones lack the newer name.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
+def _totals(steps: Sequence[Step], plan: TrainingPlan) -> TrainingTotals:
     weights = plan.trained_tokens()
     return TrainingTotals(
-        loss=sum(line["loss"] * weight for line, weight in zip(lines, weights, strict=True)) / sum(weights),
-        token_accuracy=sum(line["correct"] for line in lines) / sum(weights),
-        seconds=sum(line["seconds"] for line in lines),
+        loss=sum(line.loss * weight for line, weight in zip(steps, weights, strict=True)) / sum(weights),
+        token_accuracy=sum(line.correct for line in steps) / sum(weights),
+        seconds=sum(line.seconds for line in steps),
     )

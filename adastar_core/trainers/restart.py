@@ -66,6 +66,10 @@ class WorkDirectory:
                 shutil.rmtree(found)
         return None
 
+    def step_of(self, restart: Path) -> int:
+        """Return the steps that are done at a restart point."""
+        return int(restart.name.rpartition("-")[2])
+
     def finish(self, totals: TrainingTotals) -> None:
         """Store what the training came to, at once."""
         values = {"loss": totals.loss, "token_accuracy": totals.token_accuracy, "seconds": totals.seconds}

@@ -3,6 +3,7 @@
 All of it is decided before training starts, so that a resumed training sees the same batches.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from adastar_core.config import TrainerSettings
 from adastar_core.errors import DataError, NothingAccepted
 from adastar_core.streams import generator
 from adastar_core.trainers import TrainingExample
+
+_GROUPED_BATCHES = 50
+"""Batches whose rows are sorted by length together; the more, the less padding and the less random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +33,82 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """Every row in the order of training, ``batch_size`` to a step; the last step may hold fewer."""
+    """Every row in the order of training, ``batch_size`` to a step; the last step may hold fewer.
+
+    Attributes:
+        rows: The rows.
+        batch_size: Rows of a step, over all processes.
+        micro_batch_size: Rows of a forward pass of one process.
+        packed: Whether short rows of a micro-batch are put together.
+        processes: How many processes share each step.
+    """
 
     rows: tuple[Row, ...]
     batch_size: int
     micro_batch_size: int
+    packed: bool = False
+    processes: int = 1
 
     @property
     def steps(self) -> int:
         """Return the number of optimizer steps."""
-        return len(self.batches())
+        return math.ceil(len(self.rows) / self.batch_size)
+
+    def batch(self, step: int) -> tuple[Row, ...]:
+        """Return the rows of an optimizer step, counted from 0."""
+        return self.rows[step * self.batch_size : (step + 1) * self.batch_size]
 
     def batches(self) -> list[tuple[Row, ...]]:
         """Return the rows of each optimizer step."""
         return _chunks(self.rows, self.batch_size)
 
+    def micro_batches(self, step: int, rank: int = 0) -> list[tuple[Row, ...]]:
+        """Return what process ``rank`` does in a step: as many micro-batches as every other one, some of them empty."""
+        batch = self.batch(step)
+        count = math.ceil(math.ceil(len(batch) / self.processes) / self.micro_batch_size)
+        own = _chunks(batch[rank :: self.processes], self.micro_batch_size)
+        return own + [()] * (count - len(own))
+
     def train_tokens(self) -> list[int]:
         """Return the tokens of each step's rows, without padding."""
         return [sum(len(row.tokens) for row in batch) for batch in self.batches()]
 
+    def padded_train_tokens(self) -> int:
+        """Return the tokens of all steps as they go through the model, with the padding of each micro-batch."""
+        every = [(step, rank) for step in range(self.steps) for rank in range(self.processes)]
+        return sum(self._size(micro) for step, rank in every for micro in self.micro_batches(step, rank))
+
+    def _size(self, micro: tuple[Row, ...]) -> int:
+        if not micro:
+            return 0
+        return max(len(row.tokens) for row in micro) * (len(pack(micro)) if self.packed else len(micro))
+
+    def batch_trained_tokens(self, step: int) -> int:
+        """Return the tokens that a step's loss is the mean of."""
+        return sum(row.trained_tokens for row in self.batch(step))
+
     def trained_tokens(self) -> list[int]:
         """Return the tokens that each step's loss is the mean of."""
-        return [sum(row.trained_tokens for row in batch) for batch in self.batches()]
+        return [self.batch_trained_tokens(step) for step in range(self.steps)]
 
-    def padded_train_tokens(self) -> int:
-        """Return the tokens of all steps, each row padded to the longest of its micro-batch."""
-        micro_batches = [micro for batch in self.batches() for micro in _chunks(batch, self.micro_batch_size)]
-        return sum(len(micro) * max(len(row.tokens) for row in micro) for micro in micro_batches)
+
+def pack(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return rows put together so that none of the sums is longer than the longest row: first fit, longest first.
+
+    Attention's cost per row is then no more than that of padding.
+    """
+    longest = max(len(row.tokens) for row in rows)
+    bins: list[list[Row]] = []
+    room: list[int] = []
+    for row in sorted(rows, key=lambda row: len(row.tokens), reverse=True):
+        length = len(row.tokens)
+        place = next((place for place, left in enumerate(room) if left >= length), len(bins))
+        if place == len(bins):
+            bins.append([])
+            room.append(longest)
+        bins[place].append(row)
+        room[place] -= length
+    return bins
 
 
 def plan_training(
@@ -74,8 +127,29 @@ def plan_training(
         passes_done = len(order) // len(rows)
         shuffle = generator(seed, "training order", iteration, passes_done)
         order += shuffle.permutation(len(rows)).tolist()
-    micro = settings.micro_batch_size or settings.batch_size
-    return TrainingPlan(tuple(rows[place] for place in order[:wanted]), settings.batch_size, micro)
+    ordered = tuple(rows[place] for place in order[:wanted])
+    if settings.batching == "length_grouped":
+        ordered = _grouped_by_length(ordered, settings.batch_size, seed, iteration)
+    share = math.ceil(settings.batch_size / settings.processes)
+    return TrainingPlan(
+        ordered,
+        settings.batch_size,
+        settings.micro_batch_size or share,
+        packed=settings.batching == "packed",
+        processes=settings.processes,
+    )
+
+
+def _grouped_by_length(rows: tuple[Row, ...], size: int, seed: int, iteration: int) -> tuple[Row, ...]:
+    """Return the rows with batches of similar length, in random order; a last batch that is not full stays last."""
+    grouped: list[Row] = []
+    for chunk in _chunks(rows, size * _GROUPED_BATCHES):
+        grouped += sorted(chunk, key=lambda row: len(row.tokens), reverse=True)
+    batches = _chunks(tuple(grouped), size)
+    full = [batch for batch in batches if len(batch) == size]
+    order = generator(seed, "batch order", iteration).permutation(len(full)).tolist()
+    shuffled = [full[place] for place in order] + [batch for batch in batches if len(batch) < size]
+    return tuple(row for batch in shuffled for row in batch)
 
 
 def tokenize(

@@ -104,6 +104,13 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
     assert _finetune(base, tmp_path, often).checkpoint.sha256 == trained.checkpoint.sha256
 
 
+def test_gradient_checkpointing_changes_no_byte_with_dropout(
+    base: Path, tmp_path: Path, trained: TrainingOutcome
+) -> None:
+    less_memory = SETTINGS.model_copy(update={"gradient_checkpointing": True})
+    assert _finetune(base, tmp_path, less_memory).checkpoint.sha256 == trained.checkpoint.sha256
+
+
 def test_the_adapter_s_files_depend_on_neither_place_nor_process(trained: TrainingOutcome) -> None:
     """peft names the base model's path, and keeps target modules in a set, whose order differs between processes."""
     values = json.loads((trained.checkpoint.path / "adapter" / "adapter_config.json").read_text())

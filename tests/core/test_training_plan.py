@@ -10,7 +10,8 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.catalogue import open_generator
 from adastar_core.records import GenerationRequest
 from adastar_core.trainers import TrainingExample
-from adastar_core.trainers.loop import IGNORED, collate, learning_rate_factor
+from adastar_core.trainers.batches import IGNORED, collate
+from adastar_core.trainers.optimizer import learning_rate_factor
 from adastar_core.trainers.rows import Row, plan_training, tokenize
 from tests.support.tiny_llama import write_tiny_llama, write_tokenizer
 

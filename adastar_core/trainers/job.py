@@ -1,0 +1,226 @@
+"""One training as data, so that other processes can do it too, and what each of them does."""
+
+import hashlib
+import json
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from adastar_core import checkpoints
+from adastar_core.config import TrainerSettings
+from adastar_core.errors import HomeError, ModelError
+from adastar_core.streams import stream_key
+from adastar_core.trainers import TrainingExample
+from adastar_core.trainers.loop import Randomness, Report, Training
+from adastar_core.trainers.optimizer import STATE, Schedule, save_state
+from adastar_core.trainers.packing import require_packing
+from adastar_core.trainers.restart import WorkDirectory
+from adastar_core.trainers.rows import TrainingPlan, plan_training, tokenize
+from adastar_core.trainers.world import ALONE, PUBLISHER, World
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+MOMENTS = "optimizer"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training: everything that decides its result, and where it is done. See ``sft.finetune`` for the fields."""
+
+    start: Path
+    examples: tuple[TrainingExample, ...]
+    settings: TrainerSettings
+    planned_steps: int
+    schedule: Schedule | None
+    seed: int
+    iteration: int
+    output: Path
+    work: Path
+
+    def inputs(self) -> str:
+        """Return the digest of everything that decides the weights."""
+        texts = [[example.prompt, example.completion] for example in self.examples]
+        idle = {"save_every", "start_from", "timeout_seconds"}
+        decisive = self.settings.model_dump(mode="json", exclude=idle)
+        schedule = asdict(self.schedule) if self.schedule else None
+        values = [checkpoints.digest_of(self.start), texts, decisive, self.planned_steps, schedule]
+        text = json.dumps([*values, self.seed, self.iteration], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Return the tokenizer of the start."""
+        return cast(
+            PreTrainedTokenizerBase,
+            AutoTokenizer.from_pretrained(self.start, local_files_only=True, trust_remote_code=False),
+        )
+
+    def plan(self) -> TrainingPlan:
+        """Return every batch.
+
+        Raises:
+            NothingAccepted: There are no examples.
+            DataError: An example has no token to train, or too many.
+        """
+        longest = min(self.settings.max_length, _positions(self.start))
+        rows = tokenize(self.examples, self.tokenizer(), longest)
+        return plan_training(rows, self.settings, self.planned_steps, self.seed, self.iteration)
+
+    def to_json(self) -> str:
+        """Return the job as text; :meth:`from_json` reads it back."""
+        values = asdict(self) | {"settings": self.settings.model_dump(mode="json")}
+        return json.dumps(values, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Job":
+        """Return the job that :meth:`to_json` wrote."""
+        values = json.loads(text)
+        for name in ("start", "output", "work"):
+            values[name] = Path(values[name])
+        values["examples"] = tuple(TrainingExample(**one) for one in values["examples"])
+        values["settings"] = TrainerSettings.model_validate(values["settings"])
+        values["schedule"] = Schedule(**values["schedule"]) if values["schedule"] else None
+        return cls(**values)
+
+
+def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Training:
+    """Load the model and make it ready to train.
+
+    Raises:
+        HomeError: The disk has no room for the checkpoint and its restart points.
+        ModelError: The model cannot be trained on, or not as configured.
+    """
+    settings = job.settings
+    model = load(job.start)
+    if plan.packed:
+        require_packing(model)
+    if world.writes:
+        restarts = plan.steps > settings.save_every or settings.processes > 1
+        _check_space(job.work, model.num_parameters(), restarts=restarts)
+    moments = job.start / MOMENTS / STATE
+    return Training(
+        _adapted(model, job) or model,
+        plan,
+        settings,
+        job.schedule or Schedule(0, plan.steps),
+        Randomness(job.seed, job.iteration),
+        world,
+        moments if settings.optimizer_state == "keep" and moments.is_file() else None,
+    )
+
+
+def run(job: Job, plan: TrainingPlan, directory: WorkDirectory, report: Report) -> None:
+    """Train in this process, from the last restart point on, and publish the checkpoint.
+
+    After several processes have trained, that restart point is of the last step.
+    """
+    training = open_training(job, plan, ALONE if job.settings.processes == 1 else PUBLISHER)
+    totals = training.run(directory, report)
+    directory.finish(totals)
+    _publish(training, job)
+
+
+def release_memory() -> None:
+    """Give the memory of a GPU that a training no longer uses back to whoever generates next."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def load(start: Path) -> PreTrainedModel:
+    """Return the model with all of its weights: one that the files lack would be trained from random numbers.
+
+    Raises:
+        ModelError: It cannot be loaded, or lacks weights.
+    """
+    try:
+        loaded: object = AutoModelForCausalLM.from_pretrained(
+            start,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelError(
+            f"model: {start} cannot be loaded for training ({error}); copy its files again"
+        ) from error
+    model, loading = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
+    if missing := sorted(loading["missing_keys"]):
+        raise ModelError(f"model: {start} lacks the weights {', '.join(missing[:3])}; copy its files again")
+    return model
+
+
+def _positions(start: Path) -> int:
+    """Return the longest text that the model's position embeddings allow."""
+    config = AutoConfig.from_pretrained(
+        start, local_files_only=True, trust_remote_code=False
+    ).get_text_config()
+    return getattr(config, "max_position_embeddings", None) or sys.maxsize
+
+
+def _adapted(model: PreTrainedModel, job: Job) -> "PeftModel | None":
+    """Return the model with a new adapter where LoRA is on."""
+    if job.settings.lora.rank is None:
+        return None
+    from adastar_core.trainers.lora import adapt
+
+    return adapt(model, job.settings.lora, stream_key(job.seed, "adapter", job.iteration) % 2**32)
+
+
+def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:
+    """Refuse to start what the disk cannot hold: the weights, and two restart points with Adam's two moments."""
+    needed_bytes = 4 * parameters * (1 + (2 * 3 if restarts else 0))
+    free_bytes = shutil.disk_usage(work).free
+    if free_bytes < needed_bytes:
+        raise HomeError(
+            f"{work} has {free_bytes / 1e9:.4f} GB free, and training needs {needed_bytes / 1e9:.4f} GB for the "
+            "checkpoint and its restart points; free some space or choose another data directory (home)"
+        )
+
+
+def _publish(training: Training, job: Job) -> None:
+    """Save weights, configuration and tokenizer under a temporary name, then publish them.
+
+    An adapter is merged into the weights and kept beside them, as are AdamW's moments where the next iteration goes on
+    with them. The tokenizer's files are those of the start, byte for byte: saving it would add how it was loaded.
+
+    Of the generation defaults only the token ids are kept: decoding is always explicit, and a checkpoint whose
+    sampling defaults contradict each other could not be saved.
+    """
+    partial = job.output.with_name(f".{job.output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    if job.settings.optimizer_state == "keep":
+        save_state(partial / MOMENTS / STATE, training.model, training.optimizer, ALONE, weights=False)
+    model = _merged(training.model, partial)
+    kept = ("bos_token_id", "eos_token_id", "pad_token_id")
+    defaults = model.generation_config
+    model.generation_config = GenerationConfig.from_dict({name: getattr(defaults, name) for name in kept})
+    model.save_pretrained(partial)
+    for saved in map(Path, job.tokenizer().save_pretrained(partial)):
+        if (job.start / saved.name).is_file():
+            shutil.copyfile(job.start / saved.name, saved)
+    checkpoints.publish(partial, job.output)
+
+
+def _merged(model: "PreTrainedModel | PeftModel", partial: Path) -> PreTrainedModel:
+    """Return the model with its adapter, if it has one, saved and merged."""
+    if isinstance(model, PreTrainedModel):
+        return model
+    from adastar_core.trainers.lora import ADAPTER, merge, save_adapter
+
+    save_adapter(model, partial / ADAPTER)
+    return merge(model)

@@ -1,0 +1,61 @@
+"""Starts the processes of a training, as ``torchrun`` does, shows their progress, and leaves none behind."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from adastar_core.errors import StageError
+from adastar_core.trainers import TrainingProgress
+from adastar_core.trainers.job import Job
+from adastar_core.trainers.loop import Report
+from adastar_core.trainers.restart import WorkDirectory
+
+WORKER = "adastar_core.trainers.worker"
+_LINES_SHOWN = 12
+
+
+def launch(job: Job, directory: WorkDirectory, steps: int, report: Report) -> None:
+    """Train in ``settings.processes`` processes; they leave a restart point of the last step.
+
+    Raises:
+        StageError: One of them failed or was killed, or they waited for it too long. All of them have ended by then.
+    """
+    restart = directory.latest()
+    if restart is not None and directory.step_of(restart) == steps:
+        return
+    order, log = job.work / "job.json", job.work / "processes.log"
+    order.write_text(job.to_json())
+    count = str(job.settings.processes)
+    command = [sys.executable, "-m", WORKER, "launch", str(os.getpid()), count, str(order)]
+    with log.open("ab") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            _follow(process, report)
+            status = process.wait()
+        finally:
+            process.kill()  # its children are told by the kernel
+            process.wait()
+    if status:
+        raise StageError(
+            f"training in {count} processes ended with status {status}: {_reason(log)}. Run it again, and it goes on "
+            f"from its last restart point; the processes' messages are in {log}"
+        )
+    order.unlink()
+    log.unlink()
+
+
+def _follow(process: "subprocess.Popen[str]", report: Report) -> None:
+    assert process.stdout is not None
+    with process.stdout as lines:
+        for line in lines:
+            if line.startswith("{"):
+                report(TrainingProgress(**json.loads(line)))
+
+
+def _reason(log: Path) -> str:
+    """Return the error in a log's words: the first one raised, or how a process ended."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    wanted = [line for line in lines if "Error:" in line or "Signal" in line]
+    return (wanted or lines[-_LINES_SHOWN:] or ["no message"])[0]

@@ -1,0 +1,79 @@
+"""One process of a training in several, and the launcher that starts them. Started by ``launch``, not by hand.
+
+``python -m adastar_core.trainers.worker launch PARENT COUNT JOB.json`` is ``torchrun`` on this module, tied to the
+life of the parent; ``python -m adastar_core.trainers.worker JOB.json`` is one of its processes.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Be the launcher or one of the processes, as the arguments say."""
+    match sys.argv[1:]:
+        case ["launch", parent, count, order]:
+            end_with(int(parent))
+            _launch(count, order)
+        case [order]:
+            end_with(os.getppid())
+            train(Path(order))
+        case other:
+            raise SystemExit(f"expected JOB.json, or launch PARENT COUNT JOB.json, not {other}")
+
+
+def end_with(parent: int) -> None:
+    """Ask the kernel (Linux) for SIGKILL when the parent ends, however it does."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the line above
+        raise SystemExit("the process that asked for this training has ended")
+
+
+def _launch(count: str, order: str) -> None:
+    from torch.distributed.run import main as torchrun
+
+    options = ["--standalone", "--nproc-per-node", count, "--max-restarts", "0"]
+    torchrun([*options, "-m", __spec__.name, order])
+
+
+def train(order: Path) -> None:
+    """Train as one process of several, and leave a restart point of the last step."""
+    import torch
+    from torch import distributed
+
+    from adastar_core.quiet import no_progress_bars
+    from adastar_core.trainers import TrainingProgress
+    from adastar_core.trainers.job import Job, open_training
+    from adastar_core.trainers.restart import WorkDirectory
+    from adastar_core.trainers.world import World
+
+    def report(line: TrainingProgress) -> None:
+        print(json.dumps(asdict(line)), flush=True)
+
+    job = Job.from_json(order.read_text())
+    rank, size, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+    world = World(rank, size, local)
+    if world.device.type == "cuda":
+        torch.cuda.set_device(world.device)
+    distributed.init_process_group(
+        "nccl" if world.device.type == "cuda" else "gloo",
+        timeout=timedelta(seconds=job.settings.timeout_seconds),
+    )
+    with no_progress_bars():
+        training = open_training(job, job.plan(), world)
+        training.run(WorkDirectory(job.work, job.inputs()), report, keep_last=True)
+    distributed.barrier()  # without it a process may end while another still talks to it
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
