@@ -133,7 +133,10 @@ def healthy(url: str) -> bool:
 def services(folder: Path, database_url: str) -> Iterator[Services]:
     """Yield the services of a folder; those that still run in the end are killed."""
     port = free_port()
+    temporary = folder / "temporary"  # the worker's own files would meet another user's under /tmp
+    temporary.mkdir()
     environment = {
+        "TMPDIR": str(temporary),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PREFECT_HOME": str(folder / "prefect"),
