@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -33,6 +35,9 @@ class Judged:
         """Whether it enters D+ once its observation is visited."""
         return self.right and not self.rejected
 
+
+_right = attrgetter("right")
+_accepted = attrgetter("accepted")
 
 Results = Mapping[int, list[Judged]]
 """The judged attempts of an iteration by position, each list in order of attempt."""
@@ -60,10 +65,15 @@ class Budget:
     def missing(self, judged: Sequence[Judged]) -> range:
         """Return the numbers of the attempts that are owed and can be made now."""
         done = len(judged)
-        left = max(self.attempts - done, 0)
-        if self.wanted is not None:
-            left = min(left, max(self.wanted - sum(one.right for one in judged), 0))
+        left = self.attempts - done
+        if self.wanted is not None and left > 0:
+            left = min(left, self.wanted - sum(map(_right, judged)))
         return range(done + 1, done + 1 + left)
+
+
+@cache
+def _budget(attempts: int, until_correct: bool) -> Budget:
+    return Budget(attempts, 1 if until_correct else None)
 
 
 BudgetOf = Callable[[int, Sequence[Judged]], Budget]
@@ -108,7 +118,7 @@ class Rules:
         """Return the numbers of the attempts that a visit still owes and that can be made now."""
         if self.budget_of is not None:
             return self.budget_of(position, judged).missing(judged)
-        return Budget(self.attempts, 1 if self.until_correct else None).missing(judged)
+        return _budget(self.attempts, self.until_correct).missing(judged)
 
     def capped(self, right: float) -> float:
         """Return how many of ``right`` rationales of one observation are accepted."""
@@ -193,8 +203,8 @@ def next_attempts(
         beta: Accepted rationales wanted, beta_t.
         batch_size: Attempts generated at once; it changes how much is planned, never what is selected.
     """
-    steps, again, once_more = itertools.tee(_steps(order, results, rules), 3)
-    needed = list(_walk(steps, rules, beta, gain=1.0))
+    opened, again, once_more = itertools.tee(_open(order, results, rules), 3)
+    needed = list(_walk(opened, rules, beta, gain=1.0))
     if not needed or batch_size == 1 or rules.full_pass:
         return needed
     rate, kept = _rates(results)
@@ -209,22 +219,39 @@ def _first(count: int, planned: Iterator[Planned]) -> list[Planned]:
     return list(itertools.islice(planned, count))
 
 
-def _steps(order: Iterable[int], results: Results, rules: Rules) -> Iterator[tuple[int, int, range]]:
-    """Yield every position with its accepted rationales so far and the attempts that it owes."""
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An observation that owes attempts: the accepted rationales of the settled ones since the last such, and its own."""
+
+    position: int
+    before: float
+    accepted: int
+    missing: range
+
+
+def _open(order: Iterable[int], results: Results, rules: Rules) -> Iterator[_Open]:
+    """Yield the observations that owe attempts, in order; a wave looks at every settled one only once."""
+    before = 0.0
     for position in order:
-        judged = results.get(position, [])
-        yield position, sum(one.accepted for one in judged), rules.missing(position, judged)
+        judged = results.get(position, ())
+        accepted, missing = sum(map(_accepted, judged)), rules.missing(position, judged)
+        if missing:
+            yield _Open(position, before, accepted, missing)
+            before = 0.0
+        else:
+            before += rules.capped(accepted)
 
 
-def _walk(steps: Iterable[tuple[int, int, range]], rules: Rules, beta: int, gain: float) -> Iterator[Planned]:
+def _walk(opened: Iterable[_Open], rules: Rules, beta: int, gain: float) -> Iterator[Planned]:
     """Yield open attempts in order until beta is reached, counting each open one as ``gain`` accepted."""
     expected = 0.0
-    for position, accepted, missing in steps:
+    for one in opened:
+        expected += one.before
         if rules.enough(expected, beta):
             return
-        expected += rules.capped(accepted + gain * len(missing))
-        for attempt in missing:
-            yield Planned(position, attempt, rules.hinted(attempt))
+        expected += rules.capped(one.accepted + gain * len(one.missing))
+        for attempt in one.missing:
+            yield Planned(one.position, attempt, rules.hinted(attempt))
 
 
 def _rates(results: Results) -> tuple[float, float]:

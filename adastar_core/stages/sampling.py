@@ -127,7 +127,7 @@ def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifes
     requests.sort(key=lambda one: len(one.prompt))
     reuse_attempts(workspace, iteration, requests, checkpoint.sha256)
     with workspace.engine.connect() as connection:
-        stored = read_attempt_keys(connection, workspace.run_id, iteration)
+        stored = read_attempt_keys(connection, workspace.run_id, iteration, [one.position for one in planned])
     left = [
         batch
         for batch in batches(requests, workspace.config.generator.batch_size)

@@ -88,10 +88,13 @@ def attempt_rows(
         )
 
 
-def read_attempt_keys(connection: Connection, run_id: int, iteration: int) -> set[tuple[int, int]]:
-    """Return (position, attempt) of every stored attempt of an iteration."""
+def read_attempt_keys(
+    connection: Connection, run_id: int, iteration: int, positions: Sequence[int]
+) -> set[tuple[int, int]]:
+    """Return (position, attempt) of every stored attempt of an iteration at the observations at ``positions``."""
     rows = connection.execute(
-        text(f"SELECT position, attempt {_OF}"), {"run_id": run_id, "iteration": iteration}
+        text(f"SELECT position, attempt {_OF} AND position = ANY(:positions)"),
+        {"run_id": run_id, "iteration": iteration, "positions": list(positions)},
     )
     return {(position, attempt) for position, attempt in rows}
 
