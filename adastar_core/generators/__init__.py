@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from adastar_core.records import Attempt, GenerationRequest
 
@@ -26,6 +27,19 @@ class Decoding:
     stop: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that went wrong during generation and was mended.
+
+    Attributes:
+        kind: In two or three words, e.g. ``"engine rebuilt"``.
+        detail: What happened, in a sentence.
+    """
+
+    kind: str
+    detail: str
+
+
 class Generator(Protocol):
     """Samples attempts from one checkpoint."""
 
@@ -39,4 +53,26 @@ class Generator(Protocol):
 
     def close(self) -> None:
         """Free the model's memory. The generator is unusable afterwards."""
+        ...
+
+
+@runtime_checkable
+class LastingGenerator(Generator, Protocol):
+    """A generator that takes one checkpoint after the other, and rests while a model is trained."""
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """Return the digest of the checkpoint whose weights it has proved to hold; ``None`` before the first."""
+        ...
+
+    def hand_over(self, model_dir: Path, sha256: str) -> None:
+        """Generate from this checkpoint from now on, after proving to hold its weights.
+
+        Raises:
+            EngineError: It cannot.
+        """
+        ...
+
+    def rest(self) -> None:
+        """Free the memory that training needs; the next call of ``generate`` or ``hand_over`` takes it again."""
         ...

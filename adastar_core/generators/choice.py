@@ -7,7 +7,7 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.noise import gumbel
 
 
-def noisy_scores(logits: Tensor, streams: Tensor, step: int, decoding: Decoding) -> Tensor:
+def noisy_scores(logits: Tensor, streams: Tensor, step: int | Tensor, decoding: Decoding) -> Tensor:
     """Return the scores whose largest is the next token.
 
     Greedy decoding keeps the logits. Sampling divides them by the temperature, drops the tokens outside of
@@ -16,7 +16,7 @@ def noisy_scores(logits: Tensor, streams: Tensor, step: int, decoding: Decoding)
     Args:
         logits: [rows, vocabulary], any floating type.
         streams: int64 keys, [rows].
-        step: Number of the generated token, from 0.
+        step: Number of the generated token, from 0: one for all rows, or int64 of shape [rows].
         decoding: How to decode.
 
     Returns:

@@ -16,20 +16,26 @@ _DISCARDED_BITS = 12
 _UNIT = 2.0**-52
 
 
-def gumbel(streams: Tensor, step: int, vocabulary: int) -> Tensor:
+def gumbel(streams: Tensor, step: int | Tensor, vocabulary: int) -> Tensor:
     """Return standard Gumbel noise for every row and token of one decoding step.
 
     Args:
         streams: One key per row, int64, of shape [rows] (:func:`signed`).
-        step: Number of the generated token, from 0; the prompt does not count.
+        step: Number of the generated token, from 0; the prompt does not count. One for all rows, or int64 of
+            shape [rows].
         vocabulary: How many token ids there are.
 
     Returns:
         float64 of shape [rows, vocabulary], always finite (from -3.6 to 36.8).
     """
-    rows = _mix(_mix(streams) + signed((step + 1) * _GOLDEN % (1 << 64)))
+    rows = _mix(_mix(streams) + _counter(step))
     tokens = torch.arange(1, vocabulary + 1, device=streams.device) * _GOLDEN
     return -torch.log(-torch.log(uniform(rows[:, None] + tokens)))
+
+
+def _counter(step: int | Tensor) -> int | Tensor:
+    """Return a step's multiple of the golden ratio, modulo 2^64; tensors wrap by themselves."""
+    return (step + 1) * _GOLDEN if isinstance(step, Tensor) else signed((step + 1) * _GOLDEN % (1 << 64))
 
 
 def uniform(counters: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.cache import roomy_cache
 from adastar_core.generators.choice import noisy_scores, tie_gap
 from adastar_core.generators.endings import Ending, end, first_stop
+from adastar_core.generators.memory import memory_errors
 from adastar_core.generators.noise import signed
 from adastar_core.generators.precision import arithmetic, number_format
 from adastar_core.quiet import no_progress_bars
@@ -88,11 +89,14 @@ class TransformersGenerator:
         Raises:
             DataError: A prompt has no tokens.
             ConfigError: Prompt and longest rationale together exceed the model's positions.
+            OutOfMemory: The batch does not fit.
         """
         if not requests:
             return []
         prompts = self._prompts(requests, decoding)
-        endings = [self._end(tokens, decoding) for tokens in self._continue(prompts, requests, decoding)]
+        with memory_errors():
+            rows = self._continue(prompts, requests, decoding)
+        endings = [self._end(tokens, decoding) for tokens in rows]
         width = max(map(len, prompts))
         steps = max(ending.generated_tokens for ending in endings)
         return [

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adastar_core.compute import pflops
@@ -14,6 +14,7 @@ from adastar_core.report.text import markdown
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.compute import ComputeRow, read_compute
 from adastar_core.store.evaluations import EvaluationRow, Tally, read_evaluations
+from adastar_core.store.incidents import IncidentRow, read_incidents
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
 
 
@@ -26,6 +27,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         }
         trained = read_trained_frequency(connection, workspace.run_id)
         costs = read_compute(connection, workspace.run_id)
+        incidents = read_incidents(connection, workspace.run_id)
     test = evaluations.get((best, Split.TEST))
     return RunReport(
         run=workspace.ref.name,
@@ -46,7 +48,10 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         trained_frequency=trained,
         stages=tuple(_stage_row(one) for one in costs),
         notes=_notes(
-            workspace, rows, [one for one in (evaluations.get((best, split)) for split in Split) if one]
+            workspace,
+            rows,
+            [one for one in (evaluations.get((best, split)) for split in Split) if one],
+            incidents,
         ),
     )
 
@@ -132,7 +137,10 @@ def _natural(tag: str) -> tuple[int, str]:
 
 
 def _notes(
-    workspace: Workspace, rows: list[IterationResult], selected: list[EvaluationRow]
+    workspace: Workspace,
+    rows: list[IterationResult],
+    selected: list[EvaluationRow],
+    incidents: Sequence[IncidentRow],
 ) -> tuple[str, ...]:
     notes = []
     exhausted = [str(row.iteration) for row in rows if row.exhausted]
@@ -145,6 +153,11 @@ def _notes(
     undecided = sum(row.undecided for row in rows)
     if undecided:
         notes.append(f"The verifier could not decide {undecided:,} responses; they were not trained on.")
+    notes += [
+        f"Generation from the checkpoint of iteration {one.iteration} was mended {one.times} times ({one.kind}); the last time: "
+        f"{one.detail}"
+        for one in incidents
+    ]
     rejected = sum((Counter(row.rejected) for row in rows), Counter())
     if rejected:
         rules = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in rejected.most_common())

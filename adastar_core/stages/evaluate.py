@@ -60,6 +60,8 @@ def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:
     precision = workspace.config.generator.dtype
     decoding = asdict(workspace.evaluation_decoding())
     content = [checkpoint, precision, decoding, workspace.problem.verifier.version, items]
+    if workspace.generators.choice.engine != "transformers":  # it rounds in other places
+        content.append(workspace.generators.choice.engine)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -105,6 +107,7 @@ def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
             started = time.monotonic()
             attempts = workspace.generator(checkpoint).generate(batch, workspace.evaluation_decoding())
             answers = _judged(workspace, split, attempts)
+            workspace.generators.proved_sha256(checkpoint)
             seconds = (time.monotonic() - started) / len(answers)
             with workspace.lease.transaction() as connection:
                 write_answers(connection, workspace.run_id, iteration, split, answers, seconds)

@@ -23,12 +23,14 @@ def reuse_attempts(
 ) -> None:
     """Copy the attempts that other runs hold, with what they cost.
 
-    Only between runs that visit the whole pool in the same waves, and so in the same batches (STaR and its variants
+    Only on transformers, and between runs that visit the whole pool in the same waves, and so in the same batches (STaR and its variants
     with one seed, in their first iteration): what is copied is, bit by bit, what would have been generated.
     """
     config = workspace.config
     left = {(one.position, one.attempt): one for one in requests}
     if config.schedule.visit != "all" or config.rationales == "reference" or workspace.control(iteration):
+        return
+    if workspace.generators.choice.engine != "transformers":
         return
     apart = [key for key in flatten(config.model_dump(mode="json")) if key.startswith(_APART)]
     with workspace.engine.connect() as connection:

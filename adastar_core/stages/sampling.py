@@ -139,9 +139,8 @@ def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifes
             attempts = workspace.rationales(checkpoint).generate(
                 batch, workspace.sampling_decoding(iteration)
             )
-            _store_attempts(
-                workspace, iteration, batch, attempts, checkpoint.sha256, time.monotonic() - started
-            )
+            proved = workspace.generators.proved_sha256(checkpoint)
+            _store_attempts(workspace, iteration, batch, attempts, proved, time.monotonic() - started)
             bar.advance(len(batch), sum(one.generated_tokens for one in attempts))
     return GenerateManifest(
         iteration=iteration, wave=wave, attempts=len(planned), checkpoint_sha256=checkpoint.sha256

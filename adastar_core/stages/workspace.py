@@ -19,8 +19,7 @@ from adastar_core.compute import ModelShape
 from adastar_core.config import RunConfig
 from adastar_core.errors import DataError, HomeError, StageError
 from adastar_core.exploration import Control
-from adastar_core.generators import Decoding, Generator
-from adastar_core.generators.catalogue import open_generator
+from adastar_core.generators import Decoding, Generator, Incident
 from adastar_core.generators.reference import ReferenceGenerator
 from adastar_core.home import usable_home
 from adastar_core.model_source import model_shape, resolve_model
@@ -35,11 +34,13 @@ from adastar_core.samplers import Allocating, Sampler
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned, Rules
 from adastar_core.stages.judging import Judge
+from adastar_core.stages.keeper import Keeper
 from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.results import ResultsSoFar
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint, write_checkpoint
 from adastar_core.store.controls import find_control
 from adastar_core.store.database import open_database
+from adastar_core.store.incidents import write_incident
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.runs import finish_run, start_or_continue
 from adastar_core.store.statistics import read_statistics
@@ -70,6 +71,7 @@ class Workspace:
         progress: Whoever shows how far the stages are.
         opened: When this process opened it, on the monotonic clock.
         results: The verdicts of the iteration that is being sampled.
+        generators: The one generator that is kept open.
         plan: Iteration, wave and attempts that were planned last.
     """
 
@@ -87,14 +89,16 @@ class Workspace:
     progress: Progress = field(default_factory=Silent)
     opened: float = field(default_factory=time.monotonic)
     results: ResultsSoFar = field(init=False)
+    generators: Keeper = field(init=False)
     plan: tuple[int, int, list[Planned]] | None = None
-    _generator: tuple[str | None, Generator] | None = None
     _sampler: tuple[int, Sampler] | None = None
     _control: tuple[int, Control] | None = None
 
     def __post_init__(self) -> None:
-        """Know no verdicts yet."""
+        """Know no verdicts yet, and have nothing to generate with."""
         self.results = ResultsSoFar(self.engine, self.run_id, self.problem.verifier.version)
+        log, threads = self.folder / "work" / "engine.log", threads_for(self.parameters)
+        self.generators = Keeper(self.config.generator, log, threads, self.record_incident)
 
     @property
     def parameters(self) -> int:
@@ -159,14 +163,7 @@ class Workspace:
 
     def generator(self, checkpoint: CheckpointRow) -> Generator:
         """Return a generator that holds ``checkpoint``, whose files are the recorded ones; one is kept open."""
-        if self._generator is None or self._generator[0] not in (checkpoint.sha256, None):
-            self.release_generator()
-            checkpoints.verify(Path(checkpoint.path), checkpoint.sha256)
-            self._generator = (
-                checkpoint.sha256,
-                open_generator(self.config.generator, Path(checkpoint.path)),
-            )
-        return self._generator[1]
+        return self.generators.holding(checkpoint)
 
     def rationales(self, checkpoint: CheckpointRow) -> Generator:
         """Return what makes an iteration's rationales: the checkpoint, or the data's reference answers."""
@@ -176,13 +173,17 @@ class Workspace:
 
     def use_generator(self, generator: Generator) -> None:
         """Generate with ``generator`` whatever the checkpoint: a scripted one, or one of your own."""
-        self._generator = (None, generator)
+        self.generators.use(generator)
 
     def release_generator(self) -> None:
-        """Free the generator's memory, e.g. before training. One that was given to us stays."""
-        if self._generator is not None and self._generator[0] is not None:
-            self._generator[1].close()
-            self._generator = None
+        """Free the memory that training needs. A generator that was given to us stays."""
+        self.generators.rest()
+
+    def record_incident(self, iteration: int, incident: Incident) -> None:
+        """Show and store what went wrong while generating from an iteration's checkpoint, and was mended."""
+        self.progress.line(f"{incident.kind}: {incident.detail}")
+        with self.lease.transaction() as connection:
+            write_incident(connection, self.run_id, iteration, incident)
 
     def sampler(self, iteration: int) -> Sampler:
         """Return the sampler as it stands before ``iteration`` advances, rebuilt from the store if need be."""
@@ -217,8 +218,15 @@ class Workspace:
         return (
             f"Run {self.ref.name}: {config.method_title()} on {self.problem.name} ({sizes}), from {config.model} with "
             f"{self.parameters:,} parameters.\n{self._plan()}, at most {attempts_at_most(config)} attempts per observation. "
-            f"Files: {self.folder}"
+            f"{self._engine()}Files: {self.folder}"
         )
+
+    def _engine(self) -> str:
+        """Return which engine was chosen to generate, and why, where that was left to us."""
+        if self.config.generator.type != "auto" or self.config.rationales == "reference":
+            return ""
+        choice = self.generators.choice
+        return f"Generates with {choice.engine}: {choice.why}. "
 
     def _plan(self) -> str:
         """Return how long the run goes on and how its iterations end."""
@@ -289,7 +297,7 @@ def open_workspace(
             raise
         finally:
             del _open[workspace.ref.uid]
-            workspace.release_generator()
+            workspace.generators.close()
             close_verifier(workspace.problem.verifier)
 
 
@@ -359,10 +367,16 @@ def record_base(workspace: Workspace) -> None:
 
 def limit_threads(parameters: int) -> None:
     """Use one thread for a tiny model unless ``OMP_NUM_THREADS`` says otherwise: two cost more than they bring."""
-    if parameters < _TINY_PARAMETERS and "OMP_NUM_THREADS" not in os.environ:
+    threads = threads_for(parameters)
+    if threads is not None:
         import torch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads)
+
+
+def threads_for(parameters: int) -> int | None:
+    """Return how many threads a model of this size is to have; ``None`` leaves it to ``OMP_NUM_THREADS`` or the library."""
+    return 1 if parameters < _TINY_PARAMETERS and "OMP_NUM_THREADS" not in os.environ else None
 
 
 def load_data(problem: Problem) -> dict[Split, Sequence[Observation]]:

@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -372,6 +372,18 @@ controls = Table(
     _value("score", Double, "Balance score of this choice, the highest of all that were tried"),
     _now("created_at", "When it was chosen"),
     comment="What exploration control chose for an iteration (B-STaR).",
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    _run_of_runs(),
+    _key("iteration", Integer, "Iteration of the checkpoint that generated; 0 = the base model"),
+    _key("kind", Text, "out of memory, engine rebuilt, ..."),
+    _value("times", Integer, "How often it happened"),
+    _value("detail", Text, "What happened the last time"),
+    _now("last_at", "When that was"),
+    comment="What went wrong during generation and was mended.",
 )
 
 PARTITIONED = (

@@ -22,6 +22,7 @@ from transformers import (
 from adastar_core import checkpoints
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import HomeError, ModelError
+from adastar_core.generators import canary
 from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.loop import Randomness, Report, Training
@@ -213,6 +214,7 @@ def _publish(training: Training, job: Job) -> None:
     for saved in map(Path, job.tokenizer().save_pretrained(partial)):
         if (job.start / saved.name).is_file():
             shutil.copyfile(job.start / saved.name, saved)
+    canary.record(canary.canary_of(model), partial)
     checkpoints.publish(partial, job.output)
 
 

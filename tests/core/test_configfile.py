@@ -24,6 +24,10 @@ from adastar_core.problems.arithmetic import ArithmeticSettings
         (["rationalize=true", "attempt_mode=independent"], ["rationalize", "attempt_mode"]),
         (["trainer.micro_batch_size=3", "trainer.batch_size=8"], ["batch_size (8)", "micro_batch_size (3)"]),
         (["trainer.lora.dropout=0.1"], ["dropout needs a rank"]),
+        (
+            ["generator.type=vllm", "generator.dtype=float64"],
+            ["dtype (float64)", "type transformers, not vllm"],
+        ),
         (["method=nosuch"], ["method", "nosuch"]),
         (["attempts"], ["--set 'attempts'", "key.path=value"]),
     ],
@@ -92,6 +96,7 @@ def test_an_added_field_counts_once_it_is_not_at_its_default() -> None:
 @pytest.mark.parametrize(
     ("override", "same"),
     [("generator.batch_size=7", True), ("iterations=99", True), ("patience=1", True), ("home=/elsewhere", True),
+     ("generator.vllm.while_training=end", True), ("generator.openai.concurrency=2", True), ("generator.type=vllm", False),
      ("generator.dtype=float64", False), ("seed=1", False), ("sampler.power=1", False), ("problem.max_digits=4", False)],
 )  # fmt: skip
 def test_what_makes_another_run(override: str, same: bool) -> None:

@@ -54,6 +54,13 @@ def test_neighbouring_cells_are_uncorrelated() -> None:
         assert abs(correlation) < 4.5 / math.sqrt(one.size)
 
 
+def test_rows_may_be_at_steps_of_their_own() -> None:
+    keys, steps = streams(6), [0, 5, 1, 300, 5, 2**31]
+    together = gumbel(keys, torch.tensor(steps), 40)
+    alone = [gumbel(keys[row : row + 1], step, 40) for row, step in enumerate(steps)]
+    assert torch.equal(together, torch.cat(alone))
+
+
 def test_one_bit_of_the_key_changes_everything() -> None:
     key = stream_key(0, "avalanche")
     flipped = torch.tensor([signed(key ^ (1 << bit)) for bit in range(64)])

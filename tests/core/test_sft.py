@@ -215,6 +215,7 @@ def test_a_checkpoint_holds_weights_configuration_and_tokenizer_only(base: Path,
     outcome = _finetune(base, tmp_path, SETTINGS.model_copy(update={"save_every": 2}))
     names = {path.name for path in outcome.checkpoint.path.iterdir()}
     assert names == {
+        ".canary.json",
         "config.json",
         "generation_config.json",
         "manifest.json",

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,22 +23,16 @@ from transformers import (
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, ModelError
 from adastar_core.generators import Decoding
-from adastar_core.generators.catalogue import open_generator, resolve_engine
+from adastar_core.generators.catalogue import choose_engine, open_generator
 from adastar_core.generators.choice import noisy_scores
 from adastar_core.generators.noise import signed
 from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.ties import divergence_gap
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
 from adastar_core.model_source import resolve_model
-from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
-from adastar_core.records import Attempt, FinishReason, GenerationRequest, Split
-from adastar_core.streams import rationale_key
+from adastar_core.records import FinishReason, GenerationRequest
+from tests.support.attempts import DECODINGS, GREEDY, NUCLEUS, SAMPLED, STOPPED, in_batches, requests
 
-SAMPLED = Decoding(greedy=False, temperature=1.0, top_p=1.0, max_new_tokens=80)
-NUCLEUS = replace(SAMPLED, temperature=1.3, top_p=0.9)
-GREEDY = replace(SAMPLED, greedy=True)
-STOPPED = replace(SAMPLED, stop=("=15\n", "+9+1"))
-DECODINGS = {"sampled": SAMPLED, "nucleus": NUCLEUS, "greedy": GREEDY, "stopped": STOPPED}
 EOS = 1
 
 
@@ -54,26 +49,6 @@ def exact(model_dir: Path) -> TransformersGenerator:
 @pytest.fixture(scope="module")
 def single(model_dir: Path) -> TransformersGenerator:
     return open_transformers(model_dir, GeneratorSettings(dtype="float32"))
-
-
-def requests(count: int, iteration: int = 1) -> list[GenerationRequest]:
-    problem = Arithmetic(ArithmeticSettings())
-    rows = problem.load(Split.TRAIN)[:count]
-    return [
-        GenerationRequest(
-            place, 1, False, problem.prompt(row), rationale_key(0, iteration, row.observation_id, 1)
-        )
-        for place, row in enumerate(rows)
-    ]
-
-
-def in_batches(
-    generator: TransformersGenerator, wanted: list[GenerationRequest], decoding: Decoding, size: int
-) -> list[Attempt]:
-    starts = range(0, len(wanted), size)
-    return [
-        attempt for start in starts for attempt in generator.generate(wanted[start : start + size], decoding)
-    ]
 
 
 def naive(model_dir: Path, request: GenerationRequest, decoding: Decoding) -> str:
@@ -286,8 +261,11 @@ def test_other_architectures_decode_as_they_do_naively(
 
 
 def test_the_catalogue_opens_the_engine_for_this_machine(model_dir: Path) -> None:
-    settings = GeneratorSettings()
-    assert resolve_engine(settings) == "transformers"
+    settings = GeneratorSettings(type="transformers")
+    assert choose_engine(settings).engine == "transformers"
+    choice = choose_engine(GeneratorSettings(dtype="float64"))
+    assert choice.engine == "transformers"
+    assert choice.why == ("vLLM has no float64" if find_spec("vllm") else "vLLM is not installed")
     generator = open_generator(settings, model_dir)
     assert generator.generate(requests(2), GREEDY)[0].generated_tokens > 1
     generator.close()

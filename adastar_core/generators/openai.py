@@ -1,0 +1,231 @@
+"""The generator on a server: any that speaks OpenAI's completions interface (vLLM's ``serve``, SGLang, ...), by its URL.
+
+The server is somebody else's, so it is asked for its canary (:mod:`canary`) before the first batch and after every one:
+what other weights than the recorded checkpoint's have generated is refused. A vLLM that was started with this project's two
+plug-ins (``generator.openai.plugins``) also takes each new checkpoint, and samples from this project's own random streams;
+another server samples from the seed that it is given, and must be brought the new checkpoint by its owner.
+"""
+
+import os
+import random
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+from transformers import AutoTokenizer
+
+from adastar_core.config import GeneratorSettings
+from adastar_core.errors import ConfigError, DataError, EngineError
+from adastar_core.generators import Decoding
+from adastar_core.generators.canary import Canary, canary_at, disagreement
+from adastar_core.records import Attempt, FinishReason, GenerationRequest
+
+_BUSY = (408, 425, 429, 500, 502, 503, 504)
+_LONGEST_WAIT_SECONDS = 60.0
+_SEEDS = 1 << 63
+
+
+class OpenAiGenerator:
+    """Samples attempts from a server: a :class:`~adastar_core.generators.LastingGenerator`.
+
+    Args:
+        settings: Where the server is and how it is asked.
+    """
+
+    def __init__(self, settings: GeneratorSettings) -> None:
+        self._server = settings.openai
+        # What the server computes in is its owner's choice: only who demands float32 gets the narrow comparison.
+        self._dtype = settings.dtype if settings.dtype == "float32" else "bfloat16"
+        key = os.environ.get(self._server.key_variable, "")
+        self._client = httpx.Client(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=self._server.timeout_seconds,
+            limits=httpx.Limits(max_connections=self._server.concurrency),
+        )
+        self._held: tuple[str, Canary] | None = None
+        self._model = ""
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """Return the digest of the checkpoint whose weights the server has proved to hold."""
+        return None if self._held is None else self._held[0]
+
+    def hand_over(self, model_dir: Path, sha256: str) -> None:
+        """Find out that the server has this checkpoint; with the plug-ins, make it take it first.
+
+        Raises:
+            ConfigError: The server has several models and none was named, or not the named one.
+            EngineError: It does not answer, or has other weights.
+        """
+        before = self._held[1] if self._held else None
+        self._held = None
+        self._model = self._model or self._named_model()
+        self._tokenizer = AutoTokenizer.from_pretrained(
+            model_dir, trust_remote_code=False, local_files_only=True
+        )
+        expected = canary_at(model_dir)
+        if self._server.plugins and self._disagreement(expected, before) is not None:
+            order = {"method": "reload_checkpoint", "args": [str(model_dir)]}
+            self._post(f"{self._root()}/collective_rpc", order)
+            self._post(f"{self._root()}/reset_prefix_cache", {})
+        self._require(expected, before, model_dir.name)
+        self._held = (sha256, expected)
+
+    def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
+        """Return one attempt per request, in order, each from a request of its own to the server.
+
+        Raises:
+            DataError: A prompt has no tokens.
+            EngineError: The server did not answer, or has other weights meanwhile; then nothing is returned.
+        """
+        if self._held is None:
+            raise ValueError("the generator holds no checkpoint; hand one over first")
+        prompts = self._prompts(requests)
+        with ThreadPoolExecutor(self._server.concurrency) as pool:
+            answers = list(
+                pool.map(
+                    lambda request, prompt: self._complete(prompt, self._sampling(request, decoding)),
+                    requests,
+                    prompts,
+                )
+            )
+        if requests:
+            self._require(self._held[1], None, "the batch")
+        return [
+            _attempt(request, decoding, len(prompt), answer)
+            for request, prompt, answer in zip(requests, prompts, answers, strict=True)
+        ]
+
+    def rest(self) -> None:
+        """Do nothing: the server's memory is not ours."""
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._held = None
+        self._client.close()
+
+    def _root(self) -> str:
+        return self._server.url.rstrip("/").removesuffix("/v1")
+
+    def _named_model(self) -> str:
+        """Return the name of the server's model: the configured one, or its only one."""
+        names = [str(one["id"]) for one in self._get(f"{self._server.url.rstrip('/')}/models")["data"]]
+        wanted = self._server.model
+        if wanted is None and len(names) == 1:
+            return names[0]
+        if wanted in names:
+            return str(wanted)
+        raise ConfigError(
+            f"generator.openai.model is {wanted!r}, and the server at {self._server.url} has {', '.join(map(repr, names))}; "
+            "name one of them"
+        )
+
+    def _prompts(self, requests: Sequence[GenerationRequest]) -> list[list[int]]:
+        prompts: list[list[int]] = [self._tokenizer(request.prompt)["input_ids"] for request in requests]
+        for request, prompt in zip(requests, prompts, strict=True):
+            if not prompt:
+                raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
+        return prompts
+
+    def _sampling(self, request: GenerationRequest, decoding: Decoding) -> dict[str, object]:
+        """Return how one attempt is decoded, in the interface's words."""
+        plain: dict[str, object] = {"max_tokens": decoding.max_new_tokens, "stop": list(decoding.stop)}
+        if decoding.greedy:
+            return {**plain, "temperature": 0.0}
+        if self._server.plugins:
+            stream = {"adastar": [str(request.stream), decoding.temperature, decoding.top_p]}
+            return {**plain, "temperature": 0.0, "vllm_xargs": stream}
+        seed = request.stream % _SEEDS
+        return {**plain, "temperature": decoding.temperature, "top_p": decoding.top_p, "seed": seed}
+
+    def _require(self, expected: Canary, before: Canary | None, what: str) -> None:
+        reason = self._disagreement(expected, before)
+        if reason is None:
+            return
+        self._held = None
+        raise EngineError(
+            f"The server at {self._server.url} does not have the recorded checkpoint ({what}): {reason}. Make it serve that one "
+            "and run the same command again; a vLLM with this project's plug-ins takes it by itself (generator.openai.plugins)."
+        )
+
+    def _disagreement(self, expected: Canary, before: Canary | None) -> str | None:
+        """Return why the server's log-probabilities are not the checkpoint's; ``None`` if they are."""
+        question = expected.question
+        asked = {"max_tokens": 1, "temperature": 0.0, "echo": True, "logprobs": 1}
+        choice = self._complete(list(question.tokens), asked)["choices"][0]
+        found = (choice.get("logprobs") or {}).get("token_logprobs")
+        if not found or len(found) <= max(question.contexts):
+            return "it does not tell the log-probabilities of a prompt (echo with logprobs), so it cannot prove what it has"
+        measured = tuple(float(found[context]) for context in question.contexts)
+        return disagreement(expected, measured, self._dtype, before)
+
+    def _complete(self, prompt: list[int], sampling: Mapping[str, object]) -> dict[str, Any]:
+        body = {"model": self._model, "prompt": prompt, "n": 1, **sampling}
+        return self._post(f"{self._server.url.rstrip('/')}/completions", body)
+
+    def _get(self, url: str) -> dict[str, Any]:
+        return self._ask("GET", url, None)
+
+    def _post(self, url: str, body: Mapping[str, object]) -> dict[str, Any]:
+        return self._ask("POST", url, body)
+
+    def _ask(self, method: str, url: str, body: Mapping[str, object] | None) -> dict[str, Any]:
+        """Return the answer, asking again when the server is busy or out of reach.
+
+        Raises:
+            EngineError: It refuses, or stays out of reach.
+        """
+        for trial in range(self._server.retries + 1):
+            try:
+                response = self._client.request(method, url, json=body)
+            except httpx.TransportError as error:
+                problem, wanted = f"{type(error).__name__}: {error}", 0.0
+            else:
+                if response.is_success:
+                    answer: dict[str, Any] = response.json() if response.content else {}
+                    return answer
+                problem = f"status {response.status_code}: {response.text[:300]}"
+                if response.status_code not in _BUSY:
+                    break
+                wanted = _seconds(response.headers.get("retry-after", ""))
+            if trial < self._server.retries:
+                # Many clients that were turned away together must not come back together.
+                time.sleep(max(wanted, min(2.0**trial, _LONGEST_WAIT_SECONDS) * random.uniform(0.25, 0.75)))
+        raise EngineError(
+            f"The server at {url} did not do what it was asked ({problem}). See that it runs and that generator.openai.url is "
+            "right; what was stored stands, and the same command continues the run."
+        )
+
+
+def _seconds(header: str) -> float:
+    return min(float(header), _LONGEST_WAIT_SECONDS) if header.isdigit() else 0.0
+
+
+def _attempt(
+    request: GenerationRequest, decoding: Decoding, prompt_tokens: int, answer: Mapping[str, Any]
+) -> Attempt:
+    """Return the attempt that an answer holds; padding is the server's own affair and counts as none."""
+    choice = answer["choices"][0]
+    generated = int(answer["usage"]["completion_tokens"])
+    return Attempt(
+        position=request.position,
+        attempt=request.attempt,
+        hinted=request.hinted,
+        response=str(choice["text"]),
+        finish_reason=_finish_reason(choice),
+        prompt_tokens=prompt_tokens,
+        padded_prompt_tokens=prompt_tokens,
+        generated_tokens=generated,
+        padded_generated_tokens=generated,
+        stream=0 if decoding.greedy else request.stream,
+    )
+
+
+def _finish_reason(choice: Mapping[str, Any]) -> FinishReason:
+    """Return why generation ended; servers that do not name the stop string call every end but the limit a stop."""
+    if choice["finish_reason"] == "length":
+        return FinishReason.LENGTH
+    return FinishReason.STOP if isinstance(choice.get("stop_reason"), str) else FinishReason.EOS

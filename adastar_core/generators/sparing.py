@@ -1,0 +1,51 @@
+"""A batch that does not fit into memory is generated in two halves; if a half does not fit either, that is an error."""
+
+from collections.abc import Callable, Sequence
+
+from adastar_core.errors import OutOfMemory
+from adastar_core.generators import Decoding, Generator, Incident
+from adastar_core.records import Attempt, GenerationRequest
+
+Report = Callable[[Incident], None]
+
+
+class Sparing:
+    """A :class:`~adastar_core.generators.Generator` that forgives another one its first lack of memory.
+
+    Args:
+        inner: What generates.
+        report: Told when a batch was halved.
+    """
+
+    def __init__(self, inner: Generator, report: Report) -> None:
+        self._inner, self._report = inner, report
+
+    def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
+        """Return one attempt per request, in order.
+
+        Raises:
+            OutOfMemory: Half the batch does not fit either.
+        """
+        try:
+            return self._inner.generate(requests, decoding)
+        except OutOfMemory as error:
+            self._report(
+                Incident("out of memory", f"a batch of {len(requests)} was generated in halves: {error}")
+            )
+        half = max(len(requests) // 2, 1)
+        try:
+            return [
+                attempt
+                for part in (requests[:half], requests[half:])
+                if part
+                for attempt in self._inner.generate(part, decoding)
+            ]
+        except OutOfMemory as error:
+            raise OutOfMemory(
+                f"Memory ran out while generating {len(requests)} attempts at once, and {half} did not fit either ({error}). "
+                "Lower generator.batch_size or generator.max_new_tokens; on a GPU, see what else uses its memory."
+            ) from error
+
+    def close(self) -> None:
+        """Close the other one."""
+        self._inner.close()

@@ -1,0 +1,345 @@
+"""The generator on vLLM: an engine in a process of its own that outlives the iterations of a run.
+
+After each iteration the engine takes the new checkpoint's weights without a restart, and then has to prove them: the
+log-probabilities of a few fixed tokens must be those that were recorded when the checkpoint was saved (:mod:`canary`). An engine
+that fails in that, or in anything, is built anew once; if the new one fails as well, so does the stage.
+
+Noise comes from the same streams as with transformers (:mod:`vllm_noise`), so both sample the same rationales but for rounding.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from adastar_core.config import GeneratorSettings
+from adastar_core.errors import ConfigError, DataError, EngineError, OutOfMemory
+from adastar_core.generators import Decoding, Incident
+from adastar_core.generators.canary import Canary, canary_at, disagreement
+from adastar_core.generators.child import Child, ChildFailure
+from adastar_core.generators.device import await_freed, free_bytes, kv_cache_bytes, visible_devices
+from adastar_core.generators.endings import Ending, end
+from adastar_core.records import Attempt, FinishReason, GenerationRequest
+
+MODULE = "adastar_core.generators.vllm_engine"
+_START_SECONDS = 900.0
+_MOST_ROWS = 1024
+
+Report = Callable[[Incident], None]
+Order = Mapping[str, object]
+
+
+class VllmGenerator:
+    """Samples attempts from one checkpoint after the other: a :class:`~adastar_core.generators.LastingGenerator`.
+
+    Nothing is started before the first checkpoint is handed over.
+
+    Args:
+        settings: The engine's settings.
+        log: File for what the engine prints.
+        threads: Threads of the engine on a CPU; ``None`` leaves that to vLLM's libraries.
+        report: Told of everything that went wrong and was mended.
+    """
+
+    def __init__(
+        self,
+        settings: GeneratorSettings,
+        log: Path,
+        threads: int | None = None,
+        report: Report = lambda _: None,
+    ) -> None:
+        self._settings, self._log, self._threads, self._report = settings, log, threads, report
+        self._children: list[Child] = []
+        self._traits: Mapping[str, Any] = {}
+        self._held: tuple[Path, str, Canary] | None = None
+        self._resting = False
+        self._free_bytes: int | None = None
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """Return the digest of the checkpoint whose weights the engine has proved to hold."""
+        return None if self._held is None else self._held[1]
+
+    @property
+    def pids(self) -> list[int]:
+        """Return the process ids of the engines that are running."""
+        return [child.pid for child in self._children]
+
+    def hand_over(self, model_dir: Path, sha256: str) -> None:
+        """Make the engine generate from another checkpoint of the same architecture, and prove that it does.
+
+        Args:
+            model_dir: The checkpoint, whose files have been found to be the recorded ones.
+            sha256: Its digest.
+
+        Raises:
+            EngineError: A new engine does not prove the checkpoint's weights either, or cannot be started.
+        """
+        expected = canary_at(model_dir)
+        before = self._held[2] if self._held else None
+        self._held = None
+        if self._children:
+            reason = self._try_to_load(model_dir, expected, before)
+            if reason is None:
+                self._hold(model_dir, sha256, expected)
+                return
+            self._report(Incident("engine rebuilt", f"after the hand-over of {model_dir.name}, {reason}"))
+        self._start(model_dir)
+        reason = self._proof(expected, None)
+        if reason is not None:
+            self.close()
+            raise EngineError(
+                f"vLLM does not hold the weights of {model_dir}: {reason}. A newly started engine was asked, so its files and "
+                f"what vLLM makes of them differ; set generator.type: transformers, and look into {self._log}."
+            )
+        self._hold(model_dir, sha256, expected)
+
+    def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
+        """Return one attempt per request, in order; each engine gets every n-th.
+
+        Raises:
+            DataError: A prompt has no tokens.
+            ConfigError: Prompt and longest rationale together exceed what the engine can hold.
+            OutOfMemory: The batch did not fit; the engine has been built anew.
+            EngineError: The engine failed twice.
+        """
+        if not requests:
+            return []
+        held = self._awake()
+        try:
+            answers = self._generate(requests, decoding)
+        except ChildFailure as failure:
+            self._rebuild(held, f"while generating, {failure}")
+            if failure.memory:
+                raise OutOfMemory(str(failure)) from failure
+            try:
+                answers = self._generate(requests, decoding)
+            except ChildFailure as again:
+                self.close()
+                raise EngineError(
+                    f"vLLM failed twice on the same {len(requests)} requests: {again}. Look into {self._log}, "
+                    "or set generator.type: transformers."
+                ) from again
+        return self._attempts(requests, decoding, answers)
+
+    def rest(self) -> None:
+        """Give the device's memory to training, as ``generator.vllm.while_training`` says.
+
+        Raises:
+            EngineError: The memory did not become free.
+        """
+        if not self._children or self._resting:
+            return
+        how = self._settings.vllm.while_training
+        if how == "auto":
+            how = (
+                "keep" if self._traits["platform"] == "cpu" else "sleep" if self._traits["sleeps"] else "end"
+            )
+        if how == "sleep" and self._traits["sleeps"]:
+            self._sleep()
+        elif how != "keep":
+            self._end()
+            await_freed(self._free_bytes)
+
+    def close(self) -> None:
+        """End the engine's processes."""
+        self._held = None
+        self._end()
+
+    def _hold(self, model_dir: Path, sha256: str, canary: Canary) -> None:
+        self._held = (model_dir, sha256, canary)
+        self._eos_and_decode = _ending_of(model_dir)
+
+    def _awake(self) -> tuple[Path, str, Canary]:
+        """Return what is held, in an engine that runs: one that rested for training is woken first."""
+        if self._held is None:
+            raise ValueError("the generator holds no checkpoint; hand one over first")
+        held = self._held
+        if self._resting or not self._children:
+            self.hand_over(held[0], held[1])
+        return held
+
+    def _rebuild(self, held: tuple[Path, str, Canary], reason: str) -> None:
+        self._report(Incident("engine rebuilt", reason))
+        self._end()
+        self.hand_over(held[0], held[1])
+
+    def _try_to_load(self, model_dir: Path, expected: Canary, before: Canary | None) -> str | None:
+        """Return why the running engine does not hold the checkpoint now; ``None`` if it has proved it."""
+        order: Order = {"do": "wake" if self._resting else "load", "model": str(model_dir)}
+        try:
+            self._everywhere([order] * len(self._children))
+            self._resting = False
+            return self._proof(expected, before)
+        except ChildFailure as failure:
+            return str(failure)
+
+    def _proof(self, expected: Canary, before: Canary | None) -> str | None:
+        question = expected.question
+        order: Order = {"do": "canary", "tokens": question.tokens, "contexts": question.contexts}
+        for answer in self._everywhere([order] * len(self._children)):
+            asked = len(answer["logprobs"])  # an engine may hold shorter texts than the model
+            wanted = Canary(question, expected.logprobs[:asked], expected.dtype)
+            old = before and Canary(question, before.logprobs[:asked], before.dtype)
+            if reason := disagreement(wanted, tuple(answer["logprobs"]), self._traits["dtype"], old):
+                return reason
+        return None
+
+    def _start(self, model_dir: Path) -> None:
+        """Start the engines, each with its own devices.
+
+        Raises:
+            EngineError: They do not start.
+        """
+        self._end()
+        if self._free_bytes is None:
+            self._free_bytes = free_bytes()
+        parallel = self._settings.vllm
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        for number in range(parallel.data_parallel):
+            devices = visible_devices(number, parallel.tensor_parallel)
+            self._children.append(Child(MODULE, self._log, {**self._environment(), **devices}))
+        try:
+            answers = self._everywhere([self._first_order(model_dir)] * len(self._children), _START_SECONDS)
+        except ChildFailure as failure:
+            self.close()
+            raise EngineError(
+                f"vLLM cannot start on {model_dir}: {failure}. Set generator.type: transformers where it does not support the "
+                "model; where memory is short, set generator.vllm.kv_cache_gib or generator.vllm.longest_text lower."
+            ) from failure
+        self._traits, self._resting = answers[0], False
+
+    def _first_order(self, model_dir: Path) -> Order:
+        settings, parallel = self._settings, self._settings.vllm
+        return {
+            "model": str(model_dir),
+            "dtype": settings.dtype,
+            "kv_cache_bytes": kv_cache_bytes(parallel.kv_cache_gib, parallel.data_parallel),
+            "utilization": parallel.utilization,
+            "tensor_parallel": parallel.tensor_parallel,
+            "prefix_caching": parallel.prefix_caching,
+            "longest_text": parallel.longest_text,
+            "rows": min(settings.batch_size, _MOST_ROWS),
+            "sleeps": parallel.while_training in ("auto", "sleep"),
+        }
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            "HF_HUB_OFFLINE": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
+            "VLLM_NO_USAGE_STATS": "1",
+            "VLLM_USE_V2_MODEL_RUNNER": "0",
+        }
+        return own if self._threads is None else {**own, "OMP_NUM_THREADS": str(self._threads)}
+
+    def _generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[dict[str, Any]]:
+        """Return every engine's answer; the requests are dealt to them in turn."""
+        orders: list[Order] = []
+        for number in range(len(self._children)):
+            mine = requests[number :: len(self._children)]
+            orders.append(
+                {
+                    "do": "generate",
+                    "prompts": [one.prompt for one in mine],
+                    "streams": [None if decoding.greedy else one.stream for one in mine],
+                    "sampling": [decoding.temperature, decoding.top_p],
+                    "max_new_tokens": decoding.max_new_tokens,
+                    "stop": list(decoding.stop),
+                }
+            )
+        return self._everywhere(orders, self._settings.vllm.timeout_seconds, skip_empty="prompts")
+
+    def _everywhere(
+        self, orders: Sequence[Order], seconds: float = _START_SECONDS, skip_empty: str = ""
+    ) -> list[dict[str, Any]]:
+        """Send each engine its order, all at once, and return the answers of those that had something to do."""
+        busy = [
+            (child, order)
+            for child, order in zip(self._children, orders, strict=True)
+            if not skip_empty or order[skip_empty]
+        ]
+        with ThreadPoolExecutor(len(busy)) as pool:
+            return list(pool.map(lambda one: one[0].ask(one[1], seconds), busy))
+
+    def _attempts(
+        self, requests: Sequence[GenerationRequest], decoding: Decoding, answers: list[dict[str, Any]]
+    ) -> list[Attempt]:
+        attempts: list[Attempt | None] = [None] * len(requests)
+        for number, answer in enumerate(answers):
+            places = range(number, len(requests), len(self._children))
+            if answer["tokens"] is None:
+                self._refuse([requests[place] for place in places], answer["prompt_tokens"], decoding)
+            for place, length, tokens in zip(places, answer["prompt_tokens"], answer["tokens"], strict=True):
+                attempts[place] = _attempt(requests[place], decoding, length, self._end_of(tokens, decoding))
+        return [attempt for attempt in attempts if attempt is not None]
+
+    def _end_of(self, tokens: list[int], decoding: Decoding) -> Ending:
+        eos, decode = self._eos_and_decode
+        ending = end(tokens, eos, decoding.stop, decode)
+        # vLLM spells text out token by token, and may see a stop string that the whole text does not hold.
+        early = ending.finish_reason is FinishReason.LENGTH and len(tokens) < decoding.max_new_tokens
+        return Ending(ending.response, FinishReason.STOP, ending.generated_tokens) if early else ending
+
+    def _refuse(
+        self, requests: Sequence[GenerationRequest], lengths: Sequence[int], decoding: Decoding
+    ) -> None:
+        """Say which prompt is empty or too long for the engine."""
+        for request, length in zip(requests, lengths, strict=True):
+            if not length:
+                raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
+        request, length = max(zip(requests, lengths, strict=True), key=lambda one: one[1])
+        raise ConfigError(
+            f"generator.max_new_tokens is {decoding.max_new_tokens}, and the prompt of observation {request.position} has "
+            f"{length} tokens: {length + decoding.max_new_tokens} in all, but the engine holds texts of "
+            f"{self._traits['longest_text']} tokens at most; lower generator.max_new_tokens, shorten the prompt, or give it "
+            "more memory (generator.vllm.kv_cache_gib)"
+        )
+
+    def _sleep(self) -> None:
+        try:
+            order: Order = {"do": "sleep"}
+            self._everywhere([order] * len(self._children))
+            self._resting = True
+        except ChildFailure as failure:
+            self._report(Incident("engine rebuilt", f"it did not go to sleep: {failure}"))
+            self._end()
+
+    def _end(self) -> None:
+        while self._children:
+            self._children.pop().end()
+        self._resting = False
+
+
+def _ending_of(model_dir: Path) -> tuple[int, Callable[[Sequence[int]], str]]:
+    """Return the EOS token and what turns tokens into text, as the generator on transformers has them."""
+    tokenizer = AutoTokenizer.from_pretrained(model_dir, trust_remote_code=False, local_files_only=True)
+    eos: int = tokenizer.eos_token_id
+
+    def decode(tokens: Sequence[int]) -> str:
+        text = tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        assert isinstance(text, str)
+        return text
+
+    return eos, decode
+
+
+def _attempt(request: GenerationRequest, decoding: Decoding, prompt_tokens: int, ending: Ending) -> Attempt:
+    """Return the attempt; vLLM pads nothing."""
+    return Attempt(
+        position=request.position,
+        attempt=request.attempt,
+        hinted=request.hinted,
+        response=ending.response,
+        finish_reason=ending.finish_reason,
+        prompt_tokens=prompt_tokens,
+        padded_prompt_tokens=prompt_tokens,
+        generated_tokens=ending.generated_tokens,
+        padded_generated_tokens=ending.generated_tokens,
+        stream=0 if decoding.greedy else request.stream,
+    )

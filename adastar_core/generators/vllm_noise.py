@@ -1,0 +1,84 @@
+"""This project's random streams inside vLLM. Loaded by the engine's process alone; nothing else imports vLLM.
+
+vLLM decodes greedily, from scores that this processor has chosen from already: with the noise that
+:mod:`adastar_core.generators.noise` computes from (stream, step, token). So both engines sample the same rationales, up to
+near ties of rounding, and no batch changes one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from vllm import SamplingParams
+from vllm.config import VllmConfig
+from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor, MoveDirectionality
+
+from adastar_core.generators import Decoding
+from adastar_core.generators.choice import noisy_scores
+from adastar_core.generators.noise import signed
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    stream: int
+    decoding: Decoding
+    output: Sequence[int]
+    """The engine's own list, which grows with every token."""
+
+
+class StreamNoise(LogitsProcessor):
+    """Leaves one possible token to every row that has a stream; other rows are not touched."""
+
+    def __init__(self, config: VllmConfig, device: torch.device, pinned: bool) -> None:  # noqa: ARG002 (vLLM's signature)
+        self._device = device
+        self._rows: dict[int, _Row] = {}
+
+    def is_argmax_invariant(self) -> bool:
+        """Say that it decides what is likeliest."""
+        return False
+
+    def update_state(self, batch_update: BatchUpdate | None) -> None:
+        """Follow the rows that vLLM removed, added and moved, in this order."""
+        if batch_update is None:
+            return
+        for index in batch_update.removed:
+            self._rows.pop(index, None)
+        for index, params, _, output in batch_update.added:
+            self._put(index, _row(params, output))
+        for origin, target, direction in batch_update.moved:
+            moved, replaced = self._rows.pop(origin, None), self._rows.pop(target, None)
+            self._put(target, moved)
+            if direction is MoveDirectionality.SWAP:
+                self._put(origin, replaced)
+
+    def apply(self, logits: torch.Tensor) -> torch.Tensor:
+        """Set every score of a row with a stream to minus infinity but that of its next token."""
+        by_decoding: dict[Decoding, list[int]] = {}
+        for index, row in self._rows.items():
+            by_decoding.setdefault(row.decoding, []).append(index)
+        for decoding, indices in by_decoding.items():
+            rows = [self._rows[index] for index in indices]
+            places = self._tensor(indices)
+            streams = self._tensor([row.stream for row in rows])
+            steps = self._tensor([len(row.output) for row in rows])
+            chosen = noisy_scores(logits[places], streams, steps, decoding).argmax(-1)
+            logits[places] = -torch.inf
+            logits[places, chosen] = 0.0
+        return logits
+
+    def _put(self, index: int, row: _Row | None) -> None:
+        self._rows.pop(index, None)
+        if row is not None:
+            self._rows[index] = row
+
+    def _tensor(self, values: list[int]) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.int64, device=self._device)
+
+
+def _row(params: SamplingParams, output: Sequence[int]) -> _Row | None:
+    """Return the row of a request that was given a stream."""
+    given = (params.extra_args or {}).get("adastar")
+    if given is None:
+        return None
+    stream, temperature, top_p = given
+    return _Row(signed(int(stream)), Decoding(False, temperature, top_p, max_new_tokens=0), output)

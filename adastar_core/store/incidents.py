@@ -1,0 +1,47 @@
+"""What went wrong during generation and was mended, counted by run, iteration and kind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from adastar_core.generators import Incident
+from adastar_core.store import tables
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """Incidents of one kind: how many there were, and what the last one was."""
+
+    iteration: int
+    kind: str
+    times: int
+    detail: str
+
+
+def write_incident(connection: Connection, run_id: int, iteration: int, incident: Incident) -> None:
+    """Count an incident, whose description replaces that of the last one of its kind.
+
+    Args:
+        connection: A transaction of the run's lease.
+        run_id: The run.
+        iteration: Iteration of the checkpoint that generated; 0 = the base model.
+        incident: What happened.
+    """
+    table = tables.incidents
+    key = {"run_id": run_id, "iteration": iteration, "kind": incident.kind}
+    statement = insert(table).values(**key, times=1, detail=incident.detail)
+    again = {"times": table.c.times + 1, "detail": incident.detail, "last_at": func.now()}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=again))
+
+
+def read_incidents(connection: Connection, run_id: int) -> Sequence[IncidentRow]:
+    """Return a run's incidents by iteration and kind."""
+    table = tables.incidents
+    query = (
+        select(table.c.iteration, table.c.kind, table.c.times, table.c.detail)
+        .where(table.c.run_id == run_id)
+        .order_by(table.c.iteration, table.c.kind)
+    )
+    return [IncidentRow(*row) for row in connection.execute(query)]

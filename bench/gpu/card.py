@@ -1,0 +1,174 @@
+"""What one card does: generation by both engines, hand-over, memory between stages, training; against its measured peak.
+
+A Llama with random weights (3 billion parameters by default) in bfloat16. Needs a GPU, and vLLM for its half of the figures:
+
+    PYTHONPATH=bench python bench/gpu/card.py --json card.json
+"""
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from engines import requests
+from random_llama import write_random_llama
+from rich.console import Console
+
+from adastar_core.checkpoints import digest_of
+from adastar_core.compute import generation_flops, training_flops
+from adastar_core.config import GeneratorSettings, TrainerSettings
+from adastar_core.generators import Decoding, Generator
+from adastar_core.generators.device import free_bytes
+from adastar_core.generators.transformers import open_transformers
+from adastar_core.generators.vllm import VllmGenerator
+from adastar_core.model_source import parameter_count
+from adastar_core.trainers import TrainingExample, sft
+
+SHAPES = {"3b": (3072, 28, 8192), "1b": (2048, 16, 8192), "92m": (768, 12, 2304)}
+Figures = dict[str, float]
+
+
+def main() -> None:
+    """Measure what the card can do, print it, and write it as JSON where asked to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shape", choices=SHAPES, default="3b", help="size of the model")
+    parser.add_argument("--batch-size", type=int, default=256, help="attempts at once")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="longest rationale")
+    parser.add_argument("--no-vllm", action="store_true", help="leave vLLM out")
+    parser.add_argument("--no-training", action="store_true", help="leave training out")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.exit(2, "This needs a GPU: torch finds none.\n")
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measure(Path(folder), options)
+    Console().print_json(data=figures)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def measure(folder: Path, options: argparse.Namespace) -> dict[str, object]:
+    """Return every figure by name."""
+    hidden, layers, intermediate = SHAPES[options.shape]
+    models = [
+        write_random_llama(
+            folder / str(seed), hidden=hidden, layers=layers, intermediate=intermediate, seed=seed
+        )
+        for seed in (0, 1)
+    ]
+    torch.cuda.empty_cache()
+    parameters, peak = parameter_count(models[0]), peak_flops()
+    figures: dict[str, object] = {
+        "card": torch.cuda.get_device_name(),
+        "date": time.strftime("%Y-%m-%d"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "parameters": parameters,
+        "peak_tflops_measured": peak / 1e12,
+        "free_gib_before": _free_gib(),
+    }
+    settings = GeneratorSettings(dtype="bfloat16", batch_size=options.batch_size)
+    transformers = open_transformers(models[0], settings)
+    figures["transformers"] = generation(transformers, options, parameters, peak)
+    transformers.close()
+    figures["free_gib_after_transformers"] = _free_gib()
+    if not options.no_vllm:
+        figures["vllm"] = vllm(models, folder, settings, options, parameters, peak)
+    if not options.no_training:
+        figures["training"] = training(models[0], folder, parameters, peak)
+        figures["free_gib_after_training"] = _free_gib()
+    return figures
+
+
+def peak_flops(width: int = 8192, times: int = 50) -> float:
+    """Return the floating-point operations per second of large bfloat16 products: the most that a model can hope for."""
+    left, right = (torch.randn(width, width, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+
+    def multiply() -> None:
+        for _ in range(times):
+            left @ right
+
+    multiply()
+    return 2 * width**3 * times / _seconds(multiply)
+
+
+def generation(generator: Generator, options: argparse.Namespace, parameters: int, peak: float) -> Figures:
+    """Return the tokens per second of one batch, and the share of the peak that they are."""
+    decoding = Decoding(False, temperature=1.0, top_p=1.0, max_new_tokens=options.max_new_tokens)
+    wanted = requests(options.batch_size)
+    generator.generate(wanted[:8], decoding)
+    started = time.perf_counter()
+    attempts = generator.generate(wanted, decoding)
+    seconds = time.perf_counter() - started
+    generated = sum(one.generated_tokens for one in attempts)
+    flops = generation_flops(parameters, sum(one.prompt_tokens for one in attempts), generated)
+    return {"tokens_per_second": generated / seconds, "utilization": flops / seconds / peak}
+
+
+def vllm(
+    models: list[Path],
+    folder: Path,
+    settings: GeneratorSettings,
+    options: argparse.Namespace,
+    parameters: int,
+    peak: float,
+) -> Figures:
+    """Return vLLM's figures: speed, seconds of a hand-over and of rest and waking, and the memory that rest frees."""
+    generator = VllmGenerator(settings, folder / "engine.log")
+    digests = [digest_of(model) for model in models]
+    try:
+        figures = {"start_seconds": _seconds(lambda: generator.hand_over(models[0], digests[0]))}
+        figures |= generation(generator, options, parameters, peak)
+        figures["hand_over_seconds"] = _seconds(lambda: generator.hand_over(models[1], digests[1]))
+        figures["free_gib_awake"] = _free_gib()
+        figures["rest_seconds"] = _seconds(generator.rest)
+        figures["free_gib_at_rest"] = _free_gib()
+        figures["wake_seconds"] = _seconds(lambda: generator.hand_over(models[0], digests[0]))
+    finally:
+        generator.close()
+    figures["free_gib_closed"] = _free_gib()
+    return figures
+
+
+def training(model: Path, folder: Path, parameters: int, peak: float) -> Figures:
+    """Return the tokens per second of fine-tuning, loading and saving left out, and the share of the peak."""
+    examples = [TrainingExample("1+1=" * 32, "2\n" * 64, str(number)) for number in range(64)]
+    settings = TrainerSettings(batch_size=8, max_length=512, save_every=1000)
+    outcome = sft.finetune(
+        model,
+        examples,
+        settings,
+        planned_steps=8,
+        seed=0,
+        iteration=1,
+        output=folder / "tuned",
+        work=folder / "work",
+    )
+    torch.cuda.empty_cache()
+    flops = training_flops(parameters, outcome.train_tokens)
+    return {
+        "tokens_per_second": outcome.train_tokens / outcome.seconds,
+        "utilization": flops / outcome.seconds / peak,
+    }
+
+
+def _seconds(act: Callable[[], None]) -> float:
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    act()
+    torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def _free_gib() -> float:
+    return (free_bytes() or 0) / 2**30
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What new weights cost a running engine: the hand-over with its proof, against a new engine; then a whole run of each way.
+
+Run it in the environment of ``make test-vllm``:  OMP_NUM_THREADS=1 python bench/handover.py --json handover.json
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from random_llama import write_random_llama
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+
+from adastar_core.checkpoints import digest_of
+from adastar_core.config import GeneratorSettings
+from adastar_core.generators.vllm import VllmGenerator
+from adastar_core.model_source import parameter_count
+from adastar_core.store.database import open_database
+from adastar_core.store.local import stop_local_postgres
+
+FLOW = Path(__file__).parent.parent / "flows" / "adastar.py"
+SECONDS = text("SELECT iteration, seconds FROM iterations ORDER BY iteration")
+
+
+def main() -> None:
+    """Measure, print, and write the figures as JSON where asked to."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--times", type=int, default=5, help="hand-overs and restarts to measure")
+    options.add_argument(
+        "--iterations", type=int, default=3, help="iterations of each run; 0 leaves runs out"
+    )
+    options.add_argument("--json", type=Path, help="where to write the figures")
+    arguments = options.parse_args()
+    figures: dict[str, object] = {"load": os.getloadavg()[0], "engine": engine(arguments.times)}
+    if arguments.iterations:
+        figures["iteration_seconds"] = runs(arguments.iterations)
+    show(figures)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def engine(times: int) -> dict[str, float]:
+    """Return median seconds of a hand-over to a model of 92 million parameters, and of a new engine; they take turns."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        models = [write_random_llama(folder / str(seed), seed=seed) for seed in (0, 1)]
+        digests = [digest_of(model) for model in models]
+        generator = VllmGenerator(GeneratorSettings(dtype="float32"), folder / "engine.log")
+        taken: dict[str, list[float]] = {"hand-over": [], "new engine": []}
+        try:
+            generator.hand_over(models[0], digests[0])
+            for number in range(times):
+                new = (number + 1) % 2
+                taken["hand-over"].append(
+                    _seconds(lambda new=new: generator.hand_over(models[new], digests[new]))
+                )
+                generator.close()
+                taken["new engine"].append(
+                    _seconds(lambda new=new: generator.hand_over(models[new], digests[new]))
+                )
+        finally:
+            generator.close()
+        medians = {name: statistics.median(each) for name, each in taken.items()}
+        return {"parameters": parameter_count(models[0]), **medians}
+
+
+def _seconds(act: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def runs(iterations: int) -> dict[str, list[float]]:
+    """Return each iteration's seconds of the quickstart on vLLM with one engine, and with one per iteration."""
+    return {name: _run(iterations, way) for name, way in (("hand-over", "keep"), ("new engine", "end"))}
+
+
+def _run(iterations: int, while_training: str) -> list[float]:
+    home = Path(tempfile.mkdtemp(prefix="adastar-bench-"))
+    home.chmod(0o711)
+    (home / "prefect").mkdir()
+    settings = {
+        "iterations": iterations,
+        "home": home,
+        "generator.type": "vllm",
+        "generator.vllm.while_training": while_training,
+    }
+    overrides = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    environment = {**os.environ, "PREFECT_HOME": str(home / "prefect")}
+    environment.pop("ADASTAR_DATABASE_URL", None)
+    try:
+        subprocess.run([sys.executable, FLOW, *overrides], env=environment, check=True)
+        database = open_database(None, home)
+        with database.connect() as connection:
+            found = [float(row.seconds) for row in connection.execute(SECONDS)]
+        database.dispose()
+        return found
+    finally:
+        stop_local_postgres(home)
+        shutil.rmtree(home)
+
+
+def show(figures: dict[str, object]) -> None:
+    """Print the figures as a table."""
+    table = Table(title=f"new weights; load {figures['load']:.1f}")
+    for heading in ("what", "hand-over", "new engine"):
+        table.add_column(heading)
+    single = figures["engine"]
+    assert isinstance(single, dict)
+    table.add_row(
+        f"{single['parameters']:,} parameters, seconds",
+        f"{single['hand-over']:.2f}",
+        f"{single['new engine']:.2f}",
+    )
+    whole = figures.get("iteration_seconds")
+    if isinstance(whole, dict):
+        cells = (", ".join(f"{value:.1f}" for value in whole[name]) for name in ("hand-over", "new engine"))
+        table.add_row("quickstart's iterations, seconds", *cells)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
