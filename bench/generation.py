@@ -2,18 +2,21 @@
 
 All contenders sample the same prompts with the same model, batch size and longest rationale, taking turns. A token counts
 when it belongs to a response: EOS does, what a batch goes on computing after it does not. Run it with
-``OMP_NUM_THREADS=1 python bench/generation.py --json generation.json``.
+``OMP_NUM_THREADS=1 python bench/generation.py --json generation.json``; with ``--gsm8k FOLDER`` on GSM8K's questions after eight
+worked examples, and a model with random weights whose tokens are pieces of words.
 """
 
 import argparse
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from random_llama import write_word_llama
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -23,6 +26,8 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.model_source import resolve_model
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.gsm8k import GSM8KSettings
 from adastar_core.quiet import no_progress_bars
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.streams import rationale_key
@@ -48,8 +53,10 @@ def main() -> None:
     """Measure, print a table, and write it as JSON where asked to."""
     options = _options()
     torch.set_num_threads(1)
-    requests = _requests(options.requests)
-    with no_progress_bars():
+    requests = _gsm8k(options) if options.gsm8k else _requests(options.requests)
+    with no_progress_bars(), tempfile.TemporaryDirectory() as folder:
+        if options.gsm8k:
+            options.model = write_word_llama(Path(folder) / "model", [one.prompt for one in requests])
         contenders = _contenders(options)
     timings = _measure(contenders, requests, options.rounds)
     Console().print(_table(timings, options))
@@ -60,6 +67,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="tiny-adder", help="packaged name, directory or hub name")
+    parser.add_argument("--gsm8k", type=Path, help="folder with GSM8K's files")
     parser.add_argument("--requests", type=int, default=1024, help="attempts of one round")
     parser.add_argument("--batch-size", type=int, default=256, help="attempts at once")
     parser.add_argument(
@@ -79,6 +87,16 @@ def _requests(count: int) -> list[GenerationRequest]:
     ]
 
 
+def _gsm8k(options: argparse.Namespace) -> list[GenerationRequest]:
+    problem = open_problem(GSM8KSettings(path=str(options.gsm8k)))
+    rows = problem.load(Split.TRAIN)[: options.requests]
+    requests = [
+        GenerationRequest(place, 1, False, problem.prompt(row), rationale_key(0, 1, row.observation_id, 1))
+        for place, row in enumerate(rows)
+    ]
+    return sorted(requests, key=lambda one: len(one.prompt))  # as the sampling stage does
+
+
 def _batches(requests: list[GenerationRequest], size: int) -> list[list[GenerationRequest]]:
     return [requests[start : start + size] for start in range(0, len(requests), size)]
 
@@ -93,7 +111,7 @@ def _contenders(options: argparse.Namespace) -> dict[str, Contender]:
 
 
 def _ours(options: argparse.Namespace, *, greedy: bool) -> Contender:
-    generator = open_transformers(resolve_model(options.model), GeneratorSettings())
+    generator = open_transformers(resolve_model(str(options.model)), GeneratorSettings())
     decoding = Decoding(greedy, temperature=1.0, top_p=1.0, max_new_tokens=options.max_new_tokens)
 
     def run(requests: list[GenerationRequest]) -> int:
@@ -106,7 +124,7 @@ def _ours(options: argparse.Namespace, *, greedy: bool) -> Contender:
 
 
 def _plain(options: argparse.Namespace, padding: dict[str, str | int]) -> Contender:
-    directory = resolve_model(options.model)
+    directory = resolve_model(str(options.model))
     tokenizer = AutoTokenizer.from_pretrained(directory, padding_side="left")
     dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)

@@ -223,7 +223,7 @@ class Workspace:
 
     def _engine(self) -> str:
         """Return which engine was chosen to generate, and why, where that was left to us."""
-        if self.config.generator.type != "auto" or self.config.rationales == "reference":
+        if self.config.generator.type != "auto":
             return ""
         choice = self.generators.choice
         return f"Generates with {choice.engine}: {choice.why}. "
