@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -42,23 +44,29 @@ POINTS = (("before-commit", "generate", 2), ("after-commit", "evaluate", 1))
 """In the middle of the first iteration's generation, and of its evaluation."""
 
 
+MARK = "ADASTAR_TEST_ENGINES_OF"
+
+
 @pytest.fixture(autouse=True)
-def _no_engine_is_left() -> Iterator[None]:
-    """Fail when a test leaves an engine behind, also of a process that was killed."""
-    before = engines()
+def _no_engine_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail when a test leaves an engine behind, also of a process that was killed; every engine has to show its mark."""
+    mark = str(uuid.uuid4())
+    monkeypatch.setenv(MARK, mark)
     yield
     end = time.monotonic() + ORPHAN_SECONDS
-    while engines() - before and time.monotonic() < end:
+    while engines(mark) and time.monotonic() < end:
         time.sleep(0.2)
-    assert engines() <= before
+    assert engines(mark) == set()
 
 
-def engines() -> set[int]:
-    return {
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if MODULE in (process.info["cmdline"] or [])
-    }
+def engines(mark: str) -> set[int]:
+    """Return the engines, whoever their parent is by now, that this test or its processes started."""
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if MODULE in process.cmdline() and process.environ().get(MARK) == mark:
+                found.add(process.pid)
+    return found
 
 
 def engine_of(workspace: Workspace) -> VllmGenerator:
@@ -75,6 +83,7 @@ def undisturbed(database: Engine, home: Path) -> Outcome:
         pids = engine_of(workspace).pids
         run_iteration(workspace, 2)
         assert engine_of(workspace).pids == pids
+        assert engines(os.environ[MARK]) == set(pids)
         assert engine_of(workspace).weights_sha256 == workspace.checkpoint(2).sha256
         with database.connect() as connection:
             generated = connection.execute(GENERATED, {"run": workspace.run_id}).all()
