@@ -160,7 +160,7 @@ class GeneratorSettings(Settings):
         "auto",
         0,
         "Engine",
-        "What generates: auto takes vllm where it is installed for this machine's devices, else transformers; openai is a server.",
+        "What generates: auto takes vllm where it is installed for this machine's devices and pays for the model's size, else transformers; openai is a server.",
     )
     batch_size: int = setting(
         256, 1, "Batch size", "Attempts generated at once; changes speed and memory, never results.", ge=1

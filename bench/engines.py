@@ -35,6 +35,11 @@ from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.streams import rationale_key
 
+SHAPES = {
+    "random-3m": {"hidden": 256, "layers": 4, "intermediate": 640},
+    "random-92m": {"hidden": 768, "layers": 12, "intermediate": 2304},
+}
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -67,7 +72,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="tiny-adder", help="tiny-adder, random-92m or a directory")
+    parser.add_argument(
+        "--model", default="tiny-adder", help="tiny-adder, random-3m, random-92m or a directory"
+    )
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--requests", type=int, default=1024, help="attempts of one round")
     parser.add_argument("--batch-size", type=int, default=256, help="attempts at once")
@@ -79,11 +86,8 @@ def _options() -> argparse.Namespace:
 
 @contextmanager
 def _engines(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Path, dict[str, Generator]]]:
-    model_dir = (
-        write_random_llama(folder / "model")
-        if options.model == "random-92m"
-        else resolve_model(options.model)
-    )
+    shape = SHAPES.get(options.model)
+    model_dir = write_random_llama(folder / "model", **shape) if shape else resolve_model(options.model)
     settings = GeneratorSettings(dtype=options.dtype, batch_size=options.batch_size)
     vllm = VllmGenerator(settings, folder / "engine.log")
     try:

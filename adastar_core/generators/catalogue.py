@@ -21,8 +21,17 @@ class Choice:
     why: str
 
 
-def choose_engine(settings: GeneratorSettings) -> Choice:
-    """Return the engine that the settings name or, where they say ``auto``, that suits the machine."""
+_SMALL_PARAMETERS = 5_000_000
+"""Below this, on a CPU, vLLM's own work for each token exceeds the model's (``bench/engines.py``)."""
+
+
+def choose_engine(settings: GeneratorSettings, parameters: int) -> Choice:
+    """Return the engine that the settings name or, where they say ``auto``, that suits the machine.
+
+    Args:
+        settings: How to generate.
+        parameters: P, all parameters of the model.
+    """
     if settings.type != "auto":
         return Choice(settings.type, "as configured")
     if find_spec("vllm") is None:
@@ -33,9 +42,11 @@ def choose_engine(settings: GeneratorSettings) -> Choice:
 
     here = "GPU" if torch.cuda.is_available() else "CPU"
     made_for = "CPU" if vllm_is_for_cpu() else "GPU"
-    if here == made_for:
-        return Choice("vllm", f"vLLM for a {made_for} is installed")
-    return Choice("transformers", f"the vLLM that is installed is for a {made_for}")
+    if here != made_for:
+        return Choice("transformers", f"the vLLM that is installed is for a {made_for}")
+    if here == "CPU" and parameters < _SMALL_PARAMETERS:
+        return Choice("transformers", "it is faster than vLLM for so small a model on a CPU")
+    return Choice("vllm", f"vLLM for a {made_for} is installed")
 
 
 def vllm_is_for_cpu() -> bool:

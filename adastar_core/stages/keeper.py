@@ -22,11 +22,15 @@ class Keeper:
         settings: How to generate.
         log: File for what an engine in a process of its own prints.
         threads: Threads of such an engine on a CPU; ``None`` leaves that to its libraries.
+        parameters: P, all parameters of the model.
         record: Told of everything that went wrong and was mended.
     """
 
-    def __init__(self, settings: GeneratorSettings, log: Path, threads: int | None, record: Record) -> None:
+    def __init__(
+        self, settings: GeneratorSettings, log: Path, threads: int | None, parameters: int, record: Record
+    ) -> None:
         self._settings, self._log, self._threads, self._record = settings, log, threads, record
+        self._parameters = parameters
         self._choice: Choice | None = None
         self._lasting: LastingGenerator | None = None
         self._held: str | None = None
@@ -38,7 +42,7 @@ class Keeper:
     def choice(self) -> Choice:
         """Return the engine that generates, and why."""
         if self._choice is None:
-            self._choice = choose_engine(self._settings)
+            self._choice = choose_engine(self._settings, self._parameters)
         return self._choice
 
     def holding(self, checkpoint: CheckpointRow) -> Generator:

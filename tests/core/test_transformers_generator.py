@@ -262,8 +262,8 @@ def test_other_architectures_decode_as_they_do_naively(
 
 def test_the_catalogue_opens_the_engine_for_this_machine(model_dir: Path) -> None:
     settings = GeneratorSettings(type="transformers")
-    assert choose_engine(settings).engine == "transformers"
-    choice = choose_engine(GeneratorSettings(dtype="float64"))
+    assert choose_engine(settings, 1).engine == "transformers"
+    choice = choose_engine(GeneratorSettings(dtype="float64"), 10**8)
     assert choice.engine == "transformers"
     assert choice.why == ("vLLM has no float64" if find_spec("vllm") else "vLLM is not installed")
     generator = open_generator(settings, model_dir)
