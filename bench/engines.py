@@ -1,6 +1,6 @@
 """How fast vLLM generates against transformers, side by side: the same prompts, streams and checkpoint, taking turns.
 
-A token counts when it belongs to a response. Both engines have the same number of threads; vLLM computes in a process of its own,
+transformers' own ``generate``, which has no streams, runs too. A token counts when it belongs to a response. All have the same number of threads; vLLM computes in a process of its own,
 whose processor time is counted with this one's. Models: ``tiny-adder``, a directory, or ``random-92m``, a Llama of 92 million
 parameters with random weights. Run it in the environment of ``make test-vllm``:
 
@@ -9,6 +9,7 @@ parameters with random weights. Run it in the environment of ``make test-vllm``:
 """
 
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import psutil
 import torch
+from generation import Contender, plain_generate
 from random_llama import write_random_llama
 from rich.console import Console
 from rich.table import Table
@@ -43,7 +45,7 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians of all rounds of one engine; ratios are against transformers."""
+    """Medians of all rounds of one engine; ratios are against this project's transformers."""
 
     engine: str
     tokens: int
@@ -59,7 +61,11 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     with tempfile.TemporaryDirectory() as folder, _engines(options, Path(folder)) as (model_dir, engines):
-        timings = measure(engines, requests(options.requests), options)
+        contenders = {name: _contender(engine, options) for name, engine in engines.items()}
+        contenders["model.generate"] = plain_generate(
+            argparse.Namespace(**{**vars(options), "model": model_dir}), {"padding": "longest"}
+        )
+        timings = measure(contenders, requests(options.requests), options.rounds)
         title = f"{options.model}, {parameter_count(model_dir):,} parameters: {options.requests} attempts, {options.batch_size} at once"
     load = os.getloadavg()[0]
     Console().print(_table(timings, f"{title}; load {load:.1f}"))
@@ -106,26 +112,26 @@ def requests(count: int) -> list[GenerationRequest]:
     ]
 
 
-def measure(
-    engines: dict[str, Generator], wanted: list[GenerationRequest], options: argparse.Namespace
-) -> list[Timing]:
-    """Return each engine's medians; the engines take turns, and a first small batch is not counted."""
+def _contender(engine: Generator, options: argparse.Namespace) -> Contender:
     decoding = Decoding(False, temperature=1.0, top_p=1.0, max_new_tokens=options.max_new_tokens)
-    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in engines}
+
+    def run(wanted: list[GenerationRequest]) -> int:
+        starts = range(0, len(wanted), options.batch_size)
+        batches = (wanted[start : start + options.batch_size] for start in starts)
+        return sum(one.generated_tokens for batch in batches for one in engine.generate(batch, decoding))
+
+    return run
+
+
+def measure(contenders: dict[str, Contender], wanted: list[GenerationRequest], rounds: int) -> list[Timing]:
+    """Return each contender's medians; they take turns, and a first small batch is not counted."""
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     tokens: dict[str, int] = {}
-    for engine in engines.values():
-        engine.generate(wanted[:8], decoding)
-    for _ in range(options.rounds):
-        for name, engine in engines.items():
-
-            def run(engine: Generator = engine) -> int:
-                starts = range(0, len(wanted), options.batch_size)
-                batches = (wanted[start : start + options.batch_size] for start in starts)
-                return sum(
-                    one.generated_tokens for batch in batches for one in engine.generate(batch, decoding)
-                )
-
-            tokens[name], timing = timed(run)
+    for contender in contenders.values():
+        contender(wanted[:8])
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            tokens[name], timing = timed(functools.partial(contender, wanted))
             seconds[name].append(timing)
     return _timings(tokens, seconds)
 

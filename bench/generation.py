@@ -23,6 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from adastar_core.config import GeneratorSettings
 from adastar_core.generators import Decoding
+from adastar_core.generators.precision import number_format
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.model_source import resolve_model
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
@@ -103,8 +104,8 @@ def _batches(requests: list[GenerationRequest], size: int) -> list[list[Generati
 
 def _contenders(options: argparse.Namespace) -> dict[str, Contender]:
     return {
-        PLAIN: _plain(options, {"padding": "max_length", "max_length": options.padded_length}),
-        "model.generate, longest prompt": _plain(options, {"padding": "longest"}),
+        PLAIN: plain_generate(options, {"padding": "max_length", "max_length": options.padded_length}),
+        "model.generate, longest prompt": plain_generate(options, {"padding": "longest"}),
         "this project's": _ours(options, greedy=False),
         "this project's, greedy": _ours(options, greedy=True),
     }
@@ -123,10 +124,18 @@ def _ours(options: argparse.Namespace, *, greedy: bool) -> Contender:
     return run
 
 
-def _plain(options: argparse.Namespace, padding: dict[str, str | int]) -> Contender:
+def plain_generate(options: argparse.Namespace, padding: dict[str, str | int]) -> Contender:
+    """Return transformers' own ``generate``, one batch after the other.
+
+    Args:
+        options: ``model``, ``batch_size``, ``max_new_tokens`` and ``dtype``; without the last, the device decides.
+        padding: How the tokenizer pads prompts.
+    """
     directory = resolve_model(str(options.model))
     tokenizer = AutoTokenizer.from_pretrained(directory, padding_side="left")
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    dtype = number_format(
+        getattr(options, "dtype", "auto"), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    )
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     eos = tokenizer.eos_token_id
