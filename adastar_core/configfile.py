@@ -13,6 +13,8 @@ from adastar_core.config import RunConfig
 from adastar_core.errors import ConfigError
 
 DEFAULT_PRESET = "quickstart"
+KEYS_BY_TYPE = ("problem", "sampler")
+"""Groups whose keys depend on their type; every other group's stay when a type in it is changed."""
 
 
 def preset_names() -> list[str]:
@@ -118,7 +120,7 @@ def _schema_keys(schema: Mapping[str, object]) -> set[str]:
 def _dotted(location: tuple[int | str, ...]) -> str:
     """Return the key of a validation error without the tag of the union that it lies in."""
     parts = [str(part) for part in location]
-    if parts and parts[0] in ("problem", "sampler") and len(parts) > 2:
+    if parts and parts[0] in KEYS_BY_TYPE and len(parts) > 2:
         del parts[1]
     return ".".join(parts)
 
@@ -169,6 +171,6 @@ def _replaced(values: dict[str, object], path: list[str], value: object) -> dict
     group: dict[str, object] = (
         dict(inner) if isinstance(inner, dict) else {"type": inner} if isinstance(inner, str) else {}
     )
-    if rest == ["type"] and group.get("type") != value:
+    if rest == ["type"] and head in KEYS_BY_TYPE and group.get("type") != value:
         group = {}  # the keys of another type
     return {**values, head: _replaced(group, rest, value)}

@@ -52,6 +52,17 @@ def test_overrides_reach_into_groups() -> None:
     )
 
 
+def test_another_type_drops_the_keys_of_the_old_one_only_where_types_have_keys_of_their_own() -> None:
+    given = {
+        "problem": {"type": "arithmetic", "max_digits": 3},
+        "generator": {"temperature": 0.7, "max_new_tokens": 80},
+    }
+    config = configfile.resolve(given, ["problem.type=gsm8k", "problem.path=x", "generator.type=vllm"])
+    assert config.problem.type == "gsm8k"
+    generator = config.generator
+    assert (generator.type, generator.temperature, generator.max_new_tokens) == ("vllm", 0.7, 80)
+
+
 def test_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="quickstart"):
         configfile.load_preset("quikstart")
