@@ -1,12 +1,12 @@
-"""What a configuration would do: the planned beta_t per iteration and an upper bound of the compute."""
+"""What a configuration would do: beta_t per iteration, what that is expected to take and what it takes at most."""
 
 from dataclasses import dataclass
 from fractions import Fraction
-
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from adastar_core import compute
 from adastar_core.config import RunConfig
+from adastar_core.forecast import Assumptions, Forecast, Texts, forecast, measure_texts
 from adastar_core.model_source import parameter_count, resolve_model
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
@@ -14,56 +14,110 @@ from adastar_core.records import Split
 from adastar_core.samplers.boundary import BoundarySettings
 from adastar_core.samplers.dart import DartSettings
 
+if TYPE_CHECKING:
+    from adastar_core.footprint import GenerationMemory, TrainingMemory
+
+_GIB = 2**30
+_TOO_LARGE = (
+    "raise trainer.processes, lower trainer.micro_batch_size, or set gradient_checkpointing or lora.rank"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedIteration:
-    """One iteration as planned: ``attempts`` and ``flops`` are upper bounds."""
+    """One iteration as planned: ``attempts`` and ``flops`` are upper bounds, ``expected`` rests on assumptions."""
 
     iteration: int
     steps: int
     beta: int
     attempts: int
     flops: int
+    expected: Forecast
+    expected_flops: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run as planned, for ``observations`` training observations and a model of ``parameters``."""
+    """A run as planned, for ``observations`` training observations.
+
+    Attributes:
+        observations: Their number, N.
+        parameters: All parameters of the model, P.
+        texts: Lengths of the problem's texts.
+        longest_text: Tokens of the longest prompt and rationale together.
+        rationale_tokens: Mean tokens of a rationale, as assumed.
+        iterations: What is planned.
+        training: Memory of each process that trains.
+        generation: Memory of the generator on transformers for one batch.
+        cache_bytes_per_token: Keys and values of one token, whatever generates.
+    """
 
     observations: int
     parameters: int
+    texts: Texts
+    longest_text: int
+    rationale_tokens: float
     iterations: tuple[PlannedIteration, ...]
+    training: "TrainingMemory"
+    generation: "GenerationMemory"
+    cache_bytes_per_token: int
 
     @property
     def pflops(self) -> float:
         """Return the upper bound of the whole run's compute in 10^15 floating point operations."""
         return float(Fraction(sum(one.flops for one in self.iterations), 10**15))
 
+    @property
+    def expected_pflops(self) -> float:
+        """Return the whole run's compute as expected."""
+        return float(Fraction(sum(one.expected_flops for one in self.iterations), 10**15))
 
-def plan_of(config: RunConfig) -> Plan:
+
+def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: bool = False) -> Plan:
     """Return the plan of ``config``. Reads the data and the tokenizer; writes nothing and loads no weights.
 
     The bound takes every observation of the pool with all K attempts at the longest prompt and the longest
     rationale allowed, and training on as many such texts as the iteration may accept.
+
+    Args:
+        config: The run.
+        assumptions: What the expected figures rest on.
+        bf16: Whether ``dtype: auto`` means bfloat16, as on a GPU.
     """
-    from transformers import AutoTokenizer
+    from adastar_core import footprint
 
     model = resolve_model(config.model)
     problem = prompted(open_problem(config.problem), config.prompt, model)
     observations = problem.load(Split.TRAIN)
-    parameters = parameter_count(model)
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    render = problem.hinted_prompt if config.rationalize else problem.prompt
-    longest = max(len(tokenizer(render(one)).input_ids) for one in observations)
+    texts = measure_texts(problem, observations, model, hints=config.rationalize)
+    assumed = assumptions or Assumptions()
+    training = footprint.training_memory(model, config.trainer, _longest_text(config, texts), bf16=bf16)
+    adapter = footprint.trained_parameters(model, config.trainer) if config.trainer.lora.rank else 0
+    shape = compute.ModelShape(parameter_count(model), 0, 0, adapter)
     iterations = tuple(
-        _plan_iteration(config, iteration, len(observations), parameters, longest)
-        for iteration in range(1, config.iterations + 1)
+        _plan_iteration(config, number, len(observations), shape, texts, assumed)
+        for number in range(1, config.iterations + 1)
     )
-    return Plan(len(observations), parameters, iterations)
+    return Plan(
+        len(observations),
+        shape.parameters,
+        texts,
+        texts.longest_prompt + config.generator.max_new_tokens,
+        assumed.rationale_tokens or config.generator.max_new_tokens / 2,
+        iterations,
+        training,
+        footprint.generation_memory(model, config.generator, texts.longest_prompt, bf16=bf16),
+        footprint.cache_bytes_per_token(model, config.generator, bf16=bf16),
+    )
 
 
 def _plan_iteration(
-    config: RunConfig, iteration: int, observations: int, parameters: int, longest_prompt: int
+    config: RunConfig,
+    iteration: int,
+    observations: int,
+    shape: compute.ModelShape,
+    texts: Texts,
+    assumptions: Assumptions,
 ) -> PlannedIteration:
     attempts_each = attempts_at_most(config)
     attempts = 0 if config.rationales == "reference" else observations * attempts_each
@@ -78,11 +132,21 @@ def _plan_iteration(
     elif config.schedule.train_on == "beta":
         accepted = min(beta, accepted)
     examples = max(accepted, beta) if config.trainer.on_exhausted == "repeat" else accepted
-    longest_text = min(config.trainer.max_length, longest_prompt + config.generator.max_new_tokens + 1)
-    flops = compute.generation_flops(
-        parameters, attempts * longest_prompt, attempts * config.generator.max_new_tokens
-    ) + compute.training_flops(parameters, examples * longest_text)
-    return PlannedIteration(iteration, config.steps(iteration), beta, attempts, flops)
+    read, generated = attempts * texts.longest_prompt, attempts * config.generator.max_new_tokens
+    bound = compute.generation_flops(shape.parameters, read, generated)
+    bound += compute.training_flops(
+        shape.parameters, examples * _longest_text(config, texts), shape.adapter_parameters
+    )
+    expected = forecast(config, iteration, observations, texts, assumptions, attempts_each)
+    expected_flops = expected.tokens.flops(shape.parameters, shape.adapter_parameters)
+    return PlannedIteration(
+        iteration, config.steps(iteration), beta, attempts, bound, expected, expected_flops
+    )
+
+
+def _longest_text(config: RunConfig, texts: Texts) -> int:
+    """Return the tokens of the longest text that can be trained on."""
+    return min(config.trainer.max_length, texts.longest_training_prompt + config.generator.max_new_tokens + 1)
 
 
 def attempts_at_most(config: RunConfig) -> int:
@@ -92,20 +156,3 @@ def attempts_at_most(config: RunConfig) -> int:
             return attempts
         case _:
             return config.attempts
-
-
-def plan_table(plan: Plan) -> Table:
-    """Return the plan as a table for the terminal."""
-    table = Table(title=f"{plan.observations:,} training observations, {plan.parameters:,} parameters")
-    for heading in ("t", "steps", "beta (accepted wanted)", "attempts at most", "PFLOPs at most"):
-        table.add_column(heading, justify="right")
-    for one in plan.iterations:
-        cells = (
-            one.iteration,
-            f"{one.steps:,}",
-            f"{one.beta:,}",
-            f"{one.attempts:,}",
-            f"{one.flops / 1e15:.4g}",
-        )
-        table.add_row(*map(str, cells))
-    return table

@@ -12,8 +12,10 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core import configfile
+from adastar_core.cards import CARDS
 from adastar_core.config import RunConfig
 from adastar_core.errors import AdaStarError, ConfigError, UserError
+from adastar_core.forecast import Assumptions
 from adastar_core.report.records import RunReport
 from adastar_core.report.summary import summary_text
 
@@ -56,13 +58,33 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     options.add_argument(
         "--dry-run", action="store_true",
-        help="print the resolved configuration, the plan and an upper bound of the compute; touch nothing",
+        help="print the resolved configuration, the plan, its compute and its memory; touch nothing",
     )  # fmt: skip
+    forecast = options.add_argument_group("what --dry-run assumes")
+    forecast.add_argument(
+        "--accepted", metavar="SHARE", type=share, default=0.5,
+        help="share of visited observations with an accepted rationale, from 0 to 1 (default: 0.5)",
+    )  # fmt: skip
+    forecast.add_argument(
+        "--rationale-tokens", metavar="N", type=float,
+        help="mean tokens of a rationale (default: half of the longest)",
+    )  # fmt: skip
+    forecast.add_argument(
+        "--card", choices=sorted(CARDS), help="a GPU: does it fit, and how long does it take at least"
+    )
     options.add_argument(
         "--summary", metavar="FILE.json", type=Path, help="write the run's summary here at the end"
     )
     options.add_argument("--list-presets", action="store_true", help="list the ready-made runs and exit")
     return options
+
+
+def share(text: str) -> float:
+    """Return a share above 0 and up to 1."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return value
 
 
 INTERRUPTED = 130
@@ -108,7 +130,7 @@ def run_command(options: argparse.Namespace, run_flow: RunFlow, console: Console
     config = configfile.resolve(values, options.overrides)
     name = options.run or f"{source}-{config.sha256()[:8]}"
     if options.dry_run:
-        dry_run(config, name, console)
+        dry_run(config, name, Assumptions(options.accepted, options.rationale_tokens), options.card, console)
     else:
         execute(run_flow, config, name, source, options.summary, console)
 
@@ -121,19 +143,23 @@ def read_source(options: argparse.Namespace) -> tuple[str, dict[str, object]]:
     return preset, configfile.load_preset(preset)
 
 
-def dry_run(config: RunConfig, name: str, console: Console) -> None:
-    """Print the resolved configuration, the plan and the bound of its compute."""
-    from adastar_core.plan import plan_of, plan_table
+def dry_run(
+    config: RunConfig, name: str, assumptions: Assumptions, card: str | None, console: Console
+) -> None:
+    """Print the resolved configuration, and the plan with what it costs."""
+    import torch
+
+    from adastar_core.plan import plan_of
+    from adastar_core.report.plan import plan_lines, plan_table
 
     console.print(f"# run {name}", highlight=False)
     console.print(
         yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), highlight=False, markup=False
     )
-    plan = plan_of(config)
+    plan = plan_of(config, assumptions, bf16=card is not None or torch.cuda.is_available())
     console.print(plan_table(plan))
-    console.print(
-        f"Upper bound of the compute: {plan.pflops:.4g} PFLOPs. Nothing was written.", highlight=False
-    )
+    for line in (*plan_lines(plan, config, assumptions, card), "Nothing was written."):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def execute(

@@ -130,7 +130,7 @@ class TransformersGenerator:
     def tie_gap(self, request: GenerationRequest, tokens: Sequence[int], decoding: Decoding) -> float:
         """Return how near a tie the choice of the token after ``tokens`` is, run alone (:func:`choice.tie_gap`)."""
         prompt = self._prompts([request], decoding)[0]
-        batch = _Batch(self._loaded, [[*prompt, *tokens]], [request.stream], room=0)
+        batch = Batch(self._loaded, [[*prompt, *tokens]], [request.stream], room=0)
         with arithmetic(self._loaded.dtype):
             return tie_gap(batch.forward(), batch.streams, len(tokens), decoding).item()
 
@@ -165,7 +165,7 @@ class TransformersGenerator:
     ) -> list[list[int]]:
         """Return each row's generated tokens: up to its end at least, and never more than allowed."""
         model, limit = self._loaded, decoding.max_new_tokens
-        batch = _Batch(model, prompts, [request.stream for request in requests], room=limit)
+        batch = Batch(model, prompts, [request.stream for request in requests], room=limit)
         generated = torch.full((len(prompts), limit), self._eos, device=model.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
         for step in range(limit):
@@ -202,7 +202,7 @@ class TransformersGenerator:
         return text
 
 
-class _Batch:
+class Batch:
     """The rows that are still being generated: what the model is fed, and what it remembers.
 
     Attributes:

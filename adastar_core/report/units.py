@@ -5,6 +5,8 @@ from adastar_core.report.records import Accuracy
 NONE = "–"
 _FLOPS = ((1e18, "EFLOPs"), (1e15, "PFLOPs"), (1e12, "TFLOPs"), (1e9, "GFLOPs"), (1e6, "MFLOPs"))
 
+_SIZES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
 
 def percent(share: float | None) -> str:
     """Return a share as ``67.7 %``."""
@@ -49,6 +51,14 @@ def flops(pflops: float) -> str:
 def number(value: float) -> str:
     """Return a number with three significant digits, never in exponents: ``0.0123``, ``4.50``, ``1,234``."""
     return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+def size(number_of_bytes: float) -> str:
+    """Return a size as ``12.3 GiB``."""
+    for unit, name in _SIZES:
+        if number_of_bytes >= unit:
+            return f"{number(number_of_bytes / unit)} {name}"
+    return f"{number_of_bytes:.0f} bytes"
 
 
 def duration(seconds: float) -> str:

@@ -103,3 +103,17 @@ def test_dry_run_touches_nothing(adastar: Command, configuration: Path) -> None:
     assert "PFLOPs" in result.stdout
     assert "seed: 0" in result.stdout
     assert not (configuration.parent / "home").exists()
+
+
+def test_a_dry_run_says_what_it_assumes_and_what_a_card_makes_of_it(
+    adastar: Command, configuration: Path
+) -> None:
+    arguments = ("--accepted", "0.8", "--rationale-tokens", "30", "--card", "h100")
+    result = adastar("--config", str(configuration), "--dry-run", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert "if 0.8 of the visited observations" in result.stdout
+    assert "have 30 tokens" in result.stdout
+    assert "Training holds" in result.stdout
+    assert "On h100" in result.stdout
+    assert "No less than" in result.stdout
+    assert not (configuration.parent / "home").exists()

@@ -1,0 +1,75 @@
+"""What a card can do at most, and so how long a run takes on it at least."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A GPU as its maker states it.
+
+    Attributes:
+        memory_gib: Its memory.
+        tflops: 10^12 floating-point operations per second in dense bfloat16 products.
+        gigabytes_per_second: What its memory reads in a second, in 10^9 bytes.
+    """
+
+    memory_gib: float
+    tflops: float
+    gigabytes_per_second: float
+
+
+CARDS = {
+    "l4": Card(24, 121, 300),
+    "a10": Card(24, 125, 600),
+    "rtx-4090": Card(24, 165, 1008),
+    "l40s": Card(48, 362, 864),
+    "a100-40gb": Card(40, 312, 1555),
+    "a100-80gb": Card(80, 312, 2039),
+    "h100": Card(80, 989, 3350),
+    "h200": Card(141, 989, 4800),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Work for a card: floating-point operations, and bytes that its memory has to read."""
+
+    flops: float
+    read_bytes: float
+
+    def seconds(self, card: Card, cards: int) -> float:
+        """Return how long it takes at least, spread evenly over so many cards."""
+        return (
+            max(self.flops / (card.tflops * 1e12), self.read_bytes / (card.gigabytes_per_second * 1e9))
+            / cards
+        )
+
+    def bound_by(self, card: Card) -> str:
+        """Return what limits it."""
+        return (
+            "arithmetic"
+            if self.flops / card.tflops > self.read_bytes / card.gigabytes_per_second * 1e3
+            else "memory"
+        )
+
+
+def decoding_load(
+    flops: float,
+    generated_tokens: int,
+    rows: int,
+    weight_bytes: int,
+    context_tokens: float,
+    cache_bytes_per_token: int,
+) -> Load:
+    """Return the load of generation: each step reads all weights once, and the keys and values of every row.
+
+    Args:
+        flops: Of prompts and generated tokens.
+        generated_tokens: Over all rows of all batches.
+        rows: Rows that are decoded together.
+        weight_bytes: The model's.
+        context_tokens: Mean tokens that a row looks back on.
+        cache_bytes_per_token: Keys and values of one token.
+    """
+    steps = generated_tokens / rows
+    return Load(flops, steps * (weight_bytes + rows * context_tokens * cache_bytes_per_token))

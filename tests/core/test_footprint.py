@@ -1,0 +1,95 @@
+"""The memory that a plan foretells is what training and generation then hold."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from adastar_core.config import GeneratorSettings, LoraSettings, TrainerSettings
+from adastar_core.footprint import (
+    Held,
+    cache_bytes_per_token,
+    generation_memory,
+    trained_parameters,
+    training_memory,
+)
+from adastar_core.generators import Decoding
+from adastar_core.generators.transformers import TransformersGenerator, open_transformers
+from adastar_core.model_source import parameter_count
+from adastar_core.records import GenerationRequest
+from adastar_core.trainers import TrainingExample
+from adastar_core.trainers.job import Job, open_training
+from tests.support.tiny_llama import write_tiny_llama
+
+LENGTH = 60
+EXAMPLES = tuple(TrainingExample("1+", "2" * (LENGTH - 3), str(place)) for place in range(32))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return write_tiny_llama(tmp_path_factory.mktemp("base"), hidden=64)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {},
+        {"micro_batch_size": 4},
+        {"gradient_checkpointing": True},
+        {"dtype": "bfloat16"},
+        {"lora": LoraSettings(rank=4)},
+        {"lora": LoraSettings(rank=4), "gradient_checkpointing": True, "dtype": "bfloat16"},
+    ],
+)
+def test_training_holds_what_was_foretold(base: Path, tmp_path: Path, choices: dict[str, object]) -> None:
+    settings = TrainerSettings(batch_size=16).model_copy(update=choices)
+    foretold = training_memory(base, settings, LENGTH, bf16=False)
+    job = Job(base, EXAMPLES, settings, 2, None, 0, 1, tmp_path / "out", tmp_path)
+    training = open_training(job, job.plan())
+    training.model.train()
+    with Held() as held:
+        training._step(0)
+        training._step(1)
+    assert foretold.moments + foretold.passing == pytest.approx(held.peak, rel=0.1)
+    weights = sum(one.numel() * one.itemsize for one in training.model.parameters())
+    assert foretold.weights == weights
+
+
+def test_a_shard_is_a_share_of_all_but_the_activations(base: Path) -> None:
+    alone = training_memory(base, TrainerSettings(batch_size=8), LENGTH, bf16=False)
+    shared = training_memory(base, TrainerSettings(batch_size=32, processes=4), LENGTH, bf16=False)
+    assert (shared.weights, shared.moments) == (alone.weights // 4, alone.moments // 4)
+    assert shared.passing > alone.passing / 2
+
+
+class Endless(TransformersGenerator):
+    """Never takes a token for the end."""
+
+    @property
+    def _eos(self) -> int:
+        return -1
+
+
+@pytest.mark.parametrize(("prompt", "longest"), [(4, 150), (120, 10)])
+def test_generation_holds_what_was_foretold(base: Path, prompt: int, longest: int) -> None:
+    settings = GeneratorSettings(batch_size=32, max_new_tokens=longest)
+    foretold = generation_memory(base, settings, prompt, bf16=False)
+    opened = open_transformers(base, settings)
+    generator = Endless(opened._loaded, opened._tokenizer)
+    wanted = [GenerationRequest(place, 1, False, "1" * prompt, stream=place) for place in range(32)]
+    with Held() as held:
+        generator.generate(wanted, Decoding(False, 1.0, 1.0, longest))
+    assert foretold.cache + foretold.working == pytest.approx(held.peak, rel=0.25)
+
+
+def test_an_adapter_is_all_that_is_trained(base: Path) -> None:
+    assert trained_parameters(base, TrainerSettings()) == parameter_count(base)
+    lora = TrainerSettings(lora=LoraSettings(rank=4, target_modules=("q_proj",)))
+    assert trained_parameters(base, lora) == 2 * 4 * (64 + 64)
+
+
+def test_a_token_s_keys_and_values_are_counted_in_every_layer(base: Path) -> None:
+    settings = GeneratorSettings()
+    assert cache_bytes_per_token(base, settings, bf16=False) == 2 * 2 * 64 * 4
+    assert cache_bytes_per_token(base, settings, bf16=True) == 2 * 2 * 64 * 2

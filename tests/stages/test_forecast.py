@@ -1,0 +1,44 @@
+"""A plan that is told how often the model is right foretells the tokens and the compute of the real run."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from adastar_core.forecast import Assumptions
+from adastar_core.plan import plan_of
+from adastar_core.stages.workspace import open_workspace
+from tests.support.runs import run_iteration, small_config
+
+COSTS = text(
+    "SELECT sum(generated_tokens) AS generated, sum(train_tokens) AS trained, sum(flops) AS flops FROM compute "
+    "WHERE run_id = :run AND stage NOT LIKE 'evaluate%' AND stage NOT LIKE '%surplus%'"
+)
+MEANS = text(
+    "SELECT (SELECT sum(accepted)::float / sum(m) FROM iterations WHERE run_id = :run) AS acceptance, "
+    "(SELECT avg(generated_tokens)::float FROM rollouts WHERE run_id = :run) AS tokens"
+)
+
+
+def test_the_real_run_takes_what_was_foretold(database: Engine, tmp_path: Path) -> None:
+    config = small_config(
+        database,
+        tmp_path,
+        "iterations=2",
+        "problem.train=300",
+        "problem.max_digits=5",
+        "schedule.first_steps=8",
+    )
+    with open_workspace(config, "foretold") as workspace:
+        run_iteration(workspace, 1)
+        run_iteration(workspace, 2)
+        with database.connect() as connection:
+            means = connection.execute(MEANS, {"run": workspace.run_id}).one()
+            costs = connection.execute(COSTS, {"run": workspace.run_id}).one()
+    plan = plan_of(config, Assumptions(means.acceptance, means.tokens))
+    expected = [one.expected.tokens for one in plan.iterations]
+    assert sum(one.generated_tokens for one in expected) == pytest.approx(int(costs.generated), rel=0.25)
+    # Accepted rationales are shorter than others: a model that is lost goes on to the limit.
+    assert costs.trained <= sum(one.train_tokens for one in expected) <= 2 * costs.trained
+    assert plan.expected_pflops * 1e15 == pytest.approx(costs.flops, rel=0.25)
+    assert plan.pflops > plan.expected_pflops
