@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from random_llama import write_random_llama
@@ -64,16 +65,13 @@ def engine(times: int) -> dict[str, float]:
         generator = VllmGenerator(GeneratorSettings(dtype="float32"), folder / "engine.log")
         taken: dict[str, list[float]] = {"hand-over": [], "new engine": []}
         try:
-            generator.hand_over(models[0], digests[0])
-            for number in range(times):
-                new = (number + 1) % 2
-                taken["hand-over"].append(
-                    _seconds(lambda new=new: generator.hand_over(models[new], digests[new]))
+            for _ in range(times):
+                restart, _, handed = (
+                    _seconds(partial(generator.hand_over, models[n], digests[n])) for n in (0, 1, 0)
                 )
+                taken["new engine"].append(restart)
+                taken["hand-over"].append(handed)  # an engine's first one is slower
                 generator.close()
-                taken["new engine"].append(
-                    _seconds(lambda new=new: generator.hand_over(models[new], digests[new]))
-                )
         finally:
             generator.close()
         medians = {name: statistics.median(each) for name, each in taken.items()}
