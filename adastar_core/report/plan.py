@@ -1,5 +1,6 @@
 """A plan for people: a table, and what it rests on, needs of memory and takes of time."""
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from adastar_core import compute
@@ -7,7 +8,7 @@ from adastar_core.cards import CARDS, Load, decoding_load
 from adastar_core.config import RunConfig
 from adastar_core.forecast import Assumptions
 from adastar_core.plan import Plan
-from adastar_core.report.units import duration, flops, size
+from adastar_core.report.units import duration, flops, flops_unit, number, size
 
 _GIB = 2**30
 _TOO_LARGE = (
@@ -17,30 +18,30 @@ _TOO_LARGE = (
 
 def plan_table(plan: Plan) -> Table:
     """Return the plan as a table for the terminal."""
-    table = Table(title=f"{plan.observations:,} training observations, {plan.parameters:,} parameters")
+    factor, unit = flops_unit(max(one.flops for one in plan.iterations) / 1e15)
+    title = f"{plan.observations:,} training observations, {plan.parameters:,} parameters"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in (
         "t",
-        "steps",
-        "beta (accepted wanted)",
-        "visited",
+        "beta",
+        "visits",
         "attempts",
-        "tokens generated",
+        "at most",
+        "tokens made",
         "tokens trained",
-        "PFLOPs",
-        "attempts at most",
-        "PFLOPs at most",
+        unit,
+        "at most",
     ):
         table.add_column(heading, justify="right")
     for one in plan.iterations:
         expected = one.expected
-        counts = (one.steps, one.beta, expected.observations, expected.attempts)
+        counts = (one.beta, expected.observations, expected.attempts, one.attempts)
         tokens = (expected.tokens.generated_tokens, expected.tokens.train_tokens)
+        costs = (one.expected_flops, one.flops)
         table.add_row(
             str(one.iteration),
             *(f"{count:,}" for count in (*counts, *tokens)),
-            f"{one.expected_flops / 1e15:.4g}",
-            f"{one.attempts:,}",
-            f"{one.flops / 1e15:.4g}",
+            *(number(cost / 1e15 * factor) for cost in costs),
         )
     return table
 
