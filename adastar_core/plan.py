@@ -17,18 +17,12 @@ from adastar_core.samplers.dart import DartSettings
 if TYPE_CHECKING:
     from adastar_core.footprint import GenerationMemory, TrainingMemory
 
-_GIB = 2**30
-_TOO_LARGE = (
-    "raise trainer.processes, lower trainer.micro_batch_size, or set gradient_checkpointing or lora.rank"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class PlannedIteration:
     """One iteration as planned: ``attempts`` and ``flops`` are upper bounds, ``expected`` rests on assumptions."""
 
     iteration: int
-    steps: int
     beta: int
     attempts: int
     flops: int
@@ -139,9 +133,7 @@ def _plan_iteration(
     )
     expected = forecast(config, iteration, observations, texts, assumptions, attempts_each)
     expected_flops = expected.tokens.flops(shape.parameters, shape.adapter_parameters)
-    return PlannedIteration(
-        iteration, config.steps(iteration), beta, attempts, bound, expected, expected_flops
-    )
+    return PlannedIteration(iteration, beta, attempts, bound, expected, expected_flops)
 
 
 def _longest_text(config: RunConfig, texts: Texts) -> int:
