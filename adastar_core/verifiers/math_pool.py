@@ -64,6 +64,14 @@ class _Worker:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode()
 
+    def ended(self) -> bool:
+        """Return whether the process, whose output is at its end, is over; its status may be a moment late."""
+        try:
+            self._process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     @property
     def alive(self) -> bool:
         """Whether the process is still there."""
@@ -91,18 +99,17 @@ class MathPool:
         weakref.finalize(self, _kill_all, self._alive)
 
     def judge(self, reference: str, answer: str) -> tuple[Outcome, str]:
-        """Compare two formulas; undecided when the deadline passes, which costs one worker."""
+        """Compare two formulas; undecided when the deadline passes, which costs one worker.
+
+        A comparison whose process died is made once more: somebody else may have killed it, and verdicts must
+        not depend on that.
+        """
         question = json.dumps(
             {"reference": reference, "answer": answer, "deadline_seconds": self.deadline_seconds}
         )
-        worker = self._borrow()
-        line: str | None = None
-        died = False
-        try:
-            line = worker.ask(question, self.deadline_seconds)
-        finally:
-            died = not worker.alive
-            self._give_back(worker, done=line is None or worker.answered >= _ANSWERS_PER_WORKER)
+        line, died = self._ask(question)
+        if died:
+            line, died = self._ask(question)
         if line is None:
             why = (
                 "the comparison ended its process"
@@ -112,6 +119,18 @@ class MathPool:
             return Outcome.UNDECIDED, why
         verdict = json.loads(line)
         return Outcome(verdict["outcome"]), str(verdict["reason"])
+
+    def _ask(self, question: str) -> tuple[str | None, bool]:
+        """Return a worker's answer, ``None`` without one, and whether its process died over the question."""
+        worker = self._borrow()
+        line: str | None = None
+        died = False
+        try:
+            line = worker.ask(question, self.deadline_seconds)
+        finally:
+            died = line is None and worker.ended()
+            self._give_back(worker, done=line is None or worker.answered >= _ANSWERS_PER_WORKER)
+        return line, died
 
     def _borrow(self) -> _Worker:
         worker = self._free.get()

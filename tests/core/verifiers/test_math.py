@@ -3,16 +3,19 @@
 import random
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
+import psutil
 import pytest
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers.batch import verify_all
 from adastar_core.verifiers.math import MathVerifier
+from adastar_core.verifiers.math_pool import MathPool
 
 R, W, U = Outcome.RIGHT, Outcome.WRONG, Outcome.UNDECIDED
 
@@ -216,3 +219,17 @@ def test_a_closed_verifier_starts_again() -> None:
 
 def _item(reference: str, answer: str) -> tuple[Observation, str, FinishReason]:
     return Observation("x", "", reference), f"The answer is ${answer}$.", FinishReason.EOS
+
+
+def test_a_worker_killed_by_somebody_else_changes_no_verdict() -> None:
+    others = set(psutil.Process().children())
+    pool = MathPool(1, 20.0)
+    assert pool.judge("2", "1+1")[0] is R
+    (worker,) = set(psutil.Process().children()) - others
+    worker.suspend()
+    killing = threading.Timer(0.3, worker.kill)
+    killing.start()
+    assert pool.judge("2*x", "x+x")[0] is R
+    killing.join()
+    assert not worker.is_running()
+    pool.close()
