@@ -33,7 +33,7 @@ from adastar_core.methods import MethodName
 from adastar_core.problems.catalogue import ProblemSettings
 from adastar_core.problems.chat import PromptSettings
 from adastar_core.samplers.catalogue import AdaStarSettings, SamplerSettings
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import Settings, method_setting, setting
 
 MAY_GROW = ("iterations", "patience", "budget_pflops", "evaluation.test_every_iteration")
 RUN_TIME_ONLY = (
@@ -78,13 +78,13 @@ class ScheduleSettings(Settings):
         40, 0, "First steps", "Training steps of the first iteration (sigma_1 of the paper).", ge=1
     )
     growth: float = setting(1.2, 1, "Growth", "Factor by which the steps grow each iteration.", ge=1, le=10)
-    visit: Literal["until_beta", "all"] = setting(
+    visit: Literal["until_beta", "all"] = method_setting(
         "until_beta",
         2,
         "Visit",
         "Stop at the observation where beta_t rationales are accepted, or visit the whole pool.",
     )
-    train_on: Literal["accepted", "beta"] = setting(
+    train_on: Literal["accepted", "beta"] = method_setting(
         "accepted",
         3,
         "Train on",
@@ -222,7 +222,7 @@ class LoraSettings(Settings):
 class TrainerSettings(Settings):
     """How the model is fine-tuned on accepted rationales."""
 
-    start_from: Literal["accumulate", "reset"] = setting(
+    start_from: Literal["accumulate", "reset"] = method_setting(
         "accumulate",
         0,
         "Start from",
@@ -311,7 +311,7 @@ class ExplorationSettings(Settings):
     among n (arXiv 2412.17256, section 3). It is measured on a few observations before each iteration.
     """
 
-    control: Literal["fixed", "balance"] = setting(
+    control: Literal["fixed", "balance"] = method_setting(
         "fixed", 0, "Control", "Keep temperature and K, or choose them by the balance score each iteration."
     )
     temperatures: tuple[float, ...] = setting(
@@ -327,10 +327,10 @@ class EvaluationSettings(Settings):
     max_new_tokens: int | None = setting(
         None, 0, "Longest answer", "Upper bound of generated tokens; none takes the generator's.", ge=1
     )
-    shots: int = setting(
+    shots: int = method_setting(
         0, 1, "Exemplars", "Worked examples before each question; at most those that the problem has.", ge=0
     )
-    samples: int = setting(
+    samples: int = method_setting(
         1,
         2,
         "Samples",
@@ -378,27 +378,27 @@ class RunConfig(Settings):
         "Strength signal",
         "What measures the model's strength: share of visited observations accepted, share right at first try, or token accuracy of training.",
     )
-    attempts: int = setting(2, 8, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
-    attempt_mode: Literal["until_correct", "independent"] = setting(
+    attempts: int = method_setting(2, 8, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
+    attempt_mode: Literal["until_correct", "independent"] = method_setting(
         "until_correct",
         9,
         "Attempt mode",
         "Stop an observation at its first success, or make all K attempts and accept every right one.",
     )
-    rationalize: bool = setting(
+    rationalize: bool = method_setting(
         False, 10, "Rationalize", "Show the answer as a hint in attempts after the first."
     )
     count_hinted_wins: bool = setting(
         True, 11, "Count hinted wins", "Whether a success with a hint counts in the win rate."
     )
-    cut_off: int | None = setting(
+    cut_off: int | None = method_setting(
         None,
         12,
         "Cut-off",
         "Accepted rationales per observation at most; none accepts every right one.",
         ge=1,
     )
-    rationales: Literal["model", "reference"] = setting(
+    rationales: Literal["model", "reference"] = method_setting(
         "model",
         13,
         "Rationales",

@@ -131,3 +131,12 @@ def settings_of(name: object) -> Values:
     """Return a method's settings; nothing for a name that is none, which the configuration then refuses."""
     method = METHODS.get(name) if isinstance(name, str) else None
     return method.settings if method else {}
+
+
+def decided() -> frozenset[str]:
+    """Return the dotted keys that some method decides; those of the sampler come and go with its type."""
+    keys = set()
+    for method in METHODS.values():
+        for name, value in method.settings.items():
+            keys |= {f"{name}.{part}" for part in value} if isinstance(value, Mapping) else {name}
+    return frozenset(key for key in keys if not key.startswith("sampler."))

@@ -45,3 +45,17 @@ def setting(default: Any, position: int, title: str, description: str, **bounds:
             default_factory=default, title=title, description=description, json_schema_extra=extra, **bounds
         )
     return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
+
+
+def method_setting(default: Any, position: int, title: str, description: str, **bounds: Any) -> Any:  # noqa: ANN401
+    """Declare a field that a method may decide, as :func:`setting` does.
+
+    A deployment's form fills in and sends every default that it is told. This one it is not told: a field that is left
+    empty is the method's.
+    """
+
+    def extra(schema: JsonDict) -> None:
+        schema["position"] = position
+        schema.pop("default", None)
+
+    return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)

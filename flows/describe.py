@@ -6,11 +6,17 @@ Run it:  python -m flows.describe
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from adastar_core import configfile
-from adastar_core.config import MAY_GROW, RUN_TIME_ONLY, RunConfig
+from adastar_core import configfile, methods
+from adastar_core.config import MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
 from flows import compare_commandline
 from flows.commandline import parser
 
+# The form is not told these defaults, so its schema does not have them.
+_DEFAULTS = {
+    key: value
+    for key, value in flatten(RunConfig().model_dump(mode="json")).items()
+    if key in methods.decided()
+}
 PAGE = Path(__file__).parent.parent / "docs" / "usage.md"
 _HEAD = """# Using it
 
@@ -70,7 +76,8 @@ def _types(group: Mapping[str, object]) -> list[str]:
 
 
 def _row(key: str, field: Mapping[str, object], title: str) -> str:
-    default = "" if "default" not in field else f"`{field['default']}`"
+    value = field.get("default", _DEFAULTS.get(key, ""))
+    default = "" if value == "" else f"`{value}`"
     change = " *May change.*" if key in MAY_GROW + RUN_TIME_ONLY else ""
     return f"| `{key}`{title} | {default} | {field.get('description', 'Which one.')}{change} |"
 

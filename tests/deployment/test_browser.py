@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adastar_core import methods
+from adastar_core.config import flatten
 from tests.deployment.conftest import Deployed
 
 if TYPE_CHECKING:
@@ -62,6 +64,9 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     started = deployed.services.wait(lambda: runs_of(deployed, deployment) - before, 60)
     (run_id,) = started
     assert deployed.wait_until_over(run_id) == "COMPLETED"
+    sent = deployed.flow_run(run_id)["parameters"]["config"]
+    assert sent["method"] == "adastar"
+    assert not set(flatten(sent)) & methods.decided()
 
     page.goto(f"{url}/runs/flow-run/{run_id}")
     page.get_by_text("Completed").first.wait_for()

@@ -12,6 +12,7 @@ from prefect import Flow
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.utilities.callables import parameter_schema
 
+from adastar_core import methods
 from adastar_core.config import RunConfig
 from adastar_core.configfile import load_preset
 from flows.adastar import adastar
@@ -76,6 +77,15 @@ def test_a_field_of_the_form(name: str, field: dict[str, Any]) -> None:
     for kind in [field, *field.get("anyOf", [])]:
         if kind.get("type") in ("integer", "number") and not name.endswith("seed"):
             assert {"minimum", "exclusiveMinimum"} & set(kind), f"{name} has no lower bound"
+
+
+@pytest.mark.parametrize("key", sorted(methods.decided()))
+def test_the_form_leaves_to_the_method_what_it_decides(key: str) -> None:
+    """A form sends every default that it knows, and what is sent would replace the method's value."""
+    group, _, name = key.rpartition(".")
+    kind = RunConfig.model_fields[group].annotation.__name__ if group else "RunConfig"  # type: ignore[union-attr]
+    assert "default" not in dict(form_fields())[f"{kind}.{name}"]
+    assert all(key not in str(one.get("parameters")) for one in DEPLOYMENTS.values())
 
 
 def test_positions_are_unique_within_a_group() -> None:
