@@ -22,9 +22,10 @@ run: install
 test: install lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov=adastar_core --cov=tasks --cov=flows --cov-report=term $(ARGS)
 
-# The long rounds of docs/reliability.md: about an hour.
+# The long rounds of docs/reliability.md: about an hour and a half.
 soak: install
-	ADASTAR_SOAK_ROUNDS=200 ADASTAR_TEST_OUTAGE_SECONDS=60 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/crash tests/deployment $(ARGS)
+	ADASTAR_SOAK_ROUNDS=200 ADASTAR_SOAK_DEPLOYED_ROUNDS=12 ADASTAR_TEST_OUTAGE_SECONDS=60 OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -s tests/crash tests/deployment $(ARGS)
 	$(BIN)/python bench/load.py
 
 # vLLM's build for CPUs has an environment of its own: it wants other versions than the newest.

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import yaml
 from rich.console import Console
+from safetensors import SafetensorError
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core import configfile
@@ -105,6 +106,13 @@ def main(run_flow: RunFlow, arguments: Sequence[str] | None = None) -> None:
         fail(
             f"The database failed during the run ({error.orig}). What was stored before stands; once it answers again, "
             "the same command continues the run.",
+            AdaStarError.exit_status,
+        )
+    except (OSError, SafetensorError) as error:
+        if "No space left on device" not in str(error):
+            raise
+        fail(
+            f"The disk is full ({error}). What was stored before stands; with room again, the same command continues the run.",
             AdaStarError.exit_status,
         )
     except KeyboardInterrupt:

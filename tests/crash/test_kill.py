@@ -1,11 +1,7 @@
 """kill -9 anywhere: re-run with the same command, the outcome is that of an undisturbed run."""
 
-import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +10,7 @@ from sqlalchemy import Engine
 
 from adastar_core.store.database import open_database
 from adastar_core.store.runs import find_run
-from tests.flows.conftest import ROOT
-from tests.support.prefect_server import prefect_server
+from tests.crash.conftest import Run
 from tests.support.runs import SMALL, outcome_of
 
 STAGES = ("sample", "generate", "verify", "finetune", "evaluate", "advance")
@@ -33,49 +28,6 @@ POINTS = (
 
 BATCH = int(SMALL["generator"]["batch_size"])  # type: ignore[index,call-overload]
 SAVE_EVERY = int(SMALL["trainer"]["save_every"])  # type: ignore[index,call-overload]
-Run = Callable[..., int]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Run the command line in a child of a process that has everything imported; return its exit status."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as environment:
-        zygote = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.crash.zygote"],
-            cwd=ROOT,
-            env={**os.environ, **environment, "OMP_NUM_THREADS": "1", "PREFECT_LOGGING_LEVEL": "CRITICAL"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert zygote.stdin is not None
-        assert zygote.stdout is not None
-
-        def order(
-            arguments: list[str],
-            folder: Path,
-            kind: str = "never",
-            stage: str = "any",
-            number: int = 0,
-            victim: str = "",
-        ) -> int:
-            message = {
-                "kind": kind,
-                "stage": stage,
-                "number": number,
-                "log": str(folder / "killer.log"),
-                "output": str(folder / "output.log"),
-                "arguments": arguments,
-                "victim": victim,
-            }
-            zygote.stdin.write(json.dumps(message) + "\n")
-            zygote.stdin.flush()
-            return int(zygote.stdout.readline())
-
-        yield order
-        zygote.stdin.close()
-        zygote.wait(timeout=30)
-        zygote.stdout.close()
 
 
 def write_config(path: Path, **values: object) -> list[str]:

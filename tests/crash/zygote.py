@@ -1,7 +1,7 @@
 """Runs the command line in forked children, so that a kill costs no new imports. Talks JSON lines.
 
-Each line on standard input is ``{"kind", "stage", "number", "log", "output", "arguments", "victim"}``; the answer is the child's
-exit status, negative for a signal.
+``{"kind", "stage", "number", "log", "output", "arguments", "victim"}`` starts a child; the answer is its process id.
+``{"wait": process id}`` waits for it; the answer is its exit status, negative for a signal.
 """
 
 import json
@@ -36,12 +36,21 @@ def run_child(order: dict[str, str | int | list[str]]) -> None:
     main(adastar, arguments)
 
 
+def start_child(order: dict[str, str | int | list[str]]) -> int:
+    """Return the id of a child that runs the command line."""
+    child = os.fork()
+    if child == 0:
+        run_child(order)
+        sys.stdout.flush()
+        os._exit(0)
+    return child
+
+
 if __name__ == "__main__":
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            run_child(json.loads(line))
-            sys.stdout.flush()
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        order = json.loads(line)
+        if "wait" in order:
+            answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1])
+        else:
+            answer = start_child(order)
+        print(answer, flush=True)

@@ -1,4 +1,4 @@
-"""The database of the tests' Prefect server: an installed PostgreSQL as in the compose file, or else SQLite.
+"""The database of the tests' Prefect server: an installed PostgreSQL set up by docker/databases.sh, or else SQLite.
 
 Prefect needs the extension pg_trgm, which distributions have and the local server's programs do not. SQLite is for
 machines without it: a busy server answers some requests with 503 then.
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+_DATABASES = Path(__file__).parents[2] / "docker" / "databases.sh"
 _USER = "postgres" if os.geteuid() == 0 else None
 """A server refuses to run as root."""
 
@@ -64,23 +65,28 @@ def _running(programs: Path, root: Path, port: int) -> Iterator[PrefectDatabase]
         programs,
         "initdb",
         f"--pgdata={data}",
-        "--username=prefect",
+        "--username=postgres",
         f"--pwfile={secret}",
         "--auth=scram-sha-256",
         "--encoding=UTF8",
     )
     settings = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={root} -c fsync=off"
     _run(programs, "pg_ctl", "start", "-w", "-D", data, "-l", str(root / "log"), "-o", settings)
-    environment = {"PGPASSWORD": password, "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "prefect"}
+    environment = {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(port),
+        "PGPASSWORD": password,
+    }
+    passwords = {f"{name}_PASSWORD": password for name in ("POSTGRES", "PREFECT", "ADASTAR")}
 
     def dump() -> bytes:
-        command = [str(programs / "pg_dump"), "--inserts", "postgres"]
-        return subprocess.run(
-            command, env={**os.environ, **environment}, capture_output=True, check=True
-        ).stdout
+        command = ["pg_dump", "--username=prefect", "--inserts", "prefect"]
+        return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
 
     try:
-        yield PrefectDatabase(f"postgresql+asyncpg://prefect:{password}@127.0.0.1:{port}/postgres", dump)
+        subprocess.run([_DATABASES], env={**environment, **passwords}, stdout=subprocess.DEVNULL, check=True)
+        yield PrefectDatabase(f"postgresql+asyncpg://prefect:{password}@127.0.0.1:{port}/prefect", dump)
     finally:
         _run(programs, "pg_ctl", "stop", "-D", data, "-m", "immediate")
 

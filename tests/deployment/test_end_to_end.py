@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import psutil
 from sqlalchemy import text
@@ -18,8 +18,8 @@ OUTAGE_SECONDS = float(os.environ.get("ADASTAR_TEST_OUTAGE_SECONDS", "5"))
 
 SLOW = {
     "iterations": 1,
-    "problem": {"type": "arithmetic", "train": 160, "validation": 8, "test": 8, "max_digits": 6},
-    "schedule": {"first_steps": 10},
+    "problem": {"type": "arithmetic", "train": 100, "validation": 8, "test": 8, "max_digits": 6},
+    "schedule": {"first_steps": 6},
     "trainer": {"batch_size": 8, "learning_rate": 0.0003},
     "generator": {"batch_size": 1, "max_new_tokens": 80},
 }
@@ -49,7 +49,9 @@ def test_triggered_then_scheduled_the_second_all_cache_hits(deployed: Deployed) 
     kinds = {one["type"] for one in artifacts if one["key"].startswith("twice-")}
     assert kinds == {"table", "markdown", "progress"}
 
-    schedule = {"schedule": {"interval": 60}, "active": True, "parameters": {"run": "twice"}}
+    soon = (datetime.now(UTC) + timedelta(seconds=15)).isoformat()
+    interval = {"interval": 60, "anchor_date": soon}
+    schedule = {"schedule": interval, "active": True, "parameters": {"run": "twice"}}
     identity = deployed.deployment("smoke")["id"]
     (made,) = deployed.ask("POST", f"deployments/{identity}/schedules", [schedule])
     second = deployed.services.wait(lambda: _scheduled(deployed, identity), 120)

@@ -21,8 +21,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Environment variables of a running Prefect server of this session's own."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as environment:
-        yield environment
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server.environment
 
 
 @pytest.fixture

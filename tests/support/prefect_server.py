@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,30 +14,82 @@ from pathlib import Path
 import httpx
 
 
-@contextmanager
-def prefect_server(home: Path) -> Iterator[dict[str, str]]:
-    """Start a server whose files lie in ``home``; yield the environment of its clients."""
-    port = _free_port()
-    environment = {
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_API_PORT": str(port),
-    }
-    with (home / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
-            env={**os.environ, **environment},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+class PrefectServer:
+    """A server whose files lie in one folder.
+
+    Attributes:
+        environment: What its clients need.
+        kill_file: Holds the number by which ``os.kill`` ends the server with its children.
+    """
+
+    def __init__(self, home: Path) -> None:
+        port = _free_port()
+        self.environment = {
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_API_PORT": str(port),
+        }
+        self.kill_file = home / "server.kill"
+        self._log = home / "server.log"
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "server", "start"],
+                env={**os.environ, **self.environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.kill_file.write_text(str(-process.pid))
+        return process
+
+    def wait_until_healthy(self, timeout_seconds: float = 120) -> None:
+        """Wait until it answers well."""
+        end = time.monotonic() + timeout_seconds
+        while time.monotonic() < end:
+            try:
+                if httpx.get(f"{self.environment['PREFECT_API_URL']}/health", timeout=2).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        raise TimeoutError(f"the Prefect server did not become healthy:\n{self._log.read_text()[-2000:]}")
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Start the server again whenever it dies."""
+        over = threading.Event()
+
+        def guard() -> None:
+            while not over.wait(0.5):
+                if self._process.poll() is not None:
+                    self._process = self._start()
+
+        guarding = threading.Thread(target=guard)
+        guarding.start()
         try:
-            _wait_until_healthy(environment["PREFECT_API_URL"], server)
-            yield environment
+            yield
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(timeout=30)
+            over.set()
+            guarding.join()
+
+    def stop(self) -> None:
+        """End the server and its children."""
+        os.killpg(self._process.pid, signal.SIGTERM)
+        self._process.wait(timeout=30)
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[PrefectServer]:
+    """Yield a server that answers."""
+    server = PrefectServer(home)
+    try:
+        server.wait_until_healthy()
+        yield server
+    finally:
+        server.stop()
 
 
 def _free_port() -> int:
@@ -44,15 +97,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], timeout_seconds: float = 120) -> None:
-    end = time.monotonic() + timeout_seconds
-    while time.monotonic() < end:
-        assert server.poll() is None, "the Prefect server ended; see server.log"
-        try:
-            if httpx.get(f"{url}/health", timeout=2).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.2)
-    raise TimeoutError("the Prefect server did not become healthy")

@@ -1,0 +1,98 @@
+"""The command line in children that can be killed, and the server that they report to."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import ROOT
+from tests.support.prefect_server import PrefectServer, prefect_server
+
+
+class Run:
+    """Runs the command line in children of a process that has everything imported.
+
+    Attributes:
+        clock: While this file exists, the children's wall clock is a day behind; ``None`` without a C compiler.
+    """
+
+    def __init__(self, zygote: "subprocess.Popen[str]", clock: Path | None) -> None:
+        self._zygote, self.clock = zygote, clock
+
+    def __call__(
+        self,
+        arguments: list[str],
+        folder: Path,
+        kind: str = "never",
+        stage: str = "any",
+        number: int = 0,
+        victim: str = "",
+    ) -> int:
+        """Run to the end, or to the kill at the ``number``-th event; return the exit status."""
+        return self.wait(self.start(arguments, folder, kind, stage, number, victim))
+
+    def start(
+        self,
+        arguments: list[str],
+        folder: Path,
+        kind: str = "never",
+        stage: str = "any",
+        number: int = 0,
+        victim: str = "",
+    ) -> int:
+        """Start a child; return its process id."""
+        order = {"kind": kind, "stage": stage, "number": number, "arguments": arguments, "victim": victim}
+        files = {"log": str(folder / "killer.log"), "output": str(folder / "output.log")}
+        return self._ask({**order, **files})
+
+    def wait(self, process: int) -> int:
+        """Wait until a child ends; return its exit status."""
+        return self._ask({"wait": process})
+
+    def _ask(self, message: dict[str, object]) -> int:
+        assert self._zygote.stdin is not None
+        assert self._zygote.stdout is not None
+        self._zygote.stdin.write(json.dumps(message) + "\n")
+        self._zygote.stdin.flush()
+        return int(self._zygote.stdout.readline())
+
+
+@pytest.fixture(scope="package")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """The server of all runs here."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def run(prefect: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """The command line, ready to be killed."""
+    folder = tmp_path_factory.mktemp("zygote")
+    library = _compile_clock(folder)
+    environment = {**os.environ, **prefect.environment, "OMP_NUM_THREADS": "1"}
+    if library:
+        environment |= {"LD_PRELOAD": str(library), "ADASTAR_TEST_CLOCK": str(folder / "jump")}
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.crash.zygote"],
+        cwd=ROOT,
+        env={**environment, "PREFECT_LOGGING_LEVEL": "CRITICAL"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as zygote:
+        yield Run(zygote, folder / "jump" if library else None)
+
+
+def _compile_clock(folder: Path) -> Path | None:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    library = folder / "clock.so"
+    source = str(Path(__file__).with_name("clock.c"))
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), source, "-ldl"], check=True)
+    return library
