@@ -1,5 +1,9 @@
 """Reports as Prefect artifacts. Never cached: an artifact is not made again on a cache hit."""
 
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
@@ -30,13 +34,24 @@ def report_run(run: RunRef, best: int) -> RunReport:
     """Write the run's report files, show it as a Markdown artifact, and mark the run finished."""
     workspace = workspace_of(run)
     report = report_of(workspace, best)
-    write_report(workspace, report)
+    files = write_report(workspace, report)
     with workspace.lease.transaction() as connection:
         finish_run(connection, workspace.run_id, "finished")
     create_markdown_artifact(
-        markdown(report), key=artifact_key(run.name, "report"), description=f"Run {run.name}"
+        with_figures(markdown(report), files),
+        key=artifact_key(run.name, "report"),
+        description=f"Run {run.name}",
     )
     return report
+
+
+def with_figures(page: str, files: Mapping[str, Path]) -> str:
+    """Return the page with the figures among a report's files inside it: an artifact cannot link to a worker's disk."""
+    drawn = [path for path in files.values() if path.suffix == ".png"]
+    images = [
+        f"![{path.stem}](data:image/png;base64,{b64encode(path.read_bytes()).decode()})" for path in drawn
+    ]
+    return "\n".join([page, *images])
 
 
 def iteration_line(report: RunReport, iteration: int) -> str:

@@ -1,24 +1,25 @@
 """The report as one self-contained HTML file: no script, no request to anywhere, every text escaped."""
 
 from base64 import b64encode
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from adastar_core.report.figures import figures
+from adastar_core.report.figures import Figure
 from adastar_core.report.records import Accuracy, RunReport
 from adastar_core.report.text import cells, facts, headings, headline
 from adastar_core.report.units import accuracy, duration, flops, percent, points
 
 
-def html(report: RunReport) -> str:
-    """Return the page. The same report gives the same text."""
+def html(report: RunReport, figures: Iterable[Figure]) -> str:
+    """Return the page with these figures. The same report gives the same text."""
     return _template().render(
         report=report,
         headline=headline(report),
         tiles=_tiles(report),
-        figures=[(figure, _data_uri(figure.svg)) for figure in figures(report)],
+        figures=[(figure, _data_uri(figure.svg)) for figure in figures],
         headings=headings(report),
         rows=[(t == report.best_iteration, row) for t, row in enumerate(cells(report))],
         difficulties=[

@@ -60,8 +60,9 @@ def write_report(workspace: Workspace, report: RunReport) -> dict[str, Path]:
     """Write the page, the Markdown and the figures into the run's directory; return where they lie by name."""
     folder = workspace.folder / "report"
     folder.mkdir(exist_ok=True)
-    files = {"report.html": html(report).encode(), "report.md": markdown(report).encode()}
-    files |= {f"{figure.name}.png": figure.png for figure in figures(report)}
+    drawn = figures(report)
+    files = {"report.html": html(report, drawn).encode(), "report.md": markdown(report).encode()}
+    files |= {f"{figure.name}.png": figure.png for figure in drawn}
     for name, content in files.items():
         _replace(folder / name, content)
     return {name: folder / name for name in files}

@@ -82,7 +82,11 @@ EVERY_REPORT = pytest.mark.parametrize("report", [REPORT, BEFORE_ANYTHING, NOTHI
 HOSTILE = """<script>alert(1)</script><img src=x onerror=alert(1)> | [a](javascript:alert(1)) `code` *b* $x$ "' {{ 7*7 }}\n# h"""
 
 
-page_of = cache(html)
+def page(report: RunReport) -> str:
+    return html(report, figures(report))
+
+
+page_of = cache(page)
 
 
 # Records
@@ -354,7 +358,7 @@ def test_the_page_shows_the_result() -> None:
 @EVERY_REPORT
 def test_the_page_is_the_same_every_time_and_closes_what_it_opens(report: RunReport) -> None:
     page = page_of(report)
-    assert page == html(report)
+    assert page == html(report, figures(report))
     for tag in ("div", "table", "tr", "td", "figure", "dl", "pre", "details"):
         assert len(re.findall(rf"<{tag}[ >]", page)) == page.count(f"</{tag}>"), tag
 
