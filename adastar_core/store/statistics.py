@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import psycopg2
 import psycopg2.extensions
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from adastar_core.errors import StageError
 from adastar_core.samplers import Statistics
@@ -66,10 +68,7 @@ def _read(connection: Connection, run_id: int, columns: tuple[str, ...]) -> list
     """Return integer columns by position. Rows are copied in binary and in any order, then put in place."""
     query = f"SELECT position, {', '.join(columns)} FROM observation_statistics WHERE run_id = {int(run_id)}"
     buffer = io.BytesIO()
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg2.extensions.connection)
-    with driver.cursor() as cursor:
-        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", buffer)
+    _copy(connection, f"COPY ({query}) TO STDOUT (FORMAT binary)", buffer)
     fields = [(f"{kind}{place}", ">i4") for place in range(len(columns) + 1) for kind in ("length", "value")]
     rows = np.frombuffer(
         buffer.getbuffer()[_COPY_HEADER_BYTES:-_COPY_TRAILER_BYTES], dtype=[("fields", ">i2"), *fields]
@@ -83,6 +82,19 @@ def _read(connection: Connection, run_id: int, columns: tuple[str, ...]) -> list
     for place, array in enumerate(arrays, start=1):
         array[positions] = rows[f"value{place}"]
     return arrays
+
+
+def _copy(connection: Connection, statement: str, buffer: io.BytesIO) -> None:
+    """Copy out of the database, which SQLAlchemy cannot; what fails is raised as it would raise it."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg2.extensions.connection)
+    try:
+        with driver.cursor() as cursor:
+            cursor.copy_expert(statement, buffer)
+    except psycopg2.OperationalError as error:
+        if driver.closed:
+            connection.invalidate()
+        raise OperationalError(statement, None, error) from error
 
 
 _NAMES = ("last_iteration", "correct", "attempts", "times_visited", "times_stamped", "times_trained")

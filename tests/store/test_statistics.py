@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from adastar_core import streams
 from adastar_core.errors import StageError
@@ -177,3 +178,13 @@ def test_a_missing_row_is_noticed(lease: Lease) -> None:
         connection.execute(text("DELETE FROM observation_statistics WHERE position = 5"))
     with pytest.raises(StageError, match="lacks the statistics"):
         stored(lease)
+
+
+def test_a_connection_that_is_cut_fails_as_in_any_other_query(database: Engine) -> None:
+    with database.connect() as connection:
+        mine = connection.scalar(text("SELECT pg_backend_pid()"))
+        with database.connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:mine)"), {"mine": mine})
+        with pytest.raises(OperationalError):
+            read_statistics(connection, 1)
+        assert connection.invalidated
