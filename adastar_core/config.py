@@ -16,6 +16,7 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     SecretStr,
@@ -138,7 +139,11 @@ class OpenAiSettings(Settings):
         None, 1, "Model", "Its name for the model; none takes the only one that it has."
     )
     key_variable: str = setting(
-        "OPENAI_API_KEY", 2, "Key", "Environment variable with the key; it may be absent."
+        "OPENAI_API_KEY",
+        2,
+        "Key",
+        "Environment variable with the key; it may be absent. Its name ends in API_KEY: a form must not send other secrets.",
+        pattern=r"^\w*API_KEY$",
     )
     concurrency: int = setting(64, 3, "Concurrency", "Requests under way at once.", ge=1)
     retries: int = setting(
@@ -151,6 +156,16 @@ class OpenAiSettings(Settings):
         "Plug-ins",
         "Whether it is a vLLM with this project's plug-ins, which takes new checkpoints by itself and samples from this project's streams.",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _without_secrets(cls, url: str) -> str:
+        if "@" in urlsplit(url).netloc:
+            raise ValueError(
+                "has a user or a password in it, which would be stored and shown; put the key into the environment "
+                "variable that key_variable names"
+            )
+        return url
 
 
 class GeneratorSettings(Settings):

@@ -28,6 +28,10 @@ from adastar_core.problems.arithmetic import ArithmeticSettings
             ["generator.type=vllm", "generator.dtype=float64"],
             ["dtype (float64)", "type transformers, not vllm"],
         ),
+        (
+            ["generator.openai.key_variable=ADASTAR_DATABASE_URL"],
+            ["generator.openai.key_variable", "API_KEY"],
+        ),
         (["method=nosuch"], ["method", "nosuch"]),
         (["attempts"], ["--set 'attempts'", "key.path=value"]),
     ],
@@ -37,6 +41,12 @@ def test_bad_values_name_the_key_and_the_fix(overrides: list[str], words: list[s
         configfile.resolve({}, overrides)
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert caught.value.exit_status == 2
+
+
+def test_a_password_in_a_server_s_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ConfigError, match=r"generator\.openai\.url.*key_variable") as caught:
+        configfile.resolve({}, ["generator.openai.url=http://me:hunter2@127.0.0.1/v1"])
+    assert "hunter2" not in str(caught.value)
 
 
 def test_overrides_reach_into_groups() -> None:
