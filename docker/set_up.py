@@ -1,12 +1,16 @@
-"""Prepares a Prefect server for this project: work pools, and the automation that finds dead runs.
+"""Prepares a Prefect server for this project: work pools, the automation that finds dead runs, and a secret.
 
 Run it as often as you like:  PREFECT_API_URL=http://localhost:4200/api python docker/set_up.py
+
+Containers have no environment of their worker's: what ADASTAR_DATABASE_URL is here becomes the secret that they get.
 """
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
+from prefect.blocks.system import Secret
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
@@ -21,6 +25,7 @@ LIMITS = {"adastar-process": 1, "adastar-docker-gpu": 1, "adastar-kubernetes-gpu
 """Flow runs at once. One per GPU box: training and generation each want the whole card."""
 
 HEARTBEAT_SECONDS = 30
+DATABASE_SECRET = "adastar-database-url"
 ZOMBIES = "Crash adastar runs without a heartbeat"
 
 
@@ -35,6 +40,7 @@ def main() -> None:
             {"type": "process", "base_job_template": ProcessWorker.get_default_base_job_template()},
         )
         set_up_automation(client)
+    set_up_secret(os.environ.get("ADASTAR_DATABASE_URL"))
 
 
 def set_up_pool(client: SyncPrefectClient, name: str, pool: dict[str, object]) -> None:
@@ -70,6 +76,19 @@ def set_up_automation(client: SyncPrefectClient) -> None:
     else:
         client.create_automation(zombie_automation())
         print(f"automation {ZOMBIES!r}: created")
+
+
+def set_up_secret(url: str | None) -> None:
+    """Store the database's URL for containers. Without one they use the local database of their data directory."""
+    try:
+        known = str(Secret.load(DATABASE_SECRET).get())
+    except ValueError:
+        known = None
+    if known is None or (url and url != known):
+        Secret(value=url or "").save(DATABASE_SECRET, overwrite=True)
+        print(f"secret {DATABASE_SECRET}: stored")
+    else:
+        print(f"secret {DATABASE_SECRET}: as it should be")
 
 
 def zombie_automation() -> AutomationCore:
