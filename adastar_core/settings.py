@@ -51,11 +51,13 @@ def method_setting(default: Any, position: int, title: str, description: str, **
     """Declare a field that a method may decide, as :func:`setting` does.
 
     A deployment's form fills in and sends every default that it is told. This one it is not told: a field that is left
-    empty is the method's.
+    empty is the method's. A switch is always on or off, so a field of two values is a choice.
     """
 
     def extra(schema: JsonDict) -> None:
         schema["position"] = position
         schema.pop("default", None)
+        if schema.get("type") == "boolean":
+            schema["anyOf"] = [{"type": "string", "enum": ["true", "false"]}, {"type": schema.pop("type")}]
 
     return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
