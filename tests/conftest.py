@@ -16,6 +16,7 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from adastar_core.store.database import connect
 from adastar_core.store.local import start_local_postgres, stop_local_postgres
 from adastar_core.store.migrate import migrate
+from tests.support.prefect_server import PrefectServer, prefect_server
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count()
@@ -96,6 +97,14 @@ def database(administrator: Engine, server: URL, template: str) -> Iterator[Engi
         engine = connect(server.set(database=name))
         yield engine
         engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A Prefect server, which takes seconds to start. What it also does beside answering is for `make soak`."""
+    folder = tmp_path_factory.mktemp("prefect")
+    with prefect_server(folder, services="ADASTAR_SOAK_ROUNDS" in os.environ) as server:
+        yield server
 
 
 @contextmanager

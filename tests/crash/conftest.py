@@ -3,15 +3,20 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, Engine
 
+from adastar_core.store.database import connect
+from tests.conftest import new_database
+from tests.crash.scene import Undisturbed, on_database, outcome, work
 from tests.flows.conftest import ROOT
-from tests.support.prefect_server import PrefectServer, prefect_server
+from tests.support.prefect_server import PrefectServer
 
 
 class Run:
@@ -32,9 +37,10 @@ class Run:
         stage: str = "any",
         number: int = 0,
         victim: str = "",
+        sent: int = signal.SIGKILL,
     ) -> int:
-        """Run to the end, or to the kill at the ``number``-th event; return the exit status."""
-        return self.wait(self.start(arguments, folder, kind, stage, number, victim))
+        """Run to the end, or to the signal at the ``number``-th event; return the exit status."""
+        return self.wait(self.start(arguments, folder, kind, stage, number, victim, sent))
 
     def start(
         self,
@@ -44,11 +50,12 @@ class Run:
         stage: str = "any",
         number: int = 0,
         victim: str = "",
+        sent: int = signal.SIGKILL,
     ) -> int:
         """Start a child; return its process id."""
         order = {"kind": kind, "stage": stage, "number": number, "arguments": arguments, "victim": victim}
         files = {"log": str(folder / "killer.log"), "output": str(folder / "output.log")}
-        return self._ask({**order, **files})
+        return self._ask({**order, **files, "signal": int(sent)})
 
     def wait(self, process: int) -> int:
         """Wait until a child ends; return its exit status."""
@@ -60,13 +67,6 @@ class Run:
         self._zygote.stdin.write(json.dumps(message) + "\n")
         self._zygote.stdin.flush()
         return int(self._zygote.stdout.readline())
-
-
-@pytest.fixture(scope="package")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    """The server of all runs here."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
-        yield server
 
 
 @pytest.fixture(scope="package")
@@ -86,6 +86,20 @@ def run(prefect: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         text=True,
     ) as zygote:
         yield Run(zygote, folder / "jump" if library else None)
+
+
+@pytest.fixture(scope="package")
+def undisturbed(
+    run: Run, administrator: Engine, server: URL, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Undisturbed:
+    """The small run when nothing happens to it, in a database of its own."""
+    name, folder = f"calm_{os.getpid()}", tmp_path_factory.mktemp("calm")
+    with new_database(administrator, name, template):
+        engine = connect(server.set(database=name))
+        assert run(on_database(folder, "calm", engine), folder) == 0
+        found = outcome(engine, "calm")
+        engine.dispose()
+    return Undisturbed(found, work(folder)[0])
 
 
 def _compile_clock(folder: Path) -> Path | None:

@@ -1,11 +1,11 @@
-"""Kills a process with SIGKILL at the n-th event of a kind in a stage. Nothing in the product knows of it.
+"""Sends a signal, SIGKILL as a rule, at the n-th event of a kind in a stage. Nothing in the product knows of it.
 
 Kinds of event:
 
 * ``before-commit`` and ``after-commit``: a database transaction, on either side of its COMMIT;
 * ``rename``: a file or directory takes its final name (checkpoints, restart points, cached results, reports);
 * ``forward``: a forward pass of the model, in the middle of generation, training or evaluation;
-* ``never``: nothing is killed.
+* ``never``: no signal is sent.
 
 Stages are named as their functions are; ``between`` is everything else, such as Prefect's writing of a result.
 
@@ -24,13 +24,14 @@ STAGES = ("sample", "generate", "verify", "finetune", "evaluate", "advance")
 
 @dataclass
 class Killer:
-    """Counts events; kills process ``victim`` (this one by default) at the ``number``-th of ``kind`` in ``stage``."""
+    """Counts events; at the ``number``-th of ``kind`` in ``stage``, ``victim`` (this process by default) is hit."""
 
     kind: str
     stage: str
     number: int
     log: Path
     victim: Callable[[], int] = os.getpid
+    signal: int = signal.SIGKILL
     seen: int = 0
 
     def arm(self) -> None:
@@ -44,8 +45,8 @@ class Killer:
             return
         self.seen += 1
         if self.seen == self.number:
-            self._write(f"kill {kind} {_stage()}")
-            os.kill(self.victim(), signal.SIGKILL)
+            self._write(f"hit {kind} {_stage()}")
+            os.kill(self.victim(), self.signal)
 
     def _write(self, line: str) -> None:
         with self.log.open("a") as log:

@@ -1,17 +1,17 @@
 """kill -9 anywhere: re-run with the same command, the outcome is that of an undisturbed run."""
 
-from collections import Counter
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from sqlalchemy import Engine
 
 from adastar_core.store.database import open_database
-from adastar_core.store.runs import find_run
+from adastar_core.store.local import start_local_postgres
 from tests.crash.conftest import Run
-from tests.support.runs import SMALL, outcome_of
+from tests.crash.scene import BATCH, SAVE_EVERY, Undisturbed, on_database, outcome, work, write_config
+from tests.support.runs import SMALL
 
 STAGES = ("sample", "generate", "verify", "finetune", "evaluate", "advance")
 POINTS = (
@@ -26,36 +26,6 @@ POINTS = (
 )
 """Where the run is killed, in this order: 24 points on both sides of every commit and in the middle of all work."""
 
-BATCH = int(SMALL["generator"]["batch_size"])  # type: ignore[index,call-overload]
-SAVE_EVERY = int(SMALL["trainer"]["save_every"])  # type: ignore[index,call-overload]
-
-
-def write_config(path: Path, **values: object) -> list[str]:
-    """Write the small configuration; return the arguments that run it."""
-    path.write_text(yaml.safe_dump({**SMALL, **values}))
-    return ["--config", str(path), "--run", path.stem]
-
-
-def work(folder: Path) -> tuple[Counter[str], list[tuple[str, str]]]:
-    """Return how much was done in all processes together, and where each kill hit: (kind, stage)."""
-    done: Counter[str] = Counter()
-    kills = []
-    for line in (folder / "killer.log").read_text().splitlines():
-        what, first, *rest = line.split()
-        if what == "kill":
-            kills.append((first, rest[0]))
-        else:
-            done[what] += int(first)
-    return done, kills
-
-
-def outcome(engine: Engine, name: str) -> dict[str, list[tuple[object, ...]]]:
-    """Return everything that must not depend on kills; a run that ended early also tested its best of then."""
-    found = find_run(engine, name)
-    assert found is not None
-    rows = outcome_of(engine, found.run_id)
-    return {**rows, "evaluations": [row for row in rows["evaluations"] if row[1] == "validation"]}
-
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
@@ -68,8 +38,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def test_killed_in_every_stage(run: Run, database: Engine, folders: tuple[Path, Path]) -> None:
     """Kill at every point in turn, going on from there; whenever the run ends, it is given one more iteration."""
     calm, killed = folders
-    url = database.url.render_as_string(hide_password=False)
-    arguments = write_config(killed / "killed.yaml", database_url=url, home=str(killed / "home"))
+    arguments = on_database(killed, "killed", database)
     iterations = 1
     for kind, stage, number in POINTS:
         status = 0
@@ -80,31 +49,30 @@ def test_killed_in_every_stage(run: Run, database: Engine, folders: tuple[Path, 
         assert status == -9, (killed / "output.log").read_text()
     assert run([*arguments, *longer], killed) == 0
 
-    undisturbed = write_config(calm / "calm.yaml", database_url=url, home=str(calm / "home"))
-    assert run([*undisturbed, *longer], calm) == 0
+    assert run([*on_database(calm, "calm", database), *longer], calm) == 0
     assert outcome(database, "killed") == outcome(database, "calm")
     done, kills = work(killed)
     assert kills == [(kind, stage) for kind, stage, _ in POINTS]
     once, _ = work(calm)
     # A run that ended early also tested its best checkpoint of then.
-    early = int(SMALL["problem"]["test"]) * (iterations - 1)  # type: ignore[index,call-overload]
+    early = int(SMALL["problem"]["test"]) * (iterations - 1)  # type: ignore[index]
     assert done["generated"] <= once["generated"] + BATCH * len(kills) + early
     in_training = sum(stage == "finetune" for _, stage in kills)
     assert done["trained"] <= once["trained"] + (SAVE_EVERY + 1) * in_training
 
 
-def test_the_local_postgres_killed(
-    run: Run, make_home: Callable[[], Path], folders: tuple[Path, Path]
+def test_the_local_postgres_killed_and_restarted(
+    run: Run, undisturbed: Undisturbed, make_home: Callable[[], Path], tmp_path: Path
 ) -> None:
-    calm, killed = folders
+    """SIGINT is what a restart of the server sends: it ends every connection, then itself."""
     home = make_home()
-    assert run(write_config(calm / "calm.yaml", home=str(home)), calm) == 0
-    arguments = write_config(killed / "killed.yaml", home=str(home))
+    start_local_postgres(home, durable=False)
+    arguments = write_config(tmp_path / "mine.yaml", home=str(home))
     (pid_file,) = home.glob("postgres/**/postmaster.pid")
-    for number in (9, 20):
-        assert run(arguments, killed, "after-commit", "any", number, str(pid_file)) == 1
-        assert "the same command continues the run" in (killed / "output.log").read_text()
-    assert run(arguments, killed) == 0, (killed / "output.log").read_text()
+    for number, sent in ((9, signal.SIGKILL), (15, signal.SIGINT)):
+        assert run(arguments, tmp_path, "after-commit", "any", number, str(pid_file), sent) == 1
+        assert "the same command continues the run" in (tmp_path / "output.log").read_text()
+    assert run(arguments, tmp_path) == 0, (tmp_path / "output.log").read_text()
     engine = open_database(None, home)
-    assert outcome(engine, "killed") == outcome(engine, "calm")
+    assert outcome(engine, "mine") == undisturbed.outcome
     engine.dispose()

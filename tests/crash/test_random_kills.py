@@ -1,87 +1,177 @@
-"""Seeded rounds of kill -9 at random moments: flow, database or Prefect server, whatever they are doing.
+"""Seeded rounds of kill -9 at random moments: flow, database, Prefect server or training processes, whatever they do.
 
-``ADASTAR_SOAK_ROUNDS`` is how many (`make soak` has 200), ``ADASTAR_SOAK_SEED`` which ones.
+``ADASTAR_SOAK_ROUNDS`` is how many (`make soak` has 200), ``ADASTAR_SOAK_FIRST`` the number of the first, so that they can be
+done in pieces, and ``ADASTAR_SOAK_SEED`` which ones. ``pytest -s`` shows the figures, run by run.
 """
 
 import os
+import signal
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import psutil
+import pytest
+from sqlalchemy import Engine
 
-from adastar_core.audit.stored import open_stored
-from adastar_core.audit.verify import verify
 from adastar_core.store.database import open_database
-from adastar_core.store.runs import find_run
+from adastar_core.store.local import start_local_postgres
+from adastar_core.store.runs import drop_run
 from adastar_core.streams import generator
 from tests.crash.conftest import Run
-from tests.crash.test_kill import outcome, work, write_config
+from tests.crash.scene import (
+    BATCH,
+    SAVE_EVERY,
+    Undisturbed,
+    on_database,
+    outcome,
+    require_sound,
+    work,
+    write_config,
+)
 from tests.support.prefect_server import PrefectServer
 
 ROUNDS = int(os.environ.get("ADASTAR_SOAK_ROUNDS", "2"))
+FIRST = int(os.environ.get("ADASTAR_SOAK_FIRST", "0"))
 SEED = int(os.environ.get("ADASTAR_SOAK_SEED", "0"))
 KINDS = {"before-commit": 30, "after-commit": 30, "forward": 400, "rename": 4}
 """What is counted, and the largest number of it after which the kill comes."""
 
 VICTIMS = {"flow": 0.7, "database": 0.2, "server": 0.1}
-ITERATIONS = 2
+ONE_IN = 20
+"""One round in so many is also done to a run that trains in two processes, which takes a while to start."""
+
+
+@dataclass
+class Tally:
+    """What the rounds came to so far."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    repeated: Counter[str] = field(default_factory=Counter)
+    runs: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def add(self, folder: Path, undisturbed: Undisturbed, kills: int) -> None:
+        """Add a finished run: nothing but what a kill interrupted was done twice."""
+        self.runs += 1
+        repeated = work(folder)[0] - undisturbed.done
+        assert repeated["generated"] <= BATCH * kills
+        assert repeated["trained"] <= (SAVE_EVERY + 1) * kills
+        self.repeated += repeated
+        seconds = time.monotonic() - self.began
+        print(
+            f"\nseed {SEED}, rounds {FIRST} to {FIRST + self.kills.total() - 1}: kills {dict(self.kills)} in {self.runs} runs, "
+            f"all sound and as undisturbed; done twice {dict(self.repeated)}; {seconds:.0f} s",
+            flush=True,
+        )
 
 
 def test_random_kills(
-    run: Run, prefect: PrefectServer, make_home: Callable[[], Path], tmp_path: Path
+    run: Run, prefect: PrefectServer, undisturbed: Undisturbed, make_home: Callable[[], Path], tmp_path: Path
 ) -> None:
     """After every round the record is sound; after as many as it takes, the outcome is the undisturbed one."""
     home = make_home()
-    longer = ["--set", f"iterations={ITERATIONS}"]
-    calm = _folder(tmp_path, "calm")
-    assert run([*write_config(calm / "calm.yaml", home=str(home)), *longer], calm) == 0
+    start_local_postgres(home, durable=False)
     (pid_file,) = home.glob("postgres/**/postmaster.pid")
     files = {"flow": "", "database": str(pid_file), "server": str(prefect.kill_file)}
-    engine = open_database(None, home)
-    undisturbed = outcome(engine, "calm")
-
-    chance = generator(SEED, "soak")
-    killed, runs = Counter[str](), 0
+    tally = Tally()
     with prefect.guarded():
-        while killed.total() < ROUNDS:
-            name = f"run-{runs}"
+        while tally.kills.total() < ROUNDS:
+            before = tally.kills.total()
+            name = f"run-{FIRST + before}"
             folder = _folder(tmp_path, name)
-            arguments = [*write_config(folder / f"{name}.yaml", home=str(home)), *longer]
-            status = -1
-            while status != 0:
+            arguments = write_config(folder / f"{name}.yaml", home=str(home))
+            for victim, kind, number in _rounds(tally.kills):
                 prefect.wait_until_healthy()
-                victim, kind, number = _draw(chance)
-                before = len(_kills(folder))
-                if killed.total() < ROUNDS:
-                    status = run(arguments, folder, kind, "any", number, files[victim])
-                else:
-                    status = run(arguments, folder)
-                assert status in (0, 1, -9), (folder / "output.log").read_text()
-                if len(_kills(folder)) > before:
-                    killed[victim] += 1
-                else:
-                    assert status == 0, (folder / "output.log").read_text()
-                engine.dispose()
-                engine = open_database(None, home)
-                if find_run(engine, name):  # else it was killed before it was created
-                    stored = open_stored(engine, home, name)
-                    assert [one.violation for one in verify(stored) if one.violation] == []
-            assert outcome(engine, name) == undisturbed
-            runs += 1
+                hits = _hits(folder)
+                status = run(arguments, folder, kind, "any", number, files[victim])
+                tally.kills[victim] += _hits(folder) - hits
+                assert status in ((0, 1, -9) if _hits(folder) > hits else (0,)), _output(folder)
+                _require_sound(home, name)
+                if status == 0:
+                    break
+            engine = open_database(None, home)
+            assert outcome(engine, name) == undisturbed.outcome
+            drop_run(engine, name)  # or the next one would copy its work
+            engine.dispose()
+            tally.add(folder, undisturbed, tally.kills.total() - before)
+
+
+def _rounds(kills: Counter[str]) -> Iterator[tuple[str, str, int]]:
+    """Yield who is killed, and at the how-many-th event of which kind: by the round's number, until all are done."""
+    while (number := kills.total()) < ROUNDS:
+        chance = generator(SEED, "soak", FIRST + number)
+        while kills.total() == number:  # a run that ended before the event has been no round
+            victim = str(chance.choice(list(VICTIMS), p=list(VICTIMS.values())))
+            kind = str(chance.choice(list(KINDS)))
+            yield victim, kind, int(chance.integers(1, KINDS[kind] + 1))
+    yield "flow", "never", 0
+
+
+@pytest.mark.skipif(
+    "ADASTAR_SOAK_ROUNDS" not in os.environ, reason="for make soak: ADASTAR_SOAK_ROUNDS is not set"
+)
+def test_random_kills_of_training_processes(run: Run, database: Engine, tmp_path: Path) -> None:
+    """The launcher or one of the two processes that share the training; the flow notices, and the same command goes on."""
+    trainer = {"batch_size": 8, "learning_rate": 3e-4, "save_every": 2, "processes": 2}
+    calm = _folder(tmp_path, "calm")
+    assert run(on_database(calm, "calm", database, trainer=trainer), calm) == 0
+    kills, runs = Counter[str](), 0
+    while kills.total() < max(1, ROUNDS // ONE_IN):
+        name = f"run-{runs}"
+        folder = _folder(tmp_path, name)
+        arguments = on_database(folder, name, database, trainer=trainer)
+        status = 1
+        while status:
+            working = run.start(arguments, folder)
+            if kills.total() < max(1, ROUNDS // ONE_IN):
+                kills.update(
+                    _kill_in_training(working, generator(SEED, "soak of training", FIRST + kills.total()))
+                )
+            status = run.wait(working)
+            assert status in (0, 1), _output(folder)
+            require_sound(database, folder / "home", name)
+        assert outcome(database, name) == outcome(database, "calm")
+        runs += 1
+    print(f"\nseed {SEED}: training processes killed in {runs} runs: {dict(kills)}")
+
+
+def _kill_in_training(flow: int, chance: np.random.Generator) -> list[str]:
+    """Kill one of the training's processes some time after they were started; return which, if it still ran."""
+    while psutil.pid_exists(flow) and psutil.Process(flow).status() != psutil.STATUS_ZOMBIE:
+        workers = [one for one in psutil.Process(flow).children(recursive=True) if _is_worker(one)]
+        if len(workers) == 3:
+            time.sleep(chance.random() * 8)
+            victim = workers[int(chance.integers(3))]
+            role = "launcher" if "launch" in victim.cmdline() else "process"
+            victim.send_signal(signal.SIGKILL)
+            return [role]
+        time.sleep(0.1)
+    return []
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "adastar_core.trainers.worker" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _require_sound(home: Path, name: str) -> None:
+    engine = open_database(None, home)
+    require_sound(engine, home, name)
     engine.dispose()
-    print(f"\nseed {SEED}: {killed.total()} kills in {runs} runs: {dict(killed)}")
 
 
-def _draw(chance: np.random.Generator) -> tuple[str, str, int]:
-    """Return who is killed, and at the how-many-th event of which kind."""
-    victim = str(chance.choice(list(VICTIMS), p=list(VICTIMS.values())))
-    kind = str(chance.choice(list(KINDS)))
-    return victim, kind, int(chance.integers(1, KINDS[kind] + 1))
+def _hits(folder: Path) -> int:
+    return len(work(folder)[1]) if (folder / "killer.log").exists() else 0
 
 
-def _kills(folder: Path) -> list[tuple[str, str]]:
-    return work(folder)[1] if (folder / "killer.log").exists() else []
+def _output(folder: Path) -> str:
+    return (folder / "output.log").read_text()
 
 
 def _folder(parent: Path, name: str) -> Path:

@@ -1,6 +1,6 @@
 """Runs the command line in forked children, so that a kill costs no new imports. Talks JSON lines.
 
-``{"kind", "stage", "number", "log", "output", "arguments", "victim"}`` starts a child; the answer is its process id.
+``{"kind", "stage", "number", "log", "output", "arguments", "victim", "signal"}`` starts a child; the answer is its process id.
 ``{"wait": process id}`` waits for it; the answer is its exit status, negative for a signal.
 """
 
@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+import fastapi
+import scipy.stats
 import transformers.models.llama.modeling_llama
 from prefect import client, flow_engine, task_engine
 
@@ -18,7 +20,7 @@ from flows.adastar import adastar
 from flows.commandline import main
 from tests.crash.killer import Killer
 
-LOADED = (client, flow_engine, task_engine, transformers, adastar_core)
+LOADED = (client, flow_engine, task_engine, transformers, adastar_core, fastapi, scipy.stats)
 
 
 def run_child(order: dict[str, str | int | list[str]]) -> None:
@@ -28,9 +30,8 @@ def run_child(order: dict[str, str | int | list[str]]) -> None:
     os.dup2(output, 2)
     victim_file = str(order["victim"])
     victim = (lambda: int(Path(victim_file).read_text().split()[0])) if victim_file else os.getpid
-    Killer(
-        str(order["kind"]), str(order["stage"]), int(str(order["number"])), Path(str(order["log"])), victim
-    ).arm()
+    kind, stage, number, log, sent = (str(order[key]) for key in ("kind", "stage", "number", "log", "signal"))
+    Killer(kind, stage, int(number), Path(log), victim, int(sent)).arm()
     arguments = order["arguments"]
     assert isinstance(arguments, list)
     main(adastar, arguments)

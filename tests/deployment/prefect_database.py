@@ -14,7 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_DATABASES = Path(__file__).parents[2] / "docker" / "databases.sh"
+import yaml
+
+_DOCKER = Path(__file__).parents[2] / "docker"
+_DATABASES = _DOCKER / "databases.sh"
+_HEALTH_CHECK = yaml.safe_load((_DOCKER / "compose.yaml").read_text())["services"]["postgres"]["healthcheck"][
+    "test"
+][1]
 _USER = "postgres" if os.geteuid() == 0 else None
 """A server refuses to run as root."""
 
@@ -86,6 +92,7 @@ def _running(programs: Path, root: Path, port: int) -> Iterator[PrefectDatabase]
 
     try:
         subprocess.run([_DATABASES], env={**environment, **passwords}, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["sh", "-c", _HEALTH_CHECK], env=environment, stdout=subprocess.DEVNULL, check=True)
         yield PrefectDatabase(f"postgresql+asyncpg://prefect:{password}@127.0.0.1:{port}/prefect", dump)
     finally:
         _run(programs, "pg_ctl", "stop", "-D", data, "-m", "immediate")

@@ -1,6 +1,7 @@
 """The compose file's services as processes: the very commands, with this machine's addresses."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,9 +16,9 @@ from typing import TypeVar
 import httpx
 import yaml
 
+from tests.deployment.image import ROOT, lay_out
 from tests.deployment.prefect_database import PrefectDatabase, prefect_database
 
-ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ class Services:
 
     Attributes:
         folder: Where their files and logs lie.
+        app: The image's files.
         database_url: The project's database.
         prefect: Prefect's own database.
         port: The server's port.
@@ -36,6 +38,7 @@ class Services:
     """
 
     folder: Path
+    app: Path
     database_url: str
     prefect: PrefectDatabase
     port: int
@@ -52,7 +55,7 @@ class Services:
         with (self.folder / f"{service}.log").open("ab") as log:
             process = subprocess.Popen(
                 self._command(service),
-                cwd=ROOT,
+                cwd=self.app,
                 env=self._environment(service) | extra,
                 stdout=log,
                 stderr=log,
@@ -65,7 +68,7 @@ class Services:
         """Run a service's command, or another one in its place, to its end; return what it printed."""
         done = subprocess.run(
             command or self._command(service),
-            cwd=ROOT,
+            cwd=self.app,
             env=self._environment(service),
             capture_output=True,
             text=True,
@@ -78,6 +81,14 @@ class Services:
         """Start the server and wait until its health check succeeds."""
         process = self.start("server")
         self.wait(lambda: process.poll() is None and healthy(f"{self.url}/api/ready"), 120)
+
+    def is_healthy(self, service: str) -> bool:
+        """Run a service's health check."""
+        kind, *command = COMPOSE["services"][service]["healthcheck"]["test"]
+        assert kind == "CMD"
+        ports = {"4200": str(self.port), "8080": self.environment["PREFECT_WORKER_WEBSERVER_PORT"]}
+        here = [re.sub("4200|8080", lambda found: ports[found[0]], word) for word in command]
+        return subprocess.run(here, env=self._environment(service), capture_output=True).returncode == 0
 
     def kill(self, service: str) -> None:
         """End a service and all of its children at once."""
@@ -135,22 +146,23 @@ def services(folder: Path, database_url: str) -> Iterator[Services]:
     port = free_port()
     temporary = folder / "temporary"  # the worker's own files would meet another user's under /tmp
     temporary.mkdir()
+    app = lay_out(folder / "app")
     environment = {
         "TMPDIR": str(temporary),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PYTHONPATH": str(app),
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_WORKER_WEBSERVER_PORT": str(free_port()),
-        "ADASTAR_CODE": str(ROOT),
+        "ADASTAR_CODE": str(app),
         "ADASTAR_HOME": str(folder / "home"),
         "OMP_NUM_THREADS": "1",
         "PREFECT_LOGGING_LEVEL": "INFO",
     }
     (folder / "prefect").mkdir()
     with prefect_database(folder, free_port()) as prefect:
-        found = Services(folder, database_url, prefect, port, environment)
+        found = Services(folder, app, database_url, prefect, port, environment)
         try:
             yield found
         finally:

@@ -66,7 +66,7 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     assert deployed.wait_until_over(run_id) == "COMPLETED"
     sent = deployed.flow_run(run_id)["parameters"]["config"]
     assert sent["method"] == "adastar"
-    assert not set(flatten(sent)) & methods.decided()
+    assert {key: value for key, value in flatten(sent).items() if key in methods.decided()} == {}
 
     page.goto(f"{url}/runs/flow-run/{run_id}")
     page.get_by_text("Completed").first.wait_for()
@@ -79,6 +79,10 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     page.goto(f"{url}/artifacts/artifact/{artifact(deployed, 'smoke-report')}")
     page.get_by_text("Test accuracy").first.wait_for()
     page.get_by_role("heading", name="smoke").first.wait_for()
+    drawn = page.locator("img[src^='data:image/png;base64,']")
+    drawn.first.wait_for()
+    assert drawn.count() == 3
+    assert all(one.evaluate("image => image.naturalWidth") > 500 for one in drawn.all())
     look(page, "report")
 
     page.goto(f"{url}/artifacts/artifact/{artifact(deployed, 'smoke-t-1-generate')}")

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import psutil
+import pytest
 from sqlalchemy import text
 
 from adastar_core.audit.stored import open_stored
@@ -31,12 +32,17 @@ def test_the_set_up_can_be_repeated(deployed: Deployed) -> None:
     printed = deployed.services.run("set-up", sys.executable, "docker/set_up.py")
     after = deployed.ask("POST", "work_pools/filter", {})
     assert {one["name"]: one["id"] for one in before} == {one["name"]: one["id"] for one in after}
-    assert printed.count("as it should be") == 3
+    assert printed.count("as it should be") == 4
     assert len(deployed.ask("POST", "automations/filter", {})) == 1
     nightly = deployed.deployment("nightly")
     assert nightly["concurrency_limit"] == 1 or nightly["global_concurrency_limit"]["limit"] == 1
     assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert len(nightly["schedules"]) == 1
+
+
+@pytest.mark.parametrize("service", ["server", "worker"])
+def test_a_health_check_of_the_compose_file(deployed: Deployed, service: str) -> None:
+    deployed.services.wait(lambda: deployed.services.is_healthy(service), 60)
 
 
 def test_triggered_then_scheduled_the_second_all_cache_hits(deployed: Deployed) -> None:

@@ -1,7 +1,9 @@
 """What a Docker engine and Prefect would say of the deployment's files, without either."""
 
 import json
+import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,22 +19,12 @@ from adastar_core.config import RunConfig
 from adastar_core.configfile import load_preset
 from flows.adastar import adastar
 from flows.compare import compare
-from tests.deployment.services import COMPOSE, ROOT
+from tests.deployment.image import ROOT, borrow_environment, instructions, lay_out
+from tests.deployment.services import COMPOSE
 
 DEPLOYMENTS = {one["name"]: one for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
-DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 FLOWS: dict[str, Flow[..., Any]] = {"flows/adastar.py:adastar": adastar, "flows/compare.py:compare": compare}
 POOLS = sorted((ROOT / "docker" / "pools").glob("*.json"))
-
-
-def instructions() -> list[tuple[str, str]]:
-    """Return the Dockerfile's instructions, continued lines joined."""
-    lines = re.sub(
-        r"\\\n", " ", "\n".join(line for line in DOCKERFILE.splitlines() if not line.startswith("#"))
-    )
-    return [
-        (word, rest) for word, _, rest in (line.partition(" ") for line in lines.splitlines() if line.strip())
-    ]
 
 
 @pytest.mark.parametrize("name", list(DEPLOYMENTS))
@@ -84,7 +76,9 @@ def test_the_form_leaves_to_the_method_what_it_decides(key: str) -> None:
     """A form sends every default that it knows, and what is sent would replace the method's value."""
     group, _, name = key.rpartition(".")
     kind = RunConfig.model_fields[group].annotation.__name__ if group else "RunConfig"  # type: ignore[union-attr]
-    assert "default" not in dict(form_fields())[f"{kind}.{name}"]
+    field = dict(form_fields())[f"{kind}.{name}"]
+    assert "default" not in field
+    assert field.get("type") != "boolean", "a switch sends what it shows"
     assert all(key not in str(one.get("parameters")) for one in DEPLOYMENTS.values())
 
 
@@ -121,6 +115,29 @@ def test_the_shell_of_the_image_and_of_the_databases_is_valid(tmp_path: Path) ->
             (tmp_path / f"{number}.sh").write_text(rest)
     for script in [*tmp_path.glob("*.sh"), ROOT / "docker" / "databases.sh"]:
         subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_commands_that_build_and_start_the_image(tmp_path: Path) -> None:
+    """With the files that the image has; what it would download is this environment's."""
+    app, environment = lay_out(tmp_path / "app"), tmp_path / "environment"
+    borrow_environment(environment)
+    settings = {
+        "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "ACCELERATOR": "cpu",
+        "ADASTAR_HOME": str(tmp_path / "home"),
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip takes it for the value of its opposite
+    }
+    installs = [rest for word, rest in instructions() if word == "RUN" and "pip install" in rest]
+    start = json.loads(next(rest for word, rest in instructions() if word == "CMD"))
+    where = "import adastar_core; print(adastar_core.__file__)"
+    for command in (*installs, shlex.join([*start, "--list-presets"]), f"python -c '{where}'"):
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=app, env=settings, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(app)
 
 
 def test_the_compose_file() -> None:

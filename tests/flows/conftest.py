@@ -1,9 +1,10 @@
-"""One Prefect server for the session, and the command line as a process."""
+"""The command line, in this process and as one of its own."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_LEVEL, temporary_settings
 from sqlalchemy import Engine
 
-from tests.support.prefect_server import prefect_server
+from tests.support.prefect_server import PrefectServer
 from tests.support.runs import SMALL
 
 ROOT = Path(__file__).parents[2]
@@ -19,10 +20,9 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Environment variables of a running Prefect server of this session's own."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
-        yield server.environment
+def prefect_environment(prefect: PrefectServer) -> dict[str, str]:
+    """Environment variables of the session's Prefect server."""
+    return prefect.environment
 
 
 @pytest.fixture
@@ -35,21 +35,28 @@ def configuration(database: Engine, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def adastar(prefect_environment: dict[str, str], capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run the command line with arguments in this process; return what it printed and its exit status."""
-    from flows.adastar import adastar as run_flow
-    from flows.commandline import main
-
+def prefect_client(prefect_environment: dict[str, str]) -> Callable[[], AbstractContextManager[object]]:
+    """While its context is open, flows in this process talk to the session's server."""
     settings = {
         PREFECT_API_URL: prefect_environment["PREFECT_API_URL"],
         PREFECT_HOME: Path(prefect_environment["PREFECT_HOME"]),
         PREFECT_LOGGING_LEVEL: "CRITICAL",
     }
+    return lambda: temporary_settings(settings)
+
+
+@pytest.fixture
+def adastar(
+    prefect_client: Callable[[], AbstractContextManager[object]], capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """Run the command line with arguments in this process; return what it printed and its exit status."""
+    from flows.adastar import adastar as run_flow
+    from flows.commandline import main
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capfd.readouterr()
         status = 0
-        with temporary_settings(settings):
+        with prefect_client():
             try:
                 main(run_flow, arguments)
             except SystemExit as exit_:

@@ -1,6 +1,9 @@
 """The main job as users run it: a process, a real Prefect server, a real database, the real tiny model."""
 
 import json
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
@@ -8,6 +11,8 @@ import pytest
 import yaml
 from sqlalchemy import Engine, text
 
+from adastar_core.configfile import resolve
+from flows.adastar import adastar as run_flow
 from tests.flows.conftest import Command
 from tests.support.runs import outcome_of
 
@@ -112,9 +117,14 @@ def test_a_model_that_gets_nothing_right_ends_with_advice(
         assert connection.scalars(text("SELECT status FROM runs")).all() == ["failed"]
 
 
-def test_new_observations_come_first(
-    adastar: Command, configuration: Path, database: Engine, tmp_path: Path
+def test_a_nightly_rerun_of_grown_data_visits_the_new_observations_first(
+    adastar: Command,
+    prefect_client: Callable[[], AbstractContextManager[object]],
+    configuration: Path,
+    database: Engine,
+    tmp_path: Path,
 ) -> None:
+    """And a rerun with nothing left to do is a run of its own, named after the day."""
     data = tmp_path / "sums.jsonl"
     rows = [
         f'{{"id": "{a}+{b}", "question": "{a}+{b}", "answer": "{a + b}"}}\n'
@@ -127,18 +137,21 @@ def test_new_observations_come_first(
     data.write_text("".join(rows[:60]))
     first = adastar("--config", str(configuration), "--run", "grows")
     assert first.returncode == 0, first.stderr
+    count = text("SELECT count(*) FROM observations JOIN runs USING (dataset_id) WHERE name = 'grows'")
     with database.connect() as connection:
-        known = connection.scalar(text("SELECT count(*) FROM observations"))
+        known = connection.scalar(count)
     data.write_text("".join(rows))
-    second = adastar("--config", str(configuration), "--run", "grows", "--set", "iterations=2")
-    assert second.returncode == 0, second.stderr
+    with prefect_client():
+        runs = [run_flow(resolve(values), "grows", rerun="nightly").run for _ in range(2)]
+    assert runs[0] == "grows"
+    assert re.fullmatch(r"grows-\d{4}-\d\d-\d\d", runs[1])
     with database.connect() as connection:
         visits = connection.execute(
             text(
                 "SELECT position, previous_last_iteration FROM observation_events WHERE iteration = 2 ORDER BY rank"
             )
         ).all()
-        entered = connection.scalar(text("SELECT count(*) FROM observations")) - known
+        entered = connection.scalar(count) - known
     assert entered > 5
     never = [position for position, last in visits if last == 0]
     assert set(range(known, known + entered)) <= set(never)

@@ -17,12 +17,16 @@ import httpx
 class PrefectServer:
     """A server whose files lie in one folder.
 
+    Args:
+        home: The folder.
+        services: Whether it also schedules, writes events and keeps task runs, which is most of its work.
+
     Attributes:
         environment: What its clients need.
         kill_file: Holds the number by which ``os.kill`` ends the server with its children.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, services: bool) -> None:
         port = _free_port()
         self.environment = {
             "PREFECT_HOME": str(home),
@@ -30,6 +34,7 @@ class PrefectServer:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_API_PORT": str(port),
         }
+        self._options = [] if services else ["--no-services"]
         self.kill_file = home / "server.kill"
         self._log = home / "server.log"
         self._process = self._start()
@@ -37,7 +42,7 @@ class PrefectServer:
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", "server", "start"],
+                [sys.executable, "-m", "prefect", "server", "start", *self._options],
                 env={**os.environ, **self.environment},
                 stdout=log,
                 stderr=log,
@@ -74,6 +79,9 @@ class PrefectServer:
         finally:
             over.set()
             guarding.join()
+            if self._process.poll() is not None:
+                self._process = self._start()
+            self.wait_until_healthy()
 
     def stop(self) -> None:
         """End the server and its children."""
@@ -82,9 +90,9 @@ class PrefectServer:
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[PrefectServer]:
+def prefect_server(home: Path, *, services: bool = False) -> Iterator[PrefectServer]:
     """Yield a server that answers."""
-    server = PrefectServer(home)
+    server = PrefectServer(home, services=services)
     try:
         server.wait_until_healthy()
         yield server
