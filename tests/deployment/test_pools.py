@@ -8,10 +8,11 @@ import pytest
 from docker.types import HostConfig
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.base import BaseJobConfiguration
-from prefect_docker.worker import DockerWorkerJobConfiguration
-from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
 from tests.deployment.conftest import Deployed
+
+containers = pytest.importorskip("prefect_docker.worker", reason="pip install 'adastar[workers]'")
+clusters = pytest.importorskip("prefect_kubernetes.worker", reason="pip install 'adastar[workers]'")
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def job(deployed: Deployed, name: str, kind: type[BaseJobConfiguration]) -> Any:
 
 
 def test_a_container_with_every_gpu_and_the_database(api: None, deployed: Deployed) -> None:
-    found = job(deployed, "docker-gpu", DockerWorkerJobConfiguration)
+    found = job(deployed, "docker-gpu", containers.DockerWorkerJobConfiguration)
     wanted = HostConfig(version="1.44", **{**found.container_create_kwargs, "mem_limit": found.mem_limit})
     assert wanted["DeviceRequests"] == [
         {"Driver": "nvidia", "Count": -1, "DeviceIDs": [], "Capabilities": [["gpu"]], "Options": {}}
@@ -41,7 +42,7 @@ def test_a_container_with_every_gpu_and_the_database(api: None, deployed: Deploy
 
 
 def test_a_pod_with_a_gpu(api: None, deployed: Deployed) -> None:
-    found = job(deployed, "kubernetes-gpu", KubernetesWorkerJobConfiguration)
+    found = job(deployed, "kubernetes-gpu", clusters.KubernetesWorkerJobConfiguration)
     pod = found.job_manifest["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"] == {"nvidia.com/gpu": 1, "memory": "64Gi"}
