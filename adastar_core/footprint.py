@@ -70,12 +70,17 @@ class GenerationMemory:
 
 
 class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class hook
-    """Adds up the tensors that operations make: ``peak`` is the most that existed at once, in bytes."""
+    """Adds up the tensors that operations make: ``peak`` is the most that existed at once, in bytes.
 
-    def __init__(self) -> None:
+    Args:
+        module: The model, whose own tensors and views of them are not counted.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = self.peak = 0
-        self._known: set[int] = set()
+        own = (*module.parameters(), *module.buffers())
+        self._known = {one.untyped_storage()._cdata for one in own}
 
     def __torch_dispatch__(
         self,
@@ -157,9 +162,9 @@ def generation_memory(
     with FakeTensorMode(), torch.no_grad():
         _computable(model)
         batch = Batch(model, [[0] * prompt] * rows, [0] * rows, room=longest)
-        with Held() as reading:
+        with Held(model) as reading:
             logits = batch.forward()
-        with Held() as choosing:
+        with Held(model) as choosing:
             noisy_scores(logits, batch.streams, 0, decoding)
     token = cache_bytes_per_token(directory, settings, bf16=bf16)
     cache = rows * (prompt + longest + ROOM) * token
@@ -221,7 +226,7 @@ def _pass(module: nn.Module, shape: tuple[int, int], passes: int, *, bf16: bool)
         torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext()
     )
     ids, forward = torch.zeros(shape, dtype=torch.int64), 0
-    with Held() as held:
+    with Held(module) as held:
         for _ in range(passes):
             with precision:
                 scores = module(input_ids=ids, use_cache=False).logits[:, :-1]

@@ -1,0 +1,113 @@
+"""The memory that ``--dry-run`` foretells for training and generation, against what a process of its own then holds.
+
+Measured is the growth of the process's resident memory from the loaded model to the peak. ``--model`` is ``tiny-adder``,
+a directory, or ``random-92m``:
+
+    OMP_NUM_THREADS=1 python bench/memory.py --model random-92m --batch-size 8 --json memory.json
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+from random_llama import write_random_llama
+
+from adastar_core.config import GeneratorSettings, TrainerSettings
+from adastar_core.footprint import generation_memory, training_memory
+from adastar_core.generators import Decoding
+from adastar_core.generators.transformers import TransformersGenerator, open_transformers
+from adastar_core.model_source import resolve_model
+from adastar_core.records import GenerationRequest
+from adastar_core.trainers import TrainingExample
+from adastar_core.trainers.job import Job, open_training
+
+PROMPT = 16
+
+
+class Endless(TransformersGenerator):
+    """Takes no token for the end, so that every row gets as long as it may."""
+
+    @property
+    def _eos(self) -> int:
+        return -1
+
+
+def main() -> None:
+    """Measure, print, and write the figures as JSON where asked to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="tiny-adder", help="tiny-adder, random-92m or a directory")
+    parser.add_argument("--batch-size", type=int, default=64, help="texts of a step, and attempts at once")
+    parser.add_argument("--length", type=int, default=96, help="tokens of each text")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        random = options.model == "random-92m"
+        model = write_random_llama(Path(folder) / "model") if random else resolve_model(options.model)
+        figures = {
+            "training": _compare(_train, model, options.batch_size, options.length),
+            "generation": _compare(_generate, model, options.batch_size, options.length),
+        }
+    print(json.dumps(figures, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def _compare(
+    act: Callable[[Path, int, int], dict[str, int]], model: Path, size: int, length: int
+) -> dict[str, float]:
+    """Return what ``act`` foretells and holds, in a process that has done nothing else."""
+    with get_context("spawn").Pool(1) as pool:
+        found = pool.apply(act, (model, size, length))
+    return {**found, "ratio": found["foretold_bytes"] / found["measured_bytes"]}
+
+
+def _train(model: Path, size: int, length: int) -> dict[str, int]:
+    settings = TrainerSettings(batch_size=size)
+    foretold = training_memory(model, settings, length, bf16=False)
+    examples = tuple(TrainingExample("1+", "2" * (length - 3), str(place)) for place in range(2 * size))
+    with tempfile.TemporaryDirectory() as work:
+        job = Job(model, examples, settings, 2, None, 0, 1, Path(work) / "out", Path(work))
+        training = open_training(job, job.plan())
+        training.model.train()
+        sum(float(one.detach().sum()) for one in training.model.parameters())  # read every weight into memory
+        before = _start()
+        training._step(0)
+        training._step(1)
+    return {"foretold_bytes": foretold.moments + foretold.passing, "measured_bytes": _peak() - before}
+
+
+def _generate(model: Path, size: int, length: int) -> dict[str, int]:
+    settings = GeneratorSettings(batch_size=size, max_new_tokens=length)
+    foretold = generation_memory(model, settings, PROMPT, bf16=False)
+    opened = open_transformers(model, settings)
+    generator = Endless(opened._loaded, opened._tokenizer)
+    requests = [GenerationRequest(place, 1, False, "1" * PROMPT, stream=place) for place in range(size)]
+    sum(float(one.detach().sum()) for one in generator._loaded.parameters())
+    before = _start()
+    generator.generate(requests, Decoding(False, 1.0, 1.0, length))
+    return {"foretold_bytes": foretold.cache + foretold.working, "measured_bytes": _peak() - before}
+
+
+def _start() -> int:
+    """Return the resident memory in bytes, and begin a new peak."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def _peak() -> int:
+    return _status("VmHWM")
+
+
+def _status(name: str) -> int:
+    """Return a figure that Linux keeps of this process, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+if __name__ == "__main__":
+    main()
