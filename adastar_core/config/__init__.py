@@ -1,5 +1,6 @@
 """The configuration of a run and its groups of settings."""
 
+from adastar_core.config.compute import ComputeSettings
 from adastar_core.config.generation import GeneratorSettings, OpenAiSettings, VllmSettings
 from adastar_core.config.identity import ADDED, MAY_GROW, RUN_TIME_ONLY, flatten
 from adastar_core.config.iteration import EvaluationSettings, ExplorationSettings, ScheduleSettings
@@ -10,6 +11,7 @@ __all__ = [
     "ADDED",
     "MAY_GROW",
     "RUN_TIME_ONLY",
+    "ComputeSettings",
     "EvaluationSettings",
     "ExplorationSettings",
     "GeneratorSettings",

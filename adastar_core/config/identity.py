@@ -13,6 +13,13 @@ A field that is added later belongs to ``ADDED`` too, so that runs which know no
 
 MAY_GROW = ("iterations", "patience", "budget_pflops", "evaluation.test_every_iteration")
 RUN_TIME_ONLY = (
+    "compute.actors",
+    "compute.address",
+    "compute.backend",
+    "compute.cpus",
+    "compute.gpus",
+    "compute.piece",
+    "compute.timeout_seconds",
     "database_url",
     "home",
     "generator.batch_size",

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from adastar_core import methods
+from adastar_core.config.compute import ComputeSettings
 from adastar_core.config.generation import GeneratorSettings
 from adastar_core.config.identity import ADDED, MAY_GROW, RUN_TIME_ONLY, flatten, nest
 from adastar_core.config.iteration import EvaluationSettings, ExplorationSettings, ScheduleSettings
@@ -110,11 +111,14 @@ class RunConfig(Settings):
     filter: FilterSettings = setting(
         FilterSettings, 21, "Rationale filter", "Which right rationales are kept out of training."
     )
+    compute: ComputeSettings = setting(
+        ComputeSettings, 22, "Compute", "Where generation and training are computed."
+    )
     database_url: SecretStr | None = setting(
-        None, 22, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
+        None, 23, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
     )
     home: Path | None = setting(
-        None, 23, "Data directory", "Where checkpoints, reports and the local database live."
+        None, 24, "Data directory", "Where checkpoints, reports and the local database live."
     )
 
     @model_validator(mode="before")
@@ -153,6 +157,16 @@ class RunConfig(Settings):
             raise ValueError(
                 "exploration.control (balance) needs attempt_mode independent, not until_correct: it chooses how many "
                 "attempts every observation gets"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_several_engines(self) -> "RunConfig":
+        engines = self.generator.vllm.data_parallel
+        if self.compute.backend == "ray" and engines > 1:
+            raise ValueError(
+                f"compute.backend (ray) makes as many engines as compute.actors says, and generator.vllm.data_parallel ({engines}) "
+                "is for one machine; set it to 1"
             )
         return self
 

@@ -98,7 +98,9 @@ class Workspace:
         """Know no verdicts yet, and have nothing to generate with."""
         self.results = ResultsSoFar(self.engine, self.run_id, self.problem.verifier.version)
         log, threads = self.folder / "work" / "engine.log", threads_for(self.parameters)
-        self.generators = Keeper(self.config.generator, log, threads, self.parameters, self.record_incident)
+        self.generators = Keeper(
+            self.config.generator, self.config.compute, log, threads, self.parameters, self.record_incident
+        )
 
     @property
     def parameters(self) -> int:
