@@ -118,11 +118,11 @@ METHODS: Mapping[str, Method] = {
     "rest-em": Method("ReST-EM", "Eleven attempts, three rationales per observation at most, from the base model (arXiv 2312.06585).", "baseline", _full("accepted", "reset", attempts=11, cut_off=3, **_MANY)),
     "b-star": Method("B-STaR", "Temperature and K by the balance score, outcome verification (arXiv 2412.17256).", "baseline", _full("accepted", "accumulate", attempts=5, exploration={"control": "balance"}, **_MANY)),
     "variance": Method("p(1−p) with retest", "Least certain first; solved and failed ones are retested.", "sampler", _lazy(sampler={"type": "variance"})),
-    "thompson": Method("Thompson sampling", "Nearest to a success rate of one half, drawn from Beta posteriors.", "sampler", _lazy(sampler={"type": "thompson"})),
+    "thompson": Method("Thompson sampling", "Nearest to a success rate of one half, drawn from Beta posteriors (arXiv 2507.04632).", "sampler", _lazy(sampler={"type": "thompson"})),
     "band": Method("Band filter", "Pass rates between 0.2 and 0.8 first.", "sampler", _lazy(sampler={"type": "band"})),
-    "dart-uniform": Method("DART Uniform", "Attempts until each observation has the same number of right ones.", "sampler", _lazy(sampler={"type": "dart", "target": "uniform"}, rationalize=False)),
+    "dart-uniform": Method("DART Uniform", "Attempts until each observation has the same number of right ones (arXiv 2407.13690).", "sampler", _lazy(sampler={"type": "dart", "target": "uniform"}, rationalize=False)),
     "dart-prop2diff": Method("DART Prop2Diff", "Right attempts wanted in proportion to the difficulty.", "sampler", _lazy(sampler={"type": "dart", "target": "prop2diff"}, rationalize=False)),
-    "hs-star": Method("HS-STaR, accuracy only", "More attempts at the boundary of what the model can do.", "sampler", _lazy(sampler={"type": "boundary"}, rationalize=False)),
+    "hs-star": Method("HS-STaR, accuracy only", "What easy and hard observations leave of K attempts each goes to the boundary (arXiv 2505.19866).", "sampler", _lazy(sampler={"type": "boundary"}, rationalize=False)),
 }  # fmt: skip
 """Every method by its name in a configuration."""
 

@@ -144,7 +144,7 @@ def _longest_text(config: RunConfig, texts: Texts) -> int:
 def attempts_at_most(config: RunConfig) -> int:
     """Return the most attempts that one observation gets in an iteration."""
     match config.sampler:
-        case DartSettings(attempts=attempts) | BoundarySettings(attempts=attempts):
-            return attempts
+        case DartSettings(attempts=most) | BoundarySettings(most=most):
+            return most
         case _:
             return config.attempts

@@ -165,7 +165,7 @@ def seeds_of(words: str) -> tuple[int, ...]:
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Print the columns that matter most; the files hold all."""
-    shown = (0, 1, 2, 3, 4, 5, 6, 11, 14, 15)
+    shown = (0, 1, 2, 3, 4, 6, 7, 12, 15, 16)
     table = Table(title=comparison.title, title_justify="left", box=None, pad_edge=False)
     head = text.headings(comparison)
     for place in shown:

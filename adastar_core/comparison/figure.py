@@ -1,52 +1,102 @@
-"""The comparison's figure: accuracy against compute per method, the mean over seeds with a band."""
+"""The comparison's figure: accuracy against compute per method, the mean over seeds with a band.
+
+Up to six methods share their axes; more of them have a panel each, with AdaSTaR's curve to compare with.
+"""
+
+from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
 from adastar_core.comparison.records import Member
 from adastar_core.comparison.statistics import curve, estimate
-from adastar_core.comparison.table import Comparison
-from adastar_core.methods import METHODS
-from adastar_core.report.figures import Figure, draw
+from adastar_core.comparison.table import REFERENCE, Comparison
+from adastar_core.methods import METHODS, MethodName
+from adastar_core.report.figures import Figure, draw, draw_canvas
 from adastar_core.report.units import flops_unit
 
 _GRID = 120
-_BANDS_FOR = 6
+_TOGETHER = 6
+_COLUMNS = 4
+_GREY, _BLUE = "#94a3b8", "#2563eb"
 
 
 def comparison_figure(comparison: Comparison) -> Figure:
     """Return the figure."""
+    name = "accuracy-by-compute"
     caption = (
-        "Test accuracy of the checkpoint selected so far against the compute spent, without padding: mean over seeds; "
-        "bands are 95 % bootstrap intervals of the mean, drawn for up to six methods."
+        "Test accuracy of the checkpoint selected so far against the compute spent, without padding: mean over seeds with "
+        "95 % bootstrap intervals of the mean."
     )
-    return draw("accuracy-by-compute", caption, lambda axes: _paint(axes, comparison), size=(7.6, 4.6))
+    if len(comparison.rows) <= _TOGETHER:
+        return draw(name, caption, lambda axes: _together(axes, comparison), size=(7.6, 4.6))
+    size = (11.0, 2.1 * ceil(len(comparison.rows) / _COLUMNS) + 0.4)
+    reference = " Grey: AdaSTaR." if _runs(comparison, REFERENCE) else ""
+    return draw_canvas(name, caption + reference, lambda canvas: _panels(canvas, comparison), size)
 
 
-def _paint(axes: Axes, comparison: Comparison) -> None:
-    factor, unit = flops_unit(max(member.pflops for member in comparison.members))
-    colors = colormaps["tab20" if len(comparison.rows) > 10 else "tab10"]
+def _together(axes: Axes, comparison: Comparison) -> None:
+    colors = colormaps["tab10"]
     for place, row in enumerate(comparison.rows):
-        runs = [member for member in comparison.members if member.method == row.method]
-        grid = _grid(runs)
-        accuracy = curve(runs, grid, comparison.select_on)
-        cost = np.asarray(grid) * factor
-        color = colors(place % colors.N)
-        axes.plot(cost, accuracy.mean(axis=0), color=color, label=METHODS[row.method].title, lw=1.6)
-        if len(comparison.rows) <= _BANDS_FOR and len(runs) > 1:
-            bounds = [estimate(column.tolist()) for column in accuracy.T]
-            low, high = [one.low or 0.0 for one in bounds], [one.high or 0.0 for one in bounds]
-            axes.fill_between(cost, low, high, color=color, alpha=0.15, lw=0)
-    axes.axhline(comparison.base, color="#94a3b8", linestyle="--", lw=1, label="base model")
-    title = "Test accuracy by compute" + (" (selected on test)" if comparison.select_on == "test" else "")
-    axes.set(xlabel=f"compute ({unit}, without padding)", title=title)
+        _curve(axes, comparison, row.method, colors(place))
+    _base(axes, comparison)
+    axes.set(xlabel=f"compute ({_unit(comparison)[1]}, without padding)", title=_title(comparison))
+    axes.legend(loc="lower right")
+
+
+def _panels(canvas: Canvas, comparison: Comparison) -> None:
+    canvas.suptitle(_title(comparison), x=0.01, ha="left", weight="bold")
+    canvas.supxlabel(f"compute ({_unit(comparison)[1]}, without padding)", size=10)
+    rows = ceil(len(comparison.rows) / _COLUMNS)
+    panels = canvas.subplots(rows, _COLUMNS, sharex=True, sharey=True).flat
+    for axes, row in zip(panels, comparison.rows, strict=False):
+        if row.method != REFERENCE and _runs(comparison, REFERENCE):
+            _curve(axes, comparison, REFERENCE, _GREY, band=False)
+        _curve(axes, comparison, row.method, _BLUE)
+        _base(axes, comparison)
+        axes.set_title(METHODS[row.method].title, size=9)
+        axes.tick_params(labelsize=8)
+    for axes in panels:  # what the methods left over
+        axes.set_axis_off()
+
+
+def _curve(
+    axes: Axes, comparison: Comparison, method: MethodName, color: object, *, band: bool = True
+) -> None:
+    """Draw a method's mean over seeds and, from two seeds on, its interval."""
+    runs = _runs(comparison, method)
+    grid = _grid(runs)
+    accuracy = curve(runs, grid, comparison.select_on)
+    cost = np.asarray(grid) * _unit(comparison)[0]
+    axes.plot(cost, accuracy.mean(axis=0), color=color, label=METHODS[method].title, lw=1.6)
+    if band and len(runs) > 1:
+        bounds = [estimate(column.tolist()) for column in accuracy.T]
+        low, high = [one.low or 0.0 for one in bounds], [one.high or 0.0 for one in bounds]
+        axes.fill_between(cost, low, high, color=color, alpha=0.15, lw=0)
+
+
+def _base(axes: Axes, comparison: Comparison) -> None:
+    axes.axhline(comparison.base, color=_GREY, linestyle="--", lw=1, label="base model")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(loc="lower right", fontsize=7 if len(comparison.rows) > _BANDS_FOR else 9)
 
 
-def _grid(runs: list[Member]) -> list[float]:
+def _title(comparison: Comparison) -> str:
+    return "Test accuracy by compute" + (" (selected on test)" if comparison.select_on == "test" else "")
+
+
+def _unit(comparison: Comparison) -> tuple[float, str]:
+    return flops_unit(max(member.pflops for member in comparison.members))
+
+
+def _runs(comparison: Comparison, method: MethodName) -> list[Member]:
+    return [member for member in comparison.members if member.method == method]
+
+
+def _grid(runs: Sequence[Member]) -> list[float]:
     """Return PFLOPs from nothing to what every run of the method has spent."""
     grid: list[float] = np.linspace(0, min(run.pflops for run in runs), _GRID).tolist()
     return grid

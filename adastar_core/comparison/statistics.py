@@ -62,6 +62,17 @@ def paired_difference(values: Sequence[float], reference: Sequence[float]) -> Di
     return Difference(mean, float(interval.low), float(interval.high), float(found.pvalue))
 
 
+def holm(values: Sequence[float | None]) -> list[float | None]:
+    """Return each p as Holm corrects it for all of them together; where there is none, none."""
+    order = sorted((p, place) for place, p in enumerate(values) if p is not None)
+    corrected: list[float | None] = [None] * len(values)
+    largest = 0.0
+    for rank, (p, place) in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p))
+        corrected[place] = largest
+    return corrected
+
+
 def curve(members: Sequence[Member], grid: Sequence[float], select_on: SelectOn) -> npt.NDArray[np.float64]:
     """Return the test accuracy of the checkpoint selected so far, by seed and compute, [members, grid].
 

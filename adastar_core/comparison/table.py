@@ -1,7 +1,7 @@
 """The comparison's table: one row per method, in the paper's form with what the paper leaves out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from adastar_core.comparison.records import Member, SelectOn, in_order
@@ -9,6 +9,7 @@ from adastar_core.comparison.statistics import (
     Difference,
     Estimate,
     estimate,
+    holm,
     paired_difference,
     reached_at,
 )
@@ -36,6 +37,7 @@ class Row:
         equal_difference: Its difference to AdaSTaR.
         frequency_deviation: Mean SD of how often an observation was trained on.
         false_positive_share: Mean share of trained rationales with a wrong step.
+        corrected_p: The p of ``difference``, corrected for all methods of the table.
     """
 
     method: MethodName
@@ -52,6 +54,26 @@ class Row:
     equal_difference: Difference | None
     frequency_deviation: float | None
     false_positive_share: float | None
+    corrected_p: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What every row is held against.
+
+    Attributes:
+        select_on: What chose the checkpoints.
+        reference: AdaSTaR's runs; none where it was not compared.
+        target: Accuracy of the best baseline; ``None`` without one.
+        paid: PFLOPs at which that baseline reached it.
+        equal: PFLOPs at which accuracies are compared.
+    """
+
+    select_on: SelectOn
+    reference: Sequence[Member]
+    target: float | None
+    paid: float | None
+    equal: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +110,25 @@ def compare_members(
         for name in in_order(member.method for member in members)
     }
     best = _best_baseline(by_method, select_on)
+    measure = _measure(by_method, best, select_on)
+    rows = tuple(_row(name, runs, measure) for name, runs in by_method.items())
+    base = members[0].points[0].test
+    return Comparison(
+        title, tuple(members), _corrected(rows), select_on, base, best, measure.equal, tuple(facts)
+    )
+
+
+def _measure(
+    by_method: dict[MethodName, list[Member]], best: MethodName | None, select_on: SelectOn
+) -> _Measure:
     target = _accuracy(by_method[best], select_on) if best else None
     paid = reached_at(by_method[best], target, select_on) if best and target is not None else None
-    equal = _equal_pflops(by_method)
-    rows = tuple(
-        _row(name, runs, by_method.get(REFERENCE, []), select_on, target, paid, equal)
-        for name, runs in by_method.items()
-    )
-    base = members[0].points[0].test
-    return Comparison(title, tuple(members), rows, select_on, base, best, equal, tuple(facts))
+    return _Measure(select_on, by_method.get(REFERENCE, []), target, paid, _equal_pflops(by_method))
+
+
+def _corrected(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    corrected = holm([row.difference.p if row.difference else None for row in rows])
+    return tuple(replace(row, corrected_p=p) for row, p in zip(rows, corrected, strict=True))
 
 
 def _best_baseline(by_method: dict[MethodName, list[Member]], select_on: SelectOn) -> MethodName | None:
@@ -125,39 +157,31 @@ def _equal_pflops(by_method: dict[MethodName, list[Member]]) -> float:
     return min(sampling or [one.pflops for runs in by_method.values() for one in runs])
 
 
-def _row(
-    name: MethodName,
-    runs: Sequence[Member],
-    reference: Sequence[Member],
-    select_on: SelectOn,
-    target: float | None,
-    paid: float | None,
-    equal: float,
-) -> Row:
-    chosen = [one.selected(select_on) for one in runs]
-    reached = reached_at(runs, target, select_on) if target is not None else None
-    at_equal = [one.selected(select_on, equal).test for one in runs]
-    against = [] if name == REFERENCE else list(reference)
+def _row(name: MethodName, runs: Sequence[Member], measure: _Measure) -> Row:
+    chosen = [one.selected(measure.select_on) for one in runs]
+    reached = reached_at(runs, measure.target, measure.select_on) if measure.target is not None else None
+    at_equal = [one.selected(measure.select_on, measure.equal).test for one in runs]
+    against = [] if name == REFERENCE else measure.reference
     return Row(
         method=name,
         seeds=len(runs),
         accuracy=estimate([point.test for point in chosen]),
-        difference=_difference(runs, against, select_on, float("inf")),
+        difference=_difference(runs, against, measure.select_on),
         iteration=fmean(point.t for point in chosen),
         pflops=fmean(point.pflops for point in chosen),
         padded_pflops=fmean(point.padded_pflops for point in chosen),
         attention_pflops=fmean(point.attention_pflops for point in chosen),
         reached=reached,
-        saving=1 - reached / paid if reached is not None and paid else None,
+        saving=1 - reached / measure.paid if reached is not None and measure.paid else None,
         equal_compute=estimate(at_equal),
-        equal_difference=_difference(runs, against, select_on, equal),
+        equal_difference=_difference(runs, against, measure.select_on, measure.equal),
         frequency_deviation=_mean([one.frequency_deviation for one in runs]),
         false_positive_share=_mean([one.false_positive_share for one in runs]),
     )
 
 
 def _difference(
-    runs: Sequence[Member], reference: Sequence[Member], select_on: SelectOn, pflops: float
+    runs: Sequence[Member], reference: Sequence[Member], select_on: SelectOn, pflops: float = float("inf")
 ) -> Difference | None:
     """Return the difference over the seeds that both have."""
     theirs = {one.seed: one.selected(select_on, pflops).test for one in reference}

@@ -22,7 +22,7 @@ def headings(comparison: Comparison) -> tuple[str, ...]:
     unit = _unit(comparison)[1]
     equal = number(comparison.equal_pflops * _unit(comparison)[0])
     return (
-        "method", "seeds", "test accuracy %", "− AdaSTaR", "p", "iteration", unit, f"padded {unit}",
+        "method", "seeds", "test accuracy %", "− AdaSTaR", "p", "p Holm", "iteration", unit, f"padded {unit}",
         f"attention {unit}", f"{unit} to the best baseline", "↓ %", f"accuracy % at {equal} {unit}",
         "− AdaSTaR there", "p there", "SD trained", "false pos. %",
     )  # fmt: skip
@@ -47,7 +47,8 @@ def _cells(row: Row, factor: float, comparison: Comparison) -> tuple[str, ...]:
         str(row.seeds),
         _interval(row.accuracy),
         _points(row.difference),
-        _p(row.difference),
+        _p(row.difference.p if row.difference else None),
+        _p(row.corrected_p),
         f"{row.iteration:.1f}",
         number(row.pflops * factor),
         number(row.padded_pflops * factor),
@@ -56,7 +57,7 @@ def _cells(row: Row, factor: float, comparison: Comparison) -> tuple[str, ...]:
         NONE if row.saving is None else f"{100 * row.saving:.0f}",
         _interval(row.equal_compute),
         _points(row.equal_difference),
-        _p(row.equal_difference),
+        _p(row.equal_difference.p if row.equal_difference else None),
         NONE if row.frequency_deviation is None else f"{row.frequency_deviation:.2f}",
         percent_number(row.false_positive_share),
     )
@@ -77,8 +78,8 @@ def _points(found: Difference | None) -> str:
     return f"{mean} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
 
 
-def _p(found: Difference | None) -> str:
-    return NONE if found is None or found.p is None else f"{found.p:.3f}"
+def _p(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3f}"
 
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
@@ -94,9 +95,11 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
         selection,
         "Intervals of accuracies are 95 % percentile bootstraps over seeds, those of differences are 95 % paired t; "
         "they hold for this test set, and do not include the error of drawing it.",
-        f"Without training, the base model has {percent_number(comparison.base)} %. Compute is 6 P per trained token and "
-        "2 P per read or generated token up to the selected checkpoint; evaluation is not in it.",
-        "p is two-sided and not corrected for the number of methods.",
+        f"Without training, the base model has {percent_number(comparison.base)} %. Compute is 6 P per trained token (with "
+        "LoRA 4 P + 6 A) and 2 P per read or generated token up to the selected checkpoint; evaluation is not in it.",
+        "p is two-sided, from the paired t-test over seeds; Holm's p corrects it for all methods of this table, the p at "
+        "equal compute is not corrected.",
+        "SD trained is over the whole run: the standard deviation of how often an observation was trained on.",
     ]
     if comparison.best_baseline:
         told.append(
@@ -191,5 +194,5 @@ def headline(comparison: Comparison) -> str:
     best = max(comparison.rows, key=lambda row: row.accuracy.mean)
     said = f"{METHODS[best.method].title} is the most accurate with {_interval(best.accuracy)} %"
     if best.method != REFERENCE and best.difference:
-        return f"{said}, {_points(best.difference)} points to AdaSTaR (p = {_p(best.difference)})."
+        return f"{said}, {_points(best.difference)} points to AdaSTaR (p = {_p(best.difference.p)})."
     return f"{said}."

@@ -77,11 +77,18 @@ def figures(report: RunReport) -> tuple[Figure, ...]:
 def draw(
     name: str, caption: str, paint: Callable[[Axes], None], size: tuple[float, float] = (6.4, 3.6)
 ) -> Figure:
-    """Return the figure that ``paint`` draws; ``size`` is in inches."""
+    """Return the figure that ``paint`` draws on one pair of axes; ``size`` is in inches."""
+    return draw_canvas(name, caption, lambda canvas: paint(canvas.add_subplot()), size)
+
+
+def draw_canvas(
+    name: str, caption: str, paint: Callable[[Canvas], None], size: tuple[float, float]
+) -> Figure:
+    """Return the figure whose axes ``paint`` adds and draws; ``size`` is in inches."""
     with mpl_style.context(_STYLE), catch_warnings():
         filterwarnings("ignore", message="Glyph .* missing")  # a label in a script that the font lacks
         canvas = Canvas(figsize=size, layout="constrained")
-        paint(canvas.add_subplot())
+        paint(canvas)
         svg, png = BytesIO(), BytesIO()
         canvas.savefig(svg, format="svg", metadata={"Date": None})
         canvas.savefig(png, format="png", dpi=150)

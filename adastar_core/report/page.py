@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from adastar_core.report.costs import cost_cells, cost_headings
 from adastar_core.report.figures import Figure
 from adastar_core.report.records import Accuracy, RunReport
 from adastar_core.report.text import cells, facts, headings, headline
@@ -21,11 +22,13 @@ def html(report: RunReport, figures: Iterable[Figure]) -> str:
         tiles=_tiles(report),
         figures=[(figure, _data_uri(figure.svg)) for figure in figures],
         headings=headings(report),
-        rows=[(t == report.best_iteration, row) for t, row in enumerate(cells(report))],
+        rows=cells(report),
         difficulties=[
             (row.difficulty, accuracy(row.before), accuracy(row.after), points(row.before, row.after))
             for row in report.by_difficulty
         ],
+        cost_headings=cost_headings(report),
+        costs=cost_cells(report),
         facts=facts(report),
     )
 

@@ -1,10 +1,12 @@
 """The report as text: a table for the terminal and Markdown for artifacts."""
 
 import re
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
 
+from adastar_core.report.costs import cost_cells, cost_headings
 from adastar_core.report.records import IterationRow, RunReport
 from adastar_core.report.units import (
     NONE,
@@ -101,25 +103,15 @@ def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
 def markdown(report: RunReport) -> str:
     """Return the whole report as Markdown; names and texts from outside are escaped."""
     lines = [f"# {escape(report.run)}", "", escape(headline(report)), ""]
-    lines += [_row(headings(report)), _row(["---:"] * len(headings(report)))]
-    lines += [_row(row) for row in cells(report)]
+    lines += _table(headings(report), cells(report), labels=0)
     if report.by_difficulty:
-        lines += [
-            "",
-            _row(["difficulty", "before", "after", "points"]),
-            _row(["---", "---:", "---:", "---:"]),
-        ]
-        lines += [
-            _row(
-                [
-                    escape(row.difficulty),
-                    accuracy(row.before),
-                    accuracy(row.after),
-                    points(row.before, row.after),
-                ]
-            )
+        difficulties = [
+            (escape(row.difficulty), accuracy(row.before), accuracy(row.after), points(row.before, row.after))
             for row in report.by_difficulty
         ]
+        lines += ["", *_table(("difficulty", "before", "after", "points"), difficulties)]
+    if report.stages:
+        lines += ["", *_table(cost_headings(report), cost_cells(report))]
     lines += ["", *(f"* {name}: {escape(value)}" for name, value in facts(report))]
     lines += ["", *(f"> {escape(note)}\n" for note in report.notes)]
     return "\n".join(lines).rstrip() + "\n"
@@ -129,6 +121,12 @@ def escape(text: str) -> str:
     """Return ``text`` as Markdown that shows exactly it, on one line: no markup, no HTML."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _LINE_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", flat))
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], labels: int = 1) -> list[str]:
+    """Return a table's lines; all but the first ``labels`` columns are numbers."""
+    alignment = ["---"] * labels + ["---:"] * (len(heads) - labels)
+    return [_row(heads), _row(alignment), *map(_row, rows)]
 
 
 def _row(values: tuple[str, ...] | list[str]) -> str:

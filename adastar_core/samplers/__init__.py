@@ -12,6 +12,22 @@ from adastar_core.selection import Budget, Judged, Visit
 
 
 @dataclass(frozen=True, slots=True)
+class Stamps:
+    """What one iteration stamped: positions, correct attempts and attempts, each of shape (u,)."""
+
+    iteration: int
+    positions: npt.NDArray[np.int32]
+    correct: npt.NDArray[np.int32]
+    attempts: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, iteration: int, visits: Sequence[Visit]) -> "Stamps":
+        """Return the stamps of these visits."""
+        counts = [(visit.position, visit.correct, visit.attempts) for visit in visits]
+        return cls(iteration, *np.array(counts, dtype=np.int32).reshape(-1, 3).T)
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """The sampler's state: what is known of every observation, indexed by position, each of shape (N,).
 
@@ -38,13 +54,12 @@ class Statistics:
         """Return w_i, shape (N,). Equal fractions give equal numbers: division rounds correctly."""
         return self.correct / np.maximum(self.attempts, 1)
 
-    def stamp(self, iteration: int, visits: Sequence[Visit]) -> npt.NDArray[np.int64]:
-        """Record ``visits`` as sampled in ``iteration``; return their positions in order."""
-        positions = np.array([visit.position for visit in visits], dtype=np.int64)
-        self.last_iteration[positions] = iteration
-        self.correct[positions] = [visit.correct for visit in visits]
-        self.attempts[positions] = [visit.attempts for visit in visits]
-        return positions
+    def stamp(self, iteration: int, visits: Sequence[Visit]) -> None:
+        """Record ``visits`` as sampled in ``iteration``."""
+        stamps = Stamps.of(iteration, visits)
+        self.last_iteration[stamps.positions] = iteration
+        self.correct[stamps.positions] = stamps.correct
+        self.attempts[stamps.positions] = stamps.attempts
 
 
 @runtime_checkable
@@ -66,7 +81,7 @@ class Sampler(Protocol):
         ...
 
     def state(self) -> Statistics:
-        """Return a copy of the statistics, from which the sampler can be rebuilt."""
+        """Return a copy of the statistics, from which the sampler can be rebuilt (see also :class:`Remembering`)."""
         ...
 
 
@@ -76,4 +91,13 @@ class Allocating(Sampler, Protocol):
 
     def budget(self, position: int, judged: Sequence[Judged]) -> Budget:
         """Return an observation's budget, given its own attempts so far and nothing else of the iteration."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Sampler, Protocol):
+    """A sampler whose order follows from every stamp of a run, not from each observation's last one alone."""
+
+    def recall(self, stamps: Stamps) -> None:
+        """Take in what an iteration stamped; a rebuilt sampler is told of every iteration, oldest first."""
         ...

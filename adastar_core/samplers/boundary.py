@@ -1,36 +1,42 @@
-"""Boundary reallocation: a few attempts tell easy, boundary and hard observations apart; the rest go to the boundary.
+"""Boundary reallocation: what easy and hard observations do not use is spent at the boundary between them.
 
-After HS-STaR (arXiv 2505.19866), by accuracy alone: without its process reward model, and with a fixed number of
-attempts for each boundary observation, so that a visit depends on no other.
+After HS-STaR (arXiv 2505.19866), by accuracy alone, without its reward model: a few first attempts at every observation
+tell easy, boundary and hard ones apart, and the rest of a budget of K attempts per observation goes to the boundary. The
+share of boundary observations is that of the last iteration, so that a visit depends on no other visit of its own.
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Literal
 
+import numpy as np
 from pydantic import model_validator
 
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.random import RandomSampler
-from adastar_core.selection import Budget, Judged
+from adastar_core.selection import Budget, Judged, Visit
 from adastar_core.settings import Settings, setting
 
 
 class BoundarySettings(Settings):
-    """Random order; observations at the boundary of what the model can do get more attempts."""
+    """Random order; observations at the boundary of what the model can do get the attempts that others do not use."""
 
     type: Literal["boundary"] = "boundary"
     first: int = setting(2, 0, "First attempts", "Attempts that classify an observation.", ge=1)
-    attempts: int = setting(6, 1, "Boundary attempts", "Attempts at a boundary observation, first ones included.", ge=1)  # fmt: skip
-    low: float = setting(0.15, 2, "Lowest", "Lowest pass rate of the boundary.", ge=0, le=1)
-    high: float = setting(0.65, 3, "Highest", "Highest pass rate of the boundary.", ge=0, le=1)
+    attempts: int = setting(4, 1, "Attempts (K)", "Attempts per observation on average.", ge=2)
+    most: int = setting(12, 2, "Most attempts", "Attempts at one observation at most.", ge=2)
+    low: float = setting(0.15, 3, "Lowest", "Lowest pass rate of the boundary.", ge=0, le=1)
+    high: float = setting(0.65, 4, "Highest", "Highest pass rate of the boundary.", ge=0, le=1)
 
     @model_validator(mode="after")
-    def _adds_attempts(self) -> "BoundarySettings":
-        if self.attempts < self.first or self.low > self.high:
+    def _leaves_attempts(self) -> "BoundarySettings":
+        if not self.first < self.attempts <= self.most:
             raise ValueError(
-                f"attempts ({self.attempts}) must be at least first ({self.first}), and high ({self.high}) at least "
-                f"low ({self.low})"
+                f"attempts ({self.attempts}) must be above first ({self.first}), or nothing is left for the boundary, and "
+                f"at most most ({self.most})"
             )
+        if self.low > self.high:
+            raise ValueError(f"low ({self.low}) is above high ({self.high}); exchange them")
         return self
 
 
@@ -40,6 +46,7 @@ class BoundarySampler(RandomSampler):
     def __init__(self, statistics: Statistics, seed: int, settings: BoundarySettings) -> None:
         super().__init__(statistics, seed)
         self._settings = settings
+        self._at_boundary = self._reallocated()
 
     def budget(self, position: int, judged: Sequence[Judged]) -> Budget:  # noqa: ARG002 (the attempts decide)
         """Return the first attempts alone, or more of them where their pass rate lies at the boundary."""
@@ -47,4 +54,21 @@ class BoundarySampler(RandomSampler):
         if len(judged) < settings.first:
             return Budget(settings.first)
         right = sum(one.right for one in judged[: settings.first]) / settings.first
-        return Budget(settings.attempts if settings.low <= right <= settings.high else settings.first)
+        return Budget(self._at_boundary if settings.low <= right <= settings.high else settings.first)
+
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
+        """Stamp every visit, and share out the next iteration's attempts."""
+        stamped = super().observe(iteration, visits, alpha)
+        self._at_boundary = self._reallocated()
+        return stamped
+
+    def _reallocated(self) -> int:
+        """Return the attempts at a boundary observation, with which all visits together have K each on average."""
+        settings, statistics = self._settings, self.statistics
+        newest = int(statistics.last_iteration.max(initial=0))
+        if newest == 0:
+            return settings.attempts
+        attempts = statistics.attempts[statistics.last_iteration == newest]
+        at_boundary = int(np.count_nonzero(attempts > settings.first))
+        spare = (settings.attempts - settings.first) * len(attempts)
+        return min(settings.most, settings.first + spare // max(at_boundary, 1))

@@ -1,6 +1,6 @@
 """Every sampler that a configuration can name, and how to open it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Literal, assert_never
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from adastar_core import streams
-from adastar_core.samplers import Sampler, Statistics
+from adastar_core.samplers import Remembering, Sampler, Stamps, Statistics
 from adastar_core.samplers.adastar import AdaStarSampler, Ranks
 from adastar_core.samplers.band import BandSampler, BandSettings
 from adastar_core.samplers.boundary import BoundarySampler, BoundarySettings
@@ -70,14 +70,39 @@ AnySamplerSettings = (
 SamplerSettings = Annotated[AnySamplerSettings, Field(discriminator="type")]
 
 
+Past = Callable[[], Iterable[Stamps]]
+"""Returns what every iteration so far has stamped, oldest first."""
+
+
 def open_sampler(
-    settings: AnySamplerSettings, seed: int, observation_ids: Sequence[str], statistics: Statistics
+    settings: AnySamplerSettings,
+    seed: int,
+    observation_ids: Sequence[str],
+    statistics: Statistics,
+    past: Past = tuple,
 ) -> Sampler:
     """Return the sampler, rebuilt from ``statistics`` (N observations, by position).
+
+    Args:
+        settings: Which sampler.
+        seed: The run's seed.
+        observation_ids: By position.
+        statistics: What is known of every observation.
+        past: Asked only if the sampler is :class:`adastar_core.samplers.Remembering`.
 
     Raises:
         ConfigError: A sampler of the user's own cannot be loaded.
     """
+    sampler = _open(settings, seed, observation_ids, statistics)
+    if isinstance(sampler, Remembering):
+        for stamps in past():
+            sampler.recall(stamps)
+    return sampler
+
+
+def _open(
+    settings: AnySamplerSettings, seed: int, observation_ids: Sequence[str], statistics: Statistics
+) -> Sampler:
     match settings:
         case AdaStarSettings():
             return AdaStarSampler(

@@ -1,16 +1,20 @@
 """Thompson sampling: draw a success rate from each observation's Beta posterior, visit those nearest the target.
 
-After MoPPS (arXiv 2507.04632). Its posterior forgets, because the model changes; here it forgets all but the last
-stamp: Beta(prior + correct, prior + wrong attempts).
+After MoPPS (arXiv 2507.04632). The posterior of an observation counts all its stamped attempts, and each iteration
+weakens what is known, because the model changes: Beta(prior + right, prior + wrong) with right and wrong the sums over
+stamps of memory^age. What was not tried for long is as good as new, and so comes back.
 """
 
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 
 from adastar_core import streams
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import Stamps, Statistics
 from adastar_core.samplers.sorted import Key, SortedSampler
+from adastar_core.selection import Visit
 from adastar_core.settings import Settings, setting
 
 
@@ -20,6 +24,9 @@ class ThompsonSettings(Settings):
     type: Literal["thompson"] = "thompson"
     target: float = setting(0.5, 0, "Target", "Success rate that teaches most.", ge=0, le=1)
     prior: float = setting(1.0, 1, "Prior", "Right and wrong attempts assumed of each observation.", gt=0)
+    memory: float = setting(
+        0.8, 2, "Memory", "What an attempt's weight is multiplied by in each iteration; 1 never forgets.", ge=0, le=1
+    )  # fmt: skip
 
 
 class ThompsonSampler(SortedSampler):
@@ -28,10 +35,26 @@ class ThompsonSampler(SortedSampler):
     def __init__(self, statistics: Statistics, seed: int, settings: ThompsonSettings) -> None:
         super().__init__(statistics, seed)
         self._settings = settings
+        self._right, self._wrong = np.zeros((2, len(statistics.last_iteration)))
+        self._recalled = 0
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
         """Return the distance between each observation's draw and the target."""
-        right, wrong = self.statistics.correct, self.statistics.attempts - self.statistics.correct
         prior = self._settings.prior
-        drawn = streams.generator(self.seed, "thompson", iteration).beta(right + prior, wrong + prior)
-        return (np.abs(drawn - self._settings.target),)
+        draw = streams.generator(self.seed, "thompson", iteration)
+        return (np.abs(draw.beta(self._right + prior, self._wrong + prior) - self._settings.target),)
+
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
+        """Stamp every visit, and add its attempts to its observation's posterior."""
+        stamped = super().observe(iteration, visits, alpha)
+        self.recall(Stamps.of(iteration, visits[:stamped]))
+        return stamped
+
+    def recall(self, stamps: Stamps) -> None:
+        """Weaken what is known, and add the attempts that an iteration stamped."""
+        fading = self._settings.memory ** (stamps.iteration - self._recalled)
+        self._right *= fading
+        self._wrong *= fading
+        self._right[stamps.positions] += stamps.correct
+        self._wrong[stamps.positions] += stamps.attempts - stamps.correct
+        self._recalled = stamps.iteration

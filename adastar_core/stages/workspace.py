@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core import __version__, checkpoints
@@ -43,7 +44,7 @@ from adastar_core.store.database import open_database
 from adastar_core.store.incidents import write_incident
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.runs import finish_run, start_or_continue
-from adastar_core.store.statistics import read_statistics
+from adastar_core.store.statistics import read_stamps, read_statistics
 from adastar_core.verifiers.batch import close_verifier
 
 _open: dict[str, "Workspace"] = {}
@@ -191,12 +192,16 @@ class Workspace:
         """Return the sampler as it stands before ``iteration`` advances, rebuilt from the store if need be."""
         if self._sampler is None or self._sampler[0] != iteration:
             with self.engine.connect() as connection:
-                statistics = read_statistics(connection, self.run_id)
-            # Observations that the data has gained meanwhile enter with the next iteration.
-            known = self.train[: len(statistics.last_iteration)]
-            ids = [observation.observation_id for observation in known]
-            self._sampler = (iteration, open_sampler(self.config.sampler, self.config.seed, ids, statistics))
+                self._sampler = (iteration, self._open_sampler(connection))
         return self._sampler[1]
+
+    def _open_sampler(self, connection: Connection) -> Sampler:
+        statistics = read_statistics(connection, self.run_id)
+        # Observations that the data has gained meanwhile enter with the next iteration.
+        known = self.train[: len(statistics.last_iteration)]
+        ids = [observation.observation_id for observation in known]
+        past = partial(read_stamps, connection, self.run_id)
+        return open_sampler(self.config.sampler, self.config.seed, ids, statistics, past)
 
     def sampler_advanced(self, iteration: int) -> None:
         """Note that the sampler has taken in ``iteration``; it is now the one of the next."""

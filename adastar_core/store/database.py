@@ -9,17 +9,16 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adastar_core.errors import DatabaseError
 from adastar_core.store.local import start_local_postgres
-from adastar_core.store.migrate import migrate
+from adastar_core.store.migrate import LOCK_CLASS, migrate
 from adastar_core.store.urls import parse_url, shown, without_secrets
 
 _LOCAL_DATABASE = "adastar"
 _OLDEST_SERVER = 140000
-_DUPLICATE_DATABASE = "42P04"
 _CONNECT_ARGUMENTS: dict[str, str | int] = {
     "connect_timeout": 4,
     "application_name": "adastar",
@@ -100,13 +99,11 @@ def _local_database(home: Path) -> URL:
     server = make_url(start_local_postgres(home))
     engine = connect(server)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Two that create it at once fail in more than one way; the lock ends with the connection.
+        connection.execute(text("SELECT pg_advisory_lock(:class, 0)"), {"class": LOCK_CLASS})
         query = text("SELECT 1 FROM pg_database WHERE datname = :name")
         if connection.scalar(query, {"name": _LOCAL_DATABASE}) is None:
-            try:
-                connection.execute(text(f"CREATE DATABASE {_LOCAL_DATABASE}"))
-            except ProgrammingError as error:
-                if getattr(error.orig, "pgcode", None) != _DUPLICATE_DATABASE:
-                    raise
+            connection.execute(text(f"CREATE DATABASE {_LOCAL_DATABASE}"))
     engine.dispose()
     return server.set(database=_LOCAL_DATABASE)
 

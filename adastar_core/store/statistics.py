@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from adastar_core.errors import StageError
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import Stamps, Statistics
 
 _COPY_HEADER_BYTES, _COPY_TRAILER_BYTES = 19, 2
 
@@ -46,6 +46,14 @@ class Difference:
 def read_statistics(connection: Connection, run_id: int) -> Statistics:
     """Return what the sampler knows of every observation, by position. About a third of a second for 10^6."""
     return Statistics(*_read(connection, run_id, ("last_iteration", "correct", "attempts")))
+
+
+def read_stamps(connection: Connection, run_id: int) -> list[Stamps]:
+    """Return what every iteration stamped, oldest first, for samplers that follow more than the last stamp."""
+    rows = np.array(connection.execute(_STAMPS, {"run_id": run_id}).all(), dtype=np.int32).reshape(-1, 4)
+    iterations, starts = np.unique(rows[:, 0], return_index=True)
+    parts = np.split(rows[:, 1:], starts[1:])
+    return [Stamps(iteration, *part.T) for iteration, part in zip(iterations.tolist(), parts, strict=False)]
 
 
 def read_usage(connection: Connection, run_id: int) -> Usage:
@@ -97,6 +105,10 @@ def _copy(connection: Connection, statement: str, buffer: io.BytesIO) -> None:
         raise OperationalError(statement, None, error) from error
 
 
+_STAMPS = text(
+    "SELECT iteration, position, correct, attempts FROM observation_events WHERE run_id = :run_id AND stamped "
+    "ORDER BY iteration"
+)
 _NAMES = ("last_iteration", "correct", "attempts", "times_visited", "times_stamped", "times_trained")
 _STORED = ", ".join(f"s.{name}" for name in _NAMES)
 _REBUILT = ", ".join(f"r.{name}" for name in _NAMES)

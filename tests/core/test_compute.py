@@ -8,14 +8,19 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core import compute
 from adastar_core.compute import ModelShape, StageTokens
-from adastar_core.model_source import model_shape
+from adastar_core.model_source import model_shape, resolve_model
 from tests.support.tiny_llama import write_model
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[PreTrainedModel, ModelShape]:
-    directory = tmp_path_factory.mktemp("model")
-    write_model(directory, hidden=64)
+@pytest.fixture(scope="module", params=["tiny-adder", "tiny llama"])
+def measured(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[PreTrainedModel, ModelShape]:
+    if request.param == "tiny-adder":
+        directory = resolve_model("tiny-adder")
+    else:
+        directory = tmp_path_factory.mktemp("model")
+        write_model(directory, hidden=64)
     model = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager", dtype=torch.float32)
     return model, model_shape(directory)
 

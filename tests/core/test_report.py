@@ -12,10 +12,12 @@ import pytest
 from matplotlib.image import imread
 from rich.console import Console
 
+from adastar_core.compute import StageTokens
 from adastar_core.report import units
+from adastar_core.report.costs import cost_cells, cost_headings
 from adastar_core.report.figures import figures
 from adastar_core.report.page import html
-from adastar_core.report.records import Accuracy, DifficultyRow, IterationRow, RunReport, Sample
+from adastar_core.report.records import Accuracy, DifficultyRow, IterationRow, RunReport, Sample, StageRow
 from adastar_core.report.summary import summary, summary_text
 from adastar_core.report.text import escape, headline, markdown, table
 
@@ -111,6 +113,26 @@ def test_totals_follow_from_the_rows() -> None:
     assert replace(REPORT, best_iteration=0).selected_validation == REPORT.base_validation
     assert REPORT.trained_frequency_deviation == pytest.approx(0.5**0.5)
     assert BEFORE_ANYTHING.trained_frequency_deviation is None
+
+
+def test_costs_are_summed_by_kind_with_evaluation_last() -> None:
+    work = (
+        ("evaluate validation", StageTokens(prompt_tokens=5, generated_tokens=7), 1e-6),
+        ("generate first", StageTokens(prompt_tokens=1_000, generated_tokens=2_000), 4e-6),
+        ("finetune", StageTokens(train_tokens=300), 2e-6),
+        ("generate first", StageTokens(prompt_tokens=1_000, generated_tokens=500), 3e-6),
+    )
+    rows = tuple(StageRow(1, kind, tokens, cost, 2 * cost, cost / 10, 1.0) for kind, tokens, cost in work)
+    report = replace(REPORT, stages=rows)
+    assert cost_headings(report)[4:7] == ("GFLOPs", "padded GFLOPs", "attention GFLOPs")
+    assert cost_cells(report) == [
+        ("generate first", "2,000", "2,500", "0", "7.00", "14.0", "0.700", "2.0 s"),
+        ("finetune", "0", "0", "300", "2.00", "4.00", "0.200", "1.0 s"),
+        ("evaluate validation", "5", "7", "0", "1.00", "2.00", "0.100", "1.0 s"),
+    ]
+    assert "| generate first | 2,000 | 2,500 |" in markdown(report)
+    assert "<td>generate first</td><td>2,000</td>" in page(report)
+    assert "Compute by stage" not in page(REPORT)
 
 
 # Units

@@ -1,5 +1,6 @@
 """What every sampler must do, run on each of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -11,7 +12,7 @@ from pydantic import TypeAdapter
 
 from adastar_core import streams
 from adastar_core.errors import ConfigError
-from adastar_core.samplers import Allocating, Sampler, Statistics
+from adastar_core.samplers import Allocating, Remembering, Sampler, Stamps, Statistics
 from adastar_core.samplers.catalogue import (
     AdaStarSettings,
     AnySamplerSettings,
@@ -68,8 +69,8 @@ def parse(values: dict[str, object]) -> AnySamplerSettings:
     return TypeAdapter(SamplerSettings).validate_python(values)
 
 
-def opened(settings: AnySamplerSettings, statistics: Statistics, seed: int = 3) -> Sampler:
-    return open_sampler(settings, seed, IDS[: len(statistics.last_iteration)], statistics)
+def opened(settings: AnySamplerSettings, statistics: Statistics, past: Sequence[Stamps] = ()) -> Sampler:
+    return open_sampler(settings, 3, IDS[: len(statistics.last_iteration)], statistics, lambda: past)
 
 
 def visits_of(sampler: Sampler, iteration: int, m: int = 60) -> list[Visit]:
@@ -97,12 +98,14 @@ def test_an_empty_pool_has_an_empty_order(settings: AnySamplerSettings) -> None:
 
 
 def test_resumed_from_its_state_it_goes_on_the_same(settings: AnySamplerSettings) -> None:
-    sampler = opened(settings, Statistics.empty(COUNT))
+    sampler, past = opened(settings, Statistics.empty(COUNT)), []
     for iteration in range(1, 12):
-        resumed = opened(settings, sampler.state())
+        resumed = opened(settings, sampler.state(), past)
         assert list(resumed.order(iteration)) == list(sampler.order(iteration))
+        visits = visits_of(sampler, iteration)
         again = resumed.observe(iteration, visits_of(resumed, iteration), 0.7)
-        assert again == sampler.observe(iteration, visits_of(sampler, iteration), 0.7)
+        assert again == sampler.observe(iteration, visits, 0.7)
+        past.append(Stamps.of(iteration, visits[:again]))
         assert all(map(np.array_equal, _arrays(resumed.state()), _arrays(sampler.state())))
 
 
@@ -197,13 +200,37 @@ def test_variance_puts_the_uncertain_first_and_retests_the_others() -> None:
     assert set(list(sampler.order(5))[:2]) == {0, 2}
 
 
+def thompson(past: Sequence[Stamps], **values: object) -> Remembering:
+    sampler = opened(parse({"type": "thompson", **values}), Statistics.empty(COUNT), past)
+    assert isinstance(sampler, Remembering)
+    return sampler
+
+
+def halves(iteration: int, even: int, odd: int, attempts: int) -> Stamps:
+    """Every observation stamped, those at even and those at odd positions with so many right attempts."""
+    positions = np.arange(COUNT, dtype=np.int32)
+    return Stamps(
+        iteration, positions, np.where(positions % 2, odd, even), np.full(COUNT, attempts, dtype=np.int32)
+    )
+
+
 def test_thompson_draws_near_the_target_more_often_where_the_rate_is_near() -> None:
-    count = 300
-    correct = [50 if position % 2 else 99 for position in range(count)]
-    statistics = statistics_of([1] * count, correct, [100] * count)
-    order = list(open_sampler(parse({"type": "thompson"}), 0, [""] * count, statistics).order(2))
-    assert all(position % 2 for position in order[:150])
-    assert order != list(open_sampler(parse({"type": "thompson"}), 0, [""] * count, statistics).order(3))
+    sampler = thompson([halves(1, even=99, odd=50, attempts=100)])
+    order = list(sampler.order(2))
+    assert all(position % 2 for position in order[:100])
+    assert order != list(sampler.order(3))
+
+
+def test_thompson_s_posterior_counts_every_stamp() -> None:
+    rare = [halves(iteration, even=2, odd=1, attempts=2) for iteration in range(1, 60)]
+    assert all(position % 2 for position in list(thompson(rare, memory=1).order(60))[:90])
+    assert not all(position % 2 for position in list(thompson(rare[-1:], memory=1).order(60))[:90])
+
+
+def test_thompson_forgets_what_is_long_ago() -> None:
+    turned = [halves(1, even=50, odd=100, attempts=100), halves(30, even=100, odd=50, attempts=100)]
+    assert all(position % 2 for position in list(thompson(turned).order(31))[:100])
+    assert not all(position % 2 for position in list(thompson(turned, memory=1).order(31))[:100])
 
 
 def test_band_puts_the_rates_inside_first() -> None:
@@ -223,16 +250,34 @@ def test_dart_wants_equally_many_or_in_proportion_to_the_difficulty() -> None:
     assert [proportional.budget(position, []).wanted for position in range(3)] == [1, 3, 4]
 
 
+def boundary_budget(sampler: Sampler, *rights: bool) -> Budget:
+    assert isinstance(sampler, Allocating)
+    return sampler.budget(0, [Judged(k, hinted=False, right=right) for k, right in enumerate(rights, 1)])
+
+
 def test_boundary_spends_its_attempts_on_the_boundary() -> None:
     sampler = opened(parse({"type": "boundary", "first": 2, "attempts": 6}), Statistics.empty(3))
-    assert isinstance(sampler, Allocating)
+    assert boundary_budget(sampler) == Budget(2)
+    assert boundary_budget(sampler, True, True) == boundary_budget(sampler, False, False) == Budget(2)
+    assert boundary_budget(sampler, True, False) == Budget(6)
 
-    def budget(*rights: bool) -> Budget:
-        return sampler.budget(0, [Judged(k, hinted=False, right=right) for k, right in enumerate(rights, 1)])
 
-    assert budget() == Budget(2)
-    assert budget(True, True) == budget(False, False) == Budget(2)
-    assert budget(True, False) == Budget(6)
+@pytest.mark.parametrize(
+    ("attempts", "at_boundary"),
+    [
+        ([2, 2, 2, 4], 10),  # one of four at the boundary: the 4 * (4 - 2) attempts left are its own
+        ([4, 4, 4, 4], 4),
+        ([2, 9, 9, 2], 6),
+        ([2, 2, 2, 2], 10),  # none: as if there had been one
+        ([2] * 60 + [4], 12),  # never more than the most
+    ],
+)
+def test_boundary_gets_what_the_others_did_not_use(attempts: list[int], at_boundary: int) -> None:
+    settings = parse({"type": "boundary", "first": 2, "attempts": 4, "most": 12})
+    sampler = opened(settings, statistics_of([1] * 80, [1] * 80, [9] * 80))
+    sampler.observe(2, [Visit(p, k, 1, (1,), first_try=True) for p, k in enumerate(attempts)], 0.5)
+    assert boundary_budget(sampler, True, False) == Budget(at_boundary)
+    assert boundary_budget(opened(settings, sampler.state()), True, False) == Budget(at_boundary)
 
 
 def test_official_tiebreak_is_string_order() -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -21,63 +22,61 @@ SETTINGS = ("problem.train=40", "problem.validation=8", "problem.test=8", "itera
 
 def command(configuration: Path, output: Path) -> list[str]:
     sets = [part for one in SETTINGS for part in ("--set", one)]
-    methods = ["--methods", "star-acc", "--seeds", "0"]
-    return [
-        sys.executable,
-        "flows/compare.py",
-        "--config",
-        str(configuration),
-        *methods,
-        *sets,
-        "--output",
-        str(output),
-    ]
+    options = ["--methods", "random-lazy,star-acc", "--seeds", "0", *sets, "--output", str(output)]
+    return [sys.executable, "flows/compare.py", "--config", str(configuration), *options]
 
 
-def wait_for_a_checkpoint(engine: Engine, process: subprocess.Popen[bytes]) -> None:
-    query = text("SELECT count(*) FROM checkpoints WHERE iteration = 1")
-    for _ in range(600):
+def kill_when(
+    happened: Callable[[], bool], arguments: list[str], environment: dict[str, str]
+) -> list[psutil.Process]:
+    """Start the comparison and kill it once that has happened; return the runs that it left behind."""
+    process = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    for _ in range(3000):
         assert process.poll() is None, "it ended before it could be killed"
-        with engine.connect() as connection:
-            if connection.scalar(query):
-                return
+        if happened():
+            break
         time.sleep(0.1)
-    raise TimeoutError("no checkpoint within a minute")
+    else:
+        raise TimeoutError("that did not happen within five minutes")
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return psutil.wait_procs(children, timeout=20)[1]
 
 
-def test_killed_and_continued_it_gives_the_same_table(
+def some_checkpoint_is_trained(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM checkpoints WHERE iteration = 1")))
+
+
+def test_killed_twice_and_continued_it_gives_the_same_table(
     database: Engine, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
     environment = {**os.environ, **prefect_environment}
     tables = []
     for place in ("killed", "alone"):
-        configuration = tmp_path / f"{place}" / "small.yaml"
+        home, configuration = tmp_path / place / "home", tmp_path / place / "small.yaml"
         configuration.parent.mkdir()
         url = database.url.render_as_string(hide_password=False)
-        values = {**SMALL, "database_url": url, "home": str(tmp_path / place / "home")}
-        configuration.write_text(yaml.safe_dump(values))
+        configuration.write_text(yaml.safe_dump({**SMALL, "database_url": url, "home": str(home)}))
         arguments = command(configuration, tmp_path / place)
         if place == "killed":
-            first = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-            wait_for_a_checkpoint(database, first)
-            children = psutil.Process(first.pid).children(recursive=True)
-            first.send_signal(signal.SIGKILL)
-            first.wait()
-            _, alive = psutil.wait_procs(children, timeout=20)
-            assert not alive, "the runs outlived their comparison"
+            for moment in (
+                lambda: some_checkpoint_is_trained(database),
+                lambda home=home: any(home.glob("comparisons/*/*.json")),
+            ):
+                assert not kill_when(moment, arguments, environment), "runs outlived their comparison"
+            assert not (tmp_path / place / "comparison.csv").exists()
         done = subprocess.run(
             arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stderr
         assert "STaR-Acc" in done.stdout
-        tables.append((tmp_path / place / "comparison.csv").read_text())
+        files = ("comparison.csv", "runs.csv", "accuracy-by-compute.png")
+        tables.append([(tmp_path / place / name).read_bytes() for name in files])
         for one in list_runs(database):
             drop_run(database, one.name)
     assert tables[0] == tables[1]
-    keys = {
-        one["key"]
-        for one in httpx.post(
-            f"{prefect_environment['PREFECT_API_URL']}/artifacts/latest/filter", json={}
-        ).json()
-    }
+    artifacts = httpx.post(f"{prefect_environment['PREFECT_API_URL']}/artifacts/latest/filter", json={})
+    keys = {one["key"] for one in artifacts.json()}
     assert any(key.startswith("compare-small-") and key.endswith("-comparison") for key in keys)

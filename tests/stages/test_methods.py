@@ -95,6 +95,34 @@ def test_lazy_methods_stop_at_beta_and_go_on_from_the_last_checkpoint(
             workspace, "SELECT stamped < m FROM iterations WHERE run_id = :run ORDER BY iteration"
         )
         assert stamped == [name in ("adastar", "adastar-no-win-rate", "adastar-flipped")] * 2
+        ahead = list(workspace.sampler(3).order(3))
+        workspace.forget_sampler()
+        assert list(workspace.sampler(3).order(3)) == ahead
+
+
+def test_hs_star_spends_on_the_boundary_what_the_others_left(database: Engine, tmp_path: Path) -> None:
+    with opened(database, tmp_path, "hs-star", "sampler.low=0.5", "sampler.high=0.5") as workspace:
+        run(workspace, iterations=3)
+        each = "SELECT attempts, attempts > 2 FROM observation_events WHERE run_id = :run AND iteration = "
+        visits = [rows(workspace, f"{each}{iteration}") for iteration in (1, 2)]
+        shares = [sum(bool(more) for _, more in one) / len(one) for one in visits]
+        assert 0 < shares[0] < 1
+        assert {attempts for attempts, _ in visits[0]} == {2, 4}
+        assert {attempts for attempts, _ in visits[1]} == {2, 2 + int(2 / shares[0])}
+
+
+def test_dart_makes_attempts_until_its_right_ones_are_there(database: Engine, tmp_path: Path) -> None:
+    settings = ("sampler.wanted=2", "sampler.attempts=5")
+    right_each = (
+        "SELECT count(*) FILTER (WHERE outcome = 'right'), count(*), max(attempt) FILTER (WHERE outcome = 'right') "
+        "FROM verdicts JOIN observation_events USING (run_id, iteration, position) "
+        "WHERE run_id = :run AND iteration = 1 GROUP BY position"
+    )
+    for name in ("dart-uniform", "dart-prop2diff"):
+        with opened(database, tmp_path, name, *settings) as workspace:
+            run(workspace, iterations=1)
+            for right, made, last in rows(workspace, right_each):
+                assert made == 5 if right < 2 else (right, made) == (2, last)
 
 
 def test_random_lazy_is_adastar_but_for_the_order() -> None:

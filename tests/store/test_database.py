@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import URL, Engine, create_engine, text
 
 from adastar_core.errors import DatabaseError
 from adastar_core.store import database as database_module
-from adastar_core.store.database import open_database
+from adastar_core.store.database import find_database, open_database
 from adastar_core.store.local import start_local_postgres
 from adastar_core.store.migrate import VERSION_TABLE, migrate
 from adastar_core.store.tables import SCHEMA_REVISION
@@ -100,6 +101,22 @@ def test_without_a_url_the_local_server_holds_the_database(make_home: Callable[[
         engine.dispose()
 
 
+def test_runs_that_start_at_once_on_a_new_home_make_its_database_together(
+    make_home: Callable[[], Path],
+) -> None:
+    home = make_home()
+    server = create_engine(start_local_postgres(home, durable=False), isolation_level="AUTOCOMMIT")
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(4):
+            engines = list(pool.map(lambda _: find_database(None, home), range(8)))
+            assert {engine.url.database for engine in engines} == {"adastar"}
+            for engine in engines:
+                engine.dispose()
+            with server.connect() as connection:
+                connection.execute(text("DROP DATABASE adastar WITH (FORCE)"))
+    server.dispose()
+
+
 def test_sessions_have_limits_and_a_name(database: Engine) -> None:
     with database.connect() as connection:
         assert connection.scalar(text("SHOW application_name")) == "adastar"
@@ -109,7 +126,7 @@ def test_sessions_have_limits_and_a_name(database: Engine) -> None:
 
 def test_racing_migrations_both_succeed(empty_database: URL) -> None:
     script = (
-        "import sys; from pathlib import Path; from adastar_core.store.database import open_database;"
+        "import sys; from pathlib import Path; from adastar_core.store.database import find_database, open_database;"
         "open_database(sys.argv[1], Path('/nonexistent')).dispose()"
     )
     command = [sys.executable, "-c", script, render(empty_database)]

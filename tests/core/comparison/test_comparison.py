@@ -3,16 +3,18 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from adastar_core.comparison import text
+from adastar_core.comparison.figure import comparison_figure
 from adastar_core.comparison.page import html, write_comparison
 from adastar_core.comparison.records import Member, Point, read_member
-from adastar_core.comparison.statistics import curve, estimate, paired_difference, reached_at
+from adastar_core.comparison.statistics import curve, estimate, holm, paired_difference, reached_at
 from adastar_core.comparison.table import compare_members
-from adastar_core.methods import MethodName
+from adastar_core.methods import METHODS, MethodName
 
 
 def member(method: MethodName, seed: int, *accuracies: tuple[float, float], cost: float = 1.0) -> Member:
@@ -91,6 +93,33 @@ def test_intervals_hold_the_mean_and_do_not_break_on_few_or_equal_values() -> No
     assert tested.low is not None
     assert tested.high is not None
     assert tested.low < tested.mean < tested.high
+
+
+def test_holm_corrects_for_all_that_were_tested() -> None:
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([None]) == [None]
+
+
+def test_the_table_corrects_its_ps() -> None:
+    others = [member("star", seed, (0.5, 0.50), (0.7, 0.70 + seed / 50)) for seed in range(3)]
+    rows = {row.method: row for row in compare_members("made up", MEMBERS + others, "validation").rows}
+    found = {name: row.difference.p for name, row in rows.items() if row.difference and row.difference.p}
+    small, large = sorted(found, key=lambda name: found[name] or 1.0)
+    assert rows[small].corrected_p == pytest.approx(2 * (found[small] or 0))
+    assert rows[large].corrected_p == pytest.approx(max(found[large] or 0, rows[small].corrected_p or 0))
+    assert rows["adastar"].corrected_p is rows["sft"].corrected_p is None
+
+
+def test_many_methods_have_a_panel_each_with_a_band() -> None:
+    runs = [
+        member(method, seed, (0.5, 0.50), (0.6, 0.60 + 0.01 * seed)) for method in METHODS for seed in (0, 1)
+    ]
+    for methods, panels in ((list(METHODS), len(METHODS)), (list(METHODS)[:4], 1)):
+        chosen = [one for one in runs if one.method in methods]
+        drawing = comparison_figure(compare_members("made up", chosen, "validation")).svg.decode()
+        assert len(set(re.findall(r'id="(axes_\d+)"', drawing))) >= panels
+        assert len(set(re.findall(r'id="(FillBetweenPolyCollection_\d+)"', drawing))) == len(methods)
 
 
 def test_a_selection_on_test_says_so_everywhere(tmp_path: Path) -> None:

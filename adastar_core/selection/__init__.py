@@ -1,0 +1,27 @@
+"""Which attempts an iteration makes next, what it accepts, and how far it stamps. Pure functions.
+
+Source: Algorithm 1 of the AdaSTaR paper. Observations are visited in the sampler's order until beta_t
+rationales are accepted. Generation runs ahead of that walk in batches, so an iteration is planned from
+the verdicts so far, and closed by replaying the walk over all verdicts: what lies beyond the stopping
+observation is surplus and changes nothing, whatever the batch size was.
+"""
+
+from adastar_core.selection.closing import Rounding, Selection, Visit, close, stamp_count, thin
+from adastar_core.selection.rules import Budget, BudgetOf, Judged, Results, Rules
+from adastar_core.selection.waves import Planned, next_attempts
+
+__all__ = [
+    "Budget",
+    "BudgetOf",
+    "Judged",
+    "Planned",
+    "Results",
+    "Rounding",
+    "Rules",
+    "Selection",
+    "Visit",
+    "close",
+    "next_attempts",
+    "stamp_count",
+    "thin",
+]

@@ -1,0 +1,139 @@
+"""What an iteration visited and accepted, replayed over its verdicts, and how far it stamps."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+
+from adastar_core.selection.rules import Judged, Results, Rules
+
+Rounding = Literal["floor", "round"]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One observation's part in an iteration.
+
+    Attributes:
+        position: The observation's place in the dataset.
+        attempts: Attempts that count.
+        correct: Correct attempts that count in the win rate.
+        accepted: Numbers of the attempts that entered D+.
+        first_try: Whether the first, unhinted attempt was right.
+    """
+
+    position: int
+    attempts: int
+    correct: int
+    accepted: tuple[int, ...]
+    first_try: bool
+
+    @property
+    def win_rate(self) -> float:
+        """Return w_i, correct attempts / attempts."""
+        return self.correct / self.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A closed iteration: the visits in order (m of them) and whether the pool ran out."""
+
+    visits: tuple[Visit, ...]
+    exhausted: bool
+
+    @property
+    def m(self) -> int:
+        """Return m, the number of visited observations."""
+        return len(self.visits)
+
+    @property
+    def accepted(self) -> list[tuple[int, int]]:
+        """Return D+ as (position, attempt), in order of visit."""
+        return [(visit.position, attempt) for visit in self.visits for attempt in visit.accepted]
+
+    @property
+    def acceptance(self) -> Fraction:
+        """Return the share of visited observations with an accepted rationale (the reference code's alpha)."""
+        return _share(sum(bool(visit.accepted) for visit in self.visits), self.m)
+
+    @property
+    def first_try(self) -> Fraction:
+        """Return the share of visited observations whose first attempt was right."""
+        return _share(sum(visit.first_try for visit in self.visits), self.m)
+
+
+def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Selection:
+    """Replay the iteration one observation at a time and return what it visited and accepted.
+
+    Args:
+        order: Positions in the order of visit.
+        results: Verdicts; every observation up to the stop must be settled.
+        rules: What a visit does.
+        beta: Accepted rationales wanted, beta_t.
+
+    Raises:
+        ValueError: An observation before the stop still owes an attempt.
+    """
+    visits: list[Visit] = []
+    accepted = 0
+    for position in order:
+        if rules.enough(accepted, beta):
+            return Selection(tuple(visits), exhausted=False)
+        judged = results.get(position, [])
+        if rules.missing(position, judged):
+            raise ValueError(f"observation at position {position} still owes an attempt")
+        visits.append(_visit(position, judged, rules))
+        accepted += len(visits[-1].accepted)
+    return Selection(tuple(visits), exhausted=accepted < beta)
+
+
+def _visit(position: int, judged: list[Judged], rules: Rules) -> Visit:
+    wins = [one for one in judged if one.right and (rules.count_hinted_wins or not one.hinted)]
+    return Visit(
+        position=position,
+        attempts=len(judged),
+        correct=len(wins),
+        accepted=tuple(one.attempt for one in judged if one.accepted)[: rules.cut_off],
+        first_try=judged[0].right,
+    )
+
+
+def thin(selected: Selection, wanted: int, choice: np.random.Generator) -> Selection:
+    """Return the selection with ``wanted`` of its accepted rationales at most, chosen at random (STaR's down-sampling).
+
+    Visits, attempts and win rates stay as they were.
+    """
+    accepted = selected.accepted
+    if len(accepted) <= wanted:
+        return selected
+    kept = {accepted[place] for place in choice.permutation(len(accepted))[:wanted].tolist()}
+    visits = tuple(
+        replace(visit, accepted=tuple(one for one in visit.accepted if (visit.position, one) in kept))
+        for visit in selected.visits
+    )
+    return replace(selected, visits=visits)
+
+
+def stamp_count(m: int, alpha: Fraction | float, power: float, rounding: Rounding = "floor") -> int:
+    """Return u = floor(m * alpha^p), the number of visited observations to stamp (Algorithm 1, line 16).
+
+    Exact for a whole power: in floating point, products that are whole numbers can fall just below.
+
+    Args:
+        m: Visited observations.
+        alpha: The model's strength in [0, 1].
+        power: The exponent p >= 0; 2 in the paper, 0 stamps every visit.
+        rounding: ``round`` is what the official code does, in floating point, halves to even.
+    """
+    if rounding == "round":
+        return min(m, round(m * math.pow(alpha, power)))
+    if float(power).is_integer():
+        return int(m * Fraction(alpha) ** int(power))
+    return min(m, math.floor(m * math.pow(alpha, power)))
+
+
+def _share(part: int, whole: int) -> Fraction:
+    return Fraction(part, whole) if whole else Fraction(0)
