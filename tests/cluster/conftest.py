@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-
 import pytest
 
 from tests.support.ray_cluster import SmallCluster, small_cluster

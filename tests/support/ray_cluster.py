@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before Ray is imported, which reads it
-os.environ["RAY_worker_niceness"] = "0"  # else, on a busy machine, its processes are given nothing
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (else, on a busy machine, its processes are given nothing)
 
 import ray
 from ray.cluster_utils import Cluster
