@@ -8,7 +8,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
-from adastar_core.stages.workspace import open_workspace
+from adastar_core.stages.opening import open_workspace
 from tests.support.engine_runs import killed, run_all, undisturbed
 from tests.support.ray_cluster import SmallCluster
 from tests.support.runs import small_config

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from adastar_core.stages.workspace import Workspace, open_workspace
+from adastar_core.stages.opening import open_workspace
+from adastar_core.stages.workspace import Workspace
 from tests.support.runs import outcome_of, run_iteration, small_config
 
 ITERATIONS = (1, 2)
@@ -22,7 +23,7 @@ KILLABLE = """
 import json, sys
 from pathlib import Path
 from adastar_core.configfile import resolve
-from adastar_core.stages.workspace import open_workspace
+from adastar_core.stages.opening import open_workspace
 from tests.crash.killer import Killer
 from tests.support.runs import run_iteration
 order = json.loads(sys.argv[1])
