@@ -88,10 +88,6 @@ class ClusterEngine:
         incidents, self._incidents = self._incidents, []
         return Answer(attempts, self._keeper.proved_sha256(checkpoint), incidents)
 
-    def rest(self) -> None:
-        """Free the memory that training needs."""
-        self._keeper.rest()
-
 
 def choose_here(settings: GeneratorSettings, parameters: int) -> Choice:
     """Return the engine for a node like this one."""

@@ -100,14 +100,9 @@ class RayGenerator:
         return [attempt for answer in answers for attempt in answer.attempts]
 
     def rest(self) -> None:
-        """Free what training needs: actors with GPUs end, since training asks the cluster for them; others free their memory."""
-        if self._crew is None or self._settings.vllm.while_training == "keep":
-            return
-        if gpus_of_an_actor(self._compute, self._settings):
+        """End the actors, whose cores and GPUs Ray gives to nobody else before that; ``while_training: keep`` leaves them."""
+        if self._settings.vllm.while_training != "keep":
             self._end()
-        else:
-            for actor in self._crew.actors:
-                actor.rest.remote()  # nobody waits: a lost one rests already
 
     def close(self) -> None:
         """End the actors."""

@@ -72,7 +72,7 @@ def _require_room(room: Room, processes: int, seconds: float) -> None:
     except GetTimeoutError as error:
         raise StageError(
             f"The Ray cluster had no room for trainer.processes ({processes}) of {room} each within {seconds:g} seconds; see with "
-            "`ray status` what it has. Lower trainer.processes or compute.cpus, or set generator.vllm.while_training: end."
+            "`ray status` what it has. Lower trainer.processes or compute.cpus; with generator.vllm.while_training: keep the generation actors hold theirs."
         ) from error
     finally:
         remove_placement_group(group)

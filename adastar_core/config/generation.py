@@ -39,7 +39,7 @@ class VllmSettings(Settings):
         "auto",
         6,
         "While training",
-        "Keep the engine's memory, let it sleep, or end it; auto keeps it on a CPU, and on a GPU sleeps where vLLM can, else ends.",
+        "Keep the engine's memory, let it sleep, or end it; auto keeps it on a CPU, and on a GPU sleeps where vLLM can, else ends. On a cluster all but keep end the actors.",
     )
     timeout_seconds: float = setting(
         3600.0, 7, "Timeout", "Longest wait for one batch, in seconds; the engine is then built anew.", gt=0

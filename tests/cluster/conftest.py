@@ -9,6 +9,6 @@ from tests.support.ray_cluster import SmallCluster, small_cluster
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[SmallCluster]:
-    """Two nodes with a core each."""
-    with small_cluster(nodes=2) as found:
+    """Two nodes with two cores each, as far as Ray knows."""
+    with small_cluster(nodes=2, cores=2) as found:
         yield found

@@ -84,8 +84,12 @@ def test_actors_on_two_nodes_generate_what_one_process_generates(
     assert len({place_of(actor)[1] for actor in actors_of(generator)}) == 2
     assert generator.weights_sha256 == digest_of(base)
     assert generator.generate([], SAMPLED) == []
+    before = [place_of(actor)[0] for actor in actors_of(generator)]
     generator.rest()
     assert generator.generate(WANTED[:PIECE], SAMPLED) == expected[:PIECE]
+    assert not {place_of(actor)[0] for actor in actors_of(generator)} & set(before), (
+        "training had their cores"
+    )
     assert incidents == []
 
 

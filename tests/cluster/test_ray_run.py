@@ -34,7 +34,13 @@ def engines() -> list[psutil.Process]:
 def test_a_run_on_a_cluster_is_the_run_of_one_process_also_when_it_is_killed(
     cluster: SmallCluster, database: Engine, tmp_path: Path
 ) -> None:
-    ray = (*EXACT, "compute.backend=ray", f"compute.address={cluster.address}", "compute.timeout_seconds=900")
+    ray = (
+        *EXACT,
+        "compute.backend=ray",
+        f"compute.address={cluster.address}",
+        "compute.timeout_seconds=900",
+        "generator.vllm.while_training=keep",
+    )
     here = undisturbed(database, tmp_path, "here", *EXACT)
     config = small_config(database, tmp_path, *ray, "compute.piece=5", "generator.batch_size=17")
     with open_workspace(config, "there") as workspace:

@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine: each a real raylet with one core to give."""
+"""A Ray cluster of several nodes on this machine: each a real raylet with cores to give."""
 
 import os
 from collections.abc import Iterator
@@ -15,9 +15,10 @@ _STORE_BYTES = 100 * 2**20
 
 
 class SmallCluster:
-    """A head without cores, and nodes that come and go."""
+    """A head without cores, and nodes with ``cores`` each that come and go."""
 
-    def __init__(self, nodes: int) -> None:
+    def __init__(self, nodes: int, cores: int) -> None:
+        self._cores = cores
         self._cluster = Cluster(
             initialize_head=True,
             head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE_BYTES},
@@ -33,7 +34,7 @@ class SmallCluster:
 
     def add(self) -> None:
         """Add a node."""
-        self.nodes.append(self._cluster.add_node(num_cpus=1, object_store_memory=_STORE_BYTES))
+        self.nodes.append(self._cluster.add_node(num_cpus=self._cores, object_store_memory=_STORE_BYTES))
 
     def remove(self, node_id: str) -> None:
         """Take a node away, as a power cut does."""
@@ -47,9 +48,9 @@ class SmallCluster:
 
 
 @contextmanager
-def small_cluster(nodes: int) -> Iterator[SmallCluster]:
+def small_cluster(nodes: int, cores: int) -> Iterator[SmallCluster]:
     """Yield a cluster, and leave nothing of it behind, nor this process's connection to it."""
-    cluster = SmallCluster(nodes)
+    cluster = SmallCluster(nodes, cores)
     try:
         yield cluster
     finally:

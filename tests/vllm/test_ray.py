@@ -30,7 +30,7 @@ def test_engines_in_two_actors_generate_what_one_generates_also_when_one_is_kill
     alone.close()
     incidents: list[Incident] = []
     settings = GeneratorSettings.model_validate(VLLM)
-    with small_cluster(nodes=2) as cluster:
+    with small_cluster(nodes=2, cores=1) as cluster:
         compute = ComputeSettings(backend="ray", address=cluster.address, piece=PIECE, timeout_seconds=900)
         assert choose_on_cluster(settings, compute, 10**8).engine == "vllm"
         generator = RayGenerator(settings, compute, "vllm", 10**6, tmp_path, incidents.append)
