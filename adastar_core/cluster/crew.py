@@ -3,7 +3,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
@@ -146,9 +146,10 @@ class Crew:
             EngineError: No actor has been there for as long as was to be waited.
         """
         now = time.monotonic()
-        for task in self._busy.values():
+        for ref, task in self._busy.items():
             if now - task.since > self._seconds:
-                ray.kill(task.actor, no_restart=False)
+                ray.kill(task.actor, no_restart=False)  # its piece then fails, as after any loss
+                self._busy[ref] = replace(task, since=now)
         if not self._busy and not self._free and now - work.heard > self._seconds:
             raise EngineError(
                 f"No actor of the Ray cluster was there for {self._seconds:g} seconds. See with `ray status` what room it has, and "

@@ -87,6 +87,8 @@ class RayGenerator:
             EngineError: No actor answers, or one generated with other weights.
             AdaStarError: What the actors' generators raise.
         """
+        if not requests:
+            return []
         if self._wanted is None:
             raise ValueError("the generator holds no checkpoint; hand one over first")
         weights, size = self._wanted, self._compute.piece
@@ -128,14 +130,14 @@ class RayGenerator:
     def _report_loss(self, detail: str) -> None:
         self._report(Incident("actor lost", detail))
 
-    def _proof(self, answers: Sequence[Answer], weights: Weights) -> str | None:
+    def _proof(self, answers: Sequence[Answer], weights: Weights) -> str:
         others = {answer.sha256 for answer in answers} - {weights.sha256}
         if others:
             raise EngineError(
                 f"An actor of the Ray cluster generated with the weights {others.pop()}, not with {weights.sha256}. Nothing of it "
                 "was stored; run the same command again."
             )
-        return weights.sha256 if answers else self._proved
+        return weights.sha256
 
     def _end(self) -> None:
         if self._crew is not None:
