@@ -14,7 +14,7 @@
         ├── NothingAccepted     no observation of an iteration has an accepted rationale
         ├── CheckpointError     a checkpoint's files are not the recorded ones
         ├── EngineError         what generates failed twice, or holds other weights than it should
-        │   └── OutOfMemory     a batch does not fit into memory
+        ├── OutOfMemory         a batch does not fit into memory
         └── LostLease           another process has taken the run over: this one must not write
 
 Each message is one paragraph that names the field or file, the value, and what to do.
@@ -73,8 +73,8 @@ class EngineError(StageError):
     """A generation engine failed, was built anew, and failed again; or it does not hold the right weights."""
 
 
-class OutOfMemory(EngineError):
-    """A batch does not fit into the engine's memory."""
+class OutOfMemory(StageError):
+    """A batch does not fit into memory."""
 
 
 class LostLease(StageError):

@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core.config import GeneratorSettings, TrainerSettings
 from adastar_core.generators import Decoding
-from adastar_core.generators.cache import ROOM
+from adastar_core.generators.cache import room_for
 from adastar_core.generators.choice import noisy_scores
 from adastar_core.generators.precision import number_format
 from adastar_core.generators.transformers import Batch
@@ -167,7 +167,7 @@ def generation_memory(
         with Held(model) as choosing:
             noisy_scores(logits, batch.streams, 0, decoding)
     token = cache_bytes_per_token(directory, settings, bf16=bf16)
-    cache = rows * (prompt + longest + ROOM) * token
+    cache = rows * room_for(prompt, longest) * token
     # Buffers grow by being copied, one layer's keys or values at a time.
     growing = cache // (2 * model.config.get_text_config().num_hidden_layers)
     working = max(reading.peak - cache, choosing.peak, growing)

@@ -19,8 +19,9 @@ from adastar_core.records import Split
 from adastar_core.report.records import RunReport
 from adastar_core.stages.conclude import spent_pflops
 from adastar_core.stages.manifests import EvaluateManifest, RunRef
+from adastar_core.stages.opening import open_workspace
 from adastar_core.stages.rerun import nightly
-from adastar_core.stages.workspace import Workspace, open_workspace
+from adastar_core.stages.workspace import Workspace
 from flows.iteration import iterate
 from tasks.progress import ArtifactProgress
 from tasks.reporting import report_run

@@ -175,7 +175,7 @@ def execute(
 ) -> None:
     """Run the flow with everything that can be checked checked first, and show what came out."""
     check_summary_path(summary)
-    from adastar_core.stages.workspace import open_workspace
+    from adastar_core.stages.opening import open_workspace
     from flows.console import open_console
 
     with open_workspace(config, name, preset=preset, progress=open_console(console)) as workspace:

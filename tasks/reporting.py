@@ -12,7 +12,7 @@ from adastar_core.report.text import cells, headings, markdown
 from adastar_core.report.units import flops
 from adastar_core.stages.conclude import report_of, write_report
 from adastar_core.stages.manifests import RunRef
-from adastar_core.stages.workspace import workspace_of
+from adastar_core.stages.opening import workspace_of
 from adastar_core.store.runs import finish_run
 from tasks.caching import NOT_CACHED
 from tasks.progress import artifact_key

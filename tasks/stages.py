@@ -16,7 +16,7 @@ from adastar_core.stages.manifests import (
     SampleManifest,
     VerifyManifest,
 )
-from adastar_core.stages.workspace import workspace_of
+from adastar_core.stages.opening import workspace_of
 from tasks.caching import STAGE_POLICY
 
 P = ParamSpec("P")

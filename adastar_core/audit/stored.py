@@ -13,7 +13,7 @@ from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Observation
-from adastar_core.stages.workspace import make_folder
+from adastar_core.stages.opening import make_folder
 from adastar_core.store.checkpoints import read_checkpoint
 from adastar_core.store.observations import read_observations
 from adastar_core.store.runs import Run, find_run, list_runs, read_run_config

@@ -49,6 +49,14 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # transformers
         return buffer
 
 
+def room_for(prompt: int, generated: int) -> int:
+    """Return the tokens that buffers have room for, once so many were generated after a prompt; the last one is not held."""
+    room = prompt + ROOM
+    while room < prompt + generated - 1:
+        room += 1 + ROOM
+    return room
+
+
 def roomy_cache(config: PreTrainedConfig) -> DynamicCache:
     """Return a cache for a model: roomy where its layers attend to everything, transformers' own elsewhere."""
     cache = DynamicCache(config=config)

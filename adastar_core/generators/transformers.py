@@ -22,9 +22,9 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.cache import roomy_cache
 from adastar_core.generators.choice import noisy_scores, tie_gap
 from adastar_core.generators.endings import Ending, end, first_stop
-from adastar_core.generators.memory import memory_errors
 from adastar_core.generators.noise import signed
 from adastar_core.generators.precision import arithmetic, number_format
+from adastar_core.memory import memory_errors
 from adastar_core.quiet import no_progress_bars
 from adastar_core.records import Attempt, GenerationRequest
 

@@ -7,9 +7,7 @@ that fails in that, or in anything, is built anew once; if the new one fails as 
 Noise comes from the same streams as with transformers (:mod:`vllm_noise`), so both sample the same rationales but for rounding.
 """
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,12 @@ from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, EngineError, OutOfMemory
 from adastar_core.generators import Decoding, Incident
 from adastar_core.generators.canary import Canary, canary_at, disagreement
-from adastar_core.generators.child import Child, ChildFailure
-from adastar_core.generators.device import await_freed, free_bytes, kv_cache_bytes, visible_devices
+from adastar_core.generators.child import ChildFailure
 from adastar_core.generators.endings import Ending, end
+from adastar_core.generators.vllm_processes import Engines, Order
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
 
-MODULE = "adastar_core.generators.vllm_engine"
-_START_SECONDS = 900.0
-_MOST_ROWS = 1024
-
 Report = Callable[[Incident], None]
-Order = Mapping[str, object]
 
 
 class VllmGenerator:
@@ -51,12 +44,10 @@ class VllmGenerator:
         threads: int | None = None,
         report: Report = lambda _: None,
     ) -> None:
-        self._settings, self._log, self._threads, self._report = settings, log, threads, report
-        self._children: list[Child] = []
-        self._traits: Mapping[str, Any] = {}
+        self._settings, self._log, self._report = settings, log, report
+        self._engines = Engines(settings, log, threads)
         self._held: tuple[Path, str, Canary] | None = None
         self._resting = False
-        self._free_bytes: int | None = None
 
     @property
     def weights_sha256(self) -> str | None:
@@ -66,7 +57,7 @@ class VllmGenerator:
     @property
     def pids(self) -> list[int]:
         """Return the process ids of the engines that are running."""
-        return [child.pid for child in self._children]
+        return self._engines.pids
 
     def hand_over(self, model_dir: Path, sha256: str) -> None:
         """Make the engine generate from another checkpoint of the same architecture, and prove that it does.
@@ -81,13 +72,14 @@ class VllmGenerator:
         expected = canary_at(model_dir)
         before = self._held[2] if self._held else None
         self._held = None
-        if self._children:
+        if self._engines:
             reason = self._try_to_load(model_dir, expected, before)
             if reason is None:
                 self._hold(model_dir, sha256, expected)
                 return
             self._report(Incident("engine rebuilt", f"after the hand-over of {model_dir.name}, {reason}"))
-        self._start(model_dir)
+        self._engines.start(model_dir)
+        self._resting = False
         reason = self._proof(expected, None)
         if reason is not None:
             self.close()
@@ -131,23 +123,20 @@ class VllmGenerator:
         Raises:
             EngineError: The memory did not become free.
         """
-        if not self._children or self._resting:
+        if not self._engines or self._resting:
             return
-        how = self._settings.vllm.while_training
+        how, traits = self._settings.vllm.while_training, self._engines.traits
         if how == "auto":
-            how = (
-                "keep" if self._traits["platform"] == "cpu" else "sleep" if self._traits["sleeps"] else "end"
-            )
-        if how == "sleep" and self._traits["sleeps"]:
+            how = "keep" if traits["platform"] == "cpu" else "sleep" if traits["sleeps"] else "end"
+        if how == "sleep" and traits["sleeps"]:
             self._sleep()
         elif how != "keep":
-            self._end()
-            await_freed(self._free_bytes)
+            self._engines.end_and_await_memory()
 
     def close(self) -> None:
         """End the engine's processes."""
         self._held = None
-        self._end()
+        self._engines.end()
 
     def _hold(self, model_dir: Path, sha256: str, canary: Canary) -> None:
         self._held = (model_dir, sha256, canary)
@@ -158,20 +147,20 @@ class VllmGenerator:
         if self._held is None:
             raise ValueError("the generator holds no checkpoint; hand one over first")
         held = self._held
-        if self._resting or not self._children:
+        if self._resting or not self._engines:
             self.hand_over(held[0], held[1])
         return held
 
     def _rebuild(self, held: tuple[Path, str, Canary], reason: str) -> None:
         self._report(Incident("engine rebuilt", reason))
-        self._end()
+        self._engines.end()
         self.hand_over(held[0], held[1])
 
     def _try_to_load(self, model_dir: Path, expected: Canary, before: Canary | None) -> str | None:
         """Return why the running engine does not hold the checkpoint now; ``None`` if it has proved it."""
         order: Order = {"do": "wake" if self._resting else "load", "model": str(model_dir)}
         try:
-            self._everywhere([order] * len(self._children))
+            self._engines.each(order)
             self._resting = False
             return self._proof(expected, before)
         except ChildFailure as failure:
@@ -180,69 +169,19 @@ class VllmGenerator:
     def _proof(self, expected: Canary, before: Canary | None) -> str | None:
         question = expected.question
         order: Order = {"do": "canary", "tokens": question.tokens, "contexts": question.contexts}
-        for answer in self._everywhere([order] * len(self._children)):
+        for answer in self._engines.each(order):
             asked = len(answer["logprobs"])  # an engine may hold shorter texts than the model
             wanted = Canary(question, expected.logprobs[:asked], expected.dtype)
             old = before and Canary(question, before.logprobs[:asked], before.dtype)
-            if reason := disagreement(wanted, tuple(answer["logprobs"]), self._traits["dtype"], old):
+            if reason := disagreement(wanted, tuple(answer["logprobs"]), self._engines.traits["dtype"], old):
                 return reason
         return None
-
-    def _start(self, model_dir: Path) -> None:
-        """Start the engines, each with its own devices.
-
-        Raises:
-            EngineError: They do not start.
-        """
-        self._end()
-        if self._free_bytes is None:
-            self._free_bytes = free_bytes()
-        parallel = self._settings.vllm
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        for number in range(parallel.data_parallel):
-            devices = visible_devices(number, parallel.tensor_parallel)
-            self._children.append(Child(MODULE, self._log, {**self._environment(), **devices}))
-        try:
-            answers = self._everywhere([self._first_order(model_dir)] * len(self._children), _START_SECONDS)
-        except ChildFailure as failure:
-            self.close()
-            raise EngineError(
-                f"vLLM cannot start on {model_dir}: {failure}. Set generator.type: transformers where it does not support the "
-                "model; where memory is short, set generator.vllm.kv_cache_gib or generator.vllm.longest_text lower."
-            ) from failure
-        self._traits, self._resting = answers[0], False
-
-    def _first_order(self, model_dir: Path) -> Order:
-        settings, parallel = self._settings, self._settings.vllm
-        return {
-            "model": str(model_dir),
-            "dtype": settings.dtype,
-            "kv_cache_bytes": kv_cache_bytes(parallel.kv_cache_gib, parallel.data_parallel),
-            "utilization": parallel.utilization,
-            "tensor_parallel": parallel.tensor_parallel,
-            "prefix_caching": parallel.prefix_caching,
-            "longest_text": parallel.longest_text,
-            "rows": min(settings.batch_size, _MOST_ROWS),
-            "sleeps": parallel.while_training in ("auto", "sleep"),
-        }
-
-    def _environment(self) -> dict[str, str]:
-        own = {
-            "HF_HUB_OFFLINE": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-            "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
-            "VLLM_NO_USAGE_STATS": "1",
-            "VLLM_USE_V2_MODEL_RUNNER": "0",
-        }
-        return own if self._threads is None else {**own, "OMP_NUM_THREADS": str(self._threads)}
 
     def _generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[dict[str, Any]]:
         """Return every engine's answer; the requests are dealt to them in turn."""
         orders: list[Order] = []
-        for number in range(len(self._children)):
-            mine = requests[number :: len(self._children)]
+        for number in range(len(self._engines)):
+            mine = requests[number :: len(self._engines)]
             orders.append(
                 {
                     "do": "generate",
@@ -253,26 +192,14 @@ class VllmGenerator:
                     "stop": list(decoding.stop),
                 }
             )
-        return self._everywhere(orders, self._settings.vllm.timeout_seconds, skip_empty="prompts")
-
-    def _everywhere(
-        self, orders: Sequence[Order], seconds: float = _START_SECONDS, skip_empty: str = ""
-    ) -> list[dict[str, Any]]:
-        """Send each engine its order, all at once, and return the answers of those that had something to do."""
-        busy = [
-            (child, order)
-            for child, order in zip(self._children, orders, strict=True)
-            if not skip_empty or order[skip_empty]
-        ]
-        with ThreadPoolExecutor(len(busy)) as pool:
-            return list(pool.map(lambda one: one[0].ask(one[1], seconds), busy))
+        return self._engines.all(orders, self._settings.vllm.timeout_seconds, skip_empty="prompts")
 
     def _attempts(
         self, requests: Sequence[GenerationRequest], decoding: Decoding, answers: list[dict[str, Any]]
     ) -> list[Attempt]:
         attempts: list[Attempt | None] = [None] * len(requests)
         for number, answer in enumerate(answers):
-            places = range(number, len(requests), len(self._children))
+            places = range(number, len(requests), len(self._engines))
             if answer["tokens"] is None:
                 self._refuse([requests[place] for place in places], answer["prompt_tokens"], decoding)
             for place, length, tokens in zip(places, answer["prompt_tokens"], answer["tokens"], strict=True):
@@ -297,23 +224,18 @@ class VllmGenerator:
         raise ConfigError(
             f"generator.max_new_tokens is {decoding.max_new_tokens}, and the prompt of observation {request.position} has "
             f"{length} tokens: {length + decoding.max_new_tokens} in all, but the engine holds texts of "
-            f"{self._traits['longest_text']} tokens at most; lower generator.max_new_tokens, shorten the prompt, or give it "
+            f"{self._engines.traits['longest_text']} tokens at most; lower generator.max_new_tokens, shorten the prompt, or give it "
             "more memory (generator.vllm.kv_cache_gib)"
         )
 
     def _sleep(self) -> None:
         try:
             order: Order = {"do": "sleep"}
-            self._everywhere([order] * len(self._children))
+            self._engines.each(order)
             self._resting = True
         except ChildFailure as failure:
             self._report(Incident("engine rebuilt", f"it did not go to sleep: {failure}"))
-            self._end()
-
-    def _end(self) -> None:
-        while self._children:
-            self._children.pop().end()
-        self._resting = False
+            self._engines.end()
 
 
 def _ending_of(model_dir: Path) -> tuple[int, Callable[[Sequence[int]], str]]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
-from adastar_core.generators.memory import is_memory_error
+from adastar_core.memory import is_memory_error
 
 _POLL_SECONDS = 0.5
 

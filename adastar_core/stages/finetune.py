@@ -14,6 +14,7 @@ from adastar_core.store.training import read_training_examples
 from adastar_core.trainers import TrainingExample
 
 if TYPE_CHECKING:
+    from adastar_core.trainers.launch import Launcher
     from adastar_core.trainers.optimizer import Schedule
 
 
@@ -60,6 +61,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
             work=workspace.folder / "work" / f"finetune-{iteration:04d}",
             schedule=_schedule(workspace, iteration),
             progress=lambda step: bar.advance(1, step.train_tokens),
+            launcher=_launcher(workspace),
         )
     row = CheckpointRow(
         iteration=iteration,
@@ -81,6 +83,15 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
         seconds = max(outcome.seconds, time.monotonic() - started)
         record_cost(connection, workspace, iteration, "finetune", tokens, seconds, outcome.adapter_parameters)
     return workspace.checkpoint(iteration)
+
+
+def _launcher(workspace: Workspace) -> "Launcher | None":
+    """Return what trains on a cluster; ``None`` on this machine."""
+    if workspace.config.compute.backend == "local":
+        return None
+    from adastar_core.cluster.training import launch_on
+
+    return launch_on(workspace.config.compute)
 
 
 def _schedule(workspace: Workspace, iteration: int) -> "Schedule | None":

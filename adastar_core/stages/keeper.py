@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adastar_core import checkpoints
-from adastar_core.config import GeneratorSettings
+from adastar_core.config import ComputeSettings, GeneratorSettings
 from adastar_core.errors import EngineError
 from adastar_core.generators import Generator, Incident, LastingGenerator
 from adastar_core.generators.catalogue import Choice, choose_engine, open_generator, open_lasting
@@ -20,6 +20,7 @@ class Keeper:
 
     Args:
         settings: How to generate.
+        compute: Where.
         log: File for what an engine in a process of its own prints.
         threads: Threads of such an engine on a CPU; ``None`` leaves that to its libraries.
         parameters: P, all parameters of the model.
@@ -27,9 +28,16 @@ class Keeper:
     """
 
     def __init__(
-        self, settings: GeneratorSettings, log: Path, threads: int | None, parameters: int, record: Record
+        self,
+        settings: GeneratorSettings,
+        compute: ComputeSettings,
+        log: Path,
+        threads: int | None,
+        parameters: int,
+        record: Record,
     ) -> None:
-        self._settings, self._log, self._threads, self._record = settings, log, threads, record
+        self._settings, self._compute, self._log = settings, compute, log
+        self._threads, self._record = threads, record
         self._parameters = parameters
         self._choice: Choice | None = None
         self._lasting: LastingGenerator | None = None
@@ -42,8 +50,19 @@ class Keeper:
     def choice(self) -> Choice:
         """Return the engine that generates, and why."""
         if self._choice is None:
-            self._choice = choose_engine(self._settings, self._parameters)
+            self._choice = self._choose()
         return self._choice
+
+    @property
+    def _on_cluster(self) -> bool:
+        return self._compute.backend == "ray" and self._settings.type != "openai"
+
+    def _choose(self) -> Choice:
+        if not self._on_cluster:
+            return choose_engine(self._settings, self._parameters)
+        from adastar_core.cluster.generation import choose_on_cluster
+
+        return choose_on_cluster(self._settings, self._compute, self._parameters)
 
     def holding(self, checkpoint: CheckpointRow) -> Generator:
         """Return a generator that holds ``checkpoint``, whose files are the recorded ones.
@@ -60,7 +79,9 @@ class Keeper:
             self.close()
         checkpoints.verify(Path(checkpoint.path), checkpoint.sha256)
         self._iteration = checkpoint.iteration
-        self._generator = Sparing(self._open(checkpoint), self._report)
+        opened = self._open(checkpoint)
+        # Engines on a cluster are spared where they are, piece by piece.
+        self._generator = opened if self._on_cluster else Sparing(opened, self._report)
         self._held = checkpoint.sha256
         return self._generator
 
@@ -106,14 +127,21 @@ class Keeper:
     def _open(self, checkpoint: CheckpointRow) -> Generator:
         path = Path(checkpoint.path)
         if self._lasting is None:
-            self._lasting = open_lasting(
-                self._settings, self.choice.engine, self._log, self._threads, self._report
-            )
+            self._lasting = self._open_lasting()
         if self._lasting is None:
             return open_generator(self._settings, path)
         self._held = None
         self._lasting.hand_over(path, checkpoint.sha256)
         return self._lasting
+
+    def _open_lasting(self) -> LastingGenerator | None:
+        engine = self.choice.engine
+        if not self._on_cluster:
+            return open_lasting(self._settings, engine, self._log, self._threads, self._report)
+        from adastar_core.cluster.generation import RayGenerator
+
+        logs = self._log.parent
+        return RayGenerator(self._settings, self._compute, engine, self._parameters, logs, self._report)
 
     def _report(self, incident: Incident) -> None:
         self._record(self._iteration, incident)

@@ -30,7 +30,7 @@ from adastar_core.trainers.optimizer import STATE, Schedule, save_state
 from adastar_core.trainers.packing import require_packing
 from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.rows import TrainingPlan, plan_training, tokenize
-from adastar_core.trainers.world import ALONE, PUBLISHER, World
+from adastar_core.trainers.world import ALONE, World
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -109,7 +109,7 @@ def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Trainin
     if plan.packed:
         require_packing(model)
     if world.writes:
-        restarts = plan.steps > settings.save_every or settings.processes > 1
+        restarts = plan.steps > settings.save_every or world is not ALONE
         _check_space(job.work, model.num_parameters(), restarts=restarts)
     moments = job.start / MOMENTS / STATE
     return Training(
@@ -123,12 +123,12 @@ def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Trainin
     )
 
 
-def run(job: Job, plan: TrainingPlan, directory: WorkDirectory, report: Report) -> None:
+def run(job: Job, plan: TrainingPlan, directory: WorkDirectory, report: Report, world: World) -> None:
     """Train in this process, from the last restart point on, and publish the checkpoint.
 
-    After several processes have trained, that restart point is of the last step.
+    After other processes have trained, that restart point is of the last step and ``world`` is ``PUBLISHER``.
     """
-    training = open_training(job, plan, ALONE if job.settings.processes == 1 else PUBLISHER)
+    training = open_training(job, plan, world)
     totals = training.run(directory, report)
     directory.finish(totals)
     _publish(training, job)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from adastar_core.errors import StageError
@@ -11,6 +12,9 @@ from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.job import Job
 from adastar_core.trainers.loop import Report
 from adastar_core.trainers.restart import WorkDirectory
+
+Launcher = Callable[[Job, WorkDirectory, int, Report], None]
+"""Trains elsewhere up to a step, reports each one, and leaves a restart point of the last."""
 
 WORKER = "adastar_core.trainers.worker"
 _LINES_SHOWN = 12
@@ -22,8 +26,7 @@ def launch(job: Job, directory: WorkDirectory, steps: int, report: Report) -> No
     Raises:
         StageError: One of them failed or was killed, or they waited for it too long. All of them have ended by then.
     """
-    restart = directory.latest()
-    if restart is not None and directory.step_of(restart) == steps:
+    if directory.step_of_latest() == steps:
         return
     order, log = job.work / "job.json", job.work / "processes.log"
     order.write_text(job.to_json())

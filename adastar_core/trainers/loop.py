@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import StageError
+from adastar_core.memory import memory_errors
 from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.batches import IGNORED, collate, collate_packed
@@ -104,12 +105,14 @@ class Training:
 
         Raises:
             StageError: The loss or the gradient of a step is not finite.
+            OutOfMemory: A step does not fit into memory.
         """
         self._resume(directory.latest())
         self.model.train()
         with torch.random.fork_rng():
             for step in range(len(self._done), self.plan.steps):
-                self._done.append(self._step(step))
+                with memory_errors(self._advice):
+                    self._done.append(self._step(step))
                 self._report(step, report)
                 done, last = step + 1, step + 1 == self.plan.steps
                 if keep_last if last else done % self.settings.save_every == 0:
@@ -157,6 +160,15 @@ class Training:
                 f"training diverged at step {step + 1} of {self.plan.steps}: loss {loss}, gradient norm {norm}; "
                 "lower trainer.learning_rate or lengthen trainer.warmup_steps"
             )
+
+    def _advice(self, reason: str) -> str:
+        settings = self.settings
+        return (
+            f"Memory ran out in step {len(self._done) + 1} of {self.plan.steps} of training ({reason}). Lower "
+            f"trainer.micro_batch_size (now {settings.micro_batch_size or settings.batch_size}), set "
+            "trainer.gradient_checkpointing: true, or train a low-rank update (trainer.lora.rank); on a GPU, see what else "
+            "uses its memory. The same command goes on from the last restart point."
+        )
 
     def _report(self, step: int, report: Report) -> None:
         if self._world.writes:

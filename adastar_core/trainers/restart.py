@@ -70,6 +70,11 @@ class WorkDirectory:
         """Return the steps that are done at a restart point."""
         return int(restart.name.rpartition("-")[2])
 
+    def step_of_latest(self) -> int:
+        """Return the steps that are done at the last restart point; 0 without one."""
+        restart = self.latest()
+        return 0 if restart is None else self.step_of(restart)
+
     def finish(self, totals: TrainingTotals) -> None:
         """Store what the training came to, at once."""
         values = {"loss": totals.loss, "token_accuracy": totals.token_accuracy, "seconds": totals.seconds}

@@ -15,10 +15,11 @@ from adastar_core.config import TrainerSettings
 from adastar_core.quiet import no_progress_bars
 from adastar_core.trainers import TrainingExample, TrainingOutcome
 from adastar_core.trainers.job import Job, release_memory, run
-from adastar_core.trainers.launch import launch
+from adastar_core.trainers.launch import Launcher, launch
 from adastar_core.trainers.loop import Report
 from adastar_core.trainers.optimizer import Schedule
 from adastar_core.trainers.restart import WorkDirectory
+from adastar_core.trainers.world import ALONE, PUBLISHER
 
 
 def finetune(
@@ -33,6 +34,7 @@ def finetune(
     work: Path,
     schedule: Schedule | None = None,
     progress: Report = lambda _: None,
+    launcher: Launcher | None = None,
 ) -> TrainingOutcome:
     """Fine-tune ``start`` on ``examples`` and publish the result as the checkpoint ``output``.
 
@@ -50,6 +52,7 @@ def finetune(
         work: A directory of this training's own, for restart points.
         schedule: Where the steps lie in the learning rate's schedule; they are the whole of it by default.
         progress: Called after each step.
+        launcher: Trains in other processes than this machine's; by default several train here, and one is this one.
 
     Raises:
         NothingAccepted: There are no examples.
@@ -68,9 +71,10 @@ def finetune(
     totals = directory.totals()
     if totals is None or not checkpoints.is_complete(output):
         with no_progress_bars():
-            if settings.processes > 1:
-                launch(job, directory, plan.steps, progress)
-            run(job, plan, directory, progress)
+            elsewhere = launcher or (launch if settings.processes > 1 else None)
+            if elsewhere:
+                elsewhere(job, directory, plan.steps, progress)
+            run(job, plan, directory, progress, PUBLISHER if elsewhere else ALONE)
         release_memory()
         totals = directory.totals()
     assert totals is not None, "a training that has run has an outcome"

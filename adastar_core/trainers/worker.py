@@ -12,6 +12,12 @@ import sys
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from adastar_core.trainers.job import Job
+    from adastar_core.trainers.loop import Report
+    from adastar_core.trainers.world import World
 
 _PR_SET_PDEATHSIG = 1
 
@@ -50,10 +56,8 @@ def train(order: Path) -> None:
     import torch
     from torch import distributed
 
-    from adastar_core.quiet import no_progress_bars
     from adastar_core.trainers import TrainingProgress
-    from adastar_core.trainers.job import Job, open_training
-    from adastar_core.trainers.restart import WorkDirectory
+    from adastar_core.trainers.job import Job
     from adastar_core.trainers.world import World
 
     def report(line: TrainingProgress) -> None:
@@ -68,11 +72,22 @@ def train(order: Path) -> None:
         "nccl" if world.device.type == "cuda" else "gloo",
         timeout=timedelta(seconds=job.settings.timeout_seconds),
     )
+    train_as(job, world, report)
+    distributed.destroy_process_group()
+
+
+def train_as(job: "Job", world: "World", report: "Report") -> None:
+    """Train as one process of a process group, and leave a restart point of the last step."""
+    from torch import distributed
+
+    from adastar_core.quiet import no_progress_bars
+    from adastar_core.trainers.job import open_training
+    from adastar_core.trainers.restart import WorkDirectory
+
     with no_progress_bars():
         training = open_training(job, job.plan(), world)
         training.run(WorkDirectory(job.work, job.inputs()), report, keep_last=True)
     distributed.barrier()  # without it a process may end while another still talks to it
-    distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

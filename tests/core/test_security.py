@@ -15,7 +15,7 @@ from adastar_core.errors import ConfigError, ModelError
 from adastar_core.model_source import resolve_model
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.records import Split
-from adastar_core.stages.workspace import make_folder
+from adastar_core.stages.opening import make_folder
 
 ROW = '{"question": "1+1", "answer": "2", "rationale": "1+1=2"}\n'
 

@@ -1,5 +1,6 @@
 """The trainer's named choices on the real tiny model: what each changes, and what it must not change."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 from adastar_core.config import LoraSettings, TrainerSettings
-from adastar_core.errors import ConfigError, ModelError
+from adastar_core.errors import ConfigError, ModelError, OutOfMemory
 from adastar_core.model_source import check_model
 from adastar_core.trainers import TrainingExample, TrainingOutcome
 from adastar_core.trainers.batches import IGNORED, collate_packed
@@ -243,3 +244,19 @@ def test_a_job_reads_back_as_it_was_written(base: Path, tmp_path: Path) -> None:
     job = Job(base, EXAMPLES, settings, 4, Schedule(3, 8), 0, 2, tmp_path / "out", tmp_path / "work")
     assert Job.from_json(job.to_json()) == job
     assert Job.from_json(job.to_json()).inputs() == job.inputs()
+
+
+def test_a_step_that_does_not_fit_into_memory_says_what_to_do(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault is injected where a card's allocator would raise it: in the second forward pass."""
+    forward, calls = LlamaForCausalLM.forward, itertools.count(1)
+
+    def full(model: LlamaForCausalLM, *args: object, **kwargs: object) -> object:
+        if next(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
+        return forward(model, *args, **kwargs)
+
+    monkeypatch.setattr(LlamaForCausalLM, "forward", full)
+    with pytest.raises(OutOfMemory, match=r"step 2 of 2 .*9 GiB.*trainer\.micro_batch_size \(now 8\)"):
+        _finetune(base, tmp_path)

@@ -3,10 +3,10 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from sqlalchemy import URL, Engine
 
 from adastar_core.store.database import connect
 from tests.conftest import new_database
+from tests.crash.killer import Hit
 from tests.crash.scene import Undisturbed, on_database, outcome, work
 from tests.flows.conftest import ROOT
 from tests.support.prefect_server import PrefectServer
@@ -29,33 +30,14 @@ class Run:
     def __init__(self, zygote: "subprocess.Popen[str]", clock: Path | None) -> None:
         self._zygote, self.clock = zygote, clock
 
-    def __call__(
-        self,
-        arguments: list[str],
-        folder: Path,
-        kind: str = "never",
-        stage: str = "any",
-        number: int = 0,
-        victim: str = "",
-        sent: int = signal.SIGKILL,
-    ) -> int:
-        """Run to the end, or to the signal at the ``number``-th event; return the exit status."""
-        return self.wait(self.start(arguments, folder, kind, stage, number, victim, sent))
+    def __call__(self, arguments: list[str], folder: Path, hit: Hit = Hit()) -> int:  # noqa: B008 (frozen)
+        """Run to the end, or to the signal; return the exit status."""
+        return self.wait(self.start(arguments, folder, hit))
 
-    def start(
-        self,
-        arguments: list[str],
-        folder: Path,
-        kind: str = "never",
-        stage: str = "any",
-        number: int = 0,
-        victim: str = "",
-        sent: int = signal.SIGKILL,
-    ) -> int:
+    def start(self, arguments: list[str], folder: Path, hit: Hit = Hit()) -> int:  # noqa: B008 (frozen)
         """Start a child; return its process id."""
-        order = {"kind": kind, "stage": stage, "number": number, "arguments": arguments, "victim": victim}
         files = {"log": str(folder / "killer.log"), "output": str(folder / "output.log")}
-        return self._ask({**order, **files, "signal": int(sent)})
+        return self._ask({**asdict(hit), **files, "arguments": arguments})
 
     def wait(self, process: int) -> int:
         """Wait until a child ends; return its exit status."""

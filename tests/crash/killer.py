@@ -15,23 +15,33 @@ It also counts the work that is done, so that a test can tell how much was done 
 import os
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 STAGES = ("sample", "generate", "verify", "finetune", "evaluate", "advance")
 
 
+@dataclass(frozen=True)
+class Hit:
+    """When a process is hit: at the ``number``-th event of ``kind`` in ``stage``; who, and by which signal.
+
+    Attributes:
+        victim: A file that begins with the process's number; the process itself when empty.
+    """
+
+    kind: str = "never"
+    stage: str = "any"
+    number: int = 0
+    victim: str = ""
+    signal: int = signal.SIGKILL
+
+
 @dataclass
 class Killer:
-    """Counts events; at the ``number``-th of ``kind`` in ``stage``, ``victim`` (this process by default) is hit."""
+    """Counts events, and sends the signal of ``hit`` when its event has come."""
 
-    kind: str
-    stage: str
-    number: int
+    hit: Hit
     log: Path
-    victim: Callable[[], int] = os.getpid
-    signal: int = signal.SIGKILL
     seen: int = 0
 
     def arm(self) -> None:
@@ -41,12 +51,16 @@ class Killer:
         sys.addaudithook(lambda event, _: self._reach("rename") if event == "os.rename" else None)
 
     def _reach(self, kind: str) -> None:
-        if kind != self.kind or (self.stage != "any" and self.stage != _stage()):
+        if kind != self.hit.kind or self.hit.stage not in ("any", _stage()):
             return
         self.seen += 1
-        if self.seen == self.number:
+        if self.seen == self.hit.number:
             self._write(f"hit {kind} {_stage()}")
-            os.kill(self.victim(), self.signal)
+            os.kill(self._victim(), self.hit.signal)
+
+    def _victim(self) -> int:
+        """Read the number only now: a server may have been started again meanwhile."""
+        return int(Path(self.hit.victim).read_text().split()[0]) if self.hit.victim else os.getpid()
 
     def _write(self, line: str) -> None:
         with self.log.open("a") as log:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ from adastar_core.store.database import open_database
 from adastar_core.store.local import stop_local_postgres
 from adastar_core.store.runs import find_run
 from tests.crash.conftest import Run
+from tests.crash.killer import Hit
 from tests.crash.scene import Undisturbed, on_database, outcome, require_sound, write_config
 from tests.support.proxy import bad_network
 
@@ -38,7 +40,7 @@ def test_a_stopped_owner_that_wakes_up_after_a_takeover_writes_nothing(
     run: Run, undisturbed: Undisturbed, database: Engine, tmp_path: Path
 ) -> None:
     arguments = on_database(tmp_path, "mine", database)
-    stopped = stop_at(run, arguments, tmp_path, "before-commit", "generate", 2)
+    stopped = stop_at(run, arguments, tmp_path, Hit("before-commit", "generate", 2))
     assert run(arguments, tmp_path) == 2
     assert f"process {stopped} on" in (tmp_path / "output.log").read_text()
 
@@ -55,9 +57,9 @@ def test_a_stopped_owner_that_wakes_up_after_a_takeover_writes_nothing(
     assert find_run(database, "mine").status == "finished"  # type: ignore[union-attr]
 
 
-def stop_at(run: Run, arguments: list[str], folder: Path, kind: str, stage: str, number: int) -> int:
+def stop_at(run: Run, arguments: list[str], folder: Path, hit: Hit) -> int:
     """Start a run; return its process id once it has stopped at this event, until a SIGCONT."""
-    process = run.start(arguments, folder, kind, stage, number, sent=signal.SIGSTOP)
+    process = run.start(arguments, folder, replace(hit, signal=signal.SIGSTOP))
     wait_for(lambda: psutil.Process(process).status() == psutil.STATUS_STOPPED)
     return process
 
@@ -81,7 +83,9 @@ def test_a_clock_that_jumps_back_changes_nothing(
 ) -> None:
     if run.clock is None:
         pytest.skip("there is no C compiler to make a clock that can be set")
-    jumping = stop_at(run, on_database(tmp_path, "jump", database), tmp_path, "before-commit", "generate", 2)
+    jumping = stop_at(
+        run, on_database(tmp_path, "jump", database), tmp_path, Hit("before-commit", "generate", 2)
+    )
     run.clock.touch()
     try:
         os.kill(jumping, signal.SIGCONT)
@@ -99,8 +103,8 @@ def test_a_slow_network_and_connections_that_are_cut(
         arguments = on_database(
             tmp_path, "mine", database, database_url=network.url.render_as_string(hide_password=False)
         )
-        for event in (("before-commit", "generate", 2), ("forward", "finetune", 2)):
-            cut = stop_at(run, arguments, tmp_path, *event)
+        for event in (Hit("before-commit", "generate", 2), Hit("forward", "finetune", 2)):
+            cut = stop_at(run, arguments, tmp_path, event)
             network.cut()
             os.kill(cut, signal.SIGCONT)
             if run.wait(cut):
@@ -115,7 +119,7 @@ def test_a_checkpoint_that_was_changed_is_refused_by_name(
     run: Run, undisturbed: Undisturbed, database: Engine, tmp_path: Path
 ) -> None:
     arguments = on_database(tmp_path, "mine", database)
-    assert run(arguments, tmp_path, "after-commit", "advance", 1) == -signal.SIGKILL
+    assert run(arguments, tmp_path, Hit("after-commit", "advance", 1)) == -signal.SIGKILL
     (weights,) = tmp_path.glob("home/runs/*/checkpoints/iteration-0001/model.safetensors")
     written = weights.read_bytes()
     weights.write_bytes(written[:-1] + bytes([written[-1] ^ 1]))
@@ -149,11 +153,11 @@ def leave(folder: Path, free_bytes: int) -> None:
 
 
 FULL = (
-    ("before-commit", "generate", 2, 0),
-    ("forward", "finetune", 1, 300),
-    ("before-commit", "advance", 1, 0),
-    ("rename", "finetune", 1, 0),
-    ("before-commit", "finetune", 1, 3000),
+    (Hit("before-commit", "generate", 2), 0),
+    (Hit("forward", "finetune", 1), 300),
+    (Hit("before-commit", "advance", 1), 0),
+    (Hit("rename", "finetune", 1), 0),
+    (Hit("before-commit", "finetune", 1), 3000),
 )
 """When the disk fills up, and how many kilobytes are left then."""
 
@@ -168,8 +172,8 @@ def test_a_disk_that_fills_up_while_rollouts_and_checkpoints_are_written(
         home.mkdir(mode=0o711)
         arguments = write_config(tmp_path / "mine.yaml", home=str(home))
         try:
-            for kind, stage, number, kilobytes in FULL[: None if SOAK else 2]:
-                working = stop_at(run, arguments, tmp_path, kind, stage, number)
+            for hit, kilobytes in FULL[: None if SOAK else 2]:
+                working = stop_at(run, arguments, tmp_path, hit)
                 leave(disk, kilobytes * 1024)
                 os.kill(working, signal.SIGCONT)
                 assert run.wait(working) == 1

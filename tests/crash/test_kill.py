@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from adastar_core.store.database import open_database
 from adastar_core.store.local import start_local_postgres
 from tests.crash.conftest import Run
+from tests.crash.killer import Hit
 from tests.crash.scene import BATCH, SAVE_EVERY, Undisturbed, on_database, outcome, work, write_config
 from tests.support.runs import SMALL
 
@@ -44,7 +45,7 @@ def test_killed_in_every_stage(run: Run, database: Engine, folders: tuple[Path, 
         status = 0
         while status == 0:
             longer = ["--set", f"iterations={iterations}"]
-            status = run([*arguments, *longer], killed, kind, stage, number)
+            status = run([*arguments, *longer], killed, Hit(kind, stage, number))
             iterations += status == 0
         assert status == -9, (killed / "output.log").read_text()
     assert run([*arguments, *longer], killed) == 0
@@ -70,7 +71,7 @@ def test_the_local_postgres_killed_and_restarted(
     arguments = write_config(tmp_path / "mine.yaml", home=str(home))
     (pid_file,) = home.glob("postgres/**/postmaster.pid")
     for number, sent in ((9, signal.SIGKILL), (15, signal.SIGINT)):
-        assert run(arguments, tmp_path, "after-commit", "any", number, str(pid_file), sent) == 1
+        assert run(arguments, tmp_path, Hit("after-commit", "any", number, str(pid_file), sent)) == 1
         assert "the same command continues the run" in (tmp_path / "output.log").read_text()
     assert run(arguments, tmp_path) == 0, (tmp_path / "output.log").read_text()
     engine = open_database(None, home)

@@ -22,6 +22,7 @@ from adastar_core.store.local import start_local_postgres
 from adastar_core.store.runs import drop_run
 from adastar_core.streams import generator
 from tests.crash.conftest import Run
+from tests.crash.killer import Hit
 from tests.crash.scene import (
     BATCH,
     SAVE_EVERY,
@@ -87,7 +88,7 @@ def test_random_kills(
             for victim, kind, number in _rounds(tally.kills):
                 prefect.wait_until_healthy()
                 hits = _hits(folder)
-                status = run(arguments, folder, kind, "any", number, files[victim])
+                status = run(arguments, folder, Hit(kind, "any", number, files[victim]))
                 tally.kills[victim] += _hits(folder) - hits
                 assert status in ((0, 1, -9) if _hits(folder) > hits else (0,)), _output(folder)
                 _require_sound(home, name)

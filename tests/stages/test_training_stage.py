@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from adastar_core.stages.finetune import read_examples
-from adastar_core.stages.workspace import open_workspace
+from adastar_core.stages.opening import open_workspace
 from adastar_core.trainers.optimizer import Schedule
 from adastar_core.trainers.sft import finetune
 from tests.support.runs import run_iteration, small_config

@@ -14,7 +14,8 @@ from adastar_core.errors import NothingAccepted
 from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.stages.conclude import report_of
-from adastar_core.stages.workspace import Workspace, open_workspace
+from adastar_core.stages.opening import open_workspace
+from adastar_core.stages.workspace import Workspace
 from adastar_core.verifiers.math import MathVerifier
 from tests.support.runs import run_iteration, small_config
 

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from adastar_core.checkpoints import digest_of
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import EngineError
-from adastar_core.generators import Decoding, canary, vllm
+from adastar_core.generators import Decoding, canary, vllm_processes
 from adastar_core.generators.sparing import Sparing
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.generators.vllm import VllmGenerator
@@ -53,7 +53,7 @@ class Scene:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("scene")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vllm, "MODULE", "tests.vllm.faulty_engine")
+        patch.setattr(vllm_processes, "MODULE", "tests.vllm.faulty_engine")
         patch.setenv("FAULT", str(folder / "fault"))
         scene = Scene(folder)
         yield scene

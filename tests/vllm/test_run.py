@@ -1,10 +1,6 @@
 """The main job with vLLM: one engine for all iterations, in any batch size, killed and continued."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,34 +11,18 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
-from adastar_core.generators.vllm import MODULE, VllmGenerator
-from adastar_core.stages.workspace import Workspace, open_workspace
+from adastar_core.generators.vllm import VllmGenerator
+from adastar_core.generators.vllm_processes import MODULE
+from adastar_core.stages.opening import open_workspace
+from adastar_core.stages.workspace import Workspace
+from tests.support.engine_runs import INVARIANT, Outcome, killed, undisturbed
 from tests.support.runs import outcome_of, run_iteration, small_config
 
-INVARIANT = ("statistics", "events", "training examples", "accepted rollouts", "iterations", "checkpoints")
 VLLM = ("generator.type=vllm", "generator.vllm.kv_cache_gib=0.125", "problem.train=60")
-Outcome = dict[str, list[tuple[object, ...]]]
 GENERATED = text(
     "SELECT DISTINCT iteration, checkpoint_sha256 FROM rollouts WHERE run_id = :run ORDER BY iteration"
 )
 ORPHAN_SECONDS = 60
-
-KILLABLE = """
-import json, sys
-from pathlib import Path
-from adastar_core.configfile import resolve
-from adastar_core.stages.workspace import open_workspace
-from tests.crash.killer import Killer
-from tests.support.runs import run_iteration
-order = json.loads(sys.argv[1])
-Killer(order["kind"], order["stage"], order["number"], Path(order["log"])).arm()
-with open_workspace(resolve(order["config"]), "killed") as workspace:
-    for iteration in (1, 2):
-        run_iteration(workspace, iteration)
-"""
-POINTS = (("before-commit", "generate", 2), ("after-commit", "evaluate", 1))
-"""In the middle of the first iteration's generation, and of its evaluation."""
-
 
 MARK = "ADASTAR_TEST_ENGINES_OF"
 
@@ -75,8 +55,8 @@ def engine_of(workspace: Workspace) -> VllmGenerator:
     return engine
 
 
-def undisturbed(database: Engine, home: Path) -> Outcome:
-    """Run two iterations in small batches, on one engine; return what must not depend on that."""
+def watched(database: Engine, home: Path) -> Outcome:
+    """Run two iterations in small batches, and see that one engine does both with the weights that it should have."""
     config = small_config(database, home, *VLLM, "generator.batch_size=7")
     with open_workspace(config, "calm") as workspace:
         run_iteration(workspace, 1)
@@ -91,31 +71,8 @@ def undisturbed(database: Engine, home: Path) -> Outcome:
         return outcome_of(database, workspace.run_id, *INVARIANT)
 
 
-def killed(database: Engine, home: Path) -> Outcome:
-    """Run the same in one batch, killed and continued; return its outcome."""
-    config = small_config(database, home, *VLLM, "generator.batch_size=512").model_dump(mode="json")
-    url = database.url.render_as_string(hide_password=False)
-    order = {"config": {**config, "database_url": url}, "log": str(home / "killer.log")}
-    for kind, stage, number in (*POINTS, ("never", "any", 0)):
-        given = json.dumps({**order, "kind": kind, "stage": stage, "number": number})
-        result = subprocess.run([sys.executable, "-c", KILLABLE, given], env=os.environ, check=False)
-        assert result.returncode == (0 if kind == "never" else -signal.SIGKILL)
-    with database.connect() as connection:
-        run_id = connection.execute(text("SELECT run_id FROM runs WHERE name = 'killed'")).scalar_one()
-    return outcome_of(database, run_id, *INVARIANT)
-
-
-def on_transformers(database: Engine, home: Path) -> Outcome:
-    """Run the same on transformers, whose streams are the same."""
-    config = small_config(database, home, *VLLM, "generator.type=transformers")
-    with open_workspace(config, "transformers") as workspace:
-        for iteration in (1, 2):
-            run_iteration(workspace, iteration)
-        return outcome_of(database, workspace.run_id, *INVARIANT)
-
-
 def test_neither_batches_nor_kills_nor_the_engine_change_a_run(database: Engine, tmp_path: Path) -> None:
     """Where two tokens nearly tie engines could part; these seeds have no such tie."""
-    calm = undisturbed(database, tmp_path)
-    assert killed(database, tmp_path) == calm
-    assert on_transformers(database, tmp_path) == calm
+    calm = watched(database, tmp_path)
+    assert killed(database, tmp_path, *VLLM, "generator.batch_size=512") == calm
+    assert undisturbed(database, tmp_path, "transformers", *VLLM, "generator.type=transformers") == calm

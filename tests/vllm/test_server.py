@@ -1,11 +1,6 @@
 """Generation on a server: a real ``vllm serve`` with this project's plug-ins, on a CPU."""
 
-import os
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,13 +17,13 @@ from adastar_core.generators.transformers import open_transformers
 from adastar_core.records import FinishReason, GenerationRequest
 from tests.support.attempts import GREEDY, SAMPLED
 from tests.support.tiny_llama import write_tiny_llama
+from tests.vllm.serving import Server
 
-START_SECONDS = 240
 SHORT = replace(SAMPLED, max_new_tokens=12)
 REQUESTS = [GenerationRequest(n, 1, False, f"{n} plus {n}", 1000 + n) for n in range(20)]
 
 
-class Server:
+class Pair:
     """A server and two checkpoints, the first of which it has."""
 
     def __init__(self, folder: Path) -> None:
@@ -36,71 +31,35 @@ class Server:
         for seed, path in enumerate((self.one, self.other)):
             path.mkdir()
             write_tiny_llama(path, seed=seed, hidden=128)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.server = Server(self.one, folder / "server.log")
         self.open: list[OpenAiGenerator] = []
-        self.url = f"http://127.0.0.1:{self.port}/v1"
-        command = [
-            sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(self.one), "--served-model-name", "tiny",
-            "--host", "127.0.0.1", "--port", str(self.port), "--dtype", "float32", "--enforce-eager",
-            "--kv-cache-memory-bytes", str(64 * 2**20), "--generation-config", "vllm",
-            "--logits-processors", "adastar_core.generators.vllm_noise:StreamNoise",
-            "--worker-extension-cls", "adastar_core.generators.vllm_reload.CheckpointReload",
-        ]  # fmt: skip
-        environment = {
-            **os.environ,
-            "VLLM_SERVER_DEV_MODE": "1",
-            "VLLM_NO_USAGE_STATS": "1",
-            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-            "VLLM_USE_V2_MODEL_RUNNER": "0",
-            "HF_HUB_OFFLINE": "1",
-        }
-        self.log = folder / "server.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-    def wait(self) -> None:
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
-            try:
-                if httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=5).is_success:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.5)
-        raise AssertionError(self.log.read_text()[-3000:])
 
     def generator(self, **openai: object) -> OpenAiGenerator:
         values = {
             "type": "openai",
             "dtype": "float32",
-            "openai": {"url": self.url, "plugins": True, **openai},
+            "openai": {"url": self.server.url, "plugins": True, **openai},
         }
         self.open.append(OpenAiGenerator(GeneratorSettings.model_validate(values)))
         return self.open[-1]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = Server(tmp_path_factory.mktemp("server"))
-    try:
-        one.wait()
-        yield one
-    finally:
-        one.process.terminate()
-        one.process.wait(timeout=60)
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    pair = Pair(tmp_path_factory.mktemp("server"))
+    with pair.server:
+        yield pair
 
 
 @pytest.fixture
-def server(running: Server) -> Iterator[Server]:
+def server(running: Pair) -> Iterator[Pair]:
     """The server; generators that a test opened are closed after it."""
     yield running
     while running.open:
         running.open.pop().close()
 
 
-def test_a_server_with_the_plug_ins_takes_checkpoints_and_samples_our_streams(server: Server) -> None:
+def test_a_server_with_the_plug_ins_takes_checkpoints_and_samples_our_streams(server: Pair) -> None:
     generator = server.generator()
     for model_dir in (server.other, server.one):
         generator.hand_over(model_dir, digest_of(model_dir))
@@ -114,7 +73,7 @@ def test_a_server_with_the_plug_ins_takes_checkpoints_and_samples_our_streams(se
             assert {one.padded_prompt_tokens - one.prompt_tokens for one in ours} == {0}
 
 
-def test_without_them_seeds_decide_and_another_checkpoint_is_refused(server: Server) -> None:
+def test_without_them_seeds_decide_and_another_checkpoint_is_refused(server: Pair) -> None:
     generator = server.generator(plugins=False, concurrency=3)
     with pytest.raises(EngineError, match=r"does not have the recorded checkpoint \(other\).*nats"):
         generator.hand_over(server.other, digest_of(server.other))
@@ -130,7 +89,7 @@ def test_without_them_seeds_decide_and_another_checkpoint_is_refused(server: Ser
         generator.generate([replace(REQUESTS[0], prompt="")], SHORT)
 
 
-def test_a_server_that_changes_under_way_is_refused_and_nothing_is_returned(server: Server) -> None:
+def test_a_server_that_changes_under_way_is_refused_and_nothing_is_returned(server: Pair) -> None:
     generator, other = server.generator(plugins=False), server.generator()
     generator.hand_over(server.one, digest_of(server.one))
     other.hand_over(server.other, digest_of(server.other))
@@ -139,7 +98,7 @@ def test_a_server_that_changes_under_way_is_refused_and_nothing_is_returned(serv
     other.hand_over(server.one, digest_of(server.one))
 
 
-def test_an_unknown_model_and_a_refused_request_are_named(server: Server) -> None:
+def test_an_unknown_model_and_a_refused_request_are_named(server: Pair) -> None:
     with pytest.raises(ConfigError, match=r"generator\.openai\.model is 'large'.*'tiny'"):
         server.generator(model="large").hand_over(server.one, digest_of(server.one))
     generator = server.generator()
@@ -148,7 +107,7 @@ def test_an_unknown_model_and_a_refused_request_are_named(server: Server) -> Non
         generator.generate(REQUESTS[:1], replace(GREEDY, max_new_tokens=100_000))
 
 
-def test_a_busy_server_is_asked_again(server: Server) -> None:
+def test_a_busy_server_is_asked_again(server: Pair) -> None:
     """A door in front of the server turns every third request away."""
     turned_away = []
     lock = threading.Lock()
@@ -169,7 +128,7 @@ def test_a_busy_server_is_asked_again(server: Server) -> None:
                 return
             answer = httpx.request(
                 self.command,
-                f"http://127.0.0.1:{server.port}{self.path}",
+                f"http://127.0.0.1:{server.server.port}{self.path}",
                 content=body,
                 headers={"content-type": "application/json"},
                 timeout=60,

@@ -1,6 +1,6 @@
 """What running out of memory looks like, whichever allocator says it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -22,8 +22,11 @@ def is_memory_error(error: BaseException) -> bool:
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
+def memory_errors(message: Callable[[str], str] = str) -> Iterator[None]:
     """Raise every lack of memory in the block as one error of this project.
+
+    Args:
+        message: Makes the error's message of what the allocator said.
 
     Raises:
         OutOfMemory: Memory ran out.
@@ -33,4 +36,4 @@ def memory_errors() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_memory_error(error):
             raise
-        raise OutOfMemory(str(error).splitlines()[0]) from error
+        raise OutOfMemory(message((str(error) or type(error).__name__).splitlines()[0])) from error

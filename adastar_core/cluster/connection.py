@@ -1,0 +1,72 @@
+"""This process's connection to the cluster, and what it asks of it."""
+
+import logging
+import signal
+import threading
+from importlib.util import find_spec
+from typing import Any
+
+from adastar_core.config import ComputeSettings, GeneratorSettings
+from adastar_core.errors import ConfigError
+
+
+def connect(compute: ComputeSettings) -> None:
+    """Join the cluster, if this process has not yet.
+
+    Raises:
+        ConfigError: Ray is not installed, or there is no cluster at the address.
+    """
+    if find_spec("ray") is None:
+        raise ConfigError("compute.backend is ray, and Ray is not installed: pip install 'adastar[ray]'.")
+    import ray
+
+    if ray.is_initialized():
+        return
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(
+            address=compute.address,
+            namespace="adastar",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"compute.address is {compute.address!r}, and no Ray cluster answers there ({error}). Start one with `ray start "
+            "--head`, join one with `ray start --address=HEAD:6379 --num-cpus=0`, or set compute.backend: local."
+        ) from error
+    if in_main_thread:
+        signal.signal(signal.SIGTERM, handler)  # Ray sets one of its own
+
+
+def gpus_of_an_actor(compute: ComputeSettings, generator: GeneratorSettings) -> int:
+    """Return how many GPUs each generation actor asks for."""
+    if compute.gpus is not None:
+        return compute.gpus
+    return generator.vllm.tensor_parallel if has_gpus() else 0
+
+
+def actors_wanted(compute: ComputeSettings, gpus: int) -> int:
+    """Return how many generation actors there are to be: as configured, or as the cluster has room for."""
+    import ray
+
+    if compute.actors is not None:
+        return compute.actors
+    if gpus:
+        return max(1, int(_resources().get("GPU", 0)) // gpus)
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    with_room = [one for one in nodes if one["Alive"] and one["Resources"].get("CPU", 0) >= compute.cpus]
+    return max(1, len(with_room))
+
+
+def has_gpus() -> bool:
+    """Return whether any of the cluster's nodes has a GPU."""
+    return bool(_resources().get("GPU", 0))
+
+
+def _resources() -> dict[str, float]:
+    import ray
+
+    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return found

@@ -1,0 +1,95 @@
+"""A generation engine on one of the cluster's nodes: what runs inside an actor."""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adastar_core import __version__
+from adastar_core.config import ComputeSettings, GeneratorSettings
+from adastar_core.errors import ModelError
+from adastar_core.generators import Decoding, Incident
+from adastar_core.generators.catalogue import Choice, choose_engine
+from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.stages.keeper import Keeper
+from adastar_core.store.checkpoints import CheckpointRow
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The checkpoint to generate from.
+
+    Attributes:
+        model_dir: Where it lies, on every node.
+        sha256: Its digest.
+    """
+
+    model_dir: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Where an engine runs, and by which version of this project."""
+
+    host: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an engine made of a piece.
+
+    Attributes:
+        attempts: One per request, in order.
+        sha256: Digest of the weights that the engine has proved to hold.
+        incidents: What went wrong there and was mended.
+    """
+
+    attempts: list[Attempt]
+    sha256: str
+    incidents: list[Incident]
+
+
+class ClusterEngine:
+    """An engine that is told with every piece which weights it is for, so that one started anew needs to know nothing.
+
+    Args:
+        settings: How to generate; its type is the engine that was chosen for all.
+        parameters: P, all parameters of the model.
+        logs: Folder for what engines in processes of their own print.
+    """
+
+    def __init__(self, settings: GeneratorSettings, parameters: int, logs: Path) -> None:
+        self._incidents: list[Incident] = []
+        log = logs / f"engine-{socket.gethostname()}.log"
+        self._keeper = Keeper(
+            settings, ComputeSettings(), log, None, parameters, lambda _, incident: self._incidents.append(incident)
+        )  # fmt: skip
+
+    def node(self) -> Node:
+        """Return where this is. It also tells that the actor has started."""
+        return Node(socket.gethostname(), __version__)
+
+    def generate(self, weights: Weights, requests: Sequence[GenerationRequest], decoding: Decoding) -> Answer:
+        """Generate a piece, with those weights.
+
+        Raises:
+            ModelError: This node does not see the checkpoint's directory.
+            AdaStarError: What a generator raises.
+        """
+        if not weights.model_dir.is_dir():
+            raise ModelError(
+                f"{weights.model_dir} does not exist on the node {socket.gethostname()}. Put models and the data directory "
+                "(home) on a file system that every node of the cluster sees under the same path."
+            )
+        checkpoint = CheckpointRow(0, None, str(weights.model_dir), weights.sha256, 0, 0)
+        attempts = self._keeper.holding(checkpoint).generate(requests, decoding)
+        incidents, self._incidents = self._incidents, []
+        return Answer(attempts, self._keeper.proved_sha256(checkpoint), incidents)
+
+
+def choose_here(settings: GeneratorSettings, parameters: int) -> Choice:
+    """Return the engine for a node like this one."""
+    choice = choose_engine(settings, parameters)
+    return Choice(choice.engine, f"{choice.why}, on the Ray cluster")

@@ -1,0 +1,70 @@
+"""What an iteration does beside sampling and training: how much it wants, how it explores, how it is evaluated."""
+
+from typing import Literal
+
+from adastar_core.settings import Settings, method_setting, setting
+
+
+class ScheduleSettings(Settings):
+    """How many accepted rationales an iteration wants: beta_t = floor(first_steps * growth^(t-1)) * batch."""
+
+    first_steps: int = setting(
+        40, 0, "First steps", "Training steps of the first iteration (sigma_1 of the paper).", ge=1
+    )
+    growth: float = setting(1.2, 1, "Growth", "Factor by which the steps grow each iteration.", ge=1, le=10)
+    visit: Literal["until_beta", "all"] = method_setting(
+        "until_beta",
+        2,
+        "Visit",
+        "Stop at the observation where beta_t rationales are accepted, or visit the whole pool.",
+    )
+    train_on: Literal["accepted", "beta"] = method_setting(
+        "accepted",
+        3,
+        "Train on",
+        "All accepted rationales, or beta_t of them at random; they differ after a visit to the whole pool.",
+    )
+
+
+class ExplorationSettings(Settings):
+    """Whether temperature and K are fixed, or chosen in each iteration by B-STaR's balance score.
+
+    The score of a setting is the mean over observations of min(n' / n*, 1) n' / n, with n' distinct right responses
+    among n (arXiv 2412.17256, section 3). It is measured on a few observations before each iteration.
+    """
+
+    control: Literal["fixed", "balance"] = method_setting(
+        "fixed", 0, "Control", "Keep temperature and K, or choose them by the balance score each iteration."
+    )
+    temperatures: tuple[float, ...] = setting(
+        (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), 1, "Temperatures", "The ones to choose from.", min_length=1
+    )
+    wanted: int = setting(6, 2, "Wanted (n*)", "Distinct right responses that are enough.", ge=1)
+    observations: int = setting(32, 3, "Observations", "How many the score is measured on.", ge=1)
+
+
+class EvaluationSettings(Settings):
+    """How checkpoints are evaluated: on validation each iteration and on test once."""
+
+    max_new_tokens: int | None = setting(
+        None, 0, "Longest answer", "Upper bound of generated tokens; none takes the generator's.", ge=1
+    )
+    shots: int = method_setting(
+        0, 1, "Exemplars", "Worked examples before each question; at most those that the problem has.", ge=0
+    )
+    samples: int = method_setting(
+        1,
+        2,
+        "Samples",
+        "1 decodes greedily; more take the majority of so many samples (self-consistency).",
+        ge=1,
+    )
+    temperature: float = setting(
+        0.7, 3, "Temperature", "Divides the scores of those samples; greedy decoding has none.", gt=0, le=10
+    )
+    test_every_iteration: bool = setting(
+        False,
+        4,
+        "Test every iteration",
+        "Measure every checkpoint on test at the end, not only the selected one. May be changed later.",
+    )

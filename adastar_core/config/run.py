@@ -1,0 +1,231 @@
+"""The configuration of a run: one frozen model, the same for command line, deployment form and notebook."""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import (
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from adastar_core import methods
+from adastar_core.config.compute import ComputeSettings
+from adastar_core.config.generation import GeneratorSettings
+from adastar_core.config.identity import ADDED, MAY_GROW, RUN_TIME_ONLY, flatten, nest
+from adastar_core.config.iteration import EvaluationSettings, ExplorationSettings, ScheduleSettings
+from adastar_core.config.training import TrainerSettings
+from adastar_core.errors import ConfigError
+from adastar_core.filters import FilterSettings
+from adastar_core.methods import MethodName
+from adastar_core.problems.catalogue import ProblemSettings
+from adastar_core.problems.chat import PromptSettings
+from adastar_core.samplers.catalogue import AdaStarSettings, SamplerSettings
+from adastar_core.settings import Settings, method_setting, setting
+
+
+class RunConfig(Settings):
+    """Everything that decides what a self-improvement run does."""
+
+    seed: int = setting(0, 0, "Seed", "Names every random stream of the run.", ge=0)
+    iterations: int = setting(
+        6, 1, "Iterations", "Rounds of sampling and fine-tuning. May be raised later.", ge=1
+    )
+    patience: int | None = setting(
+        None,
+        2,
+        "Patience",
+        "Stop after this many iterations without a better validation accuracy; none never stops. May be changed later.",
+        ge=1,
+    )
+    problem: ProblemSettings = setting(
+        lambda: {"type": "arithmetic"}, 3, "Problem", "What the model teaches itself."
+    )
+    model: str = setting(
+        "tiny-adder", 4, "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1
+    )
+    method: MethodName = setting(
+        "adastar", 5, "Method", "A named set of settings; it fills in those that are not given."
+    )
+    sampler: SamplerSettings = setting(AdaStarSettings, 6, "Sampler", "Which observations are visited first.")
+    alpha: Literal["acceptance", "first_try", "train_accuracy"] = setting(
+        "acceptance",
+        7,
+        "Strength signal",
+        "What measures the model's strength: share of visited observations accepted, share right at first try, or token accuracy of training.",
+    )
+    attempts: int = method_setting(2, 8, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
+    attempt_mode: Literal["until_correct", "independent"] = method_setting(
+        "until_correct",
+        9,
+        "Attempt mode",
+        "Stop an observation at its first success, or make all K attempts and accept every right one.",
+    )
+    rationalize: bool = method_setting(
+        False, 10, "Rationalize", "Show the answer as a hint in attempts after the first."
+    )
+    count_hinted_wins: bool = setting(
+        True, 11, "Count hinted wins", "Whether a success with a hint counts in the win rate."
+    )
+    cut_off: int | None = method_setting(
+        None,
+        12,
+        "Cut-off",
+        "Accepted rationales per observation at most; none accepts every right one.",
+        ge=1,
+    )
+    rationales: Literal["model", "reference"] = method_setting(
+        "model",
+        13,
+        "Rationales",
+        "What is trained on: the model's own, or the data's reference answers (supervised fine-tuning).",
+    )
+    exploration: ExplorationSettings = setting(
+        ExplorationSettings,
+        14,
+        "Exploration",
+        "Whether temperature and K are fixed or chosen each iteration.",
+    )
+    schedule: ScheduleSettings = setting(
+        ScheduleSettings, 15, "Schedule", "How many accepted rationales each iteration wants."
+    )
+    generator: GeneratorSettings = setting(GeneratorSettings, 16, "Generator", "How rationales are sampled.")
+    trainer: TrainerSettings = setting(TrainerSettings, 17, "Trainer", "How the model is fine-tuned.")
+    evaluation: EvaluationSettings = setting(
+        EvaluationSettings, 18, "Evaluation", "How checkpoints are evaluated."
+    )
+    budget_pflops: float | None = setting(
+        None,
+        19,
+        "Budget",
+        "Stop after the iteration in which so many PFLOPs are spent, evaluation not counted; none never stops. May be changed later.",
+        gt=0,
+    )
+    prompt: PromptSettings = setting(PromptSettings, 20, "Prompt", "How prompts are put to the model.")
+    filter: FilterSettings = setting(
+        FilterSettings, 21, "Rationale filter", "Which right rationales are kept out of training."
+    )
+    compute: ComputeSettings = setting(
+        ComputeSettings, 22, "Compute", "Where generation and training are computed."
+    )
+    database_url: SecretStr | None = setting(
+        None, 23, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
+    )
+    home: Path | None = setting(
+        None, 24, "Data directory", "Where checkpoints, reports and the local database live."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_method(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        return methods.merge(methods.settings_of(values.get("method", "adastar")), values)
+
+    @field_validator("problem", "sampler", mode="before")
+    @classmethod
+    def _name_alone(cls, value: object, info: ValidationInfo) -> object:
+        """Accept ``problem: arithmetic`` for ``problem: {type: arithmetic}``, and no type for the default one."""
+        default = {"problem": "arithmetic", "sampler": "adastar"}[str(info.field_name)]
+        if isinstance(value, dict):
+            return {"type": default, **value}
+        return {"type": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _modes_agree(self) -> "RunConfig":
+        if self.rationalize and self.attempt_mode == "independent":
+            raise ValueError(
+                "rationalize (true) needs attempt_mode until_correct, not independent: "
+                "a hint is given only after a wrong attempt"
+            )
+        if self.rationalize and self.attempts < 2:
+            raise ValueError(
+                "rationalize (true) needs attempts of at least 2, not 1: the first attempt is never hinted"
+            )
+        if self.rationalize and self.sampler.type in ("dart", "boundary"):
+            raise ValueError(
+                f"rationalize (true) does not go with sampler {self.sampler.type}, which allots unhinted attempts; "
+                "set rationalize: false"
+            )
+        if self.exploration.control == "balance" and self.attempt_mode == "until_correct":
+            raise ValueError(
+                "exploration.control (balance) needs attempt_mode independent, not until_correct: it chooses how many "
+                "attempts every observation gets"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_several_engines(self) -> "RunConfig":
+        engines = self.generator.vllm.data_parallel
+        if self.compute.backend == "ray" and engines > 1:
+            raise ValueError(
+                f"compute.backend (ray) makes as many engines as compute.actors says, and generator.vllm.data_parallel ({engines}) "
+                "is for one machine; set it to 1"
+            )
+        return self
+
+    @field_serializer("database_url", when_used="json")
+    def _hide_password(self, value: SecretStr | None) -> str | None:
+        return None if value is None else "**********"
+
+    def beta(self, iteration: int) -> int:
+        """Return beta_t, the accepted rationales wanted in iteration ``iteration`` >= 1 (paper section 2.1)."""
+        return self.steps(iteration) * self.trainer.batch_size
+
+    def steps(self, iteration: int) -> int:
+        """Return sigma_t, the planned training steps of iteration ``iteration`` >= 1."""
+        return int(self.schedule.first_steps * self.schedule.growth ** (iteration - 1))
+
+    def schedule_steps(self) -> int:
+        """Return the planned training steps of all iterations together."""
+        return sum(self.steps(iteration) for iteration in range(1, self.iterations + 1))
+
+    def method_changes(self) -> dict[str, object]:
+        """Return the settings, by dotted key, in which the run differs from what its method says."""
+        own = flatten(self.model_dump(mode="json"))
+        defined = flatten(dict(methods.settings_of(self.method)))
+        return {key: own[key] for key, value in defined.items() if key in own and own[key] != value}
+
+    def method_title(self) -> str:
+        """Return the method's name, with the settings that differ from its definition: ``rest-em (attempts=32)``."""
+        changes = ", ".join(f"{key}={value}" for key, value in self.method_changes().items())
+        return f"{self.method} ({changes})" if changes else self.method
+
+    def identity(self) -> dict[str, object]:
+        """Return the fields that decide what the run is, as plain JSON values with dotted keys."""
+        return {key: value for key, value in self.lasting().items() if key not in MAY_GROW}
+
+    def lasting(self) -> dict[str, object]:
+        """Return all fields but the run-time ones, and but ``ADDED`` ones at their defaults."""
+        flat = flatten(self.model_dump(mode="json"))
+        left_out = {*RUN_TIME_ONLY, *(key for key in ADDED if flat[key] == _defaults()[key])}
+        return {key: value for key, value in flat.items() if key not in left_out}
+
+    @classmethod
+    def of_identity(cls, identity: dict[str, object]) -> "RunConfig":
+        """Return the configuration that :meth:`identity` came from; fields that it lacks have their defaults.
+
+        Raises:
+            ConfigError: This version of the code does not know the fields or their values.
+        """
+        try:
+            return cls.model_validate(nest(identity))
+        except ValidationError as error:
+            raise ConfigError(
+                f"The stored configuration cannot be read by this version of adastar: {error}. Use the version that wrote it."
+            ) from error
+
+    def sha256(self) -> str:
+        """Return the digest of :meth:`identity`."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _defaults() -> dict[str, object]:
+    return flatten(RunConfig().model_dump(mode="json"))

@@ -1,0 +1,136 @@
+"""The processes in which vLLM runs: started with devices of their own, asked all at once, ended together."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from adastar_core.config import GeneratorSettings
+from adastar_core.errors import EngineError
+from adastar_core.generators.child import Child, ChildFailure
+from adastar_core.generators.device import await_freed, free_bytes, kv_cache_bytes, visible_devices
+
+MODULE = "adastar_core.generators.vllm_engine"
+_START_SECONDS = 900.0
+_MOST_ROWS = 1024
+
+Order = Mapping[str, object]
+
+
+class Engines:
+    """As many engines as ``generator.vllm.data_parallel`` says, or none.
+
+    Args:
+        settings: The engines' settings.
+        log: File for what they print.
+        threads: Threads of each on a CPU; ``None`` leaves that to vLLM's libraries.
+
+    Attributes:
+        traits: What the first one said of itself: number format, platform, whether it sleeps, longest text.
+    """
+
+    def __init__(self, settings: GeneratorSettings, log: Path, threads: int | None) -> None:
+        self._settings, self._log, self._threads = settings, log, threads
+        self._children: list[Child] = []
+        self._free_bytes: int | None = None
+        self.traits: Mapping[str, Any] = {}
+
+    def __len__(self) -> int:
+        """Return how many are running."""
+        return len(self._children)
+
+    @property
+    def pids(self) -> list[int]:
+        """Return the process ids of those that are running."""
+        return [child.pid for child in self._children]
+
+    def start(self, model_dir: Path) -> None:
+        """Start them anew, each with its own devices.
+
+        Raises:
+            EngineError: They do not start.
+        """
+        self.end()
+        if self._free_bytes is None:
+            self._free_bytes = free_bytes()
+        parallel = self._settings.vllm
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        for number in range(parallel.data_parallel):
+            devices = visible_devices(number, parallel.tensor_parallel)
+            self._children.append(Child(MODULE, self._log, {**self._environment(), **devices}))
+        try:
+            self.traits = self.each(self._first_order(model_dir))[0]
+        except ChildFailure as failure:
+            self.end()
+            raise EngineError(
+                f"vLLM cannot start on {model_dir}: {failure}. Set generator.type: transformers where it does not support the "
+                "model; where memory is short, set generator.vllm.kv_cache_gib or generator.vllm.longest_text lower."
+            ) from failure
+
+    def each(self, order: Order) -> list[dict[str, Any]]:
+        """Send all the same order, and return their answers.
+
+        Raises:
+            ChildFailure: One of them failed.
+        """
+        return self.all([order] * len(self._children), _START_SECONDS)
+
+    def all(self, orders: Sequence[Order], seconds: float, skip_empty: str = "") -> list[dict[str, Any]]:
+        """Send each its order, all at once, and return the answers of those that had something to do.
+
+        Args:
+            orders: One per engine.
+            seconds: Longest wait.
+            skip_empty: Name of the part without which an order is none.
+
+        Raises:
+            ChildFailure: One of them failed.
+        """
+        busy = [
+            (child, order)
+            for child, order in zip(self._children, orders, strict=True)
+            if not skip_empty or order[skip_empty]
+        ]
+        with ThreadPoolExecutor(len(busy)) as pool:
+            return list(pool.map(lambda one: one[0].ask(one[1], seconds), busy))
+
+    def end(self) -> None:
+        """End them."""
+        while self._children:
+            self._children.pop().end()
+
+    def end_and_await_memory(self) -> None:
+        """End them, and wait until their GPU memory is free again.
+
+        Raises:
+            EngineError: It did not become free.
+        """
+        self.end()
+        await_freed(self._free_bytes)
+
+    def _first_order(self, model_dir: Path) -> Order:
+        settings, parallel = self._settings, self._settings.vllm
+        return {
+            "model": str(model_dir),
+            "dtype": settings.dtype,
+            "kv_cache_bytes": kv_cache_bytes(parallel.kv_cache_gib, parallel.data_parallel),
+            "utilization": parallel.utilization,
+            "tensor_parallel": parallel.tensor_parallel,
+            "prefix_caching": parallel.prefix_caching,
+            "longest_text": parallel.longest_text,
+            "rows": min(settings.batch_size, _MOST_ROWS),
+            "sleeps": parallel.while_training in ("auto", "sleep"),
+        }
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            "HF_HUB_OFFLINE": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
+            "VLLM_NO_USAGE_STATS": "1",
+            "VLLM_USE_V2_MODEL_RUNNER": "0",
+        }
+        return own if self._threads is None else {**own, "OMP_NUM_THREADS": str(self._threads)}

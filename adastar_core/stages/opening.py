@@ -1,0 +1,161 @@
+"""Opens a run: checks everything, creates or continues it, owns it.
+
+Tasks receive a :class:`RunRef` and look the workspace up here, so that nothing large travels between them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from adastar_core import __version__, checkpoints
+from adastar_core.config import RunConfig
+from adastar_core.errors import DataError, HomeError, StageError
+from adastar_core.home import usable_home
+from adastar_core.model_source import model_shape, resolve_model
+from adastar_core.problems import Problem
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.chat import prompted
+from adastar_core.progress import Progress, Silent
+from adastar_core.records import Observation, Split
+from adastar_core.stages.manifests import RunRef
+from adastar_core.stages.workspace import Workspace
+from adastar_core.store.checkpoints import CheckpointRow, write_checkpoint
+from adastar_core.store.database import open_database
+from adastar_core.store.lease import own_run
+from adastar_core.store.runs import finish_run, start_or_continue
+from adastar_core.threads import limit_threads
+from adastar_core.verifiers.batch import close_verifier
+
+_open: dict[str, Workspace] = {}
+
+
+def workspace_of(run: RunRef) -> Workspace:
+    """Return the workspace that is open in this process.
+
+    Raises:
+        StageError: None is.
+    """
+    if run.uid not in _open:
+        raise StageError(
+            f"run {run.name!r} is not open in this process; stages run inside open_workspace(...)"
+        )
+    return _open[run.uid]
+
+
+@contextmanager
+def open_workspace(
+    config: RunConfig, name: str, *, preset: str = "", progress: Progress | None = None
+) -> Iterator[Workspace]:
+    """Check everything, create the run or continue it, own it, and yield its workspace.
+
+    Opening a run that is already open in this process yields the same workspace again. Nothing is written
+    before the data, the model, the data directory and the database have been found usable.
+
+    Args:
+        config: What to do.
+        name: The run's name.
+        preset: Where the configuration came from.
+        progress: Who shows progress; nobody by default.
+
+    Raises:
+        UserError: Something is not acceptable, or the run is owned by another process.
+    """
+    for workspace in _open.values():
+        if (workspace.ref.name, workspace.ref.config_sha256) == (name, config.sha256()):
+            yield workspace
+            return
+    with ExitStack() as stack:
+        workspace = _prepare(config, name, preset, progress or Silent(), stack)
+        _open[workspace.ref.uid] = workspace
+        try:
+            yield workspace
+        except BaseException:
+            with suppress(DBAPIError, StageError), workspace.lease.transaction() as connection:
+                finish_run(connection, workspace.run_id, "failed")
+            raise
+        finally:
+            del _open[workspace.ref.uid]
+            workspace.generators.close()
+            close_verifier(workspace.problem.verifier)
+
+
+def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stack: ExitStack) -> Workspace:
+    """Check what can be checked without writing, then open the store, the run and the lease."""
+    problem = open_problem(config.problem)
+    data = load_data(problem)
+    model = resolve_model(config.model)
+    problem = prompted(problem, config.prompt, model)
+    home = usable_home(config.home)
+    url = config.database_url.get_secret_value() if config.database_url else None
+    engine = open_database(url, home)
+    stack.callback(engine.dispose)
+    run, data[Split.TRAIN] = start_or_continue(engine, name, config, data[Split.TRAIN], __version__)
+    lease = stack.enter_context(own_run(engine, run, iterations=config.iterations, patience=config.patience))
+    workspace = Workspace(
+        ref=RunRef(uid=run.uid, name=name, config_sha256=config.sha256()),
+        preset=preset,
+        config=config,
+        run_id=run.run_id,
+        engine=engine,
+        lease=lease,
+        problem=problem,
+        data=data,
+        base=model,
+        shape=model_shape(model),
+        folder=make_folder(home, name, run.uid),
+        progress=progress,
+    )
+    record_base(workspace)
+    limit_threads(workspace.parameters)
+    return workspace
+
+
+def make_folder(home: Path, name: str, uid: str) -> Path:
+    """Return the run's own directory, made when it is missing.
+
+    Raises:
+        HomeError: It cannot be made.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".") or "run"
+    folder = home / "runs" / f"{plain[:80]}-{uid[:8]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(
+            f"The run's directory {folder} cannot be made: {error}. Choose another home."
+        ) from error
+    return folder
+
+
+def record_base(workspace: Workspace) -> None:
+    """Record the base model as checkpoint 0.
+
+    Raises:
+        CheckpointError: The run was started from a model with other files.
+    """
+    digest = checkpoints.digest_of(workspace.base)
+    size_bytes = sum(path.stat().st_size for path in workspace.base.rglob("*") if path.is_file())
+    with workspace.lease.transaction() as connection:
+        write_checkpoint(
+            connection,
+            workspace.run_id,
+            CheckpointRow(0, None, str(workspace.base), digest, size_bytes, workspace.parameters),
+        )
+
+
+def load_data(problem: Problem) -> dict[Split, Sequence[Observation]]:
+    """Return every split of a problem.
+
+    Raises:
+        DataError: A split is empty, or broken in a way that the problem's loader names.
+    """
+    data = {split: problem.load(split) for split in Split}
+    for split, observations in data.items():
+        if not observations:
+            raise DataError(
+                f"problem {problem.name}: the {split} split is empty; give it at least one observation"
+            )
+    return data

@@ -1,0 +1,14 @@
+"""A Ray cluster of two nodes for the tests in this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.ray_cluster import SmallCluster, small_cluster
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[SmallCluster]:
+    """Two nodes with two cores each, as far as Ray knows."""
+    with small_cluster(nodes=2, cores=2) as found:
+        yield found

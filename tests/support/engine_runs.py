@@ -1,0 +1,63 @@
+"""Whole small runs on an engine, undisturbed and killed, for the tests of every generator."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from adastar_core.stages.opening import open_workspace
+from adastar_core.stages.workspace import Workspace
+from tests.crash.killer import Hit
+from tests.support.runs import outcome_of, run_iteration, small_config
+
+ITERATIONS = (1, 2)
+INVARIANT = ("statistics", "events", "training examples", "accepted rollouts", "iterations", "checkpoints")
+POINTS = (Hit("before-commit", "generate", 2), Hit("after-commit", "evaluate", 1))
+"""In the middle of the first iteration's generation, and of its evaluation."""
+Outcome = dict[str, list[tuple[object, ...]]]
+
+KILLABLE = """
+import json, sys
+from pathlib import Path
+from adastar_core.configfile import resolve
+from adastar_core.stages.opening import open_workspace
+from tests.crash.killer import Hit, Killer
+from tests.support.runs import run_iteration
+order = json.loads(sys.argv[1])
+Killer(Hit(**order["hit"]), Path(order["log"])).arm()
+with open_workspace(resolve(order["config"]), "killed") as workspace:
+    for iteration in (1, 2):
+        run_iteration(workspace, iteration)
+"""
+
+
+def run_all(workspace: Workspace) -> None:
+    """Run every iteration."""
+    for iteration in ITERATIONS:
+        run_iteration(workspace, iteration)
+
+
+def undisturbed(database: Engine, home: Path, name: str, *overrides: str) -> Outcome:
+    """Return what must not depend on the engine, on batches or on kills, of a run that nothing disturbed."""
+    with open_workspace(small_config(database, home, *overrides), name) as workspace:
+        run_all(workspace)
+        return outcome_of(database, workspace.run_id, *INVARIANT)
+
+
+def killed(database: Engine, home: Path, *overrides: str) -> Outcome:
+    """Return the same of a run whose process was killed at each of ``POINTS`` and then continued."""
+    config = small_config(database, home, *overrides).model_dump(mode="json")
+    url = database.url.render_as_string(hide_password=False)
+    order = {"config": {**config, "database_url": url}, "log": str(home / "killer.log")}
+    for hit in (*POINTS, Hit()):
+        given = json.dumps({**order, "hit": asdict(hit)})
+        result = subprocess.run([sys.executable, "-c", KILLABLE, given], env=os.environ, check=False)
+        assert result.returncode == (0 if hit.kind == "never" else -signal.SIGKILL)
+    with database.connect() as connection:
+        run_id = connection.execute(text("SELECT run_id FROM runs WHERE name = 'killed'")).scalar_one()
+    return outcome_of(database, run_id, *INVARIANT)
