@@ -4,6 +4,7 @@ Up to six methods share their axes; more of them have a panel each, with AdaSTaR
 """
 
 from collections.abc import Sequence
+from functools import cache
 from math import ceil
 
 import numpy as np
@@ -74,9 +75,15 @@ def _curve(
     cost = np.asarray(grid) * _unit(comparison)[0]
     axes.plot(cost, accuracy.mean(axis=0), color=color, label=METHODS[method].title, lw=1.6)
     if band and len(runs) > 1:
-        bounds = [estimate(column.tolist()) for column in accuracy.T]
-        low, high = [one.low or 0.0 for one in bounds], [one.high or 0.0 for one in bounds]
+        low, high = zip(*(_interval(tuple(column)) for column in accuracy.T.tolist()), strict=True)
         axes.fill_between(cost, low, high, color=color, alpha=0.15, lw=0)
+
+
+@cache
+def _interval(values: tuple[float, ...]) -> tuple[float, float]:
+    """Return the bounds of a mean. A curve is a step function, so that few sets of values make all of its points."""
+    found = estimate(values)
+    return found.low or 0.0, found.high or 0.0
 
 
 def _base(axes: Axes, comparison: Comparison) -> None:

@@ -10,6 +10,7 @@ from adastar_core.comparison import text
 from adastar_core.comparison.figure import comparison_figure
 from adastar_core.comparison.table import Comparison
 from adastar_core.methods import METHODS
+from adastar_core.report.figures import Figure
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
@@ -21,7 +22,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
     mark = "-selected-on-test" if comparison.select_on == "test" else ""
     figure = comparison_figure(comparison)
     files = {
-        f"comparison{mark}.html": html(comparison).encode(),
+        f"comparison{mark}.html": html(comparison, figure).encode(),
         f"comparison{mark}.md": text.markdown(comparison).encode(),
         f"comparison{mark}.tex": text.latex(comparison).encode(),
         f"comparison{mark}.csv": text.table_csv(comparison).encode(),
@@ -33,9 +34,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in files}
 
 
-def html(comparison: Comparison) -> str:
+def html(comparison: Comparison, figure: Figure) -> str:
     """Return the page: one self-contained file, no script, every text escaped."""
-    figure = comparison_figure(comparison)
     return _template().render(
         comparison=comparison,
         headline=text.headline(comparison),

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from adastar_core.comparison.statistics import Difference, Estimate
 from adastar_core.comparison.table import REFERENCE, Comparison, Row
 from adastar_core.methods import METHODS
-from adastar_core.report.text import escape
+from adastar_core.report.text import escape, markdown_table
 from adastar_core.report.units import NONE, flops_unit, number, percent_number
 
 _LATEX = str.maketrans(
@@ -113,24 +113,11 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
 
 def markdown(comparison: Comparison) -> str:
     """Return title, table, notes and facts as Markdown."""
-    head = headings(comparison)
-    lines = [
-        f"# {escape(comparison.title)}",
-        "",
-        _markdown_row(head),
-        _markdown_row(["---"] + ["---:"] * (len(head) - 1)),
-    ]
-    lines += [
-        _markdown_row([escape(cell) if cell[:1] not in "+-" else cell for cell in row])
-        for row in cells(comparison)
-    ]
-    lines += ["", *(f"* {escape(note)}" for note in notes(comparison)), ""]
+    rows = [(escape(method), *numbers) for method, *numbers in cells(comparison)]
+    lines = [f"# {escape(comparison.title)}", "", *markdown_table(headings(comparison), rows), ""]
+    lines += [*(f"* {escape(note)}" for note in notes(comparison)), ""]
     lines += [f"* {escape(name)}: `{value}`" for name, value in comparison.facts]
     return "\n".join(lines) + "\n"
-
-
-def _markdown_row(values: Sequence[str]) -> str:
-    return "| " + " | ".join(values) + " |"
 
 
 def latex(comparison: Comparison) -> str:

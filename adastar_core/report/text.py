@@ -103,15 +103,15 @@ def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
 def markdown(report: RunReport) -> str:
     """Return the whole report as Markdown; names and texts from outside are escaped."""
     lines = [f"# {escape(report.run)}", "", escape(headline(report)), ""]
-    lines += _table(headings(report), cells(report), labels=0)
+    lines += markdown_table(headings(report), cells(report), labels=0)
     if report.by_difficulty:
         difficulties = [
             (escape(row.difficulty), accuracy(row.before), accuracy(row.after), points(row.before, row.after))
             for row in report.by_difficulty
         ]
-        lines += ["", *_table(("difficulty", "before", "after", "points"), difficulties)]
+        lines += ["", *markdown_table(("difficulty", "before", "after", "points"), difficulties)]
     if report.stages:
-        lines += ["", *_table(cost_headings(report), cost_cells(report))]
+        lines += ["", *markdown_table(cost_headings(report), cost_cells(report))]
     lines += ["", *(f"* {name}: {escape(value)}" for name, value in facts(report))]
     lines += ["", *(f"> {escape(note)}\n" for note in report.notes)]
     return "\n".join(lines).rstrip() + "\n"
@@ -123,11 +123,11 @@ def escape(text: str) -> str:
     return _LINE_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", flat))
 
 
-def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], labels: int = 1) -> list[str]:
-    """Return a table's lines; all but the first ``labels`` columns are numbers."""
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], labels: int = 1) -> list[str]:
+    """Return a table's lines; all but the first ``labels`` columns are numbers. Texts must be escaped."""
     alignment = ["---"] * labels + ["---:"] * (len(heads) - labels)
     return [_row(heads), _row(alignment), *map(_row, rows)]
 
 
-def _row(values: tuple[str, ...] | list[str]) -> str:
+def _row(values: Sequence[str]) -> str:
     return "| " + " | ".join(values) + " |"
