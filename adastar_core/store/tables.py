@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -349,7 +349,12 @@ compute = Table(
     _value("train_tokens", BigInteger, "Tokens trained on"),
     _value("padded_train_tokens", BigInteger, "The same with padding"),
     _count("attention_pairs", "Attention's (query, key) pairs, in units of a forward pass"),
-    _value("flops", Double, "Floating-point operations for the tokens: 6 P trained + 2 P read or generated"),
+    _value(
+        "flops",
+        Double,
+        "Floating-point operations for the tokens: 6 P trained + 2 P read or generated; with an adapter of A parameters "
+        "(LoRA) 4 P + 6 A trained",
+    ),
     _value("padded_flops", Double, "Floating-point operations for the padded tokens"),
     Column(
         "attention_flops",
