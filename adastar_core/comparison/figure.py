@@ -23,6 +23,8 @@ from adastar_core.report.units import flops_unit
 _GRID = 120
 _TOGETHER = 6
 _COLUMNS = 4
+_BELOW = 0.05
+"""How far below the base model's accuracy a panel reaches; a method below it has its accuracy written out."""
 _GREY, _BLUE = "#94a3b8", "#2563eb"
 
 
@@ -53,7 +55,7 @@ def _panels(canvas: Canvas, comparison: Comparison) -> None:
     canvas.suptitle(_title(comparison), x=0.01, ha="left", weight="bold")
     canvas.supxlabel(f"compute ({_unit(comparison)[1]}, without padding)", size=10)
     rows = ceil(len(comparison.rows) / _COLUMNS)
-    panels = canvas.subplots(rows, _COLUMNS, sharex=True, sharey=True).flat
+    panels = canvas.subplots(rows, _COLUMNS, sharex=True, sharey=True).ravel()
     for axes, row in zip(panels, comparison.rows, strict=False):
         if row.method != REFERENCE and _runs(comparison, REFERENCE):
             _curve(axes, comparison, REFERENCE, _GREY, band=False)
@@ -61,7 +63,10 @@ def _panels(canvas: Canvas, comparison: Comparison) -> None:
         _base(axes, comparison)
         axes.set_title(METHODS[row.method].title, size=9)
         axes.tick_params(labelsize=8)
-    for axes in panels:  # what the methods left over
+        if row.accuracy.mean < comparison.base - _BELOW:
+            axes.text(0.03, 0.04, f"below: {row.accuracy.mean:.1%}", transform=axes.transAxes, size=8)
+    panels[0].set_ylim(bottom=comparison.base - _BELOW)
+    for axes in panels[len(comparison.rows) :]:
         axes.set_axis_off()
 
 

@@ -13,7 +13,8 @@ from adastar_core.report.units import NONE, flops_unit, number, percent_number
 
 _LATEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "–": "--", "−": "$-$", "↓": r"$\downarrow$",
-     "±": r"$\pm$", "α": r"$\alpha$", "²": "$^2$", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$"}
+     "±": r"$\pm$", "α": r"$\alpha$", "²": "$^2$", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$",
+     "<": r"$<$"}
 )  # fmt: skip
 
 
@@ -79,7 +80,9 @@ def _points(found: Difference | None) -> str:
 
 
 def _p(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3f}"
+    if value is None:
+        return NONE
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
@@ -181,5 +184,5 @@ def headline(comparison: Comparison) -> str:
     best = max(comparison.rows, key=lambda row: row.accuracy.mean)
     said = f"{METHODS[best.method].title} is the most accurate with {_interval(best.accuracy)} %"
     if best.method != REFERENCE and best.difference:
-        return f"{said}, {_points(best.difference)} points to AdaSTaR (p = {_p(best.difference.p)})."
+        return f"{said}, {_points(best.difference)} points to AdaSTaR (p: {_p(best.difference.p)})."
     return f"{said}."

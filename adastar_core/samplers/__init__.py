@@ -23,8 +23,12 @@ class Stamps:
     @classmethod
     def of(cls, iteration: int, visits: Sequence[Visit]) -> "Stamps":
         """Return the stamps of these visits."""
-        counts = [(visit.position, visit.correct, visit.attempts) for visit in visits]
-        return cls(iteration, *np.array(counts, dtype=np.int32).reshape(-1, 3).T)
+        columns = (
+            [visit.position for visit in visits],
+            [visit.correct for visit in visits],
+            [visit.attempts for visit in visits],
+        )
+        return cls(iteration, *(np.array(column, dtype=np.int32) for column in columns))
 
 
 @dataclass(frozen=True, slots=True)
