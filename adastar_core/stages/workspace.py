@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from adastar_core import __version__, checkpoints
+from adastar_core import checkpoints
 from adastar_core.compute import ModelShape
 from adastar_core.config import RunConfig
 from adastar_core.errors import DataError, HomeError, StageError
@@ -45,6 +45,7 @@ from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.runs import finish_run, start_or_continue
 from adastar_core.store.statistics import read_statistics
 from adastar_core.verifiers.batch import close_verifier
+from adastar_core.version import code_version
 
 _open: dict[str, "Workspace"] = {}
 
@@ -311,7 +312,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)
     stack.callback(engine.dispose)
-    run, data[Split.TRAIN] = start_or_continue(engine, name, config, data[Split.TRAIN], __version__)
+    run, data[Split.TRAIN] = start_or_continue(engine, name, config, data[Split.TRAIN], code_version())
     lease = stack.enter_context(own_run(engine, run, iterations=config.iterations, patience=config.patience))
     workspace = Workspace(
         ref=RunRef(uid=run.uid, name=name, config_sha256=config.sha256()),
