@@ -30,7 +30,7 @@ from tasks.reporting import report_run
 from tasks.stages import evaluate
 
 
-@flow(name="adastar", flow_run_name="{run}")
+@flow(name="adastar", flow_run_name="{run}", persist_result=False)
 def adastar(
     config: RunConfig = RunConfig(),  # noqa: B008 (frozen)
     run: str = "adastar",
