@@ -1,10 +1,8 @@
 """The main job on a Ray cluster: what one process does, in any batch size, with the flow killed and continued."""
 
 import time
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from sqlalchemy import Engine, text
 
@@ -18,16 +16,6 @@ EXACT = ("generator.dtype=float64", "problem.train=60")
 GENERATED = text(
     "SELECT DISTINCT iteration, checkpoint_sha256 FROM rollouts WHERE run_id = :run ORDER BY iteration"
 )
-
-
-def engines() -> list[psutil.Process]:
-    """Return the actors that generate, whoever's they are."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if "ClusterEngine" in " ".join(process.cmdline()):
-                found.append(process)
-    return found
 
 
 @pytest.mark.slow
@@ -49,11 +37,11 @@ def test_a_run_on_a_cluster_is_the_run_of_one_process_also_when_it_is_killed(
         with database.connect() as connection:
             generated = connection.execute(GENERATED, {"run": workspace.run_id}).all()
         assert generated == [(1, workspace.checkpoint(0).sha256)]
-        assert len(engines()) == 2
+        assert len(cluster.processes("ClusterEngine")) == 2
     # A run is what it is wherever it is computed: its second iteration is made here.
     assert undisturbed(database, tmp_path, "there", *EXACT) == here
     assert killed(database, tmp_path, *ray, "generator.batch_size=512") == here
     end = time.monotonic() + 300
-    while engines() and time.monotonic() < end:
+    while cluster.processes("ClusterEngine") and time.monotonic() < end:
         time.sleep(0.2)
-    assert engines() == [], "actors end with the flow, also when it is killed"
+    assert cluster.processes("ClusterEngine") == [], "actors end with the flow, also when it is killed"
