@@ -1,6 +1,5 @@
 """Judging a file of responses, so that anyone can check a verifier: ``adastar judge``."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -25,17 +24,16 @@ class Judged:
     number: int
     verdict: Verdict
 
-    def json_line(self) -> str:
+    def as_json(self) -> dict[str, str | None]:
         """Return the verdict as ``{"verdict", "extracted", "found_by", "reason", "verifier"}``."""
         verdict = self.verdict
-        values = {
+        return {
             "verdict": verdict.outcome.value,
             "extracted": verdict.extracted,
             "found_by": verdict.found_by,
             "reason": verdict.reason,
             "verifier": verdict.verifier,
         }
-        return json.dumps(values, ensure_ascii=False)
 
 
 def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[Judged]:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from prefect import flow
 from prefect.runtime import flow_run
+from prefect.states import Cancelled
 
 from adastar_core.config import RunConfig
 from adastar_core.records import Split
@@ -23,12 +24,13 @@ from adastar_core.stages.opening import open_workspace
 from adastar_core.stages.rerun import nightly
 from adastar_core.stages.workspace import Workspace
 from flows.iteration import iterate
+from flows.nights import overtaken_by
 from tasks.progress import ArtifactProgress
 from tasks.reporting import report_run
 from tasks.stages import evaluate
 
 
-@flow(name="adastar", flow_run_name="{run}")
+@flow(name="adastar", flow_run_name="{run}", persist_result=False)
 def adastar(
     config: RunConfig = RunConfig(),  # noqa: B008 (frozen)
     run: str = "adastar",
@@ -43,6 +45,8 @@ def adastar(
             to do or its data grew; else start a run of its own, named after the day.
     """
     if rerun == "nightly":
+        if later := overtaken_by():
+            return Cancelled(message=f"The night of {later:%Y-%m-%d %H:%M} has come due.")  # type: ignore[return-value]
         config, run = nightly(config, run, scheduled_day())
     with open_workspace(config, run, progress=ArtifactProgress(run)) as workspace:
         gc.freeze()  # libraries and data stay: walking them at every full collection takes half a second

@@ -8,7 +8,12 @@ from tasks.reporting import report_iteration
 from tasks.stages import advance, evaluate, finetune, generate, sample, verify
 
 
-@flow(name="iteration", flow_run_name="{run.name}-iteration-{iteration}", validate_parameters=False)
+@flow(
+    name="iteration",
+    flow_run_name="{run.name}-iteration-{iteration}",
+    validate_parameters=False,
+    persist_result=False,
+)
 def iterate(run: RunRef, iteration: int) -> AdvanceManifest:
     """Run one iteration; every finished step of an earlier attempt is a cache hit.
 

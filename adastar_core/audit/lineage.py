@@ -10,7 +10,14 @@ from adastar_core.audit.stored import StoredRun, open_stored
 from adastar_core.checkpoints import is_complete, open_checkpoint
 from adastar_core.errors import RunConflictError
 from adastar_core.store.checkpoints import CheckpointRow
-from adastar_core.store.provenance import Provenance, find_checkpoints, read_ancestors, read_provenance
+from adastar_core.store.provenance import (
+    Owner,
+    Provenance,
+    find_checkpoints,
+    read_ancestors,
+    read_owners,
+    read_provenance,
+)
 
 _LEAST_DIGITS = 6
 
@@ -22,10 +29,12 @@ class Lineage:
     Attributes:
         stored: The run that trained it.
         chain: The checkpoints.
+        owners: Every process that worked on the run, with its code.
     """
 
     stored: StoredRun
     chain: tuple[CheckpointRow, ...]
+    owners: tuple[Owner, ...]
 
     def examples(self) -> Iterator[Provenance]:
         """Yield every training example of the chain, the oldest iteration first."""
@@ -50,7 +59,8 @@ def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:
     stored = open_stored(engine, home, name)
     with engine.connect() as connection:
         chain = read_ancestors(connection, stored.run.run_id, iteration)
-    return Lineage(stored, tuple(chain))
+        owners = read_owners(connection, stored.run.run_id)
+    return Lineage(stored, tuple(chain), tuple(owners))
 
 
 def _identify(engine: Engine, checkpoint: str) -> tuple[str, int]:

@@ -67,9 +67,9 @@ def _lineage(options: argparse.Namespace) -> int:
         print_json(_lineage_json(found, examples))
         return 0
     run = found.stored.run
-    print_line(
-        f"run {run.name}, uid {run.uid}, configuration {run.config_sha256}, adastar {run.code_version}\n"
-    )
+    print_line(f"run {run.name}, uid {run.uid}, configuration {run.config_sha256}")
+    versions = dict.fromkeys([run.code_version, *(one.code_version for one in found.owners)])
+    print_line(f"made by adastar {', then '.join(versions)}\n")
     print_table(
         ("checkpoint", "digest", "directory", "steps", "examples"),
         [
@@ -97,6 +97,7 @@ def _lineage_json(found: Lineage, examples: list[Provenance]) -> dict[str, objec
         "run_uid": stored.run.uid,
         "config_sha256": stored.run.config_sha256,
         "code_version": stored.run.code_version,
+        "owners": found.owners,
         "seed": stored.config.seed,
         "checkpoints": found.chain,
         "examples": [_example_json(found, one) for one in examples],

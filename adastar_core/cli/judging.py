@@ -6,17 +6,19 @@
 """
 
 import argparse
+import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from adastar_core.cli.options import Commands
+from adastar_core.cli.output import wants_json
 from adastar_core.configfile import resolve
 from adastar_core.errors import DataError
-from adastar_core.judge import judge
+from adastar_core.judge import Judged, judge
 from adastar_core.problems.catalogue import open_problem
 
 
@@ -43,6 +45,11 @@ def add(commands: Commands) -> None:
         dest="overrides",
         help="a setting of the problem, e.g. verifier=math or answer=solution for a table; may be repeated",
     )
+    judging.add_argument(
+        "--json",
+        action="store_true",
+        help="write one JSON document, all verdicts and how many of each kind, instead of a line for each",
+    )
     judging.set_defaults(action=_judge)
 
 
@@ -53,12 +60,10 @@ def _judge(options: argparse.Namespace) -> int:
         problem_values["path"] = str(options.file)
     config = resolve({"problem": problem_values}, [f"problem.{override}" for override in options.overrides])
     problem = open_problem(config.problem)
-    counts: Counter[str] = Counter()
+    write = _write_document if wants_json(options) else _write_lines
     try:
         with options.file.open(encoding="utf-8-sig") as lines, _sink(options.output) as sink:
-            for judged in judge(problem, (line.rstrip("\r\n") for line in lines), str(options.file)):
-                print(judged.json_line(), file=sink)
-                counts[judged.verdict.outcome] += 1
+            counts = write(judge(problem, (line.rstrip("\r\n") for line in lines), str(options.file)), sink)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{options.file}: cannot be read or its verdicts written ({error}). Check the paths."
@@ -68,6 +73,24 @@ def _judge(options: argparse.Namespace) -> int:
         f"{counts.total()} responses judged by {problem.verifier.version}: {total or 'none'}", file=sys.stderr
     )
     return 0
+
+
+def _write_lines(verdicts: Iterable[Judged], sink: TextIO) -> Counter[str]:
+    """Write a line for each as it comes; return how many of each kind there were."""
+    counts: Counter[str] = Counter()
+    for judged in verdicts:
+        print(json.dumps(judged.as_json(), ensure_ascii=False), file=sink)
+        counts[judged.verdict.outcome] += 1
+    return counts
+
+
+def _write_document(verdicts: Iterable[Judged], sink: TextIO) -> Counter[str]:
+    """Write one document at the end; return how many of each kind there were."""
+    found = list(verdicts)
+    counts = Counter(str(one.verdict.outcome) for one in found)
+    document = {"outcomes": counts, "verdicts": [one.as_json() for one in found]}
+    print(json.dumps(document, ensure_ascii=False, indent=1), file=sink)
+    return counts
 
 
 @contextmanager

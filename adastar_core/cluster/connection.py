@@ -1,13 +1,17 @@
 """This process's connection to the cluster, and what it asks of it."""
 
 import logging
+import os
 import signal
+import socket
 import threading
 from importlib.util import find_spec
 from typing import Any
 
 from adastar_core.config import ComputeSettings, GeneratorSettings
 from adastar_core.errors import ConfigError
+
+_CONNECT_SECONDS = 10.0
 
 
 def connect(compute: ComputeSettings) -> None:
@@ -25,19 +29,33 @@ def connect(compute: ComputeSettings) -> None:
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:
+        _require_listener(compute.address)
         ray.init(
             address=compute.address,
             namespace="adastar",
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"compute.address is {compute.address!r}, and no Ray cluster answers there ({error}). Start one with `ray start "
             "--head`, join one with `ray start --address=HEAD:6379 --num-cpus=0`, or set compute.backend: local."
         ) from error
     if in_main_thread:
         signal.signal(signal.SIGTERM, handler)  # Ray sets one of its own
+
+
+def _require_listener(address: str) -> None:
+    """Find out within seconds what Ray waits many minutes for: whether anybody listens there.
+
+    Raises:
+        OSError: Nobody does.
+        ValueError: It is no address.
+    """
+    named = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
+    if named != "auto":
+        host, _, port = named.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
 
 
 def gpus_of_an_actor(compute: ComputeSettings, generator: GeneratorSettings) -> int:

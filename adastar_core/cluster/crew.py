@@ -11,9 +11,9 @@ from ray import ObjectRef
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayTaskError
 
-from adastar_core import __version__
 from adastar_core.cluster.engine import Node
 from adastar_core.errors import AdaStarError, EngineError
+from adastar_core.version import code_version
 
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
@@ -116,9 +116,9 @@ class Crew:
             return
         except RayTaskError as error:
             raise _cause(error) from error
-        if node.version != __version__:
+        if node.version != code_version():
             raise EngineError(
-                f"the node {node.host} of the cluster has adastar {node.version}, and the flow has {__version__}; install the "
+                f"the node {node.host} of the cluster has adastar {node.version}, and the flow has {code_version()}; install the "
                 "same version on both"
             )
         work.heard = time.monotonic()

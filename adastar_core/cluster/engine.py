@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adastar_core import __version__
 from adastar_core.config import ComputeSettings, GeneratorSettings
 from adastar_core.errors import ModelError
 from adastar_core.generators import Decoding, Incident
@@ -13,6 +12,7 @@ from adastar_core.generators.catalogue import Choice, choose_engine
 from adastar_core.records import Attempt, GenerationRequest
 from adastar_core.stages.keeper import Keeper
 from adastar_core.store.checkpoints import CheckpointRow
+from adastar_core.version import code_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where an engine runs, and by which version of this project."""
+    """Where an engine runs, and by which code of this project."""
 
     host: str
     version: str
@@ -69,7 +69,7 @@ class ClusterEngine:
 
     def node(self) -> Node:
         """Return where this is. It also tells that the actor has started."""
-        return Node(socket.gethostname(), __version__)
+        return Node(socket.gethostname(), code_version())
 
     def generate(self, weights: Weights, requests: Sequence[GenerationRequest], decoding: Decoding) -> Answer:
         """Generate a piece, with those weights.

@@ -85,13 +85,14 @@ def headline(report: RunReport) -> str:
 
 
 def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
-    """Return what the run was, as names and values."""
+    """Return what the run was, as names and values. A deployed run comes from no preset."""
+    preset = (("preset", report.preset),) if report.preset else ()
     return (
         ("problem", report.problem),
         ("method", report.method),
         ("base model", report.base_model),
         ("seed", str(report.seed)),
-        ("preset", report.preset),
+        *preset,
         ("configuration", report.config_sha256[:16]),
         ("compute, without padding", flops(report.total_pflops)),
         ("compute, with padding", flops(report.total_padded_pflops)),

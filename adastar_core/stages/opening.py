@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from adastar_core import __version__, checkpoints
+from adastar_core import checkpoints
 from adastar_core.config import RunConfig
 from adastar_core.errors import DataError, HomeError, StageError
 from adastar_core.home import usable_home
@@ -28,6 +28,7 @@ from adastar_core.store.lease import own_run
 from adastar_core.store.runs import finish_run, start_or_continue
 from adastar_core.threads import limit_threads
 from adastar_core.verifiers.batch import close_verifier
+from adastar_core.version import code_version
 
 _open: dict[str, Workspace] = {}
 
@@ -92,7 +93,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)
     stack.callback(engine.dispose)
-    run, data[Split.TRAIN] = start_or_continue(engine, name, config, data[Split.TRAIN], __version__)
+    run, data[Split.TRAIN] = start_or_continue(engine, name, config, data[Split.TRAIN], code_version())
     lease = stack.enter_context(own_run(engine, run, iterations=config.iterations, patience=config.patience))
     workspace = Workspace(
         ref=RunRef(uid=run.uid, name=name, config_sha256=config.sha256()),

@@ -9,7 +9,17 @@ from adastar_core.stages.workspace import Workspace
 from adastar_core.store.reuse import find_twins, read_twin_attempts
 from adastar_core.store.rollouts import write_attempts
 
-_APART = ("method", "schedule.", "cut_off", "alpha", "count_hinted_wins", "trainer.", "evaluation.")
+_APART = (
+    "method",
+    "schedule.first_steps",
+    "schedule.growth",
+    "schedule.train_on",
+    "cut_off",
+    "alpha",
+    "count_hinted_wins",
+    "trainer.",
+    "evaluation.",
+)
 """Configuration keys that decide nothing of what a pass over the whole pool generates from a given checkpoint."""
 
 

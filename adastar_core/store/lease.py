@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adastar_core.errors import LostLease, RunConflictError
 from adastar_core.store.migrate import LOCK_CLASS
+from adastar_core.version import code_version
 
 if TYPE_CHECKING:
     from adastar_core.store.runs import Run
@@ -131,8 +132,10 @@ _HOLDER = text(
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 _TAKE_OVER = text(
-    "UPDATE runs SET lease_epoch = lease_epoch + 1, owner = :owner, status = 'running', finished_at = NULL, "
-    "iterations = :iterations, patience = :patience WHERE run_id = :run_id RETURNING lease_epoch"
+    "WITH taken AS (UPDATE runs SET lease_epoch = lease_epoch + 1, owner = :owner, status = 'running', "
+    "finished_at = NULL, iterations = :iterations, patience = :patience WHERE run_id = :run_id RETURNING lease_epoch) "
+    "INSERT INTO owners (run_id, lease_epoch, owner, code_version) "
+    "SELECT :run_id, lease_epoch, :owner, :code_version FROM taken RETURNING lease_epoch"
 )
 
 
@@ -140,7 +143,7 @@ def _take_over(engine: Engine, run: "Run", iterations: int, patience: int | None
     owner = f"process {os.getpid()} on {socket.gethostname()}"
     values = {"run_id": run.run_id, "owner": owner, "iterations": iterations, "patience": patience}
     with engine.begin() as connection:
-        epoch = connection.scalar(_TAKE_OVER, values)
+        epoch = connection.scalar(_TAKE_OVER, {**values, "code_version": code_version()})
     if epoch is None:
         raise RunConflictError(
             f"Run {run.name!r} was dropped while this process was starting. Start it again."

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -49,6 +50,7 @@ class Provenance:
         checkpoint_sha256: Digest of the checkpoint that generated it.
         prompt_sha256: Digest of the generation prompt.
         text_sha256: Digest of the training text.
+        code_version: The code that stored it; ``None`` for runs of old versions of the code.
         selected_by: The verifier whose verdicts selected; ``None`` for iterations of old versions of the code.
         verdicts: By version of the verifier.
     """
@@ -67,6 +69,7 @@ class Provenance:
     checkpoint_sha256: str
     prompt_sha256: str
     text_sha256: str
+    code_version: str | None
     selected_by: str | None
     verdicts: tuple[GivenVerdict, ...]
 
@@ -101,6 +104,31 @@ def read_ancestors(connection: Connection, run_id: int, iteration: int) -> list[
     return chain
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process that took a run over, and worked on it until the next one did.
+
+    Attributes:
+        lease_epoch: Its fencing number.
+        owner: Process id and host.
+        code_version: Its code.
+        taken_at: When it took over.
+    """
+
+    lease_epoch: int
+    owner: str
+    code_version: str
+    taken_at: datetime
+
+
+def read_owners(connection: Connection, run_id: int) -> list[Owner]:
+    """Return every process that took the run over, the first one first."""
+    query = text(
+        "SELECT lease_epoch, owner, code_version, taken_at FROM owners WHERE run_id = :run_id ORDER BY lease_epoch"
+    )
+    return [Owner(**row._mapping) for row in connection.execute(query, {"run_id": run_id})]
+
+
 def find_checkpoints(connection: Connection, digest: str) -> list[tuple[str, int]]:
     """Return (run name, iteration) of every recorded checkpoint whose digest begins like this."""
     query = text(
@@ -114,12 +142,16 @@ _EXAMPLES = text(
     """
     SELECT e.iteration, e.place, e.position, o.observation_id, o.question, o.answer, e.attempt, r.hinted, r.stream,
            r.finish_reason, r.response, r.checkpoint_sha256, r.prompt_sha256, e.text_sha256, i.verifier AS selected_by,
-           v.verdicts
+           v.verdicts, w.code_version
     FROM training_examples e
     JOIN rollouts r ON r.run_id = e.run_id AND r.iteration = e.iteration AND r.position = e.position
                    AND r.attempt = e.attempt
     JOIN observations o ON o.dataset_id = :dataset_id AND o.position = e.position
     JOIN iterations i ON i.run_id = e.run_id AND i.iteration = e.iteration
+    LEFT JOIN LATERAL (
+        SELECT code_version FROM owners WHERE run_id = e.run_id AND taken_at <= r.created_at
+        ORDER BY lease_epoch DESC LIMIT 1
+    ) w ON true
     LEFT JOIN (
         SELECT position, attempt, json_agg(json_build_object('verifier', verifier, 'outcome', outcome,
                'extracted', extracted, 'reason', reason, 'rationale_correct', rationale_correct,

@@ -136,6 +136,7 @@ def drop_run(engine: Engine, name: str) -> bool:
             raise owned_by(find_owner(connection, run.run_id), name)
         drop_partitions(connection, run.run_id)
         for table in (
+            tables.owners,
             tables.incidents,
             tables.controls,
             tables.compute,

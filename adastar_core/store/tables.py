@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -389,6 +389,17 @@ incidents = Table(
     _value("detail", Text, "What happened the last time"),
     _now("last_at", "When that was"),
     comment="What went wrong during generation and was mended.",
+)
+
+owners = Table(
+    "owners",
+    metadata,
+    _run_of_runs(),
+    _key("lease_epoch", Integer, "Fencing number under which it owned the run"),
+    _value("owner", Text, "Process id and host"),
+    _value("code_version", Text, "Version of its code"),
+    _now("taken_at", "When it took the run over"),
+    comment="Processes that took a run over, one after the other. What was stored between two of them is the first one's.",
 )
 
 PARTITIONED = (

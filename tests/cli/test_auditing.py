@@ -9,6 +9,7 @@ import pytest
 from datasets import load_dataset
 from sqlalchemy import Engine, text
 
+from adastar_core.version import code_version
 from tests.cli.conftest import Adastar
 
 Json = Callable[..., dict]  # type: ignore[type-arg]
@@ -27,6 +28,24 @@ def test_lineage_names_every_training_example(adastar_json: Json, run_database: 
         assert [verdict["outcome"] for verdict in one["verdicts"]] == ["right"]
         assert one["checkpoint_sha256"] == found["checkpoints"][3 - one["iteration"]]["sha256"]
     assert any(one["hinted"] for one in found["examples"])
+
+
+def test_lineage_names_the_code_of_every_process_that_worked_on_the_run(
+    adastar: Adastar, adastar_json: Json, run_database: Engine
+) -> None:
+    """Here the second one had other code, and took over before the last iteration."""
+    with run_database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO owners SELECT run_id, 2, 'process 1 on there', '9.9', started_at FROM iterations "
+                "WHERE iteration = 3"
+            )
+        )
+    found = adastar_json("lineage", "mine:3")
+    assert [one["code_version"] for one in found["owners"]] == [code_version(), "9.9"]
+    for one in found["examples"]:
+        assert one["code_version"] == ("9.9" if one["iteration"] == 3 else code_version())
+    assert f"made by adastar {code_version()}, then 9.9" in adastar("lineage", "mine:3")[1]
 
 
 def test_lineage_by_directory_and_by_digest(adastar: Adastar, adastar_json: Json) -> None:

@@ -1,6 +1,7 @@
 """``adastar runs``, ``show``, ``observations``, ``report``."""
 
-from collections.abc import Callable
+import argparse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,21 @@ from adastar_core import cli
 from tests.cli.conftest import Adastar, owned
 
 Json = Callable[..., dict]  # type: ignore[type-arg]
+
+
+def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the parsers of all commands."""
+    groups = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+    if not groups:
+        yield parser
+    for command in groups[0].choices.values() if groups else ():
+        yield from leaves(command)
+
+
+def test_every_command_has_json() -> None:
+    commands = {one.prog.removeprefix("adastar "): one for one in leaves(cli.parser())}
+    assert {"runs", "lineage", "db upgrade", "db backup", "doctor", "judge", "reverify"} <= set(commands)
+    assert [name for name, one in commands.items() if "--json" not in one.format_help()] == []
 
 
 def test_runs_lists_what_there_is(adastar: Adastar, adastar_json: Json) -> None:

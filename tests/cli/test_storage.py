@@ -89,10 +89,12 @@ def _count_rollouts(administrator: Engine, name: str) -> int:
     return count
 
 
-def test_upgrade_of_an_older_schema(adastar: Adastar, run_database: Engine) -> None:
+def test_upgrade(adastar: Adastar, adastar_json: Json) -> None:
     status, out, _ = adastar("db", "upgrade")
     assert status == 0
     assert "adastar db upgrade" not in out
+    upgraded = adastar_json("db", "upgrade")
+    assert upgraded["revision"] == upgraded["wanted_revision"]
 
 
 def test_stop(make_home: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,33 +1,21 @@
 """The main job on a Ray cluster: what one process does, in any batch size, with the flow killed and continued."""
 
 import time
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core.stages.opening import open_workspace
-from tests.support.engine_runs import killed, run_all, undisturbed
+from tests.support.engine_runs import killed, undisturbed
 from tests.support.ray_cluster import SmallCluster
-from tests.support.runs import small_config
+from tests.support.runs import run_iteration, small_config
 
 EXACT = ("generator.dtype=float64", "problem.train=60")
 """In float64 no two tokens tie nearly enough for the size of a piece to matter."""
 GENERATED = text(
     "SELECT DISTINCT iteration, checkpoint_sha256 FROM rollouts WHERE run_id = :run ORDER BY iteration"
 )
-
-
-def engines() -> list[psutil.Process]:
-    """Return the actors that generate, whoever's they are."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if "ClusterEngine" in " ".join(process.cmdline()):
-                found.append(process)
-    return found
 
 
 @pytest.mark.slow
@@ -45,26 +33,15 @@ def test_a_run_on_a_cluster_is_the_run_of_one_process_also_when_it_is_killed(
     config = small_config(database, tmp_path, *ray, "compute.piece=5", "generator.batch_size=17")
     with open_workspace(config, "there") as workspace:
         assert "on the Ray cluster" in workspace.opening()
-        run_all(workspace)
+        run_iteration(workspace, 1)
         with database.connect() as connection:
             generated = connection.execute(GENERATED, {"run": workspace.run_id}).all()
-        assert generated == [(t, workspace.checkpoint(t - 1).sha256) for t in (1, 2)]
-        assert len(engines()) == 2
-    # A run is what it is wherever it is computed: going on with it elsewhere changes nothing.
+        assert generated == [(1, workspace.checkpoint(0).sha256)]
+        assert len(cluster.processes("ClusterEngine")) == 2
+    # A run is what it is wherever it is computed: its second iteration is made here.
     assert undisturbed(database, tmp_path, "there", *EXACT) == here
     assert killed(database, tmp_path, *ray, "generator.batch_size=512") == here
     end = time.monotonic() + 300
-    while engines() and time.monotonic() < end:
+    while cluster.processes("ClusterEngine") and time.monotonic() < end:
         time.sleep(0.2)
-    assert engines() == [], "actors end with the flow, also when it is killed"
-
-
-def test_a_cluster_out_of_reach_is_named(database: Engine, tmp_path: Path) -> None:
-    from adastar_core.errors import ConfigError
-
-    config = small_config(database, tmp_path, "compute.backend=ray", "compute.address=127.0.0.1:9")
-    with (
-        pytest.raises(ConfigError, match=r"compute\.address is '127\.0\.0\.1:9', and no Ray cluster answers"),
-        open_workspace(config, "nowhere") as workspace,
-    ):
-        workspace.opening()
+    assert cluster.processes("ClusterEngine") == [], "actors end with the flow, also when it is killed"

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from adastar_core.cluster.training import launch_on
@@ -18,6 +17,7 @@ from tests.support.ray_cluster import SmallCluster
 from tests.support.tiny_llama import write_tiny_llama
 
 SETTINGS = TrainerSettings(learning_rate=1e-3, batch_size=4, save_every=2, timeout_seconds=300)
+TRAINER = "TrainWorker"
 Watch = Callable[[TrainingProgress], None]
 
 
@@ -44,30 +44,9 @@ def _finetune(
     return outcome, seen
 
 
-def _trainers() -> list[psutil.Process]:
-    """Return the processes in which Ray trains."""
-    return [
-        one
-        for one in psutil.process_iter(["cmdline"])
-        if "TrainWorker" in " ".join(one.info["cmdline"] or ())
-    ]
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_llama(tmp_path_factory.mktemp("base") / "base")
-
-
-@pytest.mark.slow
-def test_one_process_of_the_cluster_makes_the_weights_that_this_one_makes(
-    base: Path, tmp_path: Path, cluster: SmallCluster
-) -> None:
-    here, _ = _finetune(base, tmp_path / "here", 1)
-    there, seen = _finetune(base, tmp_path / "there", 1, cluster)
-    assert [line.step for line in seen] == [1, 2, 3, 4, 5]
-    assert there.checkpoint.sha256 == here.checkpoint.sha256
-    assert there.loss == here.loss
-    assert {one.name.split("-")[0] for one in (tmp_path / "there" / "work").iterdir()} == {"outcome"}
 
 
 @pytest.mark.slow
@@ -79,7 +58,7 @@ def test_two_processes_train_on_after_one_was_killed(
 
     def kill_one(line: TrainingProgress) -> None:
         if line.step == 3 and not killed:
-            killed.append(_trainers()[-1].pid)
+            killed.append(cluster.processes(TRAINER)[-1].pid)
             os.kill(killed[0], signal.SIGKILL)
 
     there, seen = _finetune(base, tmp_path / "there", 2, cluster, kill_one)
@@ -87,7 +66,8 @@ def test_two_processes_train_on_after_one_was_killed(
     assert len(seen) > 5, "it went on from a restart point"
     assert {line.step: line.loss for line in seen} == {line.step: line.loss for line in here_seen}
     assert there.checkpoint.sha256 == here.checkpoint.sha256
-    assert _trainers() == []
+    assert cluster.processes(TRAINER) == []
+    assert {one.name.split("-")[0] for one in (tmp_path / "there" / "work").iterdir()} == {"outcome"}
 
 
 def test_a_training_that_diverges_says_so_and_is_not_tried_again(
@@ -98,7 +78,7 @@ def test_a_training_that_diverges_says_so_and_is_not_tried_again(
     )
     with pytest.raises(StageError, match=r"^training diverged at step 2 of 5.*lower trainer\.learning_rate"):
         _finetune(base, tmp_path, 1, cluster)
-    assert _trainers() == []
+    assert cluster.processes(TRAINER) == []
 
 
 def test_a_cluster_without_room_is_said_to_have_none(

@@ -66,6 +66,14 @@ def test_standard_output_is_the_default(tmp_path: Path, capsys: pytest.CaptureFi
     assert "300 responses judged by number/1: 300 right" in captured.err
 
 
+def test_one_document_when_json_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.jsonl").write_text(lines((GSM8K, "#### 72"), (GSM8K, "#### 7")), "utf-8")
+    assert cli.main(["judge", "--json", "--problem", "gsm8k", str(tmp_path / "in.jsonl")]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["outcomes"] == {"right": 1, "wrong": 1}
+    assert [one["verdict"] for one in document["verdicts"]] == ["right", "wrong"]
+
+
 @pytest.mark.parametrize(
     ("problem", "content", "words"),
     [

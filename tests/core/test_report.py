@@ -274,6 +274,11 @@ def test_markdown_holds_every_row() -> None:
     assert [line.count("|") for line in lines if line.startswith("|")] == [13] * 6 + [5] * 4
 
 
+def test_only_a_run_from_a_preset_names_one() -> None:
+    assert f"* preset: {REPORT.preset}" in markdown(REPORT)
+    assert "preset" not in markdown(replace(REPORT, preset=""))
+
+
 def test_markdown_shows_hostile_text_as_text() -> None:
     shown = escape(HOSTILE)
     assert "<" not in shown.replace("&lt;", "")

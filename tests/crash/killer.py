@@ -38,10 +38,14 @@ class Hit:
 
 @dataclass
 class Killer:
-    """Counts events, and sends the signal of ``hit`` when its event has come."""
+    """Counts events, and sends the signal when the event of a :class:`Hit` has come."""
 
-    hit: Hit
+    kind: str
+    stage: str
+    number: int
     log: Path
+    victim: str = ""
+    signal: int = signal.SIGKILL
     seen: int = 0
 
     def arm(self) -> None:
@@ -51,16 +55,16 @@ class Killer:
         sys.addaudithook(lambda event, _: self._reach("rename") if event == "os.rename" else None)
 
     def _reach(self, kind: str) -> None:
-        if kind != self.hit.kind or self.hit.stage not in ("any", _stage()):
+        if kind != self.kind or self.stage not in ("any", _stage()):
             return
         self.seen += 1
-        if self.seen == self.hit.number:
+        if self.seen == self.number:
             self._write(f"hit {kind} {_stage()}")
-            os.kill(self._victim(), self.hit.signal)
+            os.kill(self._victim(), self.signal)
 
     def _victim(self) -> int:
         """Read the number only now: a server may have been started again meanwhile."""
-        return int(Path(self.hit.victim).read_text().split()[0]) if self.hit.victim else os.getpid()
+        return int(Path(self.victim).read_text().split()[0]) if self.victim else os.getpid()
 
     def _write(self, line: str) -> None:
         with self.log.open("a") as log:

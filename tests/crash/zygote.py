@@ -29,8 +29,8 @@ def run_child(order: dict[str, str | int | list[str]]) -> None:
     output = os.open(str(order["output"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    hit = Hit(**{one.name: order[one.name] for one in fields(Hit)})  # type: ignore[arg-type]
-    Killer(hit, Path(str(order["log"]))).arm()
+    hit = {one.name: order[one.name] for one in fields(Hit)}
+    Killer(log=Path(str(order["log"])), **hit).arm()  # type: ignore[arg-type]
     arguments = order["arguments"]
     assert isinstance(arguments, list)
     main(adastar, arguments)

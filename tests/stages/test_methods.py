@@ -265,6 +265,16 @@ def test_equal_work_of_another_run_is_taken_over_with_its_cost(database: Engine,
         assert run(other_seed, iterations=1).batches
 
 
+def test_work_in_other_batches_is_not_taken_over(database: Engine, tmp_path: Path) -> None:
+    """A run that stops at beta pads its batches in another way, and may round in another way too."""
+    with opened(database, tmp_path, "random-lazy") as lazy:
+        run(lazy, iterations=1)
+    with opened(database, tmp_path, "star-acc") as whole:
+        run(whole, iterations=1)
+        copied = "SELECT position FROM rollouts WHERE run_id = :run AND seconds = 0"
+        assert rows(whole, copied) == []
+
+
 def test_every_kind_of_token_is_counted_apart(database: Engine, tmp_path: Path) -> None:
     with opened(database, tmp_path, "star", "rationalize=true", "attempts=3") as workspace:
         stages.evaluate(workspace, 0, Split.VALIDATION)

@@ -26,10 +26,10 @@ import json, sys
 from pathlib import Path
 from adastar_core.configfile import resolve
 from adastar_core.stages.opening import open_workspace
-from tests.crash.killer import Hit, Killer
+from tests.crash.killer import Killer
 from tests.support.runs import run_iteration
 order = json.loads(sys.argv[1])
-Killer(Hit(**order["hit"]), Path(order["log"])).arm()
+Killer(**order["hit"], log=Path(order["log"])).arm()
 with open_workspace(resolve(order["config"]), "killed") as workspace:
     for iteration in (1, 2):
         run_iteration(workspace, iteration)

@@ -1,16 +1,20 @@
 """A Ray cluster of several nodes on this machine: each a real raylet with cores to give."""
 
 import os
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before Ray is imported, which reads it
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (else, on a busy machine, its processes are given nothing)
 
+import psutil
 import ray
 from ray.cluster_utils import Cluster
 
+_MARK = "ADASTAR_TEST_CLUSTER"
+"""Environment variable by which a cluster's processes are told from another one's."""
 _STORE_BYTES = 100 * 2**20
 
 
@@ -18,7 +22,8 @@ class SmallCluster:
     """A head without cores, and nodes with ``cores`` each that come and go."""
 
     def __init__(self, nodes: int, cores: int) -> None:
-        self._cores = cores
+        self._cores, self._mark = cores, str(uuid.uuid4())
+        os.environ[_MARK] = self._mark  # its nodes inherit it, and their processes
         self._cluster = Cluster(
             initialize_head=True,
             head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE_BYTES},
@@ -31,6 +36,15 @@ class SmallCluster:
     def address(self) -> str:
         """Return what `compute.address` is to be."""
         return str(self._cluster.address)
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """Return this cluster's processes whose title has ``name`` in it; other tests have clusters of their own."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if name in " ".join(process.cmdline()) and process.environ().get(_MARK) == self._mark:
+                    found.append(process)
+        return found
 
     def add(self) -> None:
         """Add a node."""
