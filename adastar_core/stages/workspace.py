@@ -222,8 +222,10 @@ class Workspace:
             length = f"Iterations until {flops(config.budget_pflops)} are spent, {last} at most"
             betas = f"beta_1 = {config.beta(1):,}, growing by {config.schedule.growth:g}"
         else:
-            length = f"{last} iterations"
-            betas = f"beta_1 = {config.beta(1):,}, beta_{last} = {config.beta(last):,}"
+            length = f"{last} iterations" if last > 1 else "1 iteration"
+            betas = f"beta_1 = {config.beta(1):,}" + (
+                f", beta_{last} = {config.beta(last):,}" if last > 1 else ""
+            )
         if config.schedule.visit == "all":
             trained = (
                 "all accepted rationales"
