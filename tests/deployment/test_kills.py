@@ -1,7 +1,7 @@
 """Seeded kills of deployed runs and their workers in the middle of generation.
 
 A worker that dies with its run can tell nobody: the automation of docker/set_up.py marks the run as crashed.
-``ADASTAR_SOAK_DEPLOYED_ROUNDS`` is how many rounds there are; without it one, of both.
+``ADASTAR_SOAK_DEPLOYED_ROUNDS`` is how many rounds there are, for `make soak`.
 """
 
 import os
@@ -10,6 +10,7 @@ import time
 from collections import Counter
 
 import psutil
+import pytest
 from sqlalchemy import text
 
 from adastar_core.audit.stored import open_stored
@@ -19,10 +20,11 @@ from adastar_core.streams import generator
 from tests.deployment.conftest import Deployed
 from tests.support.runs import SMALL, outcome_of
 
-ROUNDS = int(os.environ.get("ADASTAR_SOAK_DEPLOYED_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("ADASTAR_SOAK_DEPLOYED_ROUNDS", "0"))
 VICTIMS = ("both", "worker", "run")
 
 
+@pytest.mark.skipif(not ROUNDS, reason="for make soak: ADASTAR_SOAK_DEPLOYED_ROUNDS is not set")
 def test_runs_workers_or_both_are_killed(deployed: Deployed) -> None:
     calm = deployed.trigger("smoke", {"run": "kills-calm", "config": dict(SMALL)})
     assert deployed.wait_until_over(calm) == "COMPLETED"
