@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine
 
 from adastar_core.store.database import connect
 from tests.conftest import new_database
-from tests.deployment.services import Services, services
+from tests.deployment.services import PATIENCE_SECONDS, Services, services
 
 TERMINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
@@ -28,21 +28,21 @@ class Deployed:
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON)
         """Send a request to the server's API."""
         url = f"{self.services.url}/api/{path}"
-        answer = httpx.request(method, url, json=body, timeout=30)
+        answer = httpx.request(method, url, json=body, timeout=PATIENCE_SECONDS)
         while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # SQLite is busy
             time.sleep(0.5)
-            answer = httpx.request(method, url, json=body, timeout=30)
+            answer = httpx.request(method, url, json=body, timeout=PATIENCE_SECONDS)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def deployment(self, name: str) -> dict[str, Any]:
-        """Return a deployment of the main job."""
-        found: dict[str, Any] = self.ask("GET", f"deployments/name/adastar/{name}")
+    def deployment(self, name: str, flow: str = "adastar") -> dict[str, Any]:
+        """Return a deployment, of the main job unless another flow is named."""
+        found: dict[str, Any] = self.ask("GET", f"deployments/name/{flow}/{name}")
         return found
 
-    def trigger(self, name: str, parameters: dict[str, object] | None = None) -> str:
+    def trigger(self, name: str, parameters: dict[str, object] | None = None, flow: str = "adastar") -> str:
         """Start a deployment; return the flow run's id."""
-        path = f"deployments/{self.deployment(name)['id']}/create_flow_run"
+        path = f"deployments/{self.deployment(name, flow)['id']}/create_flow_run"
         return str(
             self.ask("POST", path, {"parameters": parameters or {}, "state": {"type": "SCHEDULED"}})["id"]
         )
@@ -52,11 +52,10 @@ class Deployed:
         found: dict[str, Any] = self.ask("GET", f"flow_runs/{run_id}")
         return found
 
-    def wait_until_over(self, run_id: str, timeout_seconds: float = 180) -> str:
+    def wait_until_over(self, run_id: str) -> str:
         """Wait until a flow run has ended; return the type of its state."""
         return self.services.wait(
-            lambda: state if (state := self.flow_run(run_id)["state_type"]) in TERMINAL else "",
-            timeout_seconds,
+            lambda: state if (state := self.flow_run(run_id)["state_type"]) in TERMINAL else ""
         )
 
     def stages_of(self, run_id: str) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ import pytest
 from adastar_core import methods
 from adastar_core.config import flatten
 from tests.deployment.conftest import Deployed
+from tests.deployment.services import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -35,7 +36,7 @@ def page() -> Iterator["Page"]:
         options = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
         page = browser.new_page(viewport={"width": 1440, "height": 1100})
-        page.set_default_timeout(60 * SECONDS)
+        page.set_default_timeout(PATIENCE_SECONDS * SECONDS)
         yield page
         browser.close()
 
@@ -61,7 +62,7 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
 
     before = runs_of(deployed, deployment)
     page.get_by_role("button", name="Submit").click()
-    started = deployed.services.wait(lambda: runs_of(deployed, deployment) - before, 60)
+    started = deployed.services.wait(lambda: runs_of(deployed, deployment) - before)
     (run_id,) = started
     assert deployed.wait_until_over(run_id) == "COMPLETED"
     sent = deployed.flow_run(run_id)["parameters"]["config"]

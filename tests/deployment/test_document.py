@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.image import ROOT, borrow_environment
-from tests.deployment.services import COMPOSE, free_port, healthy
+from tests.deployment.services import COMPOSE, PATIENCE_SECONDS, free_port, healthy
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
 SECTION = PAGE.partition("## A process pool on one machine")[2].partition("\n## ")[0]
@@ -78,7 +78,12 @@ class Newcomer:
         """Run a block to its end; return what it printed."""
         command = ["bash", "-e", "-c", self._here(block)]
         done = subprocess.run(
-            command, cwd=self._checkout, env=self._environment, capture_output=True, text=True, timeout=300
+            command,
+            cwd=self._checkout,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -101,7 +106,7 @@ class Newcomer:
 
     def wait_for_the_server(self) -> None:
         """Wait until the server answers."""
-        end = time.monotonic() + 120
+        end = time.monotonic() + PATIENCE_SECONDS
         while not healthy(f"http://127.0.0.1:{self._port}/api/ready"):
             assert time.monotonic() < end
             time.sleep(0.2)

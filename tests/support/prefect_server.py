@@ -51,7 +51,7 @@ class PrefectServer:
         self.kill_file.write_text(str(-process.pid))
         return process
 
-    def wait_until_healthy(self, timeout_seconds: float = 120) -> None:
+    def wait_until_healthy(self, timeout_seconds: float = 600) -> None:
         """Wait until it answers well."""
         end = time.monotonic() + timeout_seconds
         while time.monotonic() < end:
