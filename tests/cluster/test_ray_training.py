@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,32 +16,33 @@ from tests.core.test_sft import EXAMPLES
 from tests.support.ray_cluster import SmallCluster
 from tests.support.tiny_llama import write_tiny_llama
 
-SETTINGS = TrainerSettings(learning_rate=1e-3, batch_size=4, save_every=2, timeout_seconds=300)
+STEPS = 40
+SETTINGS = TrainerSettings(
+    learning_rate=1e-3, batch_size=4, save_every=2, timeout_seconds=300, on_exhausted="repeat"
+)
 TRAINER = "TrainWorker"
-Watch = Callable[[TrainingProgress], None]
 
 
 def _finetune(
-    base: Path,
-    folder: Path,
-    processes: int,
-    cluster: SmallCluster | None = None,
-    watch: Watch = lambda _: None,
+    base: Path, folder: Path, settings: TrainerSettings, cluster: SmallCluster | None = None
 ) -> tuple[TrainingOutcome, list[TrainingProgress]]:
     seen: list[TrainingProgress] = []
-
-    def progress(line: TrainingProgress) -> None:
-        seen.append(line)
-        watch(line)
-
     compute = (
         ComputeSettings(backend="ray", address=cluster.address, timeout_seconds=900) if cluster else None
     )
     outcome = finetune(
-        base, EXAMPLES[:18], SETTINGS.model_copy(update={"processes": processes}), planned_steps=5, seed=0, iteration=1,
-        output=folder / "checkpoint", work=folder / "work", progress=progress, launcher=launch_on(compute) if compute else None,
+        base, EXAMPLES[:18], settings, planned_steps=STEPS, seed=0, iteration=1,
+        output=folder / "checkpoint", work=folder / "work", progress=seen.append, launcher=launch_on(compute) if compute else None,
     )  # fmt: skip
     return outcome, seen
+
+
+def _kill_one(cluster: SmallCluster, work: Path) -> int:
+    """Kill a process that trains as soon as there is a restart point to go on from; return the steps of the last one."""
+    while not any(work.glob("restart-*")):
+        trainers = cluster.processes(TRAINER)
+    os.kill(trainers[-1].pid, signal.SIGKILL)
+    return max(int(one.name.rpartition("-")[2]) for one in work.glob("restart-*"))
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +54,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_train_on_after_one_was_killed(
     base: Path, tmp_path: Path, cluster: SmallCluster
 ) -> None:
-    here, here_seen = _finetune(base, tmp_path / "here", 2)
-    killed: list[int] = []
-
-    def kill_one(line: TrainingProgress) -> None:
-        if line.step == 3 and not killed:
-            killed.append(cluster.processes(TRAINER)[-1].pid)
-            os.kill(killed[0], signal.SIGKILL)
-
-    there, seen = _finetune(base, tmp_path / "there", 2, cluster, kill_one)
-    assert killed
-    assert len(seen) > 5, "it went on from a restart point"
+    settings = SETTINGS.model_copy(update={"processes": 2})
+    here, here_seen = _finetune(base, tmp_path / "here", settings)
+    with ThreadPoolExecutor(1) as watch:
+        killed = watch.submit(_kill_one, cluster, tmp_path / "there" / "work")
+        there, seen = _finetune(base, tmp_path / "there", settings, cluster)
+        assert 0 < killed.result() < STEPS, "it was killed in between"
+    assert len(seen) < 2 * STEPS, "it went on from a restart point"
     assert {line.step: line.loss for line in seen} == {line.step: line.loss for line in here_seen}
     assert there.checkpoint.sha256 == here.checkpoint.sha256
     assert cluster.processes(TRAINER) == []
@@ -71,13 +68,11 @@ def test_two_processes_train_on_after_one_was_killed(
 
 
 def test_a_training_that_diverges_says_so_and_is_not_tried_again(
-    base: Path, tmp_path: Path, cluster: SmallCluster, monkeypatch: pytest.MonkeyPatch
+    base: Path, tmp_path: Path, cluster: SmallCluster
 ) -> None:
-    monkeypatch.setattr(
-        "tests.cluster.test_ray_training.SETTINGS", SETTINGS.model_copy(update={"learning_rate": 1e30})
-    )
-    with pytest.raises(StageError, match=r"^training diverged at step 2 of 5.*lower trainer\.learning_rate"):
-        _finetune(base, tmp_path, 1, cluster)
+    wild = SETTINGS.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(StageError, match=r"^training diverged at step 2 of 40.*lower trainer\.learning_rate"):
+        _finetune(base, tmp_path, wild, cluster)
     assert cluster.processes(TRAINER) == []
 
 
