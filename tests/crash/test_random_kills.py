@@ -4,11 +4,13 @@
 done in pieces, and ``ADASTAR_SOAK_SEED`` which ones. ``pytest -s`` shows the figures, run by run.
 """
 
+import itertools
 import os
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,7 +122,7 @@ def test_random_kills_of_training_processes(run: Run, database: Engine, tmp_path
     trainer = {"batch_size": 8, "learning_rate": 3e-4, "save_every": 2, "processes": 2}
     calm = _folder(tmp_path, "calm")
     assert run(on_database(calm, "calm", database, trainer=trainer), calm) == 0
-    kills, runs = Counter[str](), 0
+    kills, runs, tries = Counter[str](), 0, itertools.count(FIRST)
     while kills.total() < max(1, ROUNDS // ONE_IN):
         name = f"run-{runs}"
         folder = _folder(tmp_path, name)
@@ -129,9 +131,7 @@ def test_random_kills_of_training_processes(run: Run, database: Engine, tmp_path
         while status:
             working = run.start(arguments, folder)
             if kills.total() < max(1, ROUNDS // ONE_IN):
-                kills.update(
-                    _kill_in_training(working, generator(SEED, "soak of training", FIRST + kills.total()))
-                )
+                kills.update(_kill_in_training(working, generator(SEED, "soak of training", next(tries))))
             status = run.wait(working)
             assert status in (0, 1), _output(folder)
             require_sound(database, folder / "home", name)
@@ -145,11 +145,13 @@ def _kill_in_training(flow: int, chance: np.random.Generator) -> list[str]:
     while psutil.pid_exists(flow) and psutil.Process(flow).status() != psutil.STATUS_ZOMBIE:
         workers = [one for one in psutil.Process(flow).children(recursive=True) if _is_worker(one)]
         if len(workers) == 3:
-            time.sleep(chance.random() * 8)
             victim = workers[int(chance.integers(3))]
-            role = "launcher" if "launch" in victim.cmdline() else "process"
-            victim.send_signal(signal.SIGKILL)
-            return [role]
+            with suppress(psutil.NoSuchProcess):
+                role = "launcher" if "launch" in victim.cmdline() else "process"
+                time.sleep(chance.random() * 8)
+                victim.send_signal(signal.SIGKILL)
+                return [role]
+            return []  # the training had ended before the moment came
         time.sleep(0.1)
     return []
 
