@@ -38,7 +38,7 @@ def run_member(settings: ComparisonSettings, method: MethodName, seed: int, api_
     return read_member(summary, method, seed)
 
 
-@flow(name="compare", flow_run_name="{settings.name}")
+@flow(name="compare", flow_run_name="{settings.name}", persist_result=False)
 def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:  # noqa: B008 (frozen)
     """Make every run of the comparison, as many at once as ``settings.parallel`` says, and report what came out.
 
