@@ -13,6 +13,7 @@ from prefect import Flow, Task
 from adastar_core.records import Split
 from adastar_core.stages.manifests import RunRef
 from flows.adastar import adastar
+from flows.compare import compare
 from flows.iteration import iterate
 from tasks import caching, reporting, stages
 from tests.flows.conftest import ROOT
@@ -41,7 +42,7 @@ def test_reports_are_made_again_since_artifacts_are_not() -> None:
     assert all(one.cache_policy is caching.NOT_CACHED for one in REPORTS.values())
 
 
-@pytest.mark.parametrize("one", [adastar, iterate, *REPORTS.values()], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", [adastar, iterate, compare, *REPORTS.values()], ids=lambda one: one.name)
 def test_nothing_else_is_kept_as_a_result_which_would_be_a_pickle(one: Flow | Task) -> None:  # type: ignore[type-arg]
     """Whatever the operator's settings are: who can write to the shared storage could run code on the next retry."""
     assert one.persist_result is False
