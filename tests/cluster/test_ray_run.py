@@ -1,6 +1,5 @@
 """The main job on a Ray cluster: what one process does, in any batch size, with the flow killed and continued."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,4 @@ def test_a_run_on_a_cluster_is_the_run_of_one_process_also_when_it_is_killed(
     # A run is what it is wherever it is computed: its second iteration is made here.
     assert undisturbed(database, tmp_path, "there", *EXACT) == here
     assert killed(database, tmp_path, *ray, "generator.batch_size=512") == here
-    end = time.monotonic() + 300
-    while cluster.processes("ClusterEngine") and time.monotonic() < end:
-        time.sleep(0.2)
-    assert cluster.processes("ClusterEngine") == [], "actors end with the flow, also when it is killed"
+    assert cluster.left("ClusterEngine") == [], "actors end with the flow, also when it is killed"

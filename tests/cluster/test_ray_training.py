@@ -63,7 +63,7 @@ def test_two_processes_train_on_after_one_was_killed(
     assert len(seen) < 2 * STEPS, "it went on from a restart point"
     assert {line.step: line.loss for line in seen} == {line.step: line.loss for line in here_seen}
     assert there.checkpoint.sha256 == here.checkpoint.sha256
-    assert cluster.processes(TRAINER) == []
+    assert cluster.left(TRAINER) == []
     assert {one.name.split("-")[0] for one in (tmp_path / "there" / "work").iterdir()} == {"outcome"}
 
 
@@ -73,7 +73,7 @@ def test_a_training_that_diverges_says_so_and_is_not_tried_again(
     wild = SETTINGS.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(StageError, match=r"^training diverged at step 2 of 40.*lower trainer\.learning_rate"):
         _finetune(base, tmp_path, wild, cluster)
-    assert cluster.processes(TRAINER) == []
+    assert cluster.left(TRAINER) == []
 
 
 def test_a_cluster_without_room_is_said_to_have_none(

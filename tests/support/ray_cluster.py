@@ -1,6 +1,7 @@
 """A Ray cluster of several nodes on this machine: each a real raylet with cores to give."""
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from ray.cluster_utils import Cluster
 
 _MARK = "ADASTAR_TEST_CLUSTER"
 """Environment variable by which a cluster's processes are told from another one's."""
+_END_SECONDS = 120.0
 _STORE_BYTES = 100 * 2**20
 
 
@@ -44,6 +46,13 @@ class SmallCluster:
             with suppress(psutil.Error):
                 if name in " ".join(process.cmdline()) and process.environ().get(_MARK) == self._mark:
                     found.append(process)
+        return found
+
+    def left(self, name: str) -> list[psutil.Process]:
+        """Return those of these processes that do not end, though Ray has time to end them."""
+        end = time.monotonic() + _END_SECONDS
+        while (found := self.processes(name)) and time.monotonic() < end:
+            time.sleep(0.2)
         return found
 
     def add(self) -> None:
