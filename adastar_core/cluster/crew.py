@@ -9,7 +9,7 @@ from typing import Any
 import ray
 from ray import ObjectRef
 from ray.actor import ActorHandle
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from adastar_core.cluster.engine import Node
 from adastar_core.errors import AdaStarError, EngineError
@@ -96,11 +96,11 @@ class Crew:
         task = self._busy.pop(ref)
         try:
             work.answers[task.place] = ray.get(ref)
-        except RayActorError as error:
-            self._lose(task, work, error)
         except RayTaskError as error:
             self._free.append(task.actor)
             raise _cause(error) from error
+        except RayError as error:  # the actor, or its answer with the node that held it
+            self._lose(task, work, error)
         else:
             work.heard = time.monotonic()
             self._free.append(task.actor)
@@ -110,12 +110,12 @@ class Crew:
         actor = self._coming.pop(ref)
         try:
             node: Node = ray.get(ref)
-        except RayActorError:
+        except RayTaskError as error:
+            raise _cause(error) from error
+        except RayError:
             time.sleep(_PAUSE_SECONDS)
             self._await(actor)
             return
-        except RayTaskError as error:
-            raise _cause(error) from error
         if node.version != code_version():
             raise EngineError(
                 f"the node {node.host} of the cluster has adastar {node.version}, and the flow has {code_version()}; install the "
@@ -124,7 +124,7 @@ class Crew:
         work.heard = time.monotonic()
         self._free.append(actor)
 
-    def _lose(self, task: Task, work: Work, error: RayActorError) -> None:
+    def _lose(self, task: Task, work: Work, error: RayError) -> None:
         work.losses[task.place] += 1
         reason = str(error).strip().splitlines()[0]
         if work.losses[task.place] >= _MOST_LOSSES:
