@@ -106,6 +106,19 @@ def test_a_killed_actor_costs_its_piece_which_is_done_again(
     assert generator.generate(WANTED, SAMPLED) == expected, "the lost actor has come back, or nobody needs it"
 
 
+def test_a_silent_actor_is_ended_and_its_piece_done_again(
+    cluster: SmallCluster, base: Path, tmp_path: Path, expected: list[Attempt], incidents: list[Incident]
+) -> None:
+    compute = ComputeSettings(backend="ray", address=cluster.address, piece=PIECE, timeout_seconds=40)
+    generator = RayGenerator(SETTINGS, compute, "transformers", 0, tmp_path / "logs", incidents.append)
+    generator.hand_over(base, digest_of(base))
+    assert generator.generate(WANTED, SAMPLED) == expected
+    os.kill(place_of(actors_of(generator)[0])[0], signal.SIGSTOP)
+    assert generator.generate(WANTED, SAMPLED) == expected
+    assert [one.kind for one in incidents] == ["actor lost"]
+    generator.close()
+
+
 def test_a_removed_node_costs_its_piece_and_a_new_one_is_used(
     cluster: SmallCluster, generator: RayGenerator, expected: list[Attempt], incidents: list[Incident]
 ) -> None:
