@@ -33,7 +33,7 @@ def comparison_figure(comparison: Comparison) -> Figure:
     name = "accuracy-by-compute"
     caption = (
         "Test accuracy of the checkpoint selected so far against the compute spent, without padding: mean over seeds with "
-        "95 % bootstrap intervals of the mean."
+        "95 % t intervals of the mean, point by point."
     )
     if len(comparison.rows) <= _TOGETHER:
         return draw(name, caption, lambda axes: _together(axes, comparison), size=(7.6, 4.6))
@@ -88,7 +88,9 @@ def _curve(
 def _interval(values: tuple[float, ...]) -> tuple[float, float]:
     """Return the bounds of a mean. A curve is a step function, so that few sets of values make all of its points."""
     found = estimate(values)
-    return found.low or 0.0, found.high or 0.0
+    if found.low is None or found.high is None:
+        return found.mean, found.mean
+    return found.low, found.high
 
 
 def _base(axes: Axes, comparison: Comparison) -> None:

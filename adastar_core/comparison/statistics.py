@@ -1,4 +1,8 @@
-"""What several seeds say together: bootstrap intervals, paired differences, and curves over compute."""
+"""What several seeds say together: Student's t for means and paired differences, and curves over compute.
+
+Every interval and every p comes from the same one-sample t-test, so that an interval of a difference excludes zero exactly
+where its p is below 0.05. A percentile bootstrap of so few values covers far less than it says: 76 % with three seeds.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +12,14 @@ import numpy.typing as npt
 
 from adastar_core.comparison.records import Member, SelectOn
 
-_CONFIDENCE = 0.95
-_RESAMPLES = 9999
+CONFIDENCE = 0.95
+SAME = 1e-9
+"""Shares closer than this differ by rounding alone: the smallest true difference is one question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over seeds with its interval; no interval from a single seed."""
+    """A mean over seeds with its interval; none from a single seed, nor where all seeds agree."""
 
     mean: float
     low: float | None
@@ -31,34 +36,31 @@ class Difference:
     p: float | None
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """Return the mean of ``values`` with its 95 % percentile bootstrap interval (9,999 resamples, fixed seed)."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Estimate(mean, None, None)
-    from scipy.stats import bootstrap
+def estimate(shares: Sequence[float]) -> Estimate:
+    """Return the mean with its 95 % t interval over seeds, cut off at 0 and 1.
 
-    found = bootstrap(
-        (np.asarray(values, dtype=float),),
-        np.mean,
-        confidence_level=_CONFIDENCE,
-        n_resamples=_RESAMPLES,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Estimate(mean, float(found.low), float(found.high))
+    Without a spread between the values there is nothing to make an interval of: one of no width would cover nothing.
+    """
+    found = _t_test(np.asarray(shares, dtype=float))
+    if found.low is None or found.high is None:
+        return Estimate(found.mean, None, None)
+    return Estimate(found.mean, max(0.0, found.low), min(1.0, found.high))
 
 
 def paired_difference(values: Sequence[float], reference: Sequence[float]) -> Difference:
-    """Return ``values - reference``, pair by pair (scipy's ``ttest_rel``); no test when all differences are equal."""
-    differences = np.asarray(values, dtype=float) - np.asarray(reference, dtype=float)
-    mean = float(differences.mean())
-    if len(differences) < 2 or np.ptp(differences) == 0:
-        return Difference(mean, None, None, None)
-    from scipy.stats import ttest_rel
+    """Return ``values - reference``, pair by pair; no test when all differences are equal."""
+    return _t_test(np.asarray(values, dtype=float) - np.asarray(reference, dtype=float))
 
-    found = ttest_rel(values, reference)
-    interval = found.confidence_interval(_CONFIDENCE)
+
+def _t_test(values: npt.NDArray[np.float64]) -> Difference:
+    """Return the mean, its interval, and the p of its being zero."""
+    mean = float(values.mean())
+    if len(values) < 2 or np.ptp(values) < SAME:
+        return Difference(mean, None, None, None)
+    from scipy.stats import ttest_1samp
+
+    found = ttest_1samp(values, 0.0)
+    interval = found.confidence_interval(CONFIDENCE)
     return Difference(mean, float(interval.low), float(interval.high), float(found.pvalue))
 
 

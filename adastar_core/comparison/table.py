@@ -28,6 +28,7 @@ class Row:
         accuracy: Of the selected checkpoints.
         difference: To AdaSTaR with the same seeds; ``None`` for AdaSTaR itself or without it.
         iteration: Mean iteration of the selected checkpoints.
+        base_chosen: In how many runs the selected checkpoint is the base model: training did not help.
         pflops: Mean cost without padding.
         padded_pflops: The same with padding, as the paper counts.
         attention_pflops: Attention's own products, in neither.
@@ -45,6 +46,7 @@ class Row:
     accuracy: Estimate
     difference: Difference | None
     iteration: float
+    base_chosen: int
     pflops: float
     padded_pflops: float
     attention_pflops: float
@@ -166,24 +168,25 @@ def _row(name: MethodName, runs: Sequence[Member], measure: _Measure) -> Row:
         method=name,
         seeds=len(runs),
         accuracy=estimate([point.test for point in chosen]),
-        difference=_difference(runs, against, measure.select_on),
+        difference=paired(runs, against, measure.select_on),
         iteration=fmean(point.t for point in chosen),
+        base_chosen=sum(point.t == 0 for point in chosen),
         pflops=fmean(point.pflops for point in chosen),
         padded_pflops=fmean(point.padded_pflops for point in chosen),
         attention_pflops=fmean(point.attention_pflops for point in chosen),
         reached=reached,
         saving=1 - reached / measure.paid if reached is not None and measure.paid else None,
         equal_compute=estimate(at_equal),
-        equal_difference=_difference(runs, against, measure.select_on, measure.equal),
+        equal_difference=paired(runs, against, measure.select_on, measure.equal),
         frequency_deviation=_mean([one.frequency_deviation for one in runs]),
         false_positive_share=_mean([one.false_positive_share for one in runs]),
     )
 
 
-def _difference(
+def paired(
     runs: Sequence[Member], reference: Sequence[Member], select_on: SelectOn, pflops: float = float("inf")
 ) -> Difference | None:
-    """Return the difference over the seeds that both have."""
+    """Return the difference in accuracy over the seeds that both have; ``None`` without one."""
     theirs = {one.seed: one.selected(select_on, pflops).test for one in reference}
     ours = {one.seed: one.selected(select_on, pflops).test for one in runs if one.seed in theirs}
     if not ours:

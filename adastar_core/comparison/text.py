@@ -5,8 +5,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from adastar_core.comparison.statistics import Difference, Estimate
-from adastar_core.comparison.table import REFERENCE, Comparison, Row
+from adastar_core.comparison.leader import leader
+from adastar_core.comparison.statistics import SAME, Difference, Estimate
+from adastar_core.comparison.table import Comparison, Row
 from adastar_core.methods import METHODS
 from adastar_core.report.text import escape, markdown_table
 from adastar_core.report.units import NONE, flops_unit, number, percent_number
@@ -16,6 +17,8 @@ _LATEX = str.maketrans(
      "±": r"$\pm$", "α": r"$\alpha$", "²": "$^2$", "⌊": r"$\lfloor$", "⌋": r"$\rfloor$",
      "<": r"$<$"}
 )  # fmt: skip
+
+_MANY = 4
 
 
 def headings(comparison: Comparison) -> tuple[str, ...]:
@@ -96,22 +99,34 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
         selection = "Validation selects the checkpoint; accuracy is on test, which selects nothing."
     told = [
         selection,
-        "Intervals of accuracies are 95 % percentile bootstraps over seeds, those of differences are 95 % paired t; "
-        "they hold for this test set, and do not include the error of drawing it.",
+        "Intervals are 95 % Student's t over seeds, of differences over pairs with the same seed; one seed has none, nor have "
+        "seeds that all agree. They hold for this test set, and do not include the error of drawing it.",
         f"Without training, the base model has {percent_number(comparison.base)} %. Compute is 6 P per trained token (with "
         "LoRA 4 P + 6 A) and 2 P per read or generated token up to the selected checkpoint; evaluation is not in it.",
-        "p is two-sided, from the paired t-test over seeds; Holm's p corrects it for all methods of this table, the p at "
-        "equal compute is not corrected.",
+        "p is two-sided, from the same paired t as the interval beside it: below 0.05 where that excludes zero. Holm's p corrects "
+        "it for all methods of this table; intervals and the p at equal compute are not corrected.",
         "SD trained is over the whole run: the standard deviation of how often an observation was trained on.",
     ]
     if comparison.best_baseline:
         told.append(
-            f"The best baseline is {METHODS[comparison.best_baseline].title}; ↓ is what is saved on the way to its accuracy "
-            "by the mean over seeds."
+            f"The baseline with the highest mean is {METHODS[comparison.best_baseline].title}; ↓ is what is saved on the way to "
+            "that mean, by the mean over seeds, and has no interval."
         )
-    if comparison.rows[0].seeds < 3:
+    told += _kept_base(comparison)
+    if min(row.seeds for row in comparison.rows) < 3:
         told.append("Fewer than three seeds settle nothing.")
     return tuple(told)
+
+
+def _kept_base(comparison: Comparison) -> list[str]:
+    """Return the sentence on runs that training did not help; none where it helped everywhere."""
+    found = [
+        f"{METHODS[row.method].title} in {row.base_chosen} of {row.seeds} runs"
+        for row in comparison.rows
+        if row.base_chosen
+    ]
+    chosen = f"The base model itself was selected, no checkpoint being better on {comparison.select_on}: "
+    return [f"{chosen}{', '.join(found)}."] if found else []
 
 
 def markdown(comparison: Comparison) -> str:
@@ -180,9 +195,36 @@ def _csv(rows: Sequence[dict[str, object]]) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the result in one sentence: the most accurate method, and how it stands to AdaSTaR."""
-    best = max(comparison.rows, key=lambda row: row.accuracy.mean)
-    said = f"{METHODS[best.method].title} is the most accurate with {_interval(best.accuracy)} %"
-    if best.method != REFERENCE and best.difference:
-        return f"{said}, {_points(best.difference)} points to AdaSTaR (p: {_p(best.difference.p)})."
-    return f"{said}."
+    """Return the result in one sentence or two: the winner where there is one, and whether training helped at all."""
+    said = _standing(comparison)
+    if all(row.base_chosen == row.seeds for row in comparison.rows):
+        return f"{said} Every run selected the base model itself: training helped nowhere."
+    return said
+
+
+def _standing(comparison: Comparison) -> str:
+    """Return which method leads, and what it is tied with. A winner is told from every other method."""
+    found = leader(comparison)
+    best = next(row for row in comparison.rows if row.method == found.method)
+    tied = [row for row in comparison.rows if row.method in found.tied]
+    title, accuracy = METHODS[best.method].title, _interval(best.accuracy)
+    if len(comparison.rows) == 1:
+        return f"{title} has {accuracy} %."
+    if not tied:
+        return f"{title} is the most accurate with {accuracy} %."
+    if all(abs(row.accuracy.mean - best.accuracy.mean) < SAME for row in tied):
+        return f"No winner: {title} is tied with {_names(tied)} at {percent_number(best.accuracy.mean)} %."
+    return f"No winner: {title} has the highest mean, {accuracy} %, and is tied with {_names(tied)} ({_why(comparison)})."
+
+
+def _names(rows: Sequence[Row]) -> str:
+    """Return the methods' titles, or their number where they are many."""
+    if len(rows) > _MANY:
+        return f"{len(rows)} others"
+    return ", ".join(METHODS[row.method].title for row in rows)
+
+
+def _why(comparison: Comparison) -> str:
+    if max(row.seeds for row in comparison.rows) < 2:
+        return "one seed tells nothing apart"
+    return "not told apart by paired t over seeds, corrected by Holm for all pairs"

@@ -1,0 +1,59 @@
+"""Write the files of finished comparisons again from their own tables: for a change of the statistics, without a run.
+
+Give it the folders; a test holds the published ones to what this writes::
+
+    python scripts/publish_comparison.py docs/results/*
+
+``runs.csv`` has every accuracy and cost, ``comparison.csv`` what is known per method only, ``comparison.md`` title and facts.
+"""
+
+import csv
+import re
+import sys
+from itertools import groupby
+from pathlib import Path
+
+from adastar_core.comparison.page import write_comparison
+from adastar_core.comparison.records import Member, Point, SelectOn, in_order
+from adastar_core.comparison.table import Comparison, compare_members
+from adastar_core.methods import METHODS
+
+FACT = re.compile(r"^\* ([^:\n]+): `(.*)`$", re.MULTILINE)
+Cells = dict[str, str]
+
+
+def read_comparison(folder: Path, select_on: SelectOn = "validation") -> Comparison:
+    """Return the comparison whose files are in ``folder``."""
+    by_method = {row["method"]: row for row in _rows(folder / "comparison.csv")}
+    runs = groupby(_rows(folder / "runs.csv"), lambda row: (row["method"], row["seed"]))
+    members = [_member(list(rows), by_method[method]) for (method, _), rows in runs]
+    page = (folder / "comparison.md").read_text(encoding="utf-8")
+    title = page.splitlines()[0].removeprefix("# ").replace("\\", "")
+    return compare_members(title, members, select_on, FACT.findall(page))
+
+
+def _member(rows: list[Cells], row: Cells) -> Member:
+    """Return a run. What the table has per method stands for each of its runs, which keeps the means."""
+    (method,) = in_order(name for name in METHODS if name == rows[0]["method"])
+    deviation, false_positives = (
+        float(row[name]) if row[name] else None for name in ("frequency_deviation", "false_positive_share")
+    )
+    points = tuple(_point(cells) for cells in rows)
+    return Member(method, int(rows[0]["seed"]), points, deviation, false_positives, seconds=0.0)
+
+
+def _point(cells: Cells) -> Point:
+    numbers = (
+        float(cells[name]) for name in ("validation", "test", "pflops", "padded_pflops", "attention_pflops")
+    )
+    return Point(int(cells["t"]), *numbers)
+
+
+def _rows(path: Path) -> list[Cells]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        write_comparison(read_comparison(Path(argument)), Path(argument))

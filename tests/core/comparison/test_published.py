@@ -1,0 +1,49 @@
+"""The published tables are what the code gives for the runs that they publish, and so are the README's."""
+
+import re
+import runpy
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from adastar_core.comparison import text
+from adastar_core.comparison.page import write_comparison
+
+ROOT = Path(__file__).parents[3]
+FOLDERS = sorted((ROOT / "docs" / "results").iterdir())
+SCRIPT = ROOT / "scripts" / "publish_comparison.py"
+read_comparison = runpy.run_path(str(SCRIPT))["read_comparison"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_published_tables_are_what_the_code_gives(folder: Path, tmp_path: Path) -> None:
+    comparison = read_comparison(folder)
+    write_comparison(comparison, tmp_path)
+    for name in ("comparison.md", "comparison.tex", "comparison.csv", "runs.csv"):
+        assert (tmp_path / name).read_text() == (folder / name).read_text(), f"python {SCRIPT} {folder}"
+    page = unescape((folder / "comparison.html").read_text())
+    told = [
+        text.headline(comparison),
+        *text.notes(comparison),
+        *(cell for row in text.cells(comparison) for cell in row),
+    ]
+    assert [one for one in told if one not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "folder"),
+    [(1, "arithmetic-hard"), (2, "arithmetic-hard-all")],
+    ids=["five-seeds", "all-methods"],
+)
+def test_the_readme_repeats_the_published_numbers(table: int, folder: str) -> None:
+    readme = (ROOT / "README.md").read_text().partition("## Results")[2].partition("\n## ")[0]
+    lines = [line for line in re.split(r"\n\n", readme) if line.startswith("|")][table].splitlines()[2:]
+    published = {
+        row[0].lower(): row for row in text.cells(read_comparison(ROOT / "docs" / "results" / folder))
+    }
+    for line in lines:
+        method, accuracy, difference, *_ = (cell.strip() for cell in line.strip("|").split("|"))
+        row = published[method.lower()]
+        assert accuracy.replace(" %", "") == row[2]
+        assert difference.replace("−", "-") == row[3].replace("–", "")
