@@ -86,6 +86,7 @@ _UNREADABLE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\n|\\\\(?!.*\\end)"), "several lines"),
     (re.compile(r"°"), "degrees"),
 )
+_LIMIT = re.compile(r"\\lim\s*_\s*\{\s*[a-z]\s*\\to\b[^{}]*\}")
 _COMMAND = re.compile(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 
@@ -144,6 +145,7 @@ def unreadable(text: str) -> str | None:
     """Return what in a formula a parser would drop or misread, or ``None``."""
     if _depth(text) > _DEEPEST:
         return "deeply nested brackets"
+    text = _LIMIT.sub(" ", text)
     found = next((what for pattern, what in _UNREADABLE if pattern.search(text)), None)
     return found or ("words" if _WORD.search(_COMMAND.sub(" ", text)) else None)
 
