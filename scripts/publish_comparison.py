@@ -39,7 +39,7 @@ def _member(rows: list[Cells], row: Cells) -> Member:
         float(row[name]) if row[name] else None for name in ("frequency_deviation", "false_positive_share")
     )
     points = tuple(_point(cells) for cells in rows)
-    return Member(method, int(rows[0]["seed"]), points, deviation, false_positives, seconds=0.0)
+    return Member(method, int(rows[0]["seed"]), points, deviation, false_positives)
 
 
 def _point(cells: Cells) -> Point:

@@ -33,9 +33,10 @@ def report_iteration(run: RunRef, iteration: int) -> None:
 def report_run(run: RunRef, best: int) -> RunReport:
     """Write the run's report files, show it as a Markdown artifact, and mark the run finished."""
     workspace = workspace_of(run)
+    workspace.lease.seen()  # the time that the report states, here and whenever it is made again
     report = report_of(workspace, best)
     files = write_report(workspace, report)
-    with workspace.lease.transaction() as connection:
+    with workspace.lease.after_the_report() as connection:
         finish_run(connection, workspace.run_id, "finished")
     create_markdown_artifact(
         with_figures(markdown(report), files),

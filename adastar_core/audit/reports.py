@@ -1,6 +1,5 @@
 """A run's report, made anew from the store without owning the run."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from adastar_core.audit.stored import StoredRun
@@ -12,7 +11,6 @@ from adastar_core.stages.conclude import report_of, write_report
 from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.checkpoints import find_checkpoint
-from adastar_core.store.compute import read_compute
 from adastar_core.store.lease import Lease
 from adastar_core.store.overview import find_overview
 
@@ -28,7 +26,6 @@ def rewrite_report(stored: StoredRun) -> tuple[RunReport, dict[str, Path]]:
     """
     with stored.engine.connect() as connection:
         overview = find_overview(connection, stored.run.name)
-        seconds = sum(one.seconds for one in read_compute(connection, stored.run.run_id))
         base = find_checkpoint(connection, stored.run.run_id, 0)
     if overview is None or overview.best_iteration is None or base is None:
         raise StageError(
@@ -36,7 +33,6 @@ def rewrite_report(stored: StoredRun) -> tuple[RunReport, dict[str, Path]]:
         )
     workspace = Workspace(
         ref=RunRef(uid=stored.run.uid, name=stored.run.name, config_sha256=stored.run.config_sha256),
-        preset="",
         config=stored.config,
         run_id=stored.run.run_id,
         engine=stored.engine,
@@ -47,5 +43,5 @@ def rewrite_report(stored: StoredRun) -> tuple[RunReport, dict[str, Path]]:
         shape=ModelShape(base.parameters, 0, 0),  # a report takes the compute that was recorded
         folder=stored.folder,
     )
-    report = replace(report_of(workspace, overview.best_iteration), wall_seconds=seconds)
+    report = report_of(workspace, overview.best_iteration)
     return report, write_report(workspace, report)

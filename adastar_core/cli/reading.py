@@ -18,7 +18,7 @@ from adastar_core.compute import pflops
 from adastar_core.report.records import Accuracy
 from adastar_core.report.summary import summary
 from adastar_core.report.text import headline
-from adastar_core.report.units import NONE, accuracy, duration, flops, percent_number
+from adastar_core.report.units import NONE, accuracy, duration, flops, percent_number, wall_time
 from adastar_core.store.compute import read_compute
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.iterations import IterationRow, read_iterations
@@ -116,7 +116,9 @@ def _print_facts(one: Overview) -> None:
     phase = f", iteration {one.iteration} is {one.phase}" if one.phase and one.phase != "advanced" else ""
     print_line(f"{one.name}: {one.state}, {one.done} of {one.wanted} iterations done{phase}")
     print_line(f"{one.method} on {one.problem}, from {one.base_model}, seed {one.seed}")
-    print_line(f"compute {flops(pflops(one.flops))} without evaluation, {duration(one.seconds)} in stages")
+    print_line(
+        f"compute {flops(pflops(one.flops))} without evaluation; {wall_time(one.seconds)} over all processes"
+    )
     print_line(
         f"created {one.created_at:%Y-%m-%d %H:%M} by adastar {one.code_version}; last owner: {one.owner}"
     )

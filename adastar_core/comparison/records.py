@@ -34,7 +34,6 @@ class Member:
         points: The base model and every iteration, in order.
         frequency_deviation: SD of how often an observation was trained on; ``None`` when nothing was trained.
         false_positive_share: Share of the trained rationales with a wrong step; ``None`` where not checkable.
-        seconds: Wall time of the iterations.
     """
 
     method: MethodName
@@ -42,7 +41,6 @@ class Member:
     points: tuple[Point, ...]
     frequency_deviation: float | None
     false_positive_share: float | None
-    seconds: float
 
     @property
     def pflops(self) -> float:
@@ -74,7 +72,6 @@ def read_member(path: Path, method: MethodName, seed: int) -> Member:
         points,
         summary["trained_frequency_deviation"],
         _false_positives(rows),
-        sum(row["seconds"] for row in rows),
     )
 
 

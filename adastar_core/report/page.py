@@ -11,7 +11,7 @@ from adastar_core.report.costs import cost_cells, cost_headings
 from adastar_core.report.figures import Figure
 from adastar_core.report.records import Accuracy, RunReport
 from adastar_core.report.text import cells, facts, headings, headline
-from adastar_core.report.units import accuracy, duration, flops, percent, points
+from adastar_core.report.units import accuracy, flops, percent, points, wall_time
 
 
 def html(report: RunReport, figures: Iterable[Figure]) -> str:
@@ -53,7 +53,7 @@ def _tiles(report: RunReport) -> list[tuple[str, str, str]]:
         *(tile for tile in tiles if tile is not None),
         ("selected iteration", str(report.best_iteration), iterations),
         ("compute", flops(report.total_pflops), f"{flops(report.total_padded_pflops)} with padding"),
-        ("wall time", duration(report.wall_seconds), ""),
+        ("wall time", wall_time(report.wall_seconds), ""),
     ]
 
 

@@ -45,7 +45,7 @@ class IterationRow:
         validation: Greedy accuracy after the iteration; ``None`` before it is measured.
         pflops: The iteration's cost without padding, in 10^15 FLOPs; evaluation is not in it.
         padded_pflops: The same with padding, as the paper counts.
-        seconds: Wall time.
+        seconds: Time of its stages, evaluation apart; copied work counts what it took where it was done.
         rejected: Right rationales that the rationale filter kept out of D+.
         undecided: Counted attempts that the verifier could not decide.
         attention_pflops: Attention's own products, in neither of the two.
@@ -118,7 +118,7 @@ class RunReport:
 
     Attributes:
         run: The run's name.
-        preset: Where the configuration came from.
+        preset: The preset or file that the configuration came from; empty for neither.
         config_sha256: Digest of what the run is.
         problem: The problem's name.
         method: The method's name.
@@ -128,7 +128,7 @@ class RunReport:
         base_test: The base model on test; ``None`` before it is measured.
         test: The selected checkpoint on test, measured once; ``None`` before.
         best_iteration: The iteration whose checkpoint validation selected; 0 = the base model.
-        wall_seconds: Wall time of the whole run, over all of its processes.
+        wall_seconds: Wall time over all of its processes, from taking the run over to the last write; ``None`` where unknown.
         checkpoint: Where the selected checkpoint lies.
         iterations: In order.
         by_difficulty: On test where it was measured, otherwise on validation; easiest first.
@@ -149,7 +149,7 @@ class RunReport:
     base_test: Accuracy | None
     test: Accuracy | None
     best_iteration: int
-    wall_seconds: float
+    wall_seconds: float | None
     checkpoint: str
     iterations: tuple[IterationRow, ...]
     by_difficulty: tuple[DifficultyRow, ...] = ()

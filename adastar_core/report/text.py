@@ -11,12 +11,12 @@ from adastar_core.report.records import IterationRow, RunReport
 from adastar_core.report.units import (
     NONE,
     accuracy,
-    duration,
     flops,
     flops_unit,
     number,
     percent_number,
     points,
+    wall_time,
 )
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]#!|~$])")
@@ -80,7 +80,7 @@ def headline(report: RunReport) -> str:
     chosen = f"iteration {report.best_iteration}" if report.best_iteration else "the base model itself"
     return (
         f"{split.capitalize()} accuracy {accuracy(before)} → {accuracy(after)}, {points(before, after)} points "
-        f"(validation selected {chosen}), for {flops(report.total_pflops)} and {duration(report.wall_seconds)}."
+        f"(validation selected {chosen}), for {flops(report.total_pflops)} and {wall_time(report.wall_seconds)}."
     )
 
 

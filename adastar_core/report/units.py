@@ -69,3 +69,8 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def wall_time(seconds: float | None) -> str:
+    """Return a run's time as :func:`duration` does, or that it is not known."""
+    return "an unknown time" if seconds is None else duration(seconds)

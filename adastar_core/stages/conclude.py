@@ -1,6 +1,5 @@
 """What came out of a run: its report from the store, and the report's files in the run's directory."""
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,9 @@ from adastar_core.stages.workspace import Workspace
 from adastar_core.store.compute import ComputeRow, read_compute
 from adastar_core.store.evaluations import EvaluationRow, Tally, read_evaluations
 from adastar_core.store.incidents import IncidentRow, read_incidents
+from adastar_core.store.provenance import read_wall_seconds
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
+from adastar_core.store.runs import read_preset
 
 
 def report_of(workspace: Workspace, best: int) -> RunReport:
@@ -28,10 +29,12 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         trained = read_trained_frequency(connection, workspace.run_id)
         costs = read_compute(connection, workspace.run_id)
         incidents = read_incidents(connection, workspace.run_id)
+        seconds = read_wall_seconds(connection, workspace.run_id)
+        preset = read_preset(connection, workspace.run_id)
     test = evaluations.get((best, Split.TEST))
     return RunReport(
         run=workspace.ref.name,
-        preset=workspace.preset,
+        preset=preset or "",
         config_sha256=workspace.ref.config_sha256,
         problem=workspace.problem.name,
         method=workspace.config.method_title(),
@@ -41,7 +44,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         base_test=_accuracy(evaluations[0, Split.TEST]) if (0, Split.TEST) in evaluations else None,
         test=_accuracy(test) if test else None,
         best_iteration=best,
-        wall_seconds=time.monotonic() - workspace.opened,
+        wall_seconds=seconds,
         checkpoint=workspace.checkpoint(best).path,
         iterations=tuple(_iteration_row(row, evaluations) for row in rows),
         by_difficulty=_by_difficulty(evaluations, best),

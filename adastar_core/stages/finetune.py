@@ -1,17 +1,19 @@
 """Fine-tune on the iteration's accepted rationales and publish the checkpoint."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adastar_core import checkpoints
 from adastar_core.compute import StageTokens
+from adastar_core.progress import Bar
 from adastar_core.stages.costs import record_cost
 from adastar_core.stages.manifests import FinetuneManifest
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts, find_checkpoint, write_checkpoint
 from adastar_core.store.training import read_training_examples
-from adastar_core.trainers import TrainingExample
+from adastar_core.trainers import TrainingExample, TrainingProgress
 
 if TYPE_CHECKING:
     from adastar_core.trainers.launch import Launcher
@@ -60,7 +62,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
             output=workspace.folder / "checkpoints" / f"iteration-{iteration:04d}",
             work=workspace.folder / "work" / f"finetune-{iteration:04d}",
             schedule=_schedule(workspace, iteration),
-            progress=lambda step: bar.advance(1, step.train_tokens),
+            progress=_on_step(workspace, bar),
             launcher=_launcher(workspace),
         )
     row = CheckpointRow(
@@ -83,6 +85,14 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
         seconds = max(outcome.seconds, time.monotonic() - started)
         record_cost(connection, workspace, iteration, "finetune", tokens, seconds, outcome.adapter_parameters)
     return workspace.checkpoint(iteration)
+
+
+def _on_step(workspace: Workspace, bar: Bar) -> Callable[[TrainingProgress], None]:
+    def on_step(step: TrainingProgress) -> None:
+        bar.advance(1, step.train_tokens)
+        workspace.at_work()
+
+    return on_step
 
 
 def _launcher(workspace: Workspace) -> "Launcher | None":

@@ -94,10 +94,10 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     engine = open_database(url, home)
     stack.callback(engine.dispose)
     run, data[Split.TRAIN] = start_or_continue(engine, name, config, data[Split.TRAIN], code_version())
-    lease = stack.enter_context(own_run(engine, run, iterations=config.iterations, patience=config.patience))
+    owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
+    lease = stack.enter_context(owned)
     workspace = Workspace(
         ref=RunRef(uid=run.uid, name=name, config_sha256=config.sha256()),
-        preset=preset,
         config=config,
         run_id=run.run_id,
         engine=engine,

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from adastar_core.compute import ModelShape
 from adastar_core.config import RunConfig
@@ -32,6 +34,8 @@ from adastar_core.store.lease import Lease
 from adastar_core.store.statistics import read_stamps, read_statistics
 from adastar_core.threads import threads_for
 
+_SECONDS_BETWEEN_SIGNS = 60.0
+
 
 @dataclass
 class Workspace:
@@ -39,7 +43,6 @@ class Workspace:
 
     Attributes:
         ref: The run's reference, as tasks pass it.
-        preset: Where the configuration came from, for the summary.
         config: The run's configuration.
         run_id: The run's key in the store.
         engine: The store.
@@ -50,14 +53,12 @@ class Workspace:
         shape: What the model's compute follows from.
         folder: The run's own directory: checkpoints, work files, report.
         progress: Whoever shows how far the stages are.
-        opened: When this process opened it, on the monotonic clock.
         results: The verdicts of the iteration that is being sampled.
         generators: The one generator that is kept open.
         plan: Iteration, wave and attempts that were planned last.
     """
 
     ref: RunRef
-    preset: str
     config: RunConfig
     run_id: int
     engine: Engine
@@ -68,12 +69,12 @@ class Workspace:
     shape: ModelShape
     folder: Path
     progress: Progress = field(default_factory=Silent)
-    opened: float = field(default_factory=time.monotonic)
     results: ResultsSoFar = field(init=False)
     generators: Keeper = field(init=False)
     plan: tuple[int, int, list[Planned]] | None = None
     _sampler: tuple[int, Sampler] | None = None
     _control: tuple[int, Control] | None = None
+    _seen: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         """Know no verdicts yet, and have nothing to generate with."""
@@ -167,6 +168,17 @@ class Workspace:
         self.progress.line(f"{incident.kind}: {incident.detail}")
         with self.lease.transaction() as connection:
             write_incident(connection, self.run_id, iteration, incident)
+
+    def at_work(self) -> None:
+        """Tell the store, once a minute at most, that a stage that writes rarely is at work: a kill loses no more time.
+
+        Raises:
+            LostLease: Another process has taken the run over.
+        """
+        if time.monotonic() - self._seen > _SECONDS_BETWEEN_SIGNS:
+            self._seen = time.monotonic()
+            with suppress(DBAPIError):  # the stage's own write will say so, if it lasts
+                self.lease.seen()
 
     def sampler(self, iteration: int) -> Sampler:
         """Return the sampler as it stands before ``iteration`` advances, rebuilt from the store if need be."""

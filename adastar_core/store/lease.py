@@ -44,11 +44,27 @@ class Lease:
     def transaction(self) -> Iterator[Connection]:
         """Yield a connection whose writes are committed together, as long as the run is still owned.
 
-        The run's row stays locked against a take-over until the transaction ends.
+        The run's row stays locked against a take-over until the transaction ends. The run's time runs until its start.
 
         Raises:
             LostLease: Another process has taken the run over. Nothing is written.
         """
+        with self.after_the_report() as connection:
+            connection.execute(_SEEN, {"run_id": self.run_id, "epoch": self.epoch})
+            yield connection
+
+    def seen(self) -> None:
+        """Note that this process is at work: the run's time runs until now.
+
+        Raises:
+            LostLease: Another process has taken the run over.
+        """
+        with self.transaction():
+            pass
+
+    @contextmanager
+    def after_the_report(self) -> Iterator[Connection]:
+        """Yield a transaction as :meth:`transaction` does, without running the run's time on: that is reported already."""
         with self.engine.begin() as connection:
             epoch = connection.scalar(_EPOCH, {"run_id": self.run_id, "name": application_name(self.name)})
             if epoch != self.epoch:
@@ -62,6 +78,12 @@ class Lease:
 _EPOCH = text(
     "SELECT lease_epoch FROM runs, set_config('application_name', :name, true) WHERE run_id = :run_id FOR SHARE OF runs"
 )
+
+_SEEN = text(
+    "UPDATE owners SET seen_at = clock_timestamp() WHERE (run_id, lease_epoch) IN (SELECT run_id, lease_epoch FROM owners "
+    "WHERE run_id = :run_id AND lease_epoch = :epoch FOR UPDATE SKIP LOCKED)"
+)
+"""Threads that write at the same time do not wait for each other here: one of them tells the time."""
 
 
 @contextmanager
@@ -84,7 +106,9 @@ def hold_run(engine: Engine, run: "Run") -> Iterator[None]:
 
 
 @contextmanager
-def own_run(engine: Engine, run: "Run", *, iterations: int, patience: int | None) -> Iterator[Lease]:
+def own_run(
+    engine: Engine, run: "Run", *, iterations: int, patience: int | None, preset: str = ""
+) -> Iterator[Lease]:
     """Own a run until the block ends: nobody else can write it meanwhile. The run is then running.
 
     Args:
@@ -92,12 +116,13 @@ def own_run(engine: Engine, run: "Run", *, iterations: int, patience: int | None
         run: The run.
         iterations: Iterations wanted now; recorded.
         patience: Iterations without progress before it stops; recorded.
+        preset: Where the configuration came from; recorded unless an earlier owner named its own.
 
     Raises:
         RunConflictError: Another process owns the run; the message names it.
     """
     with hold_run(engine, run):
-        yield _take_over(engine, run, iterations, patience)
+        yield _take_over(engine, run, iterations, patience, preset)
 
 
 def find_owner(connection: Connection, run_id: int) -> str | None:
@@ -133,15 +158,17 @@ _HOLDER = text(
 )
 _TAKE_OVER = text(
     "WITH taken AS (UPDATE runs SET lease_epoch = lease_epoch + 1, owner = :owner, status = 'running', "
-    "finished_at = NULL, iterations = :iterations, patience = :patience WHERE run_id = :run_id RETURNING lease_epoch) "
+    "finished_at = NULL, iterations = :iterations, patience = :patience, "
+    "preset = coalesce(preset, nullif(:preset, '')) WHERE run_id = :run_id RETURNING lease_epoch) "
     "INSERT INTO owners (run_id, lease_epoch, owner, code_version) "
     "SELECT :run_id, lease_epoch, :owner, :code_version FROM taken RETURNING lease_epoch"
 )
 
 
-def _take_over(engine: Engine, run: "Run", iterations: int, patience: int | None) -> Lease:
+def _take_over(engine: Engine, run: "Run", iterations: int, patience: int | None, preset: str) -> Lease:
     owner = f"process {os.getpid()} on {socket.gethostname()}"
     values = {"run_id": run.run_id, "owner": owner, "iterations": iterations, "patience": patience}
+    values["preset"] = preset
     with engine.begin() as connection:
         epoch = connection.scalar(_TAKE_OVER, {**values, "code_version": code_version()})
     if epoch is None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from adastar_core.store.migrate import LOCK_CLASS
+from adastar_core.store.provenance import WALL_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Overview:
         correct: Right answers of that evaluation.
         total: Items of that evaluation.
         flops: Floating-point operations without padding and without evaluation.
-        seconds: Wall time of all recorded stages.
+        seconds: Wall time over all of its processes; ``None`` where none is recorded.
         code_version: Version of the code that created it.
         config_sha256: Digest of what it is.
         created_at: When it was created.
@@ -52,7 +53,7 @@ class Overview:
     correct: int | None
     total: int | None
     flops: float
-    seconds: float
+    seconds: float | None
     code_version: str
     config_sha256: str
     created_at: datetime
@@ -77,12 +78,12 @@ def _read(connection: Connection, condition: str, values: dict[str, str]) -> lis
 
 
 # A run that was killed is still "running" in its row; only the advisory lock tells whether somebody works on it.
-_OVERVIEW = """
+_OVERVIEW = f"""
     SELECT r.run_id, r.name, r.config ->> 'problem.type' AS problem, coalesce(r.config ->> 'method', r.config ->> 'method.type') AS method, r.base_model,
            CAST(r.config ->> 'seed' AS int) AS seed,
            CASE WHEN r.status = 'running' AND held.run_id IS NULL THEN 'interrupted' ELSE r.status END AS state,
            r.owner, r.iterations AS wanted, progress.done, progress.iteration, newest.phase,
-           best.iteration AS best_iteration, best.correct, best.total, cost.flops, cost.seconds,
+           best.iteration AS best_iteration, best.correct, best.total, cost.flops, spent.seconds,
            r.code_version, r.config_sha256, r.created_at, r.finished_at
     FROM runs r
     LEFT JOIN (
@@ -100,8 +101,8 @@ _OVERVIEW = """
         ORDER BY correct DESC, iteration LIMIT 1
     ) best ON true
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(flops) FILTER (WHERE stage NOT LIKE 'evaluate%'), 0) AS flops,
-               coalesce(sum(seconds), 0) AS seconds
+        SELECT coalesce(sum(flops) FILTER (WHERE stage NOT LIKE 'evaluate%'), 0) AS flops
         FROM compute WHERE run_id = r.run_id
     ) cost
+    CROSS JOIN LATERAL (SELECT {WALL_SECONDS} AS seconds FROM owners WHERE run_id = r.run_id) spent
 """

@@ -113,20 +113,37 @@ class Owner:
         owner: Process id and host.
         code_version: Its code.
         taken_at: When it took over.
+        seen_at: When it last wrote.
     """
 
     lease_epoch: int
     owner: str
     code_version: str
     taken_at: datetime
+    seen_at: datetime
 
 
 def read_owners(connection: Connection, run_id: int) -> list[Owner]:
     """Return every process that took the run over, the first one first."""
     query = text(
-        "SELECT lease_epoch, owner, code_version, taken_at FROM owners WHERE run_id = :run_id ORDER BY lease_epoch"
+        "SELECT lease_epoch, owner, code_version, taken_at, seen_at FROM owners WHERE run_id = :run_id ORDER BY lease_epoch"
     )
     return [Owner(**row._mapping) for row in connection.execute(query, {"run_id": run_id})]
+
+
+def read_wall_seconds(connection: Connection, run_id: int) -> float | None:
+    """Return the run's wall time over all of its processes; ``None`` where no owner is recorded (before 0.1).
+
+    Each one's time is from its taking the run over to its last sign of life, by the database's clock. A process that was
+    killed loses what it did after its last write or, where it trained, about a minute.
+    """
+    query = text(f"SELECT {WALL_SECONDS} FROM owners WHERE run_id = :run_id")
+    seconds: float | None = connection.scalar(query, {"run_id": run_id})
+    return seconds
+
+
+WALL_SECONDS = "CAST(sum(greatest(extract(epoch FROM seen_at - taken_at), 0)) AS double precision)"
+"""The wall time of the owners that a query groups."""
 
 
 def find_checkpoints(connection: Connection, digest: str) -> list[tuple[str, int]]:

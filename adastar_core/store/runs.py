@@ -113,6 +113,15 @@ def read_run_config(connection: Connection, run_id: int) -> dict[str, object]:
     return config
 
 
+def read_preset(connection: Connection, run_id: int) -> str | None:
+    """Return the preset or file that the run's configuration came from; ``None`` for one from neither."""
+    table = tables.runs
+    preset: str | None = connection.execute(
+        select(table.c.preset).where(table.c.run_id == run_id)
+    ).scalar_one()
+    return preset
+
+
 def finish_run(connection: Connection, run_id: int, status: Literal["finished", "failed"]) -> None:
     """Record how the run ended for now; it can be continued."""
     table = tables.runs

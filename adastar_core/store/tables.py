@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0014"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -143,6 +143,7 @@ runs = Table(
     _maybe("owner", Text, "Process id and host of the last process that took it over"),
     _now("created_at", "When it was created"),
     _maybe("finished_at", DateTime(timezone=True), "When it finished last"),
+    _maybe("preset", Text, "The preset or file that its first owner took the configuration from"),
     UniqueConstraint("uid"),
     UniqueConstraint("name"),
     _one_of("status", RUN_STATUSES),
@@ -399,6 +400,10 @@ owners = Table(
     _value("owner", Text, "Process id and host"),
     _value("code_version", Text, "Version of its code"),
     _now("taken_at", "When it took the run over"),
+    _now(
+        "seen_at",
+        "When it last wrote, by the database's clock; a run's wall time is the sum of seen_at - taken_at",
+    ),
     comment="Processes that took a run over, one after the other. What was stored between two of them is the first one's.",
 )
 

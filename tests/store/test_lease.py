@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, text
@@ -9,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from adastar_core.errors import LostLease, RunConflictError
 from adastar_core.store.lease import Lease, application_name, own_run
-from adastar_core.store.runs import Run, drop_run, find_run, finish_run
+from adastar_core.store.provenance import read_wall_seconds
+from adastar_core.store.runs import Run, drop_run, find_run, finish_run, read_preset
 from tests.store.conftest import start
 
 _OWNER = """
@@ -65,6 +67,47 @@ def test_what_an_owner_writes_is_committed_together(database: Engine) -> None:
             assert connection.scalar(text("SHOW application_name")) == "adastar one"
             finish_run(connection, run.run_id, "failed")
     assert status(database) == "failed"
+
+
+def test_a_killed_owner_s_time_runs_to_its_last_write_and_the_next_one_s_is_added(database: Engine) -> None:
+    run = start(database)
+    first = take_and_leave(database, run)
+    assert first is not None
+    assert first > 0
+    with own_run(database, run, iterations=1, patience=None, preset="other") as lease:
+        lease.seen()
+        with database.connect() as connection:
+            both = read_wall_seconds(connection, run.run_id)
+        with lease.after_the_report() as connection:
+            finish_run(connection, run.run_id, "finished")
+    with database.connect() as connection:
+        assert first < (both or 0) == read_wall_seconds(connection, run.run_id)
+        assert read_preset(connection, run.run_id) == "first"
+
+
+def take_and_leave(engine: Engine, run: Run) -> float | None:
+    """Own the run, write once, and end without a word; return the run's time so far."""
+    with own_run(engine, run, iterations=1, patience=None, preset="first") as lease, lease.transaction():
+        pass
+    with engine.connect() as connection:
+        return read_wall_seconds(connection, run.run_id)
+
+
+def test_writing_threads_do_not_wait_for_each_other_to_tell_the_time(lease: Lease) -> None:
+    with lease.transaction(), ThreadPoolExecutor(1) as threads:
+        threads.submit(lease.seen).result()
+
+
+def test_a_database_whose_clock_went_back_takes_no_time_away(database: Engine) -> None:
+    run = start(database)
+    before = take_and_leave(database, run)
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO owners SELECT run_id, 2, owner, '1', now(), now() - interval '1 day' FROM owners"
+            )
+        )
+        assert read_wall_seconds(connection, run.run_id) == before
 
 
 def test_a_second_owner_is_refused_and_told_who_the_first_is(database: Engine) -> None:

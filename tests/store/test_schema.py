@@ -90,6 +90,33 @@ def test_runs_of_the_first_schema_are_brought_along(empty_database: URL) -> None
     assert kept == [None]
 
 
+def test_owners_without_a_last_sign_of_life_take_what_they_stored_last(empty_database: URL) -> None:
+    """The first one stored a checkpoint an hour after it took over, the second one nothing; a third is at work."""
+    engine = create_engine(empty_database)
+    with engine.begin() as connection:
+        config = migrations()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text(FIRST_SCHEMA_RUN))
+        command.upgrade(config, "0007")
+        connection.execute(text(OWNERS))
+    migrate(engine)
+    with engine.connect() as connection:
+        worked = connection.scalars(
+            text("SELECT extract(epoch FROM seen_at - taken_at)::int FROM owners ORDER BY lease_epoch")
+        ).all()
+    engine.dispose()
+    assert worked == [3600, 0, 120]
+
+
+OWNERS = """
+    UPDATE checkpoints SET created_at = '2026-01-01 10:30' WHERE iteration = 0;
+    UPDATE checkpoints SET created_at = '2026-01-01 11:00' WHERE iteration = 1;
+    UPDATE rollouts SET created_at = '2026-01-01 13:02';
+    INSERT INTO owners VALUES (1, 1, 'a', '0', '2026-01-01 10:00'), (1, 2, 'b', '0', '2026-01-01 12:00'),
+                              (1, 3, 'c', '0', '2026-01-01 13:00');
+"""
+
 FIRST_SCHEMA_RUN = """
     INSERT INTO datasets (fingerprint, name) VALUES ('f', 'arithmetic');
     INSERT INTO runs (uid, name, dataset_id, config, config_sha256, iterations, code_version, base_model, status, lease_epoch)
