@@ -53,6 +53,9 @@ ADDED = (
 )
 """Fields that came after the first runs: at its default, such a field is left out of a run's identity."""
 
+ADDED_TO_PROBLEMS = {"problem.answer_as": "auto"}
+"""The same of fields that only some problems have, with their defaults."""
+
 
 def flatten(values: dict[str, object], prefix: str = "") -> dict[str, object]:
     """Return nested settings with dotted keys: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""

@@ -18,7 +18,7 @@ from pydantic import (
 from adastar_core import methods
 from adastar_core.config.compute import ComputeSettings
 from adastar_core.config.generation import GeneratorSettings
-from adastar_core.config.identity import ADDED, MAY_GROW, RUN_TIME_ONLY, flatten, nest
+from adastar_core.config.identity import ADDED, ADDED_TO_PROBLEMS, MAY_GROW, RUN_TIME_ONLY, flatten, nest
 from adastar_core.config.iteration import EvaluationSettings, ExplorationSettings, ScheduleSettings
 from adastar_core.config.training import TrainerSettings
 from adastar_core.errors import ConfigError
@@ -204,7 +204,8 @@ class RunConfig(Settings):
     def lasting(self) -> dict[str, object]:
         """Return all fields but the run-time ones, and but ``ADDED`` ones at their defaults."""
         flat = flatten(self.model_dump(mode="json"))
-        left_out = {*RUN_TIME_ONLY, *(key for key in ADDED if flat[key] == _defaults()[key])}
+        defaults = {**ADDED_TO_PROBLEMS, **{key: _defaults()[key] for key in ADDED}}
+        left_out = {*RUN_TIME_ONLY, *(key for key, default in defaults.items() if flat.get(key) == default)}
         return {key: value for key, value in flat.items() if key not in left_out}
 
     @classmethod

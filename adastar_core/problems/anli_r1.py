@@ -86,7 +86,7 @@ EXEMPLARS = (
 
 BENCHMARK = Benchmark(
     name="anli_r1",
-    read=read,
+    reader=lambda _rows: read,
     verifier="label",
     exemplars=EXEMPLARS,
     hub=HubSource(

@@ -86,7 +86,7 @@ EXEMPLARS = (
 
 BENCHMARK = Benchmark(
     name="arc_challenge",
-    read=read,
+    reader=lambda _rows: read,
     verifier="choice",
     exemplars=EXEMPLARS,
     hub=HubSource(

@@ -1,11 +1,21 @@
-"""The options of a multiple-choice question in every shape that data sets have them."""
+"""The options of a multiple-choice question in every shape that data sets have them, and which one is the answer."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
+from adastar_core.errors import DataError
+from adastar_core.problems.references import declared_or_whole
 from adastar_core.problems.rows import Row
 from adastar_core.records import Choice
+from adastar_core.verifiers.options import read_option
+from adastar_core.verifiers.patterns import Answer
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+AnswerAs = Literal["auto", "label", "text", "index_from_0", "index_from_1"]
+Reading = Callable[[str, tuple[Choice, ...]], str | None]
+"""Returns the label of the option that an answer names in one way; ``None`` if it names none."""
 
 
 def read_choices(row: Row, field: str) -> tuple[Choice, ...]:
@@ -52,13 +62,89 @@ def _choices(value: object) -> tuple[Choice, ...] | None:
     return tuple(Choice(label, str(text).strip()) for label, text in zip(LETTERS, value, strict=False))
 
 
-def label_of(answer: object, choices: tuple[Choice, ...]) -> str | None:
-    """Return the label that an answer names: by itself, by a choice's text, or by a 0-based index."""
-    labels = [choice.label for choice in choices]
-    if str(answer).strip() in labels:
-        return str(answer).strip()
-    texts = [choice.label for choice in choices if choice.text == str(answer).strip()]
-    if len(texts) == 1:
-        return texts[0]
-    is_index = isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(choices)
-    return labels[answer] if is_index and isinstance(answer, int) else None
+def _by_label(answer: str, choices: tuple[Choice, ...]) -> str | None:
+    if any(choice.label == answer for choice in choices):
+        return answer
+    declared = declared_or_whole(answer)  # a worked solution: "... The answer is (B)."
+    named = read_option(choices, declared) if declared != answer else None
+    return named.value if isinstance(named, Answer) else None
+
+
+def _by_text(answer: str, choices: tuple[Choice, ...]) -> str | None:
+    named = [choice.label for choice in choices if choice.text == answer]
+    return named[0] if len(named) == 1 else None
+
+
+def _by_index(first: int) -> Reading:
+    def read(answer: str, choices: tuple[Choice, ...]) -> str | None:
+        place = int(answer) - first if answer.isascii() and answer.isdigit() else -1
+        numbered = all(choice.label.isdigit() for choice in choices)  # then a number is a label
+        return choices[place].label if 0 <= place < len(choices) and not numbered else None
+
+    return read
+
+
+READINGS: Mapping[str, Reading] = {
+    "label": _by_label,
+    "text": _by_text,
+    "index_from_0": _by_index(0),
+    "index_from_1": _by_index(1),
+}
+
+
+def _label_or_text(answer: str, choices: tuple[Choice, ...]) -> str | None:
+    named = {READINGS[name](answer, choices) for name in ("label", "text")} - {None}
+    return named.pop() if len(named) == 1 else None
+
+
+def settle(rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ...]]], wanted: AnswerAs) -> Reading:
+    """Return how the answers of a column name their options.
+
+    The whole column decides: a 0 in it proves that indices begin at 0, one answer that is no option's text proves that
+    none is meant as one.
+
+    Args:
+        rows: The rows, for errors.
+        given: Each row's answer, and its options.
+        wanted: How they are to be read; ``auto`` finds out.
+
+    Raises:
+        DataError: Two ways of reading fit every row and lead to different options, or none fits every row.
+    """
+    if wanted != "auto":
+        return READINGS[wanted]
+    fitting = {name: read for name, read in READINGS.items() if all(read(*one) for one in given)}
+    if not fitting:
+        if all(_label_or_text(*one) for one in given):
+            return _label_or_text
+        raise _unreadable(rows, given)
+    for row, one in zip(rows, given, strict=True):
+        named = {name: read(*one) for name, read in fitting.items()}
+        if len(set(named.values())) > 1:
+            raise _ambiguous(row, one[0], named)
+    return next(iter(fitting.values()))
+
+
+def _ambiguous(row: Row, answer: str, named: Mapping[str, str | None]) -> DataError:
+    readings = ", ".join(f"option {label} as {name}" for name, label in named.items())
+    return row.broken(
+        f"the answer {answer!r} is {readings}, and every row can be read in each of these ways. Set problem.answer_as "
+        f"to the one that is meant."
+    )
+
+
+def _unreadable(rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ...]]]) -> DataError:
+    for row, (answer, choices) in zip(rows, given, strict=True):
+        if all(read(answer, choices) is None for read in READINGS.values()):
+            labels = ", ".join(choice.label for choice in choices)
+            return row.broken(
+                f"the answer {answer!r} is none of the choices {labels}: no label, no text and no index."
+            )
+    against = {
+        name: next(row.number for row, one in zip(rows, given, strict=True) if read(*one) is None)
+        for name, read in READINGS.items()
+    }
+    rows_named = ", ".join(f"{name} does not fit row {number}" for name, number in against.items())
+    return DataError(
+        f"{rows[0].source}: the answers name their options in different ways ({rows_named}). Write all of them as labels."
+    )

@@ -13,6 +13,7 @@ from adastar_core.errors import DataError
 from adastar_core.problems.identity import named
 from adastar_core.problems.overlap import Overlap, overlap
 from adastar_core.problems.prompts import STOP, Exemplar, closing, question, worked
+from adastar_core.problems.references import is_reference, unreadable
 from adastar_core.problems.rows import Row
 from adastar_core.problems.sources import HubSource, Source
 from adastar_core.problems.splits import carve, limit
@@ -82,17 +83,20 @@ class Benchmark:
 
     Attributes:
         name: The problem's ``type`` in the configuration.
-        read: Makes an observation of a row; its id is empty where the data has none.
+        reader: Takes all rows of the data, and returns what makes an observation of one of them; its id is empty where
+            the data has none.
         verifier: The kind of answer.
         exemplars: In the order in which they are shown.
         hub: Where the data is when no path is given.
+        remedy: What may be done about references that cannot be read, besides fixing them.
     """
 
     name: str
-    read: Callable[[Row], Observation]
+    reader: Callable[[Sequence[Row]], Callable[[Row], Observation]]
     verifier: VerifierName
     exemplars: tuple[Exemplar, ...] = ()
     hub: HubSource | None = None
+    remedy: str = ""
 
 
 class FewShotProblem:
@@ -141,13 +145,16 @@ class FewShotProblem:
         """Return one row of the data set's schema as an observation.
 
         Raises:
-            DataError: The row lacks a field or its answer is none of its choices.
+            DataError: The row lacks a field, or its answer cannot be read.
         """
-        observation = self.benchmark.read(row)
-        labels = [choice.label for choice in observation.choices]
-        if labels and observation.answer not in labels:
-            raise row.broken(f"the answer {observation.answer!r} is none of the choices {', '.join(labels)}.")
+        observation = self.benchmark.reader([row])(row)
+        if not self.is_readable(row, observation):
+            raise unreadable(self.benchmark.verifier, [(row, observation)], 1, self.benchmark.remedy)
         return observation
+
+    def is_readable(self, row: Row, observation: Observation) -> bool:  # noqa: ARG002 (for problems that look at it)
+        """Return whether the verifier finds the reference right when a response gives it."""
+        return is_reference(self.benchmark.verifier, self._verifier, observation, self.closing(observation))
 
     def prompt(self, observation: Observation) -> str:
         """Return the exemplars and the question."""
@@ -189,10 +196,7 @@ class FewShotProblem:
     @cached_property
     def _parts(self) -> tuple[dict[Split, list[Observation]], Overlap]:
         settings = self.settings
-        parts = {
-            split: named([self.read(row) for row in rows], rows)
-            for split, rows in self._source().read().items()
-        }
+        parts = self._read(self._source().read())
         train, test = parts[Split.TRAIN], parts.get(Split.TEST)
         if test is None:
             train, test = carve(train, "test", settings.test_share)
@@ -210,6 +214,16 @@ class FewShotProblem:
         }
         self._report(splits, found)
         return splits, found
+
+    def _read(self, rows: dict[Split, list[Row]]) -> dict[Split, list[Observation]]:
+        """Return the observations of every part, whose references can all be read."""
+        every = [row for part in rows.values() for row in part]
+        read = self.benchmark.reader(every)
+        parts = {split: [(row, read(row)) for row in part] for split, part in rows.items()}
+        wrong = [pair for part in parts.values() for pair in part if not self.is_readable(*pair)]
+        if wrong:
+            raise unreadable(self.benchmark.verifier, wrong, len(every), self.benchmark.remedy)
+        return {split: named([one for _, one in part], rows[split]) for split, part in parts.items()}
 
     def _report(self, splits: dict[Split, list[Observation]], found: Overlap) -> None:
         for split, observations in splits.items():

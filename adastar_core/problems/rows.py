@@ -2,8 +2,10 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from adastar_core.errors import DataError
@@ -38,7 +40,7 @@ class Row:
         value: object = self.values
         for name in field.split("."):
             value = value.get(name) if isinstance(value, Mapping) else None
-        if value is None:
+        if value is None or (isinstance(value, float) and math.isnan(value)):  # as tables have null numbers
             there = ", ".join(map(str, self.values))
             raise self.broken(
                 f"the field {field!r} is missing or null (fields: {there}). Mend the row or name another field."
@@ -52,7 +54,7 @@ class Row:
             DataError: The field is missing, empty, or neither text nor a number.
         """
         value = self.value(field)
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
             raise self.broken(f"the field {field!r} is a {type(value).__name__}, not text or a number.")
         if not (text := str(value).strip()):
             raise self.broken(f"the field {field!r} is empty. Fill it in or remove the row.")
@@ -119,12 +121,34 @@ def parse_row(source: str, number: int, line: str) -> Row:
     if not line.strip():
         raise row.broken("the line is empty. Remove it.")
     try:
-        values = json.loads(line)
+        values = json.loads(line, object_pairs_hook=_without_repeats)
+    except _Repeated as error:
+        raise row.broken(f"the key {error} is there twice. Remove one of the two.") from error
     except (json.JSONDecodeError, RecursionError) as error:
         raise row.broken(f"not a JSON object ({error}). Mend or remove the line.") from error
     if not isinstance(values, dict):
         raise row.broken(f"a JSON {type(values).__name__}, not an object. Write one object per line.")
     return Row(source, number, values)
+
+
+class _Repeated(ValueError):
+    """A name that an object has twice."""
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if twice := _repeated([name for name, _ in pairs]):
+        raise _Repeated(repr(twice))
+    return dict(pairs)
+
+
+def _repeated(names: Sequence[str]) -> str | None:
+    """Return the first name that is there twice; a column without a name cannot be asked for."""
+    return next((name for place, name in enumerate(names) if name and name in names[:place]), None)
+
+
+def _refuse_repeated_columns(path: Path, names: Sequence[str]) -> None:
+    if twice := _repeated(names):
+        raise DataError(f"{path}: two columns are called {twice!r}. Rename or remove one of them.")
 
 
 def _csv_lines(path: Path) -> Iterator[Row]:
@@ -137,7 +161,8 @@ def _csv_lines(path: Path) -> Iterator[Row]:
             if not any(cells):
                 raise row.broken("the line is empty. Remove it.")
             if header is None:
-                header = cells
+                header = [name.strip() for name in cells]
+                _refuse_repeated_columns(path, header)
             elif len(cells) != len(header):
                 raise row.broken(
                     f"{len(cells)} cells under {len(header)} column names. Mend or remove the line."
@@ -155,6 +180,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
 
     try:
         with parquet.ParquetFile(path) as file:
+            _refuse_repeated_columns(path, file.schema_arrow.names)
             batches = [batch.to_pylist() for batch in file.iter_batches()]
     except pyarrow.ArrowInvalid as error:
         raise DataError(f"{path}: not a Parquet file ({error}). Write it again.") from error

@@ -1,14 +1,16 @@
 """Your own data: any table with a question and an answer per row."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from adastar_core.confine import confined
-from adastar_core.problems.choices import label_of, read_choices
+from adastar_core.problems.choices import AnswerAs, read_choices, settle
 from adastar_core.problems.few_shot import Benchmark, DataSettings, FewShotProblem
 from adastar_core.problems.prompts import Exemplar
+from adastar_core.problems.references import declared_or_whole, is_reference
 from adastar_core.problems.rows import Row, read_rows
-from adastar_core.records import Observation
+from adastar_core.records import Choice, Observation
 from adastar_core.settings import setting
 from adastar_core.verifiers.catalogue import VerifierName
 
@@ -36,6 +38,12 @@ class TableSettings(DataSettings):
     )
     difficulty: str | None = setting(None, 24, "Difficulty field", "Field to break accuracy down by.")
     verifier: VerifierName = setting("number", 25, "Verifier", "What kind of answer the problem has.")
+    answer_as: AnswerAs = setting(
+        "auto",
+        27,
+        "Answer as",
+        "How an answer names its option: by label, by text, or by index from 0 or 1; auto finds the one way that fits every row.",
+    )
     exemplars: str | None = setting(
         None,
         26,
@@ -47,28 +55,65 @@ class TableSettings(DataSettings):
 class Table(FewShotProblem):
     """The problem that a :class:`TableSettings` describes."""
 
+    settings: TableSettings
+
     def __init__(self, settings: TableSettings) -> None:
-        exemplars = _exemplars(settings)
         super().__init__(
             settings,
-            Benchmark("table", lambda row: _observation(row, settings), settings.verifier, exemplars),
+            Benchmark(
+                name="table",
+                reader=lambda rows: _reader(rows, settings),
+                verifier=settings.verifier,
+                exemplars=_exemplars(settings),
+                remedy=", or set problem.answer and problem.verifier to what the answers are",
+            ),
         )
+
+    def is_readable(self, row: Row, observation: Observation) -> bool:
+        """Return the same, and whether a solution that declares its answer declares no other one."""
+        if not super().is_readable(row, observation):
+            return False
+        written = str(row.value(self.settings.answer))
+        solved = declared_or_whole(written) != written
+        return not solved or is_reference(self.settings.verifier, self.verifier, observation, written)
 
 
 def _exemplars(settings: TableSettings) -> tuple[Exemplar, ...]:
     if settings.exemplars is None:
         return ()
     rows = read_rows(confined(Path(settings.exemplars).expanduser(), "problem.exemplars"))
-    return tuple(Exemplar(_observation(row, settings), row.text("rationale")) for row in rows)
+    read = _reader(rows, settings)
+    return tuple(Exemplar(read(row), row.text("rationale")) for row in rows)
 
 
-def _observation(row: Row, settings: TableSettings) -> Observation:
-    choices = read_choices(row, settings.choices) if settings.choices else ()
-    answer = row.value(settings.answer)
+def _reader(rows: Sequence[Row], settings: TableSettings) -> Callable[[Row], Observation]:
+    """Return what reads one of these rows, which together decide what an answer among options means."""
+    if settings.choices is None:
+        return lambda row: _observation(row, settings, (), declared_or_whole(row.text(settings.answer)))
+    field = settings.choices
+    given = [(_answer(row, settings.answer), read_choices(row, field)) for row in rows]
+    reading = settle(rows, given, settings.answer_as)
+
+    def read(row: Row) -> Observation:
+        answer, choices = _answer(row, settings.answer), read_choices(row, field)
+        return _observation(row, settings, choices, reading(answer, choices) or answer)
+
+    return read
+
+
+def _answer(row: Row, field: str) -> str:
+    """Return the answer of a row with options, which may be an index or a truth value."""
+    value = row.value(field)
+    if isinstance(value, bool):
+        return str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else row.text(field)
+
+
+def _observation(row: Row, settings: TableSettings, choices: tuple[Choice, ...], answer: str) -> Observation:
     return Observation(
         observation_id=row.text(settings.id) if settings.id else "",
         question=row.text(settings.question),
-        answer=label_of(answer, choices) or row.text(settings.answer),
+        answer=answer,
         choices=choices,
         difficulty=row.text(settings.difficulty) if settings.difficulty else None,
     )

@@ -25,23 +25,27 @@ _COLUMNS = (
 
 
 def grow_dataset(
-    connection: Connection, fingerprint: str, name: str, observations: Sequence[Observation]
-) -> tuple[int, list[Observation]]:
-    """Record the observations that are new, and return the dataset's number and its observations by position.
+    connection: Connection, dataset_id: int, name: str, observations: Sequence[Observation]
+) -> list[Observation]:
+    """Record the observations that are new, and return the dataset's observations by position.
 
     Known observations keep their positions wherever they now stand in the data; new ones follow in order.
 
     Args:
         connection: A transaction.
-        fingerprint: Digest of the problem settings that the data comes from.
+        dataset_id: The dataset, whose row stays locked until the transaction ends.
         name: The problem's type, for messages.
         observations: The data as it is now, with unique ids.
 
     Raises:
         DataError: An observation has changed or has vanished since it was first seen.
     """
-    dataset_id = _dataset(connection, fingerprint, name)
     table = tables.observations
+    connection.execute(
+        select(tables.datasets.c.dataset_id)
+        .where(tables.datasets.c.dataset_id == dataset_id)
+        .with_for_update()
+    )
     stored = connection.execute(
         select(table.c.observation_id, table.c.sha256)
         .where(table.c.dataset_id == dataset_id)
@@ -59,7 +63,7 @@ def grow_dataset(
         for position, one in enumerate(new, start=len(stored))
     )
     insert_new(connection, table, _COLUMNS, rows)
-    return dataset_id, [given[observation_id] for observation_id, _ in stored] + new
+    return [given[observation_id] for observation_id, _ in stored] + new
 
 
 def read_observations(connection: Connection, dataset_id: int) -> list[Observation]:
@@ -76,11 +80,11 @@ def read_observations(connection: Connection, dataset_id: int) -> list[Observati
     ]
 
 
-def _dataset(connection: Connection, fingerprint: str, name: str) -> int:
-    """Return the dataset's number, made when it is missing; its row is locked until the transaction ends."""
+def open_dataset(connection: Connection, fingerprint: str, name: str) -> int:
+    """Return the number of the dataset with this digest of problem settings, made when it is missing."""
     table = tables.datasets
     connection.execute(insert(table).values(fingerprint=fingerprint, name=name).on_conflict_do_nothing())
-    query = select(table.c.dataset_id).where(table.c.fingerprint == fingerprint).with_for_update()
+    query = select(table.c.dataset_id).where(table.c.fingerprint == fingerprint)
     dataset_id: int = connection.execute(query).scalar_one()
     return dataset_id
 
@@ -100,9 +104,9 @@ def _sha256(observation: Observation) -> str:
 
 
 def _changed(observation_id: str, name: str, *, vanished: bool) -> str:
-    what = "is no longer in" if vanished else "has changed in"
+    what = "is no longer in" if vanished else "has changed, or is read in another way, in"
     return (
         f"Observation {observation_id!r} {what} the training data of problem {name!r} since an earlier run saw it, so "
         "their results would not be comparable. Put it back as it was; or give the changed data another file name, "
-        "which makes it a dataset of its own. New observations may be added at any time."
+        "which makes it a dataset of its own."
     )

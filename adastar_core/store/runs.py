@@ -16,13 +16,15 @@ from adastar_core.records import Observation
 from adastar_core.store import tables
 from adastar_core.store.lease import find_owner, owned_by
 from adastar_core.store.migrate import LOCK_CLASS
-from adastar_core.store.observations import grow_dataset
+from adastar_core.store.observations import grow_dataset, open_dataset
 from adastar_core.store.partitions import create_partitions, drop_partitions
 
 if TYPE_CHECKING:
     from adastar_core.config import RunConfig
 
 _ABSENT = "absent"
+_READS_DATA = 2
+"""Raise it when the same file gives other observations or other splits: runs of before keep their datasets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ def start_or_continue(
             _require_same(connection, found, config)
             if owner := find_owner(connection, found.run_id):
                 raise owned_by(owner, name)
-        dataset_id, observations = grow_dataset(connection, _fingerprint(config), config.problem.type, train)
+        kind = config.problem.type
+        dataset_id = found.dataset_id if found else open_dataset(connection, _fingerprint(config), kind)
+        observations = grow_dataset(connection, dataset_id, kind, train)
         run = found or _create(connection, name, config, dataset_id, code_version)
     return run, observations
 
@@ -226,5 +230,6 @@ def _plain(identity: dict[str, object]) -> dict[str, object]:
 
 
 def _fingerprint(config: "RunConfig") -> str:
-    settings = config.problem.model_dump(mode="json")
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    """Return the digest of what decides the training data: the problem's settings, and how this version reads data."""
+    settings = {key: value for key, value in config.identity().items() if key.startswith("problem.")}
+    return hashlib.sha256(json.dumps([_READS_DATA, settings], sort_keys=True).encode()).hexdigest()

@@ -20,7 +20,7 @@ class LabelVerifier:
     @property
     def version(self) -> str:
         """Name and version."""
-        return "label/1"
+        return "label/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""
@@ -45,13 +45,15 @@ def _same(one: str, other: str) -> bool:
 
 
 def _compare(value: str, observation: Observation) -> tuple[Outcome, str]:
-    reference = observation.answer
-    if observation.choices:
-        known = read_option(observation.choices, reference)
-        if not isinstance(known, Answer):
-            return Outcome.UNDECIDED, f"the reference {reference!r} is none of the classes"
-        reference = known.value
-    if _same(value, tidy(reference)):
+    known = (
+        read_option(observation.choices, observation.answer)
+        if observation.choices
+        else read_name(observation.answer)
+    )
+    if not isinstance(known, Answer):
+        return Outcome.UNDECIDED, f"the reference {observation.answer!r} is none of the classes"
+    reference = known.value
+    if _same(value, reference):
         return Outcome.RIGHT, "is the reference class"
     if not observation.choices and _mentions(value, reference) and not DENIAL.search(value):
         return Outcome.UNDECIDED, f"says more than the reference {reference}"

@@ -152,7 +152,7 @@ def read_number(written: str) -> Answer[Number] | Unclear | None:
         whole, decimals = simple[1].replace(",", ""), (simple[2] or "").rstrip("0")
         value: Exact = Fraction(int(whole + decimals), 10 ** len(decimals)) if decimals else int(whole)
         return Answer(Number((value,)), decimal_text(value))
-    left, equals, segment = _segment(plain(written[:LONGEST])).rpartition("=")
+    left, equals, segment = _segment(plain(written[:LONGEST]))[0].rpartition("=")
     start = _FILLER.match(segment)
     match = _NUMBER.match(segment, start.end() if start else 0)
     if match is not None and is_question(written):
@@ -165,13 +165,13 @@ def read_number(written: str) -> Answer[Number] | Unclear | None:
     return _number(match, segment[match.end() :])
 
 
-def _segment(text: str) -> str:
-    """Return what is said before the sentence goes on, with powers of ten as exponents."""
+def _segment(text: str) -> tuple[str, str]:
+    """Return what is said before the sentence goes on, with powers of ten as exponents, and what follows."""
     if "10" in text:
         text = _POWER_OF_TEN.sub(lambda match: f"{'' if match['times'] else '1'}e{match['power']}", text)
     body = text.strip().lstrip("([{").lstrip()
     end = _SEGMENT_END.search(body, 1)
-    return (body[: end.start()] if end else body).strip()
+    return (body[: end.start()].strip(), body[end.end() :]) if end else (body.strip(), "")
 
 
 def _number(match: re.Match[str], tail: str) -> Answer[Number] | Unclear:
@@ -227,3 +227,9 @@ def reference_number(answer: str) -> Number | None:
     """Return the number that a reference answer states; ``None`` when it does not state one."""
     read = read_number(answer)
     return read.value if isinstance(read, Answer) else None
+
+
+def states_one_number(answer: str) -> bool:
+    """Return whether a reference is a number, and not a text that goes on to other numbers after its first sentence."""
+    goes_on = any(character.isdigit() for character in _segment(plain(answer))[1])
+    return reference_number(answer) is not None and not goes_on

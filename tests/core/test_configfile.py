@@ -104,6 +104,13 @@ def test_a_digest_covers_every_field_but_the_listed_ones() -> None:
     assert set(RunConfig().identity()) == set(flat) - set(MAY_GROW) - set(RUN_TIME_ONLY) - set(ADDED)
 
 
+def test_a_field_added_to_one_problem_counts_once_it_is_not_at_its_default() -> None:
+    table = {"problem": {"type": "table", "path": "x.csv"}}
+    old, new = configfile.resolve(table, []), configfile.resolve(table, ["problem.answer_as=text"])
+    assert new.identity().keys() - old.identity().keys() == {"problem.answer_as"}
+    assert RunConfig.of_identity(old.identity()) == old
+
+
 def test_an_added_field_counts_once_it_is_not_at_its_default() -> None:
     changed = configfile.resolve({}, ["trainer.lora.rank=8"])
     assert changed.sha256() != RunConfig().sha256()

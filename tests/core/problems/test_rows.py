@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 from pathlib import Path
 
 import pyarrow
@@ -36,6 +37,9 @@ def test_the_three_kinds_of_files_hold_the_same_rows(tmp_path: Path) -> None:
         ("a.csv", b"question,answer\nx,1\n\ny,2\n", ["row 3", "empty"]),
         ("a.csv", b"question,answer\nx,1\ny\n", ["row 3", "1 cells under 2"]),
         ("a.csv", b'question,answer\nx,"1\n', ["row 2", "not CSV"]),
+        ("a.csv", b"question,answer, answer\nx,1,2\n", ["two columns are called 'answer'"]),
+        ("a.jsonl", b'{"question": "x", "answer": 1, "answer": 2}\n', ["row 1", "'answer' is there twice"]),
+        ("a.jsonl", b'{"question": {"stem": "x", "stem": "y"}}\n', ["row 1", "'stem' is there twice"]),
         ("a.parquet", b"no parquet at all", ["not a Parquet file"]),
         ("a.txt", b"x", ["cannot read this kind", ".jsonl"]),
     ],
@@ -48,17 +52,35 @@ def test_broken_files_name_the_row(tmp_path: Path, name: str, content: bytes, wo
     assert caught.value.exit_status == 2
 
 
+def test_two_columns_of_one_name_are_refused_in_parquet_too(tmp_path: Path) -> None:
+    column = pyarrow.array(["x"])
+    table = pyarrow.Table.from_arrays([column, column], names=["answer", "answer"])
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="two columns are called 'answer'"):
+        read_rows(tmp_path / "a.parquet")
+
+
+def test_columns_without_a_name_are_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("question, answer,,\nx,1,,\n")
+    assert read_rows(tmp_path / "a.csv")[0].text("answer") == "1"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"absent\.jsonl"):
         read_rows(tmp_path / "absent.jsonl")
 
 
 def test_fields_are_text_and_may_be_nested() -> None:
-    row = Row("f", 7, {"a": {"b": " x "}, "n": 3, "empty": " ", "null": None, "list": [1], "flag": True})
+    row = Row(
+        "f",
+        7,
+        {"a": {"b": " x "}, "n": 3, "empty": " ", "null": None, "list": [1], "flag": True, "nan": math.nan},
+    )
     assert (row.text("a.b"), row.text("n"), row.first("z", "n")) == ("x", "3", "3")
     for field, word in [
         ("z", "missing"),
         ("null", "missing"),
+        ("nan", "missing"),
         ("a.z", "missing"),
         ("empty", "empty"),
         ("list", "list"),

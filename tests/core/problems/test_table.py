@@ -122,7 +122,8 @@ def test_bad_rows_are_named(
     [
         (["red", "green"], "B", "B"),
         (["red", "green"], "green", "B"),
-        (["red", "green"], 1, "B"),
+        (["red", "green"], 0, "A"),
+        (["red", "green"], 2, "B"),
         ([{"label": "1", "text": "red"}, {"label": "2", "text": "green"}], 2, "2"),
         ({"label": ["A", "B"], "text": ["red", "green"]}, "A", "A"),
         ('["red", "green"]', "green", "B"),
@@ -215,3 +216,130 @@ def test_the_configuration_opens_a_table_and_its_verdicts_are_the_verifiers(tmp_
     assert problem.rationale_is_correct(one, "anything") is None
     assert problem.stop[0] == "\n\nQ:"
     assert one.choices == tuple[Choice, ...]()
+
+
+# What a public file of multiple-choice questions is like: indices from 0 among options that may be numbers themselves.
+MMLU: list[dict[str, object]] = [
+    {
+        "question": f"{n}: find the order of the factor group.",
+        "choices": ["8", "2", "24", "120"],
+        "answer": n % 4,
+    }
+    for n in range(40)
+]
+
+
+def mmlu(folder: Path, rows: list[dict[str, object]], **settings: str) -> Table:
+    values = {"path": str(write(folder / "all.jsonl", rows)), "choices": "choices", "verifier": "choice"}
+    return Table(TableSettings.model_validate(values | settings))
+
+
+def answers(problem: Table) -> dict[str, str]:
+    return {one.question: one.answer for split in Split for one in problem.load(split)}
+
+
+def test_the_whole_column_decides_that_answers_are_indices(tmp_path: Path) -> None:
+    expected = {str(row["question"]): "ABCD"[n % 4] for n, row in enumerate(MMLU)}
+    assert answers(mmlu(tmp_path, MMLU)) == expected
+    counted_from_1 = [{**row, "answer": n % 4 + 1} for n, row in enumerate(MMLU)]
+    assert answers(mmlu(tmp_path, counted_from_1)) == expected
+    as_text = [{**row, "answer": row["choices"][n % 4]} for n, row in enumerate(MMLU)]  # type: ignore[index]
+    assert answers(mmlu(tmp_path, as_text)) == expected
+    as_label = [{**row, "answer": "ABCD"[n % 4]} for n, row in enumerate(MMLU)]
+    assert answers(mmlu(tmp_path, as_label)) == expected
+    in_a_csv = [{**row, "answer": str(row["answer"])} for row in MMLU]
+    assert answers(mmlu(tmp_path, in_a_csv)) == expected
+    with_nulls_elsewhere = [{**row, "answer": float(str(row["answer"]))} for row in MMLU]
+    assert answers(mmlu(tmp_path, with_nulls_elsewhere)) == expected
+
+
+def test_an_answer_with_two_readings_is_refused_until_one_is_chosen(tmp_path: Path) -> None:
+    rows = [{**row, "answer": 2} for row in MMLU]
+    with pytest.raises(DataError) as caught:
+        mmlu(tmp_path, rows).load(Split.TRAIN)
+    for words in ("row 1", "'2'", "option B as text", "option C as index_from_0", "problem.answer_as"):
+        assert words in str(caught.value)
+    for answer_as, label in {"text": "B", "index_from_0": "C", "index_from_1": "B"}.items():
+        assert set(answers(mmlu(tmp_path, rows, answer_as=answer_as)).values()) == {label}
+
+
+def test_answers_that_no_one_reading_fits_are_refused(tmp_path: Path) -> None:
+    both_ends = [{**MMLU[0], "choices": ["a", "b"], "answer": answer} for answer in (0, 1, 2)]
+    with pytest.raises(DataError, match=r"index_from_0 does not fit row 3, index_from_1 does not fit row 1"):
+        mmlu(tmp_path, both_ends).load(Split.TRAIN)
+    beyond = [*MMLU, {**MMLU[0], "answer": 7}]
+    with pytest.raises(DataError, match="row 41: the answer '7' is none of the choices A, B, C, D"):
+        mmlu(tmp_path, beyond).load(Split.TRAIN)
+
+
+def test_labels_in_some_rows_and_texts_in_others_are_read_where_they_agree(tmp_path: Path) -> None:
+    rows = [
+        {**row, "choices": ["red", "green"], "answer": ("B", "green")[n % 2]} for n, row in enumerate(MMLU)
+    ]
+    assert set(answers(mmlu(tmp_path, rows)).values()) == {"B"}
+
+
+@pytest.mark.parametrize(
+    ("verifier", "unreadable"),
+    [
+        ("number", ["five", "NA", "True", "5 or 6", "more than 5", "x", "0,080"]),
+        (
+            "number",
+            ["She sold 48/2 = 24 in May.\nShe sold 24+48 = 72 in all.", "She has 9 eggs. Then she has 18."],
+        ),
+        ("number", ["3 * 6 = 18\n#### 18\nThe answer is 19."]),
+        ("yes_no", ["perhaps", "yes and no", "1"]),
+        ("math", ["the answer cannot be found from what is given"]),
+        ("exact", ["two\nlines", "Answer: one. The answer is two."]),
+        ("label", ["***"]),
+    ],
+)
+def test_references_are_read_by_the_verifier_before_anything_is_spent(
+    tmp_path: Path, verifier: str, unreadable: list[str]
+) -> None:
+    good = {"number": "5", "yes_no": "no", "math": "x^2", "exact": "a word", "label": "neutral"}[verifier]
+    rows: list[dict[str, object]] = [{"question": f"{n}?", "answer": good} for n in range(40)]
+    settings = {"path": str(tmp_path / "all.jsonl"), "verifier": verifier}
+    for answer in unreadable:
+        write(tmp_path / "all.jsonl", [*rows, *({"question": "bad?", "answer": answer} for _ in range(200))])
+        with pytest.raises(DataError) as caught:
+            Table(TableSettings.model_validate(settings)).load(Split.TRAIN)
+        for words in ("all.jsonl, row 41: ", "row 43: ", "200 of 240", "problem.verifier"):
+            assert words in str(caught.value)
+    write(tmp_path / "all.jsonl", rows)
+    assert Table(TableSettings.model_validate(settings)).load(Split.TRAIN)
+
+
+@pytest.mark.parametrize(
+    ("written", "response"),
+    [
+        (
+            "Janet sells 16 - 3 - 4 = <<16-3-4=9>>9 eggs.\nShe makes 9 * 2 = $<<9*2=18>>18 a day.\n#### 18",
+            "18",
+        ),
+        ("So it is 18. The answer is 18.", "18"),
+        ("\\boxed{18}", "18"),
+        ("−5", "-5"),
+        ("1,080", "1080"),
+        ("25%", "0.25"),
+        ("$72.50", "72.5"),
+        ("½", "0.5"),
+        ("3 1/2", "7/2"),
+        ("1.5 × 10^3", "1500"),
+        ("2 million", "2,000,000"),
+        ("72 clips in all", "72"),
+    ],
+)
+def test_references_are_written_as_responses_are(tmp_path: Path, written: str, response: str) -> None:
+    rows: list[dict[str, object]] = [{"question": f"{n}?", "answer": written} for n in range(40)]
+    problem = Table(TableSettings(path=str(write(tmp_path / "all.jsonl", rows))))
+    one = problem.load(Split.TRAIN)[0]
+    assert problem.verifier.verify(one, f"#### {response}", FinishReason.EOS).outcome is Outcome.RIGHT
+
+
+def test_a_class_is_declared_as_the_reference_names_it(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"question": f"{n}?", "answer": "the Beatles"} for n in range(40)]
+    problem = Table(TableSettings(path=str(write(tmp_path / "all.jsonl", rows)), verifier="label"))
+    one = problem.load(Split.TRAIN)[0]
+    for response in ("The answer is the Beatles.", "The answer is Beatles"):
+        assert problem.verifier.verify(one, response, FinishReason.EOS).outcome is Outcome.RIGHT
