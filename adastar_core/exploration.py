@@ -1,7 +1,8 @@
 """B-STaR's balance score: how well a temperature and a number of attempts balance exploration and exploitation.
 
-Source: B-STaR (arXiv 2412.17256), section 3; with outcome verification alone every attempt is selected, so that the
-score of an observation is min(n' / n*, 1) n' / n, with n' distinct right responses among n attempts.
+Source: B-STaR (arXiv 2412.17256), section 3, which chooses the temperature and the reward's threshold at a fixed K. With
+outcome verification alone there is no threshold: we count every attempt as selected, so that the score of an observation is
+min(n' / n*, 1) n' / n, with n' distinct right responses among n attempts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,12 +38,12 @@ def balance_score(tried: Tried, attempts: int, wanted: int) -> Fraction:
     return sum(scores, Fraction(0)) / len(scores)
 
 
-def choose_control(by_temperature: Mapping[float, Tried], attempts: int, wanted: int) -> Control:
-    """Return the temperature and K <= ``attempts`` with the best score; among equals the lowest of both."""
+def choose_control(by_temperature: Mapping[float, Tried], attempts: Sequence[int], wanted: int) -> Control:
+    """Return the temperature, and the K among ``attempts``, with the best score; among equals the lowest of both."""
     scored = [
         (balance_score(tried, k, wanted), -temperature, -k)
         for temperature, tried in by_temperature.items()
-        for k in range(1, attempts + 1)
+        for k in attempts
     ]
     score, temperature, k = max(scored)
     return Control(-temperature, -k, float(score))

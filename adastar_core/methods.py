@@ -24,6 +24,7 @@ MethodName = Literal[
     "star-acc-full-k",
     "rest-em",
     "b-star",
+    "b-star-k",
     "adad",
     "adastar-no-win-rate",
     "adastar-flipped",
@@ -44,13 +45,13 @@ class Method:
     Attributes:
         title: As the paper writes it.
         summary: What it does, one sentence.
-        family: ``baseline``, ``adastar`` (with its ablations and its control) or ``sampler`` (beyond the paper).
+        family: ``baseline``, ``adastar`` (with its ablations and its control) or ``beyond`` (not in the paper).
         settings: Configuration keys and values, nested.
     """
 
     title: str
     summary: str
-    family: Literal["baseline", "adastar", "sampler"]
+    family: Literal["baseline", "adastar", "beyond"]
     settings: Values
 
 
@@ -116,13 +117,14 @@ METHODS: Mapping[str, Method] = {
     "star-acc-full": Method("STaR-Acc-Full", "STaR-Acc on every accepted rationale.", "baseline", _full("accepted", "accumulate")),
     "star-acc-full-k": Method("STaR-Acc-Full-K", "STaR-Acc-Full with five attempts and no hints.", "baseline", _full("accepted", "accumulate", attempts=5, **_MANY)),
     "rest-em": Method("ReST-EM", "Eleven attempts, three rationales per observation at most, from the base model (arXiv 2312.06585).", "baseline", _full("accepted", "reset", attempts=11, cut_off=3, **_MANY)),
-    "b-star": Method("B-STaR", "Temperature and K by the balance score, outcome verification (arXiv 2412.17256).", "baseline", _full("accepted", "accumulate", attempts=5, exploration={"control": "balance"}, **_MANY)),
-    "variance": Method("p(1−p) with retest", "Least certain first; solved and failed ones are retested.", "sampler", _lazy(sampler={"type": "variance"})),
-    "thompson": Method("Thompson sampling", "Nearest to a success rate of one half, drawn from Beta posteriors (arXiv 2507.04632).", "sampler", _lazy(sampler={"type": "thompson"})),
-    "band": Method("Band filter", "Pass rates between 0.2 and 0.8 first.", "sampler", _lazy(sampler={"type": "band"})),
-    "dart-uniform": Method("DART Uniform", "Attempts until each observation has the same number of right ones (arXiv 2407.13690).", "sampler", _lazy(sampler={"type": "dart", "target": "uniform"}, rationalize=False)),
-    "dart-prop2diff": Method("DART Prop2Diff", "Right attempts wanted in proportion to the difficulty.", "sampler", _lazy(sampler={"type": "dart", "target": "prop2diff"}, rationalize=False)),
-    "hs-star": Method("HS-STaR, accuracy only", "What easy and hard observations leave of K attempts each goes to the boundary (arXiv 2505.19866).", "sampler", _lazy(sampler={"type": "boundary"}, rationalize=False)),
+    "b-star": Method("B-STaR", "Five attempts at the temperature of the best balance score, outcome verification (arXiv 2412.17256).", "baseline", _full("accepted", "accumulate", attempts=5, exploration={"control": "temperature"}, **_MANY)),
+    "b-star-k": Method("B-STaR, K chosen too", "B-STaR whose balance score chooses K as well: a variant of ours.", "beyond", _full("accepted", "accumulate", attempts=5, exploration={"control": "balance"}, **_MANY)),
+    "variance": Method("p(1−p) with retest", "Least certain first; solved and failed ones are retested.", "beyond", _lazy(sampler={"type": "variance"})),
+    "thompson": Method("Thompson sampling", "Nearest to a success rate of one half, drawn from Beta posteriors (arXiv 2507.04632).", "beyond", _lazy(sampler={"type": "thompson"})),
+    "band": Method("Band filter", "Pass rates between 0.2 and 0.8 first.", "beyond", _lazy(sampler={"type": "band"})),
+    "dart-uniform": Method("DART Uniform", "Attempts until each observation has the same number of right ones (arXiv 2407.13690).", "beyond", _lazy(sampler={"type": "dart", "target": "uniform"}, rationalize=False)),
+    "dart-prop2diff": Method("DART Prop2Diff", "Right attempts wanted in proportion to the difficulty.", "beyond", _lazy(sampler={"type": "dart", "target": "prop2diff"}, rationalize=False)),
+    "hs-star": Method("HS-STaR, accuracy only", "What easy and hard observations leave of K attempts each goes to the boundary (arXiv 2505.19866).", "beyond", _lazy(sampler={"type": "boundary"}, rationalize=False)),
 }  # fmt: skip
 """Every method by its name in a configuration."""
 

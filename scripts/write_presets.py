@@ -23,7 +23,7 @@ MODELS = {
     "gemma": ("google/gemma-7b", "Gemma 7B"),
 }
 LORA = """\
-  lora:  # of rank 32 in the paper; alpha, dropout and modules are the authors' code's
+  lora:  # of rank 32 in the paper; alpha and dropout are the authors' code's, the modules those that PEFT takes by itself there
     rank: 32
     alpha: 64
     dropout: 0.1
@@ -69,13 +69,13 @@ PAPER_RUNS = (
 
 
 def paper_preset(run: PaperRun) -> str:
-    """Return the text of a paper preset: Table 3's hyper-parameters."""
+    """Return the text of a paper preset: what the paper says, then what its code does, then our own."""
     name, title = MODELS[run.model]
     lora = LORA if run.model == "gemma" else ""
     return f"""\
-# {TITLES[run.problem]} with {title}, the AdaSTaR row of the paper's Table {run.table} ({run.accuracy} % at iteration {run.iterations})
-# Hyper-parameters are those of the paper's Table 3; length and top-p, which it leaves out, are the authors' code's.
-# Every right rationale is accepted, as published.
+# {TITLES[run.problem]} with {title}, near the AdaSTaR row of the paper's Table {run.table} ({run.accuracy} % at iteration {run.iterations}, chosen on test)
+# Rates, batch, warm-up, decay, temperature and hints are the paper's; alpha, early stop of attempts, top-p and rationale length the authors' code's.
+# Exemplars, verdicts, no top-k, clipping, AdamW, order of training and selection on validation are ours: docs/methods.md.
 iterations: {run.iterations}
 problem:
   type: {run.problem}

@@ -27,14 +27,17 @@ class ScheduleSettings(Settings):
 
 
 class ExplorationSettings(Settings):
-    """Whether temperature and K are fixed, or chosen in each iteration by B-STaR's balance score.
+    """Whether temperature and K are fixed, or the temperature, or both, chosen in each iteration by B-STaR's balance score.
 
     The score of a setting is the mean over observations of min(n' / n*, 1) n' / n, with n' distinct right responses
     among n (arXiv 2412.17256, section 3). It is measured on a few observations before each iteration.
     """
 
-    control: Literal["fixed", "balance"] = method_setting(
-        "fixed", 0, "Control", "Keep temperature and K, or choose them by the balance score each iteration."
+    control: Literal["fixed", "temperature", "balance"] = method_setting(
+        "fixed",
+        0,
+        "Control",
+        "Keep temperature and K; choose the temperature by the balance score each iteration, as B-STaR does; or (balance) both.",
     )
     temperatures: tuple[float, ...] = setting(
         (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), 1, "Temperatures", "The ones to choose from.", min_length=1

@@ -153,10 +153,10 @@ class RunConfig(Settings):
                 f"rationalize (true) does not go with sampler {self.sampler.type}, which allots unhinted attempts; "
                 "set rationalize: false"
             )
-        if self.exploration.control == "balance" and self.attempt_mode == "until_correct":
+        if self.exploration.control != "fixed" and self.attempt_mode == "until_correct":
             raise ValueError(
-                "exploration.control (balance) needs attempt_mode independent, not until_correct: it chooses how many "
-                "attempts every observation gets"
+                f"exploration.control ({self.exploration.control}) needs attempt_mode independent, not until_correct: the "
+                "balance score is that of all K attempts"
             )
         return self
 

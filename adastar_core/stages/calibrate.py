@@ -1,10 +1,11 @@
-"""Choose an iteration's temperature and K by the balance score, where the configuration asks for it (B-STaR)."""
+"""Choose an iteration's temperature, or temperature and K, by the balance score where the configuration asks for it (B-STaR)."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from adastar_core.compute import StageTokens, generation_pairs
+from adastar_core.config import RunConfig
 from adastar_core.exploration import Control, Tried, choose_control
 from adastar_core.generators import Decoding
 from adastar_core.records import Attempt, GenerationRequest, Outcome
@@ -41,12 +42,17 @@ def _choose(workspace: Workspace, iteration: int) -> Control:
         tried[temperature] = [
             responses[start : start + config.attempts] for start in range(0, len(responses), config.attempts)
         ]
-    control = choose_control(tried, config.attempts, config.exploration.wanted)
+    control = choose_control(tried, _attempts_to_choose_from(config), config.exploration.wanted)
     seconds = time.monotonic() - started
     with workspace.lease.transaction() as connection:
         write_control(connection, workspace.run_id, iteration, control)
         record_cost(connection, workspace, iteration, "generate probe", tokens, seconds)
     return control
+
+
+def _attempts_to_choose_from(config: RunConfig) -> Sequence[int]:
+    most = config.attempts
+    return range(1, most + 1) if config.exploration.control == "balance" else (most,)
 
 
 def _positions(workspace: Workspace, iteration: int) -> list[int]:
