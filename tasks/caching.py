@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.context import TaskRunContext
 from pydantic import BaseModel
 
-STAGE_VERSIONS = {"sample": 2, "generate": 1, "verify": 2, "finetune": 1, "evaluate": 2, "advance": 1}
+STAGE_VERSIONS = {"sample": 2, "generate": 1, "verify": 2, "finetune": 1, "evaluate": 3, "advance": 1}
 
 
 @dataclass

@@ -59,7 +59,7 @@ class EvaluationSettings(Settings):
         1,
         2,
         "Samples",
-        "1 decodes greedily; more take the majority of so many samples (self-consistency).",
+        "1 decodes greedily; more take the majority of so many samples, of which undecided ones have no vote (self-consistency).",
         ge=1,
     )
     temperature: float = setting(

@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 from sqlalchemy import text
 
+from adastar_core import voting
 from adastar_core.records import Attempt, GenerationRequest, Split
 from adastar_core.stages.costs import record_cost
 from adastar_core.stages.manifests import EvaluateManifest
@@ -29,7 +30,6 @@ from adastar_core.store.evaluations import (
 )
 from adastar_core.streams import stream_key
 from adastar_core.verifiers.batch import verify_all
-from adastar_core.voting import majority
 
 
 def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest:
@@ -62,6 +62,8 @@ def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:
     content = [checkpoint, precision, decoding, workspace.problem.verifier.version, items]
     if workspace.generators.choice.engine != "transformers":  # it rounds in other places
         content.append(workspace.generators.choice.engine)
+    if workspace.config.evaluation.samples > 1:
+        content.append(voting.VERSION)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -121,7 +123,7 @@ def _judged(workspace: Workspace, split: Split, attempts: Sequence[Attempt]) -> 
     by_item: dict[int, list[Answer]] = {}
     for (observation, _, _), attempt, verdict in zip(responses, attempts, verdicts, strict=True):
         by_item.setdefault(attempt.position, []).append(Answer.of(observation, attempt, verdict))
-    return [majority(samples) for samples in by_item.values()]
+    return [voting.majority(samples) for samples in by_item.values()]
 
 
 def _total(workspace: Workspace, iteration: int, split: Split, content: str) -> EvaluationRow:
