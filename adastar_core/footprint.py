@@ -24,7 +24,7 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.cache import room_for
 from adastar_core.generators.choice import noisy_scores
 from adastar_core.generators.precision import number_format
-from adastar_core.generators.transformers import Batch
+from adastar_core.generators.steps import Cached
 from adastar_core.trainers.loop import checkpoint_activations
 from adastar_core.trainers.lora import adapt
 
@@ -161,7 +161,7 @@ def generation_memory(
     model.train(mode=False)
     with FakeTensorMode(), torch.no_grad():
         _computable(model)
-        batch = Batch(model, [[0] * prompt] * rows, [0] * rows, room=longest)
+        batch = Cached(model, [[0] * prompt] * rows, [0] * rows, room=longest)
         with Held(model) as reading:
             logits = batch.forward()
         with Held(model) as choosing:
@@ -179,8 +179,9 @@ def cache_bytes_per_token(directory: Path, settings: GeneratorSettings, *, bf16:
     config = AutoConfig.from_pretrained(
         directory, local_files_only=True, trust_remote_code=False
     ).get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    queries = getattr(config, "num_attention_heads", None) or 0  # 0: the model has no attention
+    heads = getattr(config, "num_key_value_heads", None) or queries
+    width = getattr(config, "head_dim", None) or config.hidden_size // max(queries, 1)
     return int(2 * config.num_hidden_layers * heads * width * _number_format(settings, bf16=bf16).itemsize)
 
 

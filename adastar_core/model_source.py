@@ -103,8 +103,8 @@ def model_shape(directory: Path) -> ModelShape:
         ).get_text_config()
     except (ValueError, OSError) as error:
         raise ModelError(f"model: {directory / 'config.json'} cannot be understood ({error})") from error
-    heads = config.num_attention_heads
-    head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    heads = getattr(config, "num_attention_heads", None) or 0  # 0: the model has no attention
+    head_width = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)
     return ModelShape(parameter_count(directory), config.num_hidden_layers, heads * head_width)
 
 

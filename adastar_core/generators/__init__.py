@@ -1,6 +1,6 @@
 """Generators: sample attempts from a checkpoint, one random stream per attempt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -38,6 +38,10 @@ class Incident:
 
     kind: str
     detail: str
+
+
+Report = Callable[[Incident], None]
+"""Called with everything that went wrong and was mended."""
 
 
 class Generator(Protocol):

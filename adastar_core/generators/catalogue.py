@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from adastar_core.config import GeneratorSettings
-from adastar_core.generators import Generator, LastingGenerator
-from adastar_core.generators.sparing import Report
+from adastar_core.generators import Generator, LastingGenerator, Report
 
 Engine = Literal["transformers", "vllm", "openai"]
 
@@ -57,15 +56,17 @@ def vllm_is_for_cpu() -> bool:
         return "cpu" in version("vllm")
 
 
-def open_generator(settings: GeneratorSettings, model_dir: Path) -> Generator:
+def open_generator(
+    settings: GeneratorSettings, model_dir: Path, report: Report = lambda _: None
+) -> Generator:
     """Load a checkpoint into the generator on transformers.
 
     Raises:
-        ModelError: The checkpoint cannot be loaded.
+        ModelError: The checkpoint cannot be loaded or decoded.
     """
     from adastar_core.generators.transformers import open_transformers
 
-    return open_transformers(model_dir, settings)
+    return open_transformers(model_dir, settings, report)
 
 
 def open_lasting(

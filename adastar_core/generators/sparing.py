@@ -1,12 +1,10 @@
 """A batch that does not fit into memory is generated in two halves; if a half does not fit either, that is an error."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from adastar_core.errors import OutOfMemory
-from adastar_core.generators import Decoding, Generator, Incident
+from adastar_core.generators import Decoding, Generator, Incident, Report
 from adastar_core.records import Attempt, GenerationRequest
-
-Report = Callable[[Incident], None]
 
 
 class Sparing:

@@ -2,7 +2,8 @@
 
 The decoding loop is our own over transformers' model and cache classes, not ``model.generate``: rows that have
 ended leave the batch, the cache grows without being copied at every step, and nothing of the checkpoint's
-``generation_config`` can get in. ``bench/generation.py`` measures what that is worth.
+``generation_config`` can get in. ``bench/generation.py`` measures what that is worth. Whether it serves a model is found
+out when the model is opened (``serving.py``).
 
 Batches change no response in exact arithmetic. With ``float64`` that holds in practice; in ``float32`` matrix
 products round differently by batch, and an attempt can differ where two tokens nearly tie (``generators/ties.py``).
@@ -18,12 +19,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, ModelError
-from adastar_core.generators import Decoding
-from adastar_core.generators.cache import roomy_cache
+from adastar_core.generators import Decoding, Incident, Report
 from adastar_core.generators.choice import noisy_scores, tie_gap
 from adastar_core.generators.endings import Ending, end, first_stop
-from adastar_core.generators.noise import signed
 from adastar_core.generators.precision import arithmetic, number_format
+from adastar_core.generators.serving import serving
+from adastar_core.generators.steps import Cached, Way
 from adastar_core.memory import memory_errors
 from adastar_core.quiet import no_progress_bars
 from adastar_core.records import Attempt, GenerationRequest
@@ -32,15 +33,20 @@ _STEPS_BETWEEN_STOP_CHECKS = 8
 _ENDED_SHARE = 8
 
 
-def open_transformers(model_dir: Path, settings: GeneratorSettings) -> "TransformersGenerator":
+def open_transformers(
+    model_dir: Path, settings: GeneratorSettings, report: Report = lambda _: None
+) -> "TransformersGenerator":
     """Load a checkpoint, on the GPU if there is one.
 
     Args:
         model_dir: Configuration, safetensors weights and tokenizer; code in the directory is never run.
         settings: Only ``dtype`` matters here.
+        report: Called where the model can only be decoded slowly.
 
     Raises:
-        ModelError: The directory cannot be loaded, lacks weights, or its tokenizer has no EOS token.
+        ModelError: The directory cannot be loaded, lacks weights, its tokenizer has no EOS token, or the model cannot be
+            decoded.
+        OutOfMemory: A few tokens do not fit.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = number_format(settings.dtype, device)
@@ -58,7 +64,11 @@ def open_transformers(model_dir: Path, settings: GeneratorSettings) -> "Transfor
         raise ModelError(f"model: the tokenizer in {model_dir} has no EOS token; set eos_token in its files")
     model.to(device)  # type: ignore[arg-type]  # transformers wraps the method without its types
     model.train(mode=False)
-    return TransformersGenerator(model, tokenizer)
+    served, new = serving(model)
+    if new and served.why:
+        detail = f"{type(model).__name__} is decoded by reading whole texts in every step, since {served.why}"
+        report(Incident("slow decoding", detail))
+    return TransformersGenerator(model, tokenizer, served.way)
 
 
 def _load(model_dir: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, list[str]]:
@@ -78,8 +88,9 @@ def _load(model_dir: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, list[st
 class TransformersGenerator:
     """Samples attempts from one loaded model: a :class:`~adastar_core.generators.Generator`."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, way: Way = Cached) -> None:
         self._model: PreTrainedModel | None = model
+        self._way = way
         self._tokenizer = tokenizer
         self._positions: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
@@ -130,7 +141,7 @@ class TransformersGenerator:
     def tie_gap(self, request: GenerationRequest, tokens: Sequence[int], decoding: Decoding) -> float:
         """Return how near a tie the choice of the token after ``tokens`` is, run alone (:func:`choice.tie_gap`)."""
         prompt = self._prompts([request], decoding)[0]
-        batch = Batch(self._loaded, [[*prompt, *tokens]], [request.stream], room=0)
+        batch = self._way(self._loaded, [[*prompt, *tokens]], [request.stream], room=0)
         with arithmetic(self._loaded.dtype):
             return tie_gap(batch.forward(), batch.streams, len(tokens), decoding).item()
 
@@ -165,7 +176,7 @@ class TransformersGenerator:
     ) -> list[list[int]]:
         """Return each row's generated tokens: up to its end at least, and never more than allowed."""
         model, limit = self._loaded, decoding.max_new_tokens
-        batch = Batch(model, prompts, [request.stream for request in requests], room=limit)
+        batch = self._way(model, prompts, [request.stream for request in requests], room=limit)
         generated = torch.full((len(prompts), limit), self._eos, device=model.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
         for step in range(limit):
@@ -200,56 +211,3 @@ class TransformersGenerator:
         )
         assert isinstance(text, str)
         return text
-
-
-class Batch:
-    """The rows that are still being generated: what the model is fed, and what it remembers.
-
-    Attributes:
-        places: Each row's place among the requests, int64, [rows].
-        streams: Each row's noise key, int64, [rows].
-    """
-
-    def __init__(
-        self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
-    ) -> None:
-        self._model = model
-        width = max(map(len, prompts))
-        tokens = [[0] * (width - len(prompt)) + prompt for prompt in prompts]
-        mask = [[0] * (width - len(prompt)) + [1] * (len(prompt) + room) for prompt in prompts]
-        self._tokens = torch.tensor(tokens, device=model.device)
-        self._mask = torch.tensor(mask, device=model.device)
-        self._length = width
-        self._positions = (self._mask[:, :width].cumsum(-1) - 1).clamp(min=0)
-        self._cache = roomy_cache(model.config)
-        self.places = torch.arange(len(prompts), device=model.device)
-        self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
-
-    def forward(self) -> torch.Tensor:
-        """Return the logits of every row's next token, [rows, vocabulary]."""
-        output = self._model(
-            input_ids=self._tokens,
-            attention_mask=self._mask[:, : self._length],
-            position_ids=self._positions,
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits: torch.Tensor = output.logits[:, -1]
-        return logits
-
-    def append(self, chosen: torch.Tensor) -> None:
-        """Feed these tokens, one per row, in the next step."""
-        self._tokens = chosen[:, None]
-        self._positions = self._positions[:, -1:] + 1
-        self._length += 1
-
-    def keep(self, rows: torch.Tensor) -> None:
-        """Go on with these rows only."""
-        self._tokens, self._mask, self._positions = (
-            self._tokens[rows],
-            self._mask[rows],
-            self._positions[rows],
-        )
-        self.places, self.streams = self.places[rows], self.streams[rows]
-        self._cache.reorder_cache(cast(torch.LongTensor, rows))

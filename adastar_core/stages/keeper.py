@@ -129,7 +129,7 @@ class Keeper:
         if self._lasting is None:
             self._lasting = self._open_lasting()
         if self._lasting is None:
-            return open_generator(self._settings, path)
+            return open_generator(self._settings, path, self._report)
         self._held = None
         self._lasting.hand_over(path, checkpoint.sha256)
         return self._lasting

@@ -1,0 +1,132 @@
+"""How a model can be decoded, found out on the model itself: a wrong way would only show in its answers.
+
+Three texts of different lengths are decoded together, and one of them leaves in between. The scores of every step must
+be those of a plain forward pass over each text alone. Models that keep what they have read elsewhere than in the cache
+that our loop hands them (Mamba, RWKV, RecurrentGemma) are read whole in every step instead.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from adastar_core.errors import ModelError
+from adastar_core.generators.precision import arithmetic
+from adastar_core.generators.steps import Cached, Reread, Way
+from adastar_core.memory import is_memory_error, memory_errors
+from adastar_core.scores import FAULTS, distance, plain_scores, random_texts, text_effect, tolerance
+
+_PROMPTS, _STEPS = (2, 9, 5), 5
+_LEAVES_AFTER, _STAY = 2, (2, 0)
+_HALF = (torch.bfloat16, torch.float16)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a model is decoded.
+
+    Attributes:
+        way: How its steps are made.
+        why: Why that is the slower way, in a sentence; ``None`` if it is not.
+    """
+
+    way: Way
+    why: str | None
+
+
+_known: dict[tuple[str, torch.dtype, str], Serving] = {}
+
+
+def serving(model: PreTrainedModel) -> tuple[Serving, bool]:
+    """Return how a model is decoded, and whether that was found out just now.
+
+    Each architecture is checked once in a process: its further checkpoints differ in their weights alone.
+
+    Raises:
+        ModelError: It cannot be decoded.
+        OutOfMemory: A few tokens do not fit.
+    """
+    key = (model.config.to_json_string(use_diff=False), model.dtype, model.device.type)
+    if key in _known:
+        return _known[key], False
+    with torch.no_grad(), arithmetic(model.dtype), memory_errors():
+        found, certain = _find(model)
+    if certain:
+        _known[key] = found
+    return found, True
+
+
+def _find(model: PreTrainedModel) -> tuple[Serving, bool]:
+    """Return how a model is decoded, and whether its weights could tell. In 16 bits only agreement is believed."""
+    name = type(model).__name__
+    try:
+        probe = Probe(model)
+    except FAULTS as error:
+        if is_memory_error(error):
+            raise
+        raise ModelError(
+            f"model: {name} cannot read a few tokens in {model.dtype} ({error}); choose another generator.dtype or model"
+        ) from error
+    fault = probe.fault(Cached)
+    if fault is None:
+        return Serving(Cached, None), True
+    if model.dtype in _HALF:
+        return _find(torch.nn.Module.to(copy.deepcopy(model), torch.float32))
+    if probe.effect is None:
+        return Serving(Reread, "its weights do not show yet whether a cache serves it"), False
+    if again := probe.fault(Reread):
+        raise ModelError(
+            f"model: {name} cannot be decoded: with a cache {fault}, and reading whole texts {again}; "
+            "choose another model, or another engine (generator.type)"
+        )
+    return Serving(Reread, f"with a cache {fault}"), True
+
+
+class Probe:
+    """A few texts, and the scores that a model gives them in a plain forward pass over each.
+
+    Attributes:
+        effect: What the text before does to a token's scores; ``None`` if too little to judge by.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        texts = random_texts(model, [*(length + _STEPS for length in _PROMPTS), _PROMPTS[-1] - 1])
+        self._texts, instead = texts[:-1], texts[-1]
+        self._plain = [plain_scores(model, text) for text in self._texts]
+        self.effect = text_effect(model, self._texts[-1], instead)
+
+    def fault(self, way: Way) -> str | None:
+        """Return what is wrong with a way to decode the model; ``None`` if nothing is."""
+        if self.effect is None:
+            return "its scores hardly depend on the text"
+        try:
+            furthest = self._furthest(way)
+        except FAULTS as error:
+            if is_memory_error(error):
+                raise
+            return f"it fails ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+        if furthest <= tolerance(self._model) * self.effect:
+            return None
+        return (
+            f"its scores are off by {furthest / self.effect:.2g} of what the text before a token does to them"
+        )
+
+    def _furthest(self, way: Way) -> float:
+        """Return the largest distance of any row's scores from the plain ones, over all steps."""
+        prompts = [text[:length] for text, length in zip(self._texts, _PROMPTS, strict=True)]
+        rows = way(self._model, prompts, [0] * len(prompts), room=_STEPS)
+        distances = []
+        for step in range(_STEPS):
+            scores, places = rows.forward(), rows.places.tolist()
+            ends = [_PROMPTS[place] + step for place in places]
+            plain = torch.stack(
+                [self._plain[place][end - 1] for place, end in zip(places, ends, strict=True)]
+            )
+            distances.append(distance(scores, plain).max())
+            tokens = [self._texts[place][end] for place, end in zip(places, ends, strict=True)]
+            rows.append(torch.tensor(tokens, device=scores.device))
+            if step == _LEAVES_AFTER:
+                rows.keep(torch.tensor(_STAY, device=scores.device))
+        return torch.stack(distances).max().item()

@@ -1,0 +1,133 @@
+"""Two ways to the scores of every row's next token: with the model's cache, or by reading whole texts again."""
+
+from typing import Protocol, cast
+
+import torch
+from transformers import PreTrainedModel
+
+from adastar_core.generators.cache import roomy_cache
+from adastar_core.generators.noise import signed
+
+
+class Steps(Protocol):
+    """The rows that are still being generated, one token per row and step.
+
+    Attributes:
+        places: Each row's place among the requests, int64, [rows].
+        streams: Each row's noise key, int64, [rows].
+    """
+
+    places: torch.Tensor
+    streams: torch.Tensor
+
+    def forward(self) -> torch.Tensor:
+        """Return the logits of every row's next token, [rows, vocabulary]."""
+        ...
+
+    def append(self, chosen: torch.Tensor) -> None:
+        """Feed these tokens, one per row, in the next step."""
+        ...
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Continue with these rows only."""
+        ...
+
+
+class Way(Protocol):
+    """How steps begin: with prompts of any lengths, the rows' noise keys, and room for so many new tokens each."""
+
+    def __call__(
+        self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
+    ) -> Steps:
+        """Return the rows before their first step."""
+        ...
+
+
+class Cached:
+    """Rows padded on the left that share a cache: each step feeds one new token per row."""
+
+    def __init__(
+        self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
+    ) -> None:
+        self._model = model
+        width = max(map(len, prompts))
+        tokens = [[0] * (width - len(prompt)) + prompt for prompt in prompts]
+        mask = [[0] * (width - len(prompt)) + [1] * (len(prompt) + room) for prompt in prompts]
+        self._tokens = torch.tensor(tokens, device=model.device)
+        self._mask = torch.tensor(mask, device=model.device)
+        self._length = width
+        self._positions = (self._mask[:, :width].cumsum(-1) - 1).clamp(min=0)
+        self._cache = roomy_cache(model.config)
+        self.places = torch.arange(len(prompts), device=model.device)
+        self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
+
+    def forward(self) -> torch.Tensor:
+        """Return the logits of every row's next token, [rows, vocabulary]."""
+        output = self._model(
+            input_ids=self._tokens,
+            attention_mask=self._mask[:, : self._length],
+            position_ids=self._positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
+
+    def append(self, chosen: torch.Tensor) -> None:
+        """Feed these tokens, one per row, in the next step."""
+        self._tokens = chosen[:, None]
+        self._positions = self._positions[:, -1:] + 1
+        self._length += 1
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Continue with these rows only."""
+        self._tokens, self._mask, self._positions = (
+            self._tokens[rows],
+            self._mask[rows],
+            self._positions[rows],
+        )
+        self.places, self.streams = self.places[rows], self.streams[rows]
+        self._cache.reorder_cache(cast(torch.LongTensor, rows))
+
+
+class Reread:
+    """Rows padded on the right, read whole in every step.
+
+    Nothing is remembered between steps, and what stands behind a token cannot change its scores in a causal model. So
+    this is right whatever state a model keeps; a step costs as much as the text so far.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
+    ) -> None:
+        self._model = model
+        width = max(map(len, prompts)) + room
+        tokens = [prompt + [0] * (width - len(prompt)) for prompt in prompts]
+        self._tokens = torch.tensor(tokens, device=model.device)
+        self._lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
+        self.places = torch.arange(len(prompts), device=model.device)
+        self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
+
+    def forward(self) -> torch.Tensor:
+        """Return the logits of every row's next token, [rows, vocabulary]."""
+        shortest, longest = (int(length) for length in self._lengths.aminmax())
+        output = self._model(
+            input_ids=self._tokens[:, :longest], use_cache=False, logits_to_keep=longest - shortest + 1
+        )
+        logits: torch.Tensor = (
+            output.logits
+        )  # of the last tokens, or of all from a model that knows no better
+        before = longest - logits.shape[1]
+        rows = torch.arange(len(logits), device=logits.device)
+        return logits[rows, self._lengths - 1 - before]
+
+    def append(self, chosen: torch.Tensor) -> None:
+        """Read these tokens, one per row, in the next step."""
+        self._tokens[torch.arange(len(chosen), device=chosen.device), self._lengths] = chosen
+        self._lengths = self._lengths + 1
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Continue with these rows only."""
+        self._tokens, self._lengths = self._tokens[rows], self._lengths[rows]
+        self.places, self.streams = self.places[rows], self.streams[rows]

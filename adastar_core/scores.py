@@ -1,0 +1,59 @@
+"""Whether two ways through a model give the same scores, measured by what the text before a token does to them.
+
+A fault of padding, packing or caching lets a token see other text than its own, or less of it. So differences are
+compared with the difference that other text makes: a yardstick that also holds for small random weights, whose scores
+depend on the text so little that a leak is small, too.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from adastar_core.streams import generator as stream
+
+EXACT, ROUGH = 1e-3, 0.25
+"""Largest share of the text's effect that rounding explains: in float32 and float64, and in 16-bit formats."""
+_BLIND = 1e-4
+"""Share of the scores' own spread below which the text's effect is too near to rounding to judge by."""
+FAULTS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
+"""What a model raises when it is run in a way that it does not know."""
+
+
+def tolerance(model: PreTrainedModel) -> float:
+    """Return the largest share of the text's effect that rounding explains in the model's number format."""
+    return EXACT if model.dtype in (torch.float32, torch.float64) else ROUGH
+
+
+def random_texts(model: PreTrainedModel, lengths: Sequence[int]) -> list[list[int]]:
+    """Return texts of these lengths: token ids that mean nothing special to the model, the same ones every time."""
+    values = model.config.to_dict() | model.config.get_text_config().to_dict()
+    special = [value for name, value in values.items() if "token_i" in name and isinstance(value, int)]
+    vocabulary = np.setdiff1d(np.arange(model.config.get_text_config().vocab_size), special)
+    tokens = iter(stream(0, "self-check", len(vocabulary)).choice(vocabulary, sum(lengths)).tolist())
+    return [[next(tokens) for _ in range(length)] for length in lengths]
+
+
+def plain_scores(model: PreTrainedModel, text: Sequence[int]) -> torch.Tensor:
+    """Return the logits after every token of one text, [tokens, vocabulary]: what all other ways must agree with."""
+    tokens = torch.tensor([text], device=model.device)
+    scores: torch.Tensor = model(input_ids=tokens, use_cache=False).logits[0]
+    return scores
+
+
+def distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return the root mean squared difference over the last axis; what is added to all of its logits does not count."""
+    difference = (one - other).float()
+    difference = difference - difference.mean(-1, keepdim=True)
+    return difference.square().mean(-1).sqrt()
+
+
+def text_effect(model: PreTrainedModel, text: Sequence[int], instead: Sequence[int]) -> float | None:
+    """Return what beginning with ``instead`` does to the scores after the rest of a text; ``None`` if too little to see."""
+    begun = len(instead)
+    scores = plain_scores(model, text)[begun:]
+    changed = plain_scores(model, [*instead, *text[begun:]])[begun:]
+    effect = distance(scores, changed).square().mean().sqrt().item()
+    spread = distance(scores, torch.zeros_like(scores)).square().mean().sqrt().item()
+    return effect if effect > _BLIND * spread else None
