@@ -69,6 +69,31 @@ def publish(temporary: Path, final: Path) -> Checkpoint:
     return _checkpoint(final, files)
 
 
+def publish_beside(temporary: Path, final: Path) -> Checkpoint:
+    """Publish ``temporary`` as ``final``, or beside what lies there already: as ``final``, a dash and its digest.
+
+    Other files under a checkpoint's name are somebody's: a database that was restored is behind its checkpoints, and two copies
+    of one database share them. They are never touched.
+
+    Args:
+        temporary: A directory with the checkpoint's files, on the file system of ``final``; it is consumed.
+        final: Where the checkpoint is to lie if nothing else does.
+    """
+    if is_complete(final):
+        sha256 = digest_of(temporary)
+        if not holds(final, sha256):
+            return publish(temporary, final.with_name(f"{final.name}-{sha256[:12]}"))
+    return publish(temporary, final)
+
+
+def holds(path: Path, sha256: str) -> bool:
+    """Return whether the checkpoint of this digest lies at ``path``, every file as it was published."""
+    try:
+        return verify(path, sha256).sha256 == sha256
+    except CheckpointError:
+        return False
+
+
 def is_complete(path: Path) -> bool:
     """Return whether a published checkpoint lies at ``path``; its files are not read."""
     return (path / MANIFEST).is_file()

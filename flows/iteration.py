@@ -15,7 +15,7 @@ from tasks.stages import advance, evaluate, finetune, generate, sample, verify
     persist_result=False,
 )
 def iterate(run: RunRef, iteration: int) -> AdvanceManifest:
-    """Run one iteration; every finished step of an earlier attempt is a cache hit.
+    """Run one iteration; what an earlier attempt finished is read back.
 
     Args:
         run: The run, whose workspace must be open in this process.

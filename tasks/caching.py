@@ -3,7 +3,11 @@
 A key is the task's name, its stage's version, and its inputs: the run's reference, whose ``uid`` is new for
 every run that the database knows and whose ``config_sha256`` covers every field that decides a result
 (:meth:`adastar_core.config.RunConfig.identity`), and numbers such as the iteration. What may differ between
-two executions of the same work (batch size, database address, data directory) is not an input.
+two executions of the same work (batch size, database address, data directory) is not an input. Nor is the wave: the
+sampling of an iteration is asked for until it is closed, and what was said last is kept.
+
+A key cannot tell two copies of one database apart, nor a database from its own past, so a kept result is compared with what
+the store holds (:class:`tasks.stages.CachedStage`).
 
 Prefect's TASK_SOURCE would see only the text of the task function, not the core that it calls, so each stage
 has an explicit version instead: raise it when the stage's results change.
@@ -18,7 +22,8 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.context import TaskRunContext
 from pydantic import BaseModel
 
-STAGE_VERSIONS = {"sample": 2, "generate": 1, "verify": 2, "finetune": 1, "evaluate": 3, "advance": 1}
+STAGE_VERSIONS = {"sample": 3, "finetune": 1, "evaluate": 3, "advance": 1}
+_NOT_INPUTS = {"wave"}
 
 
 @dataclass
@@ -34,7 +39,7 @@ class StagePolicy(CachePolicy):
     ) -> str | None:
         """Return ``adastar-<task>-v<version>-<digest of the inputs>``."""
         name = task_ctx.task.name
-        plain = {key: _plain(value) for key, value in inputs.items()}
+        plain = {key: _plain(value) for key, value in inputs.items() if key not in _NOT_INPUTS}
         digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:32]
         return f"adastar-{name}-v{STAGE_VERSIONS[name]}-{digest}"
 

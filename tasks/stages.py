@@ -1,9 +1,14 @@
-"""The steps of an iteration as Prefect tasks: each looks its workspace up and calls the core."""
+"""The steps of an iteration as Prefect tasks: each looks its workspace up and calls the core.
+
+A result that Prefect kept may be ahead of the database: of one that was restored from a backup, that lost its last commits in a
+failover, or whose copy went another way. So a cached task first asks the store, with one query, and Prefect's result is
+believed only where the store says the same.
+"""
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-from prefect import Task, task
+from prefect import task
 
 from adastar_core import stages
 from adastar_core.records import Split
@@ -17,48 +22,80 @@ from adastar_core.stages.manifests import (
     VerifyManifest,
 )
 from adastar_core.stages.opening import workspace_of
-from tasks.caching import STAGE_POLICY
+from adastar_core.stages.workspace import Workspace
+from tasks.caching import NOT_CACHED, STAGE_POLICY
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def stage(function: Callable[P, R]) -> Task[P, R]:
-    """Make a cached task of ``function``: results are small JSON manifests under the one policy."""
-    return task(cache_policy=STAGE_POLICY, persist_result=True, result_serializer="json")(function)
+class CachedStage(Generic[P, R]):
+    """A cached task whose kept result is believed only where the store says the same.
+
+    Args:
+        function: The task. Its results are small JSON manifests under the one policy.
+        stored: Returns the result as the store holds it; ``None`` where the stage is not done.
+    """
+
+    def __init__(
+        self,
+        function: Callable[Concatenate[RunRef, P], R],
+        stored: Callable[Concatenate[Workspace, P], R | None],
+    ) -> None:
+        self.task = task(cache_policy=STAGE_POLICY, persist_result=True, result_serializer="json")(function)
+        self._refreshed = self.task.with_options(refresh_cache=True)
+        self._stored = stored
+
+    def __call__(self, run: RunRef, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return the stage's result: the kept one, or that of doing what the store lacks."""
+        known = self._stored(workspace_of(run), *args, **kwargs)
+        if known is not None and self.task(run, *args, **kwargs) == known:
+            return known
+        return self._refreshed(run, *args, **kwargs)
 
 
-@stage
+def stage(
+    stored: Callable[Concatenate[Workspace, P], R | None],
+) -> Callable[[Callable[Concatenate[RunRef, P], R]], CachedStage[P, R]]:
+    """Make a function a :class:`CachedStage`."""
+    return lambda function: CachedStage(function, stored)
+
+
+def _sampled(workspace: Workspace, iteration: int, wave: int) -> SampleManifest | None:  # noqa: ARG001
+    return stages.find_sample(workspace, iteration)
+
+
+@stage(_sampled)
 def sample(run: RunRef, iteration: int, wave: int) -> SampleManifest:
     """Plan the attempts of the iteration's next wave, or close its sampling when nothing is owed."""
     return stages.sample(workspace_of(run), iteration, wave)
 
 
-@stage
+@task(cache_policy=NOT_CACHED, persist_result=False)
 def generate(run: RunRef, iteration: int, wave: int) -> GenerateManifest:
-    """Generate the planned attempts that are not stored yet, batch by batch."""
+    """Generate the planned attempts that are not stored yet, batch by batch; only the store knows which."""
     return stages.generate(workspace_of(run), iteration, wave)
 
 
-@stage
+@task(cache_policy=NOT_CACHED, persist_result=False)
 def verify(run: RunRef, iteration: int, wave: int) -> VerifyManifest:
     """Judge every stored attempt of the iteration that has no verdict yet."""
     return stages.verify(workspace_of(run), iteration, wave)
 
 
-@stage
+@stage(stages.find_finetune)
 def finetune(run: RunRef, iteration: int) -> FinetuneManifest:
     """Fine-tune on the iteration's accepted rationales and publish the checkpoint."""
     return stages.finetune(workspace_of(run), iteration)
 
 
-@stage
+@stage(stages.find_evaluate)
 def evaluate(run: RunRef, iteration: int, split: Split) -> EvaluateManifest:
     """Measure a checkpoint's greedy accuracy on a split; iteration 0 is the base model."""
     return stages.evaluate(workspace_of(run), iteration, split)
 
 
-@stage
+@stage(stages.find_advance)
 def advance(run: RunRef, iteration: int) -> AdvanceManifest:
     """Stamp the first u visited observations and close the iteration, in one transaction."""
     return stages.advance(workspace_of(run), iteration)

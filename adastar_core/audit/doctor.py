@@ -202,8 +202,8 @@ def _storage() -> Finding:
     path = os.environ.get("PREFECT_RESULTS_LOCAL_STORAGE_PATH")
     if path:
         return Finding("task results", "ok", path)
-    home = os.environ.get("PREFECT_HOME", str(Path.home() / ".prefect"))
-    return Finding("task results", "ok", f"{home}/storage, on this machine alone")
+    default = Path.home() / ".prefect" / "storage"  # PREFECT_HOME does not move it
+    return Finding("task results", "ok", f"{default}, on this machine alone")
 
 
 def _without_credentials(url: str) -> str:

@@ -113,7 +113,9 @@ def _backup(options: argparse.Namespace) -> int:
     if wants_json(options):
         print_json({"file": output.absolute(), "bytes": size})
     else:
-        print_line(f"{output}: {size / 1e6:,.1f} MB. Read it back with pg_restore --dbname=URL {output}")
+        print_line(
+            f"{output}: {size / 1e6:,.1f} MB. Read it back, into an empty database, with pg_restore --no-owner --dbname=URL {output}"
+        )
     return 0
 
 

@@ -12,12 +12,20 @@ from adastar_core.store.compute import read_compute
 
 def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
     """Write the visits, the stamps and the closed iteration in one transaction; done twice, it changes nothing."""
+    if found := find_advance(workspace, iteration):
+        return found
+    _advance(workspace, iteration)
+    advanced = find_advance(workspace, iteration)
+    assert advanced is not None, "it was just written"
+    return advanced
+
+
+def find_advance(workspace: Workspace, iteration: int) -> AdvanceManifest | None:
+    """Return the iteration as the store closed it; ``None`` while it is open."""
     with workspace.engine.connect() as connection:
-        row = iterations.read_iteration(connection, workspace.run_id, iteration)
-    if row.phase != "advanced":
-        _advance(workspace, iteration)
-        with workspace.engine.connect() as connection:
-            row = iterations.read_iteration(connection, workspace.run_id, iteration)
+        row = iterations.find_iteration(connection, workspace.run_id, iteration)
+    if row is None or row.phase != "advanced":
+        return None
     return AdvanceManifest(
         iteration=iteration, m=row.m or 0, alpha=row.alpha or 0.0, stamped=row.stamped or 0
     )

@@ -40,16 +40,25 @@ def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateMani
         iteration: The checkpoint's iteration; 0 is the base model.
         split: Validation or test.
     """
+    if found := find_evaluate(workspace, iteration, split):
+        return found
+    content = content_sha256(workspace, iteration, split)
+    with _once(workspace, iteration, content):
+        with workspace.lease.transaction() as connection:
+            borrow_answers(connection, workspace.run_id, iteration, split, content)
+        _answer(workspace, iteration, split)
+        return _manifest(_total(workspace, iteration, split, content))
+
+
+def find_evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest | None:
+    """Return the evaluation that the store holds; ``None`` until it is complete."""
     with workspace.engine.connect() as connection:
         found = find_evaluation(connection, workspace.run_id, iteration, split)
-    if found is None:
-        content = content_sha256(workspace, iteration, split)
-        with _once(workspace, iteration, content):
-            with workspace.lease.transaction() as connection:
-                borrow_answers(connection, workspace.run_id, iteration, split, content)
-            _answer(workspace, iteration, split)
-            found = _total(workspace, iteration, split, content)
-    return EvaluateManifest(iteration=iteration, split=split, correct=found.correct, total=found.total)
+    return _manifest(found) if found else None
+
+
+def _manifest(row: EvaluationRow) -> EvaluateManifest:
+    return EvaluateManifest(iteration=row.iteration, split=row.split, correct=row.correct, total=row.total)
 
 
 def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:

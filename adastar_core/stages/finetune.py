@@ -26,13 +26,20 @@ def finetune(workspace: Workspace, iteration: int) -> FinetuneManifest:
     What is trained is read back from the store, so it is what was recorded. A training that was killed goes
     on from its last restart point; one that is recorded already is not repeated.
     """
+    return find_finetune(workspace, iteration) or _manifest(_train(workspace, iteration))
+
+
+def find_finetune(workspace: Workspace, iteration: int) -> FinetuneManifest | None:
+    """Return the training that the store recorded; ``None`` before."""
     with workspace.engine.connect() as connection:
         recorded = find_checkpoint(connection, workspace.run_id, iteration)
-    if recorded is None:
-        recorded = _train(workspace, iteration)
+    return _manifest(recorded) if recorded else None
+
+
+def _manifest(recorded: CheckpointRow) -> FinetuneManifest:
     assert recorded.training is not None, "an iteration's checkpoint was trained"
     return FinetuneManifest(
-        iteration=iteration,
+        iteration=recorded.iteration,
         checkpoint_sha256=recorded.sha256,
         steps=recorded.training.steps,
         examples=recorded.training.examples,

@@ -13,10 +13,9 @@ class RunRef(Settings):
 
 
 class SampleManifest(Settings):
-    """The state of an iteration's sampling: ``planned`` attempts in this wave; none when it is closed."""
+    """The state of an iteration's sampling: ``planned`` attempts in the next wave; none when it is closed."""
 
     iteration: int
-    wave: int
     planned: int
     beta: int
     m: int

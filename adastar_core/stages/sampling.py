@@ -40,21 +40,27 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
         NothingAccepted: Sampling is over and D+ is empty.
     """
     row = _opened(workspace, iteration)
-    # The order of a sampled iteration is gone once it has advanced: nothing may be planned from today's.
-    sampling = row.phase == "sampling"
-    if sampling:
-        calibrate(workspace, iteration)
-    planned = plan_wave(workspace, iteration) if sampling else []
+    if row.phase != "sampling":
+        return _manifest(row)
+    calibrate(workspace, iteration)
+    planned = plan_wave(workspace, iteration)
     workspace.plan = (iteration, wave, planned)
-    if sampling and not planned:
-        row = _close(workspace, iteration)
+    return _manifest(row if planned else _close(workspace, iteration), len(planned))
+
+
+def find_sample(workspace: Workspace, iteration: int) -> SampleManifest | None:
+    """Return the iteration's sampling as the store closed it; ``None`` while it is open.
+
+    The order of a sampled iteration is gone once it has advanced: nothing may be planned from today's.
+    """
+    with workspace.engine.connect() as connection:
+        row = find_iteration(connection, workspace.run_id, iteration)
+    return None if row is None or row.phase == "sampling" else _manifest(row)
+
+
+def _manifest(row: IterationRow, planned: int = 0) -> SampleManifest:
     return SampleManifest(
-        iteration=iteration,
-        wave=wave,
-        planned=len(planned),
-        beta=row.beta,
-        m=row.m or 0,
-        accepted=row.accepted or 0,
+        iteration=row.iteration, planned=planned, beta=row.beta, m=row.m or 0, accepted=row.accepted or 0
     )
 
 

@@ -130,8 +130,7 @@ def run(job: Job, plan: TrainingPlan, directory: WorkDirectory, report: Report, 
     """
     training = open_training(job, plan, world)
     totals = training.run(directory, report)
-    directory.finish(totals)
-    _publish(training, job)
+    directory.finish(totals, _publish(training, job))
 
 
 def release_memory() -> None:
@@ -193,7 +192,7 @@ def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:
         )
 
 
-def _publish(training: Training, job: Job) -> None:
+def _publish(training: Training, job: Job) -> checkpoints.Checkpoint:
     """Save weights, configuration and tokenizer under a temporary name, then publish them.
 
     An adapter is merged into the weights and kept beside them, as are AdamW's moments where the next iteration goes on
@@ -215,7 +214,7 @@ def _publish(training: Training, job: Job) -> None:
         if (job.start / saved.name).is_file():
             shutil.copyfile(job.start / saved.name, saved)
     canary.record(canary.canary_of(model), partial)
-    checkpoints.publish(partial, job.output)
+    return checkpoints.publish_beside(partial, job.output)
 
 
 def _merged(model: "PreTrainedModel | PeftModel", partial: Path) -> PreTrainedModel:

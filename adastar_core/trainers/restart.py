@@ -1,13 +1,13 @@
 """Restart points of a training: complete or absent, and tied to the inputs they belong to.
 
 A training's work directory holds ``trainer/`` (being written), at most a few ``restart-<inputs>-<step>``
-directories, and ``outcome-<inputs>.json`` once it is done. ``<inputs>`` is a digest, so what another
+directories, and ``outcome-<inputs>.json`` once its checkpoint is published. ``<inputs>`` is a digest, so what another
 training left behind is never resumed.
 """
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from adastar_core import checkpoints
@@ -21,6 +21,21 @@ class TrainingTotals:
     loss: float
     token_accuracy: float
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A training that is over.
+
+    Attributes:
+        totals: What it came to.
+        name: Its checkpoint's directory.
+        sha256: Its checkpoint's digest.
+    """
+
+    totals: TrainingTotals
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +90,21 @@ class WorkDirectory:
         restart = self.latest()
         return 0 if restart is None else self.step_of(restart)
 
-    def finish(self, totals: TrainingTotals) -> None:
+    def finish(self, totals: TrainingTotals, checkpoint: checkpoints.Checkpoint) -> None:
         """Store what the training came to, at once."""
-        values = {"loss": totals.loss, "token_accuracy": totals.token_accuracy, "seconds": totals.seconds}
+        finished = Finished(totals, checkpoint.path.name, checkpoint.sha256)
         partial = self._outcome.with_suffix(".partial")
-        partial.write_text(json.dumps(values))
+        partial.write_text(json.dumps(asdict(finished)))
         partial.replace(self._outcome)
 
-    def totals(self) -> TrainingTotals | None:
+    def finished(self) -> Finished | None:
         """Return what :meth:`finish` stored for these inputs; ``None`` before."""
         if not self._outcome.is_file():
             return None
-        return TrainingTotals(**json.loads(self._outcome.read_text()))
+        values = json.loads(self._outcome.read_text())
+        if "totals" not in values:
+            return None  # written before it named its checkpoint
+        return Finished(TrainingTotals(**values["totals"]), values["name"], values["sha256"])
 
     def clean(self) -> None:
         """Remove everything but the outcome."""

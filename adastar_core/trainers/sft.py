@@ -48,7 +48,8 @@ def finetune(
         planned_steps: sigma_t, used where ``settings.on_exhausted`` is ``repeat``.
         seed: The run's seed.
         iteration: t, from 1; names the random streams together with the seed.
-        output: Where the checkpoint is to lie; also a sibling ``.<name>.partial`` is used.
+        output: Where the checkpoint is to lie; ``<name>-<digest>`` beside it where other files lie there. A sibling
+            ``.<name>.partial`` is used.
         work: A directory of this training's own, for restart points.
         schedule: Where the steps lie in the learning rate's schedule; they are the whole of it by default.
         progress: Called after each step.
@@ -60,7 +61,6 @@ def finetune(
         HomeError: The disk has no room for the checkpoint and its restart points.
         ModelError: The model or its tokenizer cannot be trained on.
         StageError: The loss or the gradient is not finite, or one of several processes has ended or hangs.
-        CheckpointError: Another checkpoint lies at ``output``.
     """
     job = Job(
         start, tuple(examples), settings, planned_steps, schedule, seed, iteration, output, work
@@ -68,27 +68,28 @@ def finetune(
     directory = WorkDirectory(work, job.inputs())
     directory.open()
     plan = job.plan()
-    totals = directory.totals()
-    if totals is None or not checkpoints.is_complete(output):
+    finished = directory.finished()
+    if finished is None or not checkpoints.holds(output.with_name(finished.name), finished.sha256):
         with no_progress_bars():
             elsewhere = launcher or (launch if settings.processes > 1 else None)
             if elsewhere:
                 elsewhere(job, directory, plan.steps, progress)
             run(job, plan, directory, progress, PUBLISHER if elsewhere else ALONE)
         release_memory()
-        totals = directory.totals()
-    assert totals is not None, "a training that has run has an outcome"
+        finished = directory.finished()
+    assert finished is not None, "a training that has run has an outcome"
     directory.clean()
+    checkpoint = checkpoints.open_checkpoint(output.with_name(finished.name))
     return TrainingOutcome(
-        checkpoints.open_checkpoint(output),
-        totals.loss,
-        totals.token_accuracy,
+        checkpoint,
+        finished.totals.loss,
+        finished.totals.token_accuracy,
         plan.steps,
         sum(plan.train_tokens()),
         plan.padded_train_tokens(),
         training_pairs(len(row.tokens) for row in plan.rows),
-        totals.seconds,
-        _adapter_parameters(output, settings),
+        finished.totals.seconds,
+        _adapter_parameters(checkpoint.path, settings),
     )
 
 

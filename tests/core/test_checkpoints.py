@@ -137,3 +137,19 @@ def test_a_base_model_without_a_manifest_is_verified_by_its_digest(tmp_path: Pat
     (tmp_path / "base" / "config.json").write_text("[]")
     with pytest.raises(CheckpointError, match="not the recorded one"):
         checkpoints.verify(tmp_path / "base", digest)
+
+
+def test_what_lies_under_the_name_already_is_kept_beside_the_new_checkpoint(tmp_path: Path) -> None:
+    """Other files, or the same ones damaged; only the very same checkpoint is taken for the published one."""
+    first = checkpoints.publish_beside(_files(tmp_path / "new"), tmp_path / "1")
+    assert checkpoints.publish_beside(_files(tmp_path / "new"), tmp_path / "1") == first
+    other = checkpoints.publish_beside(_files(tmp_path / "new", b"others!"), tmp_path / "1")
+    assert other.path == tmp_path / f"1-{other.sha256[:12]}"
+    assert checkpoints.publish_beside(_files(tmp_path / "new", b"others!"), tmp_path / "1") == other
+    assert [checkpoints.holds(one.path, one.sha256) for one in (first, other)] == [True, True]
+
+    (first.path / "model.safetensors").write_bytes(b"damaged")
+    again = checkpoints.publish_beside(_files(tmp_path / "new"), tmp_path / "1")
+    assert again.sha256 == first.sha256
+    assert checkpoints.holds(again.path, again.sha256)
+    assert (first.path / "model.safetensors").read_bytes() == b"damaged"

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adastar_core import checkpoints
 from adastar_core.config import TrainerSettings
-from adastar_core.errors import CheckpointError, DataError, HomeError, ModelError, NothingAccepted, StageError
+from adastar_core.errors import DataError, HomeError, ModelError, NothingAccepted, StageError
 from adastar_core.trainers import TrainingExample, TrainingOutcome, TrainingProgress
 from adastar_core.trainers.rows import tokenize
 from adastar_core.trainers.sft import finetune
@@ -338,8 +338,10 @@ def test_another_training_never_resumes_or_overwrites_this_one(base: Path, tmp_p
         _interrupt_after(3, base, tmp_path, settings)
     other = _finetune(base, tmp_path, settings, seed=1)
     assert other.checkpoint.sha256 == _finetune(base, tmp_path / "fresh", settings, seed=1).checkpoint.sha256
-    with pytest.raises(CheckpointError, match="exists already with other files"):
-        _finetune(base, tmp_path, settings, seed=2)
+    third = _finetune(base, tmp_path, settings, seed=2)
+    assert third.checkpoint.path.name == f"{other.checkpoint.path.name}-{third.checkpoint.sha256[:12]}"
+    assert _finetune(base, tmp_path, settings, seed=2).checkpoint == third.checkpoint
+    assert checkpoints.holds(other.checkpoint.path, other.checkpoint.sha256)
 
 
 def test_a_damaged_restart_point_is_not_used(

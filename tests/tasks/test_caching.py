@@ -16,10 +16,12 @@ from flows.adastar import adastar
 from flows.compare import compare
 from flows.iteration import iterate
 from tasks import caching, reporting, stages
+from tasks.stages import CachedStage
 from tests.flows.conftest import ROOT
 
 RUN = RunRef(uid="0f", name="mine", config_sha256="ab")
-STAGES = {name: one for name, one in vars(stages).items() if isinstance(one, Task)}
+STAGES = {name: one.task for name, one in vars(stages).items() if isinstance(one, CachedStage)}
+UNCACHED = {name: one for name, one in vars(stages).items() if isinstance(one, Task)}
 REPORTS = {name: one for name, one in vars(reporting).items() if isinstance(one, Task)}
 
 
@@ -37,12 +39,19 @@ def test_every_stage_is_cached_under_the_one_policy_and_a_version_of_its_own() -
     assert {one.result_serializer for one in STAGES.values()} == {"json"}
 
 
+def test_what_an_open_wave_lacks_only_the_store_knows() -> None:
+    assert set(UNCACHED) == {"generate", "verify"}
+    assert all(one.cache_policy is caching.NOT_CACHED for one in UNCACHED.values())
+
+
 def test_reports_are_made_again_since_artifacts_are_not() -> None:
     assert set(REPORTS) == {"report_iteration", "report_run"}
     assert all(one.cache_policy is caching.NOT_CACHED for one in REPORTS.values())
 
 
-@pytest.mark.parametrize("one", [adastar, iterate, compare, *REPORTS.values()], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "one", [adastar, iterate, compare, *REPORTS.values(), *UNCACHED.values()], ids=lambda one: one.name
+)
 def test_nothing_else_is_kept_as_a_result_which_would_be_a_pickle(one: Flow | Task) -> None:  # type: ignore[type-arg]
     """Whatever the operator's settings are: who can write to the shared storage could run code on the next retry."""
     assert one.persist_result is False
@@ -68,6 +77,7 @@ def test_another_input_run_stage_or_version_is_another_key(monkeypatch: pytest.M
             for field in RunRef.model_fields
         ),
     }
+    assert key("sample", run=RUN, iteration=1, wave=0) == key("sample", run=RUN, iteration=1, wave=3)
     monkeypatch.setitem(caching.STAGE_VERSIONS, "advance", 99)
     keys.add(key("advance", run=RUN, iteration=1))
     assert len(keys) == 9
