@@ -8,7 +8,7 @@ and the alpha that measures acceptance.
 import re
 from collections.abc import Sequence
 
-from adastar_core.records import Attempt, FinishReason, Observation, Rejection, RejectionReason
+from adastar_core.records import Attempt, Observation, Rejection, RejectionReason
 from adastar_core.settings import Settings, setting
 from adastar_core.shingles import jaccard, shingles, words
 from adastar_core.verifiers.patterns import answer_part, without_declared_answers
@@ -64,8 +64,8 @@ def screen(
 
 
 def _by_itself(observation: Observation, attempt: Attempt, settings: FilterSettings) -> Rejection | None:
-    if settings.truncated and attempt.finish_reason is FinishReason.LENGTH:
-        return Rejection(RejectionReason.TRUNCATED, "cut at the length limit")
+    if settings.truncated and (broken_off := attempt.finish_reason.broken_off):
+        return Rejection(RejectionReason.TRUNCATED, broken_off)
     if settings.longest_tokens is not None and attempt.generated_tokens > settings.longest_tokens:
         longer = f"{attempt.generated_tokens} tokens, more than {settings.longest_tokens}"
         return Rejection(RejectionReason.OVER_LONG, longer)

@@ -13,6 +13,7 @@ from adastar_core.compute import StageTokens
 from adastar_core.config import RunConfig
 from adastar_core.problems import Problem
 from adastar_core.records import Observation
+from adastar_core.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,10 @@ def measure_texts(
     problem: Problem, observations: Sequence[Observation], model: Path, *, hints: bool
 ) -> Texts:
     """Return the lengths of a problem's texts in the model's tokens; hinted prompts are among the longest with ``hints``."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+    vocabulary = Vocabulary(model)
 
     def lengths(texts: Iterable[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(list(texts))["input_ids"]]
+        return [len(ids) for ids in vocabulary.prompt_ids(list(texts))]
 
     prompts = lengths(map(problem.prompt, observations))
     hinted = lengths(map(problem.hinted_prompt, observations))

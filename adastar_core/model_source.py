@@ -7,6 +7,7 @@ from pathlib import Path
 from adastar_core.compute import ModelShape
 from adastar_core.confine import confined
 from adastar_core.errors import ModelError
+from adastar_core.vocabulary import Vocabulary
 
 PACKAGED = Path(__file__).parent / "models"
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
@@ -32,7 +33,7 @@ def resolve_model(name: str) -> Path:
 
 
 def check_model(directory: Path) -> Path:
-    """Return ``directory`` if it holds a causal language model with a tokenizer that has an EOS token.
+    """Return ``directory`` if it holds a causal language model with a tokenizer that the method can use.
 
     Raises:
         ModelError: Says what is missing and how to mend it.
@@ -49,7 +50,7 @@ def check_model(directory: Path) -> Path:
     for shard in weight_files(directory):
         if not shard.is_file():
             raise ModelError(f"model: {shard} is missing, though the weights' index names it; copy it there")
-    _check_tokenizer(directory)
+    Vocabulary(directory)
     return directory
 
 
@@ -140,27 +141,6 @@ def _json(path: Path) -> dict[str, object]:
     if not isinstance(values, dict):
         raise ModelError(f"model: {path} holds a {type(values).__name__}, not an object; copy it again")
     return values
-
-
-def _check_tokenizer(directory: Path) -> None:
-    from transformers import AutoTokenizer
-
-    names = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
-    if not any((directory / name).is_file() for name in names):
-        raise ModelError(
-            f"model: {directory} has no tokenizer (tokenizer.json); copy the tokenizer's files there"
-        )
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # tokenizers raises bare Exception for a broken file
-        raise ModelError(
-            f"model: the tokenizer in {directory} cannot be loaded ({error}); copy its files again"
-        ) from error
-    if tokenizer.eos_token_id is None:
-        raise ModelError(
-            f"model: the tokenizer in {directory} has no EOS token, so no rationale could ever end; "
-            "set eos_token in tokenizer_config.json to a token of its vocabulary"
-        )
 
 
 def _download(name: str) -> Path:

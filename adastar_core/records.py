@@ -50,6 +50,16 @@ class FinishReason(StrEnum):
     EOS = "eos"
     STOP = "stop"
     LENGTH = "length"
+    SPECIAL = "special"
+    """At a special token that ends nothing, or at an id that the tokenizer does not know: what it stood for is not known."""
+
+    @property
+    def broken_off(self) -> str | None:
+        """Return how a response broke off before its end, in a few words; ``None`` where it ended."""
+        return {
+            FinishReason.LENGTH: "cut at the length limit",
+            FinishReason.SPECIAL: "broken off at a special token",
+        }.get(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +93,11 @@ class Attempt:
         finish_reason: Why generation ended.
         prompt_tokens: Tokens of the prompt.
         padded_prompt_tokens: The same including the padding of the batch it ran in.
-        generated_tokens: Tokens generated, including EOS.
+        generated_tokens: Tokens generated, including the one that ended it.
         padded_generated_tokens: The same including the steps that the batch took for its longest member.
         stream: The random stream's key; 0 for greedy decoding.
+        tokens: The ids that the response was decoded from, as they were generated, with the end token if one was generated.
+            What belongs to a stop string is left out. Empty where they are not known.
     """
 
     position: int
@@ -98,6 +110,7 @@ class Attempt:
     generated_tokens: int
     padded_generated_tokens: int
     stream: int
+    tokens: tuple[int, ...] = ()
 
 
 class Outcome(StrEnum):

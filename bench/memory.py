@@ -15,6 +15,7 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
+import torch
 from random_llama import write_random_llama
 
 from adastar_core.config import GeneratorSettings, TrainerSettings
@@ -32,9 +33,8 @@ PROMPT = 16
 class Endless(TransformersGenerator):
     """Takes no token for the end, so that every row gets as long as it may."""
 
-    @property
-    def _eos(self) -> int:
-        return -1
+    def _is_text(self, size: int) -> torch.Tensor:
+        return torch.ones(size, dtype=torch.bool)
 
 
 def main() -> None:
@@ -88,7 +88,7 @@ def _generate(model: Path, size: int, length: int) -> dict[str, int]:
     settings = GeneratorSettings(batch_size=size, max_new_tokens=length)
     foretold = generation_memory(model, settings, PROMPT, bf16=False)
     opened = open_transformers(model, settings)
-    generator = Endless(opened._loaded, opened._tokenizer)
+    generator = Endless(opened._loaded, opened._vocabulary)
     requests = [GenerationRequest(place, 1, False, "1" * PROMPT, stream=place) for place in range(size)]
     sum(float(one.detach().sum()) for one in generator._loaded.parameters())
     before = _start()

@@ -25,6 +25,7 @@ from adastar_core.selection import Judged, Rules, Selection, close, next_attempt
 from adastar_core.streams import rationale_key
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.sft import finetune
+from adastar_core.vocabulary import Vocabulary
 
 
 def main() -> None:
@@ -49,12 +50,12 @@ def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
     pool, validation = problem.load(Split.TRAIN), problem.load(Split.VALIDATION)
     ids = [observation.observation_id for observation in pool]
     sampler = open_sampler(config.sampler, config.seed, ids, Statistics.empty(len(pool)))
-    rules = Rules.of(config)
+    rules, vocabulary = Rules.of(config), Vocabulary(base)
     history = []
 
     for iteration in range(1, config.iterations + 1):
         # Visit observations in the sampler's order until beta_t rationales are accepted.
-        beta, results, responses = config.beta(iteration), {}, {}
+        beta, results, made = config.beta(iteration), {}, {}
         generator = open_generator(config.generator, model)
         while planned := next_attempts(
             sampler.order(iteration), results, rules, beta, config.generator.batch_size
@@ -77,21 +78,24 @@ def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
                         verdict.outcome is Outcome.RIGHT,
                         results.setdefault(attempt.position, []),
                     )
-                    kept = [responses[attempt.position, one.attempt] for one in earlier if one.accepted]
+                    kept = [made[attempt.position, one.attempt].response for one in earlier if one.accepted]
                     rejected = (
                         right and screen(pool[attempt.position], attempt, kept, config.filter) is not None
                     )
                     earlier.append(Judged(attempt.attempt, attempt.hinted, right, rejected))
-                    responses[attempt.position, attempt.attempt] = attempt.response
+                    made[attempt.position, attempt.attempt] = attempt
         generator.close()
         selection = close(sampler.order(iteration), results, rules, beta)
 
-        # Train on the accepted rationales, D+.
+        # Train on the accepted rationales, D+: on the very tokens that were generated.
         examples = [
             TrainingExample(
-                problem.training_prompt(pool[position]), responses[position, attempt], ids[position]
+                problem.training_prompt(pool[one.position]),
+                one.response,
+                ids[one.position],
+                vocabulary.completed(one.response, one.tokens, chat=config.prompt.chat),
             )
-            for position, attempt in selection.accepted
+            for one in (made[key] for key in selection.accepted)
         ]
         outcome = finetune(
             base if config.trainer.start_from == "reset" else model, examples, config.trainer,

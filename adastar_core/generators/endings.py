@@ -1,10 +1,11 @@
-"""Where a response ends: at EOS, at a stop string, or at the longest length. Pure functions of its tokens."""
+"""Where a response ends: at an end token, a stop string, a special token, or the longest length. Pure functions of its tokens."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adastar_core.records import FinishReason
+from adastar_core.vocabulary import Ends
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -14,39 +15,62 @@ class Ending:
     """A finished response.
 
     Attributes:
-        response: The text before EOS or the stop string.
+        response: The text before the end.
         finish_reason: Why it ended there.
-        generated_tokens: Tokens up to the end, with EOS or the token that completed the stop string.
+        generated_tokens: Tokens up to the end, with the end token or the one that completed the stop string.
+        tokens: Ids that the response was decoded from, and the end token if there is one. A token of which the response's
+            last characters are one part and a stop string's first ones the other is among them: it was generated for both.
     """
 
     response: str
     finish_reason: FinishReason
     generated_tokens: int
+    tokens: tuple[int, ...]
 
 
-def end(tokens: Sequence[int], eos: int, stop: tuple[str, ...], decode: Decode) -> Ending:
+def end(tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode) -> Ending:
     """Return where ``tokens`` end; whatever was generated after that is ignored.
 
     Args:
-        tokens: The generated tokens, as many as were allowed or up to EOS at least.
-        eos: The token id of EOS.
+        tokens: The generated tokens, as many as were allowed or up to their end at least.
+        ends: Which tokens end a response, and which are text.
         stop: Strings that end the response.
-        decode: Turns tokens into text, without special tokens.
+        decode: Turns text's tokens into text.
     """
-    kept = tokens[: tokens.index(eos)] if eos in tokens else tokens
+    count = ends.first(tokens)
+    kept = tuple(tokens[:count])
     text = decode(kept)
     stopped = first_stop(text, stop)
     if stopped is not None:
-        needed = bisect_left(
-            range(len(kept)), True, key=lambda count: first_stop(decode(kept[:count]), stop) is not None
-        )
-        return Ending(text[:stopped], FinishReason.STOP, needed)
-    if eos in tokens:
-        return Ending(text, FinishReason.EOS, len(kept) + 1)
-    return Ending(text, FinishReason.LENGTH, len(kept))
+        needed = _fewest(kept, lambda some: first_stop(decode(some), stop) is not None)
+        spelling = _fewest(kept[:needed], lambda some: decode(some).startswith(text[:stopped]))
+        return Ending(text[:stopped], FinishReason.STOP, needed, kept[:spelling])
+    if count == len(tokens):
+        return Ending(text, FinishReason.LENGTH, count, kept)
+    if tokens[count] in ends.ends:
+        return Ending(text, FinishReason.EOS, count + 1, (*kept, tokens[count]))
+    return Ending(text, FinishReason.SPECIAL, count + 1, kept)
+
+
+def end_elsewhere(
+    tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode, *, longest: int
+) -> Ending:
+    """Return where tokens end that another engine generated, which looked for stop strings by itself.
+
+    It spells text out token by token, and may see a stop string that the whole text does not hold: a response that is shorter
+    than ``longest`` and has no end was stopped.
+    """
+    ending = end(tokens, ends, stop, decode)
+    early = ending.finish_reason is FinishReason.LENGTH and len(tokens) < longest
+    return replace(ending, finish_reason=FinishReason.STOP) if early else ending
 
 
 def first_stop(text: str, stop: tuple[str, ...]) -> int | None:
     """Return where the earliest stop string begins in ``text``, if one is in it."""
     found = [place for place in (text.find(string) for string in stop) if place >= 0]
     return min(found, default=None)
+
+
+def _fewest(tokens: tuple[int, ...], enough: Callable[[tuple[int, ...]], bool]) -> int:
+    """Return how many of the first tokens are enough; all of them if fewer never are."""
+    return bisect_left(range(len(tokens)), True, key=lambda count: enough(tokens[:count]))

@@ -15,17 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from transformers import AutoTokenizer
 
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, EngineError
 from adastar_core.generators import Decoding
 from adastar_core.generators.canary import Canary, canary_at, disagreement
+from adastar_core.generators.endings import Ending, end_elsewhere
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
+from adastar_core.vocabulary import Vocabulary
 
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _LONGEST_WAIT_SECONDS = 60.0
 _SEEDS = 1 << 63
+
+
+class _RefusedError(EngineError):
+    """The server is there, and does not take what it was asked."""
 
 
 class OpenAiGenerator:
@@ -63,15 +68,14 @@ class OpenAiGenerator:
         before = self._held[1] if self._held else None
         self._held = None
         self._model = self._model or self._named_model()
-        self._tokenizer = AutoTokenizer.from_pretrained(
-            model_dir, trust_remote_code=False, local_files_only=True
-        )
+        self._vocabulary = Vocabulary(model_dir)
         expected = canary_at(model_dir)
         if self._server.plugins and self._disagreement(expected, before) is not None:
             order = {"method": "reload_checkpoint", "args": [str(model_dir)]}
             self._post(f"{self._root()}/collective_rpc", order)
             self._post(f"{self._root()}/reset_prefix_cache", {})
         self._require(expected, before, model_dir.name)
+        self._extras = self._accepted_extras(expected.question.tokens[:1])
         self._held = (sha256, expected)
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
@@ -95,7 +99,7 @@ class OpenAiGenerator:
         if requests:
             self._require(self._held[1], None, "the batch")
         return [
-            _attempt(request, decoding, len(prompt), answer)
+            _attempt(request, decoding, len(prompt), self._ending(answer, decoding))
             for request, prompt, answer in zip(requests, prompts, answers, strict=True)
         ]
 
@@ -124,7 +128,7 @@ class OpenAiGenerator:
         )
 
     def _prompts(self, requests: Sequence[GenerationRequest]) -> list[list[int]]:
-        prompts: list[list[int]] = [self._tokenizer(request.prompt)["input_ids"] for request in requests]
+        prompts = self._vocabulary.prompt_ids([request.prompt for request in requests])
         for request, prompt in zip(requests, prompts, strict=True):
             if not prompt:
                 raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
@@ -132,7 +136,7 @@ class OpenAiGenerator:
 
     def _sampling(self, request: GenerationRequest, decoding: Decoding) -> dict[str, object]:
         """Return how one attempt is decoded, in the interface's words."""
-        plain: dict[str, object] = {"max_tokens": decoding.max_new_tokens, "stop": list(decoding.stop)}
+        plain = {**self._extras, "max_tokens": decoding.max_new_tokens, "stop": list(decoding.stop)}
         if decoding.greedy:
             return {**plain, "temperature": 0.0}
         if self._server.plugins:
@@ -140,6 +144,32 @@ class OpenAiGenerator:
             return {**plain, "temperature": 0.0, "vllm_xargs": stream}
         seed = request.stream % _SEEDS
         return {**plain, "temperature": decoding.temperature, "top_p": decoding.top_p, "seed": seed}
+
+    def _accepted_extras(self, prompt: Sequence[int]) -> dict[str, object]:
+        """Return what is asked beyond OpenAI's interface, if the server takes it: all end tokens, and ids instead of text."""
+        extras: dict[str, object] = {
+            "return_token_ids": True,
+            "skip_special_tokens": False,
+            "stop_token_ids": self._vocabulary.stops,
+        }
+        try:
+            self._complete(list(prompt), {**extras, "max_tokens": 1, "temperature": 0.0})
+        except _RefusedError:
+            return {}
+        return extras
+
+    def _ending(self, answer: Mapping[str, Any], decoding: Decoding) -> Ending:
+        """Return the response that an answer holds: its ids where the server gives them, or its text up to a special token."""
+        choice, known = answer["choices"][0], self._vocabulary
+        if tokens := choice.get("token_ids"):
+            return end_elsewhere(
+                tokens, known.ends, decoding.stop, known.decode, longest=decoding.max_new_tokens
+            )
+        text, generated = str(choice["text"]), int(answer["usage"]["completion_tokens"])
+        broken = known.first_special(text)
+        if broken is not None:
+            return Ending(text[:broken], FinishReason.SPECIAL, generated, ())
+        return Ending(text, _finish_reason(choice), generated, ())
 
     def _require(self, expected: Canary, before: Canary | None, what: str) -> None:
         reason = self._disagreement(expected, before)
@@ -178,6 +208,7 @@ class OpenAiGenerator:
         Raises:
             EngineError: It refuses, or stays out of reach.
         """
+        refused = False
         for trial in range(self._server.retries + 1):
             try:
                 response = self._client.request(method, url, json=body)
@@ -189,12 +220,13 @@ class OpenAiGenerator:
                     return answer
                 problem = f"status {response.status_code}: {response.text[:300]}"
                 if response.status_code not in _BUSY:
+                    refused = True
                     break
                 wanted = _seconds(response.headers.get("retry-after", ""))
             if trial < self._server.retries:
                 # Many clients that were turned away together must not come back together.
                 time.sleep(max(wanted, min(2.0**trial, _LONGEST_WAIT_SECONDS) * random.uniform(0.25, 0.75)))
-        raise EngineError(
+        raise (_RefusedError if refused else EngineError)(
             f"The server at {url} did not do what it was asked ({problem}). See that it runs and that generator.openai.url is "
             "right; what was stored stands, and the same command continues the run."
         )
@@ -204,23 +236,20 @@ def _seconds(header: str) -> float:
     return min(float(header), _LONGEST_WAIT_SECONDS) if header.isdigit() else 0.0
 
 
-def _attempt(
-    request: GenerationRequest, decoding: Decoding, prompt_tokens: int, answer: Mapping[str, Any]
-) -> Attempt:
-    """Return the attempt that an answer holds; padding is the server's own affair and counts as none."""
-    choice = answer["choices"][0]
-    generated = int(answer["usage"]["completion_tokens"])
+def _attempt(request: GenerationRequest, decoding: Decoding, prompt_tokens: int, ending: Ending) -> Attempt:
+    """Return the attempt; padding is the server's own affair and counts as none."""
     return Attempt(
         position=request.position,
         attempt=request.attempt,
         hinted=request.hinted,
-        response=str(choice["text"]),
-        finish_reason=_finish_reason(choice),
+        response=ending.response,
+        finish_reason=ending.finish_reason,
         prompt_tokens=prompt_tokens,
         padded_prompt_tokens=prompt_tokens,
-        generated_tokens=generated,
-        padded_generated_tokens=generated,
+        generated_tokens=ending.generated_tokens,
+        padded_generated_tokens=ending.generated_tokens,
         stream=0 if decoding.greedy else request.stream,
+        tokens=ending.tokens,
     )
 
 

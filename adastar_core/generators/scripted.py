@@ -5,16 +5,19 @@ from collections.abc import Callable, Mapping, Sequence
 from adastar_core.generators import Decoding
 from adastar_core.generators.endings import Ending, end
 from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.vocabulary import Ends
 
 Script = Callable[[GenerationRequest], str]
 Table = Mapping[tuple[int, int], str]
 _EOS = -1
+_ENDS = Ends(frozenset({_EOS}), range(0x110000))
 
 
 class ScriptedGenerator:
     """A :class:`~adastar_core.generators.Generator` whose responses are a pure function of the request.
 
-    A character counts as a token, so that lengths, stop strings and costs behave as a model's do.
+    A character counts as a token, so that lengths, stop strings and costs behave as a model's do. No model has these tokens,
+    so attempts come without ids.
 
     Attributes:
         batches: The requests of every call so far.
@@ -57,4 +60,4 @@ def from_table(table: Table, otherwise: str = "") -> Script:
 
 def _end(text: str, decoding: Decoding) -> Ending:
     tokens = [*map(ord, text), _EOS][: decoding.max_new_tokens]
-    return end(tokens, _EOS, decoding.stop, lambda kept: "".join(map(chr, kept)))
+    return end(tokens, _ENDS, decoding.stop, lambda kept: "".join(map(chr, kept)))

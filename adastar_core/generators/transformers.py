@@ -15,19 +15,20 @@ from typing import cast
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, ModelError
 from adastar_core.generators import Decoding, Incident, Report
 from adastar_core.generators.choice import noisy_scores, tie_gap
-from adastar_core.generators.endings import Ending, end, first_stop
+from adastar_core.generators.endings import end, first_stop
 from adastar_core.generators.precision import arithmetic, number_format
 from adastar_core.generators.serving import serving
 from adastar_core.generators.steps import Cached, Way
 from adastar_core.memory import memory_errors
 from adastar_core.quiet import no_progress_bars
 from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.vocabulary import Vocabulary
 
 _STEPS_BETWEEN_STOP_CHECKS = 8
 _ENDED_SHARE = 8
@@ -44,14 +45,14 @@ def open_transformers(
         report: Called where the model can only be decoded slowly.
 
     Raises:
-        ModelError: The directory cannot be loaded, lacks weights, its tokenizer has no EOS token, or the model cannot be
+        ModelError: The directory cannot be loaded, lacks weights, its tokenizer cannot be used, or the model cannot be
             decoded.
         OutOfMemory: A few tokens do not fit.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = number_format(settings.dtype, device)
+    vocabulary = Vocabulary(model_dir)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model_dir, trust_remote_code=False, local_files_only=True)
         with no_progress_bars(), arithmetic(dtype):
             model, missing = _load(model_dir, dtype)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
@@ -60,15 +61,13 @@ def open_transformers(
         raise ModelError(
             f"model: {model_dir} lacks the weights {', '.join(missing[:3])}; copy its files again"
         )
-    if tokenizer.eos_token_id is None:
-        raise ModelError(f"model: the tokenizer in {model_dir} has no EOS token; set eos_token in its files")
     model.to(device)  # type: ignore[arg-type]  # transformers wraps the method without its types
     model.train(mode=False)
     served, new = serving(model)
     if new and served.why:
         detail = f"{type(model).__name__} is decoded by reading whole texts in every step, since {served.why}"
         report(Incident("slow decoding", detail))
-    return TransformersGenerator(model, tokenizer, served.way)
+    return TransformersGenerator(model, vocabulary, served.way)
 
 
 def _load(model_dir: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, list[str]]:
@@ -88,10 +87,11 @@ def _load(model_dir: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, list[st
 class TransformersGenerator:
     """Samples attempts from one loaded model: a :class:`~adastar_core.generators.Generator`."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, way: Way = Cached) -> None:
+    def __init__(self, model: PreTrainedModel, vocabulary: Vocabulary, way: Way = Cached) -> None:
         self._model: PreTrainedModel | None = model
         self._way = way
-        self._tokenizer = tokenizer
+        self._vocabulary = vocabulary
+        self._text: torch.Tensor | None = None
         self._positions: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
@@ -107,7 +107,8 @@ class TransformersGenerator:
         prompts = self._prompts(requests, decoding)
         with memory_errors():
             rows = self._continue(prompts, requests, decoding)
-        endings = [self._end(tokens, decoding) for tokens in rows]
+        vocabulary = self._vocabulary
+        endings = [end(tokens, vocabulary.ends, decoding.stop, vocabulary.decode) for tokens in rows]
         width = max(map(len, prompts))
         steps = max(ending.generated_tokens for ending in endings)
         return [
@@ -122,6 +123,7 @@ class TransformersGenerator:
                 generated_tokens=ending.generated_tokens,
                 padded_generated_tokens=steps,
                 stream=0 if decoding.greedy else request.stream,
+                tokens=ending.tokens,
             )
             for request, prompt, ending in zip(requests, prompts, endings, strict=True)
         ]
@@ -131,11 +133,6 @@ class TransformersGenerator:
         self._model = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-    def tokenize(self, text: str) -> list[int]:
-        """Return a response's tokens, followed by EOS."""
-        tokens: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return [*tokens, self._eos]
 
     @torch.inference_mode()
     def tie_gap(self, request: GenerationRequest, tokens: Sequence[int], decoding: Decoding) -> float:
@@ -151,13 +148,8 @@ class TransformersGenerator:
             raise ValueError("the generator is closed; open another one")
         return self._model
 
-    @property
-    def _eos(self) -> int:
-        eos: int = self._tokenizer.eos_token_id
-        return eos
-
     def _prompts(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[list[int]]:
-        prompts: list[list[int]] = self._tokenizer([request.prompt for request in requests])["input_ids"]
+        prompts = self._vocabulary.prompt_ids([request.prompt for request in requests])
         for request, prompt in zip(requests, prompts, strict=True):
             if not prompt:
                 raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
@@ -174,10 +166,11 @@ class TransformersGenerator:
     def _continue(
         self, prompts: list[list[int]], requests: Sequence[GenerationRequest], decoding: Decoding
     ) -> list[list[int]]:
-        """Return each row's generated tokens: up to its end at least, and never more than allowed."""
+        """Return each row's generated tokens: up to its end at least, the same in every batch, and never more than allowed."""
         model, limit = self._loaded, decoding.max_new_tokens
         batch = self._way(model, prompts, [request.stream for request in requests], room=limit)
-        generated = torch.full((len(prompts), limit), self._eos, device=model.device)
+        generated = torch.full((len(prompts), limit), self._vocabulary.eos, device=model.device)
+        lengths = torch.full((len(prompts),), limit, device=model.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
         for step in range(limit):
             with arithmetic(model.dtype):
@@ -185,9 +178,11 @@ class TransformersGenerator:
             chosen = scores.argmax(-1)
             generated[batch.places, step] = chosen
             batch.append(chosen)
-            ended |= chosen == self._eos
+            ended |= ~self._is_text(scores.shape[-1])[chosen]
             if decoding.stop and step % _STEPS_BETWEEN_STOP_CHECKS == 0:
-                ended |= self._stopped(generated[batch.places, : step + 1], decoding.stop)
+                stopped = self._stopped(generated[batch.places, : step + 1], decoding.stop) & ~ended
+                lengths[batch.places[stopped]] = step + 1
+                ended |= stopped
             count = int(ended.sum())
             if count == len(ended):
                 break
@@ -195,19 +190,16 @@ class TransformersGenerator:
                 batch.keep((~ended).nonzero().squeeze(-1))
                 ended = ended[~ended]
         rows: list[list[int]] = generated.tolist()
-        return rows
+        return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
+
+    def _is_text(self, size: int) -> torch.Tensor:
+        """Return which of the model's ids are text, bool, [size]: no row continues after another one."""
+        if self._text is None:
+            text = self._vocabulary.ends.text
+            self._text = torch.tensor([token in text for token in range(size)], device=self._loaded.device)
+        return self._text
 
     def _stopped(self, generated: torch.Tensor, stop: tuple[str, ...]) -> torch.Tensor:
         """Return which rows hold a stop string by now: a reason to stop early, not the judgement where."""
-        found = [first_stop(self._decode(row), stop) is not None for row in generated.tolist()]
+        found = [first_stop(self._vocabulary.decode(row), stop) is not None for row in generated.tolist()]
         return torch.tensor(found, device=generated.device)
-
-    def _end(self, tokens: list[int], decoding: Decoding) -> Ending:
-        return end(tokens, self._eos, decoding.stop, self._decode)
-
-    def _decode(self, tokens: Sequence[int]) -> str:
-        text = self._tokenizer.decode(
-            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        assert isinstance(text, str)
-        return text

@@ -11,16 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, EngineError, OutOfMemory
 from adastar_core.generators import Decoding, Incident
 from adastar_core.generators.canary import Canary, canary_at, disagreement
 from adastar_core.generators.child import ChildFailure
-from adastar_core.generators.endings import Ending, end
+from adastar_core.generators.endings import Ending, end_elsewhere
 from adastar_core.generators.vllm_processes import Engines, Order
-from adastar_core.records import Attempt, FinishReason, GenerationRequest
+from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.vocabulary import Vocabulary
 
 Report = Callable[[Incident], None]
 
@@ -140,7 +139,7 @@ class VllmGenerator:
 
     def _hold(self, model_dir: Path, sha256: str, canary: Canary) -> None:
         self._held = (model_dir, sha256, canary)
-        self._eos_and_decode = _ending_of(model_dir)
+        self._vocabulary = Vocabulary(model_dir)
 
     def _awake(self) -> tuple[Path, str, Canary]:
         """Return what is held, in an engine that runs: one that rested for training is woken first."""
@@ -180,16 +179,18 @@ class VllmGenerator:
     def _generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[dict[str, Any]]:
         """Return every engine's answer; the requests are dealt to them in turn."""
         orders: list[Order] = []
+        prompts = self._vocabulary.prompt_ids([one.prompt for one in requests])
         for number in range(len(self._engines)):
             mine = requests[number :: len(self._engines)]
             orders.append(
                 {
                     "do": "generate",
-                    "prompts": [one.prompt for one in mine],
+                    "prompts": prompts[number :: len(self._engines)],
                     "streams": [None if decoding.greedy else one.stream for one in mine],
                     "sampling": [decoding.temperature, decoding.top_p],
                     "max_new_tokens": decoding.max_new_tokens,
                     "stop": list(decoding.stop),
+                    "stop_tokens": self._vocabulary.stops,
                 }
             )
         return self._engines.all(orders, self._settings.vllm.timeout_seconds, skip_empty="prompts")
@@ -207,11 +208,8 @@ class VllmGenerator:
         return [attempt for attempt in attempts if attempt is not None]
 
     def _end_of(self, tokens: list[int], decoding: Decoding) -> Ending:
-        eos, decode = self._eos_and_decode
-        ending = end(tokens, eos, decoding.stop, decode)
-        # vLLM spells text out token by token, and may see a stop string that the whole text does not hold.
-        early = ending.finish_reason is FinishReason.LENGTH and len(tokens) < decoding.max_new_tokens
-        return Ending(ending.response, FinishReason.STOP, ending.generated_tokens) if early else ending
+        known = self._vocabulary
+        return end_elsewhere(tokens, known.ends, decoding.stop, known.decode, longest=decoding.max_new_tokens)
 
     def _refuse(
         self, requests: Sequence[GenerationRequest], lengths: Sequence[int], decoding: Decoding
@@ -238,19 +236,6 @@ class VllmGenerator:
             self._engines.end()
 
 
-def _ending_of(model_dir: Path) -> tuple[int, Callable[[Sequence[int]], str]]:
-    """Return the EOS token and what turns tokens into text, as the generator on transformers has them."""
-    tokenizer = AutoTokenizer.from_pretrained(model_dir, trust_remote_code=False, local_files_only=True)
-    eos: int = tokenizer.eos_token_id
-
-    def decode(tokens: Sequence[int]) -> str:
-        text = tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        assert isinstance(text, str)
-        return text
-
-    return eos, decode
-
-
 def _attempt(request: GenerationRequest, decoding: Decoding, prompt_tokens: int, ending: Ending) -> Attempt:
     """Return the attempt; vLLM pads nothing."""
     return Attempt(
@@ -264,4 +249,5 @@ def _attempt(request: GenerationRequest, decoding: Decoding, prompt_tokens: int,
         generated_tokens=ending.generated_tokens,
         padded_generated_tokens=ending.generated_tokens,
         stream=0 if decoding.greedy else request.stream,
+        tokens=ending.tokens,
     )

@@ -29,7 +29,6 @@ class Engine:
     """
 
     def __init__(self, order: Order) -> None:
-        from transformers import AutoTokenizer
         from vllm import LLM
         from vllm.platforms import current_platform
 
@@ -54,7 +53,6 @@ class Engine:
             worker_extension_cls="adastar_core.generators.vllm_reload.CheckpointReload",
         )
         self._sleeps = sleeps
-        self._tokenizer = AutoTokenizer.from_pretrained(order["model"], local_files_only=True)
 
     def ready(self) -> Answer:
         """Return what the parent wants to know of the engine."""
@@ -70,7 +68,7 @@ class Engine:
         """Return the generated token ids of every prompt, as far as they were needed, and the prompts' lengths."""
         from vllm import SamplingParams
 
-        prompts: list[list[int]] = self._tokenizer(order["prompts"])["input_ids"]
+        prompts: list[list[int]] = order["prompts"]
         longest = max(map(len, prompts)) + order["max_new_tokens"]
         if min(map(len, prompts)) == 0 or longest > self._llm.llm_engine.model_config.max_model_len:
             return {"prompt_tokens": list(map(len, prompts)), "tokens": None}
@@ -79,6 +77,8 @@ class Engine:
                 temperature=0.0,
                 max_tokens=order["max_new_tokens"],
                 stop=order["stop"],
+                stop_token_ids=order["stop_tokens"],
+                ignore_eos=True,  # it is among them
                 detokenize=bool(order["stop"]),
                 extra_args=None if stream is None else {"adastar": [stream, *order["sampling"]]},
             )

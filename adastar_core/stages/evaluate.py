@@ -68,7 +68,8 @@ def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:
     checkpoint = workspace.checkpoint(iteration).sha256
     precision = workspace.config.generator.dtype
     decoding = asdict(workspace.evaluation_decoding())
-    content = [checkpoint, precision, decoding, workspace.problem.verifier.version, items]
+    ends = sorted(workspace.vocabulary.ends.ends)
+    content = [checkpoint, precision, decoding, workspace.problem.verifier.version, items, ends]
     if workspace.generators.choice.engine != "transformers":  # it rounds in other places
         content.append(workspace.generators.choice.engine)
     if workspace.config.evaluation.samples > 1:

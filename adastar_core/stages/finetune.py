@@ -122,12 +122,23 @@ def _schedule(workspace: Workspace, iteration: int) -> "Schedule | None":
 
 
 def read_examples(workspace: Workspace, iteration: int) -> list[TrainingExample]:
-    """Return D+ of an iteration as training texts, in the order of visit."""
+    """Return D+ of an iteration as training texts, in the order of visit.
+
+    What the model generated is trained as the ids that it generated. Text alone is known of the data's own answers, of what a
+    server gave without ids, and of rollouts that older versions stored; it is tokenised.
+    """
     with workspace.engine.connect() as connection:
         rows = read_training_examples(connection, workspace.run_id, iteration)
     examples = []
     for row in rows:
         observation = workspace.train[row.position]
         name = f"{observation.observation_id}, attempt {row.attempt}"
-        examples.append(TrainingExample(workspace.problem.training_prompt(observation), row.response, name))
+        examples.append(
+            TrainingExample(
+                workspace.problem.training_prompt(observation),
+                row.response,
+                name,
+                workspace.vocabulary.completed(row.response, row.tokens, chat=workspace.config.prompt.chat),
+            )
+        )
     return examples

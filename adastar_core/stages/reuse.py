@@ -63,7 +63,8 @@ def _copy(
     same = []
     for attempt, prompt in found:
         wanted = left.get((attempt.position, attempt.attempt))
-        if wanted and (wanted.stream, prompt_sha256(wanted.prompt)) == (attempt.stream, prompt):
+        known = wanted and attempt.tokens  # what was stored without ids would be trained otherwise
+        if known and wanted and (wanted.stream, prompt_sha256(wanted.prompt)) == (attempt.stream, prompt):
             same.append((attempt, prompt))
             del left[attempt.position, attempt.attempt]
     if same:

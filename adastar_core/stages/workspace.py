@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -33,6 +33,7 @@ from adastar_core.store.incidents import write_incident
 from adastar_core.store.lease import Lease
 from adastar_core.store.statistics import read_stamps, read_statistics
 from adastar_core.threads import threads_for
+from adastar_core.vocabulary import Vocabulary
 
 _SECONDS_BETWEEN_SIGNS = 60.0
 
@@ -88,6 +89,11 @@ class Workspace:
     def parameters(self) -> int:
         """Return P, the parameters of the model."""
         return self.shape.parameters
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Return the tokens of the model, which training does not change."""
+        return Vocabulary(self.base)
 
     def rules(self, iteration: int) -> Rules:
         """Return what a visit does: as configured, as exploration control chose, or as the sampler allots."""

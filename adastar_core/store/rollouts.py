@@ -10,6 +10,7 @@ from adastar_core.records import Attempt, FinishReason
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, join_by_hash, storable
 from adastar_core.store.compute import GENERATION_PAIRS
+from adastar_core.store.packed import packed, unpacked
 
 COLUMNS = (
     "run_id",
@@ -27,9 +28,12 @@ COLUMNS = (
     "checkpoint_sha256",
     "prompt_sha256",
     "response",
+    "tokens",
 )
 _ATTEMPT = ", ".join(Attempt.__slots__)
+_WITHOUT_TOKENS = _ATTEMPT.removesuffix(", tokens")
 _FINISH_REASON, _STREAM = map(Attempt.__slots__.index, ("finish_reason", "stream"))
+_TOKENS = Attempt.__slots__.index("tokens")
 _OF = "FROM rollouts r WHERE r.run_id = :run_id AND r.iteration = :iteration"
 _FINISH_REASONS = {reason.value: reason for reason in FinishReason}
 _TWO_TO_63, _TWO_TO_64 = 1 << 63, 1 << 64
@@ -66,7 +70,7 @@ def attempt_rows(
     prompt_sha256s: Sequence[str],
     checkpoint_sha256: str,
     seconds: float,
-) -> Iterator[tuple[int | float | str, ...]]:
+) -> Iterator[tuple[int | float | str | None, ...]]:
     """Yield the rows of a batch of attempts in the order of ``COLUMNS``; arguments as in :func:`write_attempts`."""
     for one, prompt_sha256 in zip(attempts, prompt_sha256s, strict=True):
         yield (
@@ -85,6 +89,7 @@ def attempt_rows(
             checkpoint_sha256,
             prompt_sha256,
             storable(one.response),
+            _as_bytea(one.tokens),
         )
 
 
@@ -121,9 +126,9 @@ def read_responses(
 
 
 def read_unjudged(connection: Connection, run_id: int, iteration: int, verifier: str) -> list[Attempt]:
-    """Return the stored attempts that have no verdict of this verifier, by position and attempt."""
+    """Return the stored attempts, without token ids, that have no verdict of this verifier, by position and attempt."""
     query = text(
-        f"SELECT {_ATTEMPT} {_OF} AND NOT EXISTS (SELECT FROM verdicts v WHERE v.run_id = r.run_id "
+        f"SELECT {_WITHOUT_TOKENS} {_OF} AND NOT EXISTS (SELECT FROM verdicts v WHERE v.run_id = r.run_id "
         "AND v.iteration = r.iteration AND v.position = r.position AND v.attempt = r.attempt "
         "AND v.verifier = :verifier) ORDER BY position, attempt"
     )
@@ -169,10 +174,22 @@ def to_unsigned(stored: int) -> int:
     return stored % _TWO_TO_64
 
 
+def read_tokens(stored: bytes | None) -> tuple[int, ...]:
+    """Return stored token ids; none where there are none."""
+    return unpacked(stored) if stored else ()
+
+
+def _as_bytea(tokens: tuple[int, ...]) -> str | None:
+    """Return token ids as the text that Postgres reads a ``bytea`` from."""
+    return f"\\x{packed(tokens).hex()}" if tokens else None
+
+
 def _attempt(row: Row[Any]) -> Attempt:
     values = list(row)
     values[_FINISH_REASON] = _FINISH_REASONS[values[_FINISH_REASON]]
     values[_STREAM] = to_unsigned(values[_STREAM])
+    if len(values) > _TOKENS:
+        values[_TOKENS] = read_tokens(values[_TOKENS])
     return Attempt(*values)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -34,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0014"
+SCHEMA_REVISION = "0011"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -243,14 +244,19 @@ rollouts = Table(
     _value("stream", BigInteger, "Key of the attempt's random stream: 64 bits, as two's complement"),
     _value("prompt_tokens", Integer, "Tokens of the prompt"),
     _value("padded_prompt_tokens", Integer, "The same with the padding of its batch"),
-    _value("generated_tokens", Integer, "Tokens generated, with EOS"),
+    _value("generated_tokens", Integer, "Tokens generated, with the one that ended it"),
     _value("padded_generated_tokens", Integer, "The same with the steps taken for the batch's longest"),
     _value("seconds", Double, "Its share of the batch's wall time"),
-    _value("finish_reason", Text, "eos, stop or length"),
+    _value("finish_reason", Text, "eos, stop, length or special"),
     _value("checkpoint_sha256", Text, "Digest of the checkpoint that generated it"),
     _value("prompt_sha256", Text, "Digest of the prompt that it continues"),
     _value("response", Text, "The generated text; NUL and lone surrogates stand as U+FFFD"),
     _now("created_at", "When it was stored"),
+    _maybe(
+        "tokens",
+        LargeBinary,
+        "Token ids of the response with its end, packed (store/packed.py); none where they are not known or were removed",
+    ),
     _one_of("finish_reason", tuple(FinishReason)),
     comment="Every sampled rationale with its cost. Immutable: the first write stands.",
     postgresql_partition_by=_BY_RUN,

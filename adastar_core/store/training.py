@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, join_by_hash
+from adastar_core.store.rollouts import read_tokens
 
 _COLUMNS = ("run_id", "iteration", "place", "position", "attempt", "text_sha256")
 
@@ -22,12 +23,13 @@ class ExampleKey:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """One accepted rationale of D+ with its stored text."""
+    """One accepted rationale of D+ with its stored text, and its token ids where they are known."""
 
     position: int
     attempt: int
     text_sha256: str
     response: str
+    tokens: tuple[int, ...]
 
 
 def write_training_examples(
@@ -45,11 +47,11 @@ def read_training_examples(connection: Connection, run_id: int, iteration: int) 
     """Return D+ of an iteration in its order."""
     join_by_hash(connection)
     rows = connection.execute(_EXAMPLES, {"run_id": run_id, "iteration": iteration})
-    return [ExampleRow(*row) for row in rows]
+    return [ExampleRow(**{**row._mapping, "tokens": read_tokens(row.tokens)}) for row in rows]
 
 
 _EXAMPLES = text(
-    "SELECT e.position, e.attempt, e.text_sha256, r.response "
+    "SELECT e.position, e.attempt, e.text_sha256, r.response, r.tokens "
     "FROM training_examples e JOIN rollouts r USING (run_id, iteration, position, attempt) "
     "WHERE e.run_id = :run_id AND e.iteration = :iteration ORDER BY e.place"
 )

@@ -14,13 +14,16 @@ class TrainingExample:
 
     Attributes:
         prompt: The training prompt: never hinted, without exemplars. Its tokens are not trained.
-        completion: The rationale with its answer; every token of it, and EOS after it, is trained.
+        completion: The rationale with its answer; every token of it, and an end after it, is trained.
         name: What error messages call it, e.g. ``"gsm8k-17, attempt 2"``.
+        tokens: The ids that are trained in the completion's place, the end among them: those that the model generated.
+            Empty: the completion is tokenised, and EOS put after it.
     """
 
     prompt: str
     completion: str
     name: str
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

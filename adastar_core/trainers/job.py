@@ -13,10 +13,8 @@ from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
     GenerationConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from adastar_core import checkpoints
@@ -31,6 +29,7 @@ from adastar_core.trainers.packing import require_packing
 from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.rows import TrainingPlan, plan_training, tokenize
 from adastar_core.trainers.world import ALONE, World
+from adastar_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -54,20 +53,13 @@ class Job:
 
     def inputs(self) -> str:
         """Return the digest of everything that decides the weights."""
-        texts = [[example.prompt, example.completion] for example in self.examples]
+        texts = [[example.prompt, example.completion, *example.tokens] for example in self.examples]
         idle = {"save_every", "start_from", "timeout_seconds"}
         decisive = self.settings.model_dump(mode="json", exclude=idle)
         schedule = asdict(self.schedule) if self.schedule else None
         values = [checkpoints.digest_of(self.start), texts, decisive, self.planned_steps, schedule]
         text = json.dumps([*values, self.seed, self.iteration], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """Return the tokenizer of the start."""
-        return cast(
-            PreTrainedTokenizerBase,
-            AutoTokenizer.from_pretrained(self.start, local_files_only=True, trust_remote_code=False),
-        )
 
     def plan(self) -> TrainingPlan:
         """Return every batch.
@@ -77,7 +69,7 @@ class Job:
             DataError: An example has no token to train, or too many.
         """
         longest = min(self.settings.max_length, _positions(self.start))
-        rows = tokenize(self.examples, self.tokenizer(), longest)
+        rows = tokenize(self.examples, Vocabulary(self.start), longest)
         return plan_training(rows, self.settings, self.planned_steps, self.seed, self.iteration)
 
     def to_json(self) -> str:
@@ -91,7 +83,9 @@ class Job:
         values = json.loads(text)
         for name in ("start", "output", "work"):
             values[name] = Path(values[name])
-        values["examples"] = tuple(TrainingExample(**one) for one in values["examples"])
+        values["examples"] = tuple(
+            TrainingExample(**{**one, "tokens": tuple(one["tokens"])}) for one in values["examples"]
+        )
         values["settings"] = TrainerSettings.model_validate(values["settings"])
         values["schedule"] = Schedule(**values["schedule"]) if values["schedule"] else None
         return cls(**values)
@@ -210,7 +204,7 @@ def _publish(training: Training, job: Job) -> checkpoints.Checkpoint:
     defaults = model.generation_config
     model.generation_config = GenerationConfig.from_dict({name: getattr(defaults, name) for name in kept})
     model.save_pretrained(partial)
-    for saved in map(Path, job.tokenizer().save_pretrained(partial)):
+    for saved in Vocabulary(job.start).save(partial):
         if (job.start / saved.name).is_file():
             shutil.copyfile(job.start / saved.name, saved)
     canary.record(canary.canary_of(model), partial)

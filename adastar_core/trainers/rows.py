@@ -7,12 +7,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transformers import PreTrainedTokenizerBase
-
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import DataError, NothingAccepted
 from adastar_core.streams import generator
 from adastar_core.trainers import TrainingExample
+from adastar_core.vocabulary import Vocabulary
 
 _GROUPED_BATCHES = 50
 """Batches whose rows are sorted by length together; the more, the less padding and the less random."""
@@ -20,7 +19,7 @@ _GROUPED_BATCHES = 50
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The tokens of one training text: prompt, completion, EOS. The first ``prompt_tokens`` are masked."""
+    """The tokens of one training text: prompt, completion, end. The first ``prompt_tokens`` are masked."""
 
     tokens: tuple[int, ...]
     prompt_tokens: int
@@ -152,13 +151,11 @@ def _grouped_by_length(rows: tuple[Row, ...], size: int, seed: int, iteration: i
     return tuple(row for batch in shuffled for row in batch)
 
 
-def tokenize(
-    examples: Sequence[TrainingExample], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> list[Row]:
+def tokenize(examples: Sequence[TrainingExample], vocabulary: Vocabulary, max_length: int) -> list[Row]:
     """Return the rows of ``examples``.
 
-    The prompt is tokenised alone, as generation does, so no merge crosses the border to the completion. Text
-    that looks like a special token is text in a completion: a model cannot write control tokens this way.
+    The prompt has the ids that generation gives it, and what follows those that were generated, where they are known: no
+    text is tokenised that the model wrote as tokens.
 
     Raises:
         NothingAccepted: There are no examples.
@@ -166,29 +163,21 @@ def tokenize(
     """
     if not examples:
         raise NothingAccepted("there is nothing to train on: 0 rationales were accepted")
-    prompts = tokenizer([example.prompt for example in examples], padding=False, truncation=False)
-    completions = tokenizer(
-        [example.completion for example in examples],
-        add_special_tokens=False,
-        split_special_tokens=True,
-        padding=False,
-        truncation=False,
-    )
-    pairs = zip(examples, prompts["input_ids"], completions["input_ids"], strict=True)
+    prompts = vocabulary.prompt_ids([example.prompt for example in examples])
     return [
-        _row(example, prompt, text, tokenizer.eos_token_id, max_length) for example, prompt, text in pairs
+        _row(example, prompt, vocabulary, max_length)
+        for example, prompt in zip(examples, prompts, strict=True)
     ]
 
 
-def _row(
-    example: TrainingExample, prompt: list[int], completion: list[int], eos: int, max_length: int
-) -> Row:
-    if not completion:
+def _row(example: TrainingExample, prompt: list[int], vocabulary: Vocabulary, max_length: int) -> Row:
+    completion = example.tokens or vocabulary.completed(example.completion, (), chat=False)
+    if len(completion) < 2:
         raise DataError(
             f"training example {example.name!r} has no token to train: its completion is {example.completion!r}; "
             "empty rationales must not be accepted"
         )
-    row = Row((*prompt, *completion, eos), len(prompt))
+    row = Row((*prompt, *completion), len(prompt))
     if len(row.tokens) > max_length:
         raise DataError(
             f"training example {example.name!r} has {len(row.tokens)} tokens, more than {max_length} "

@@ -175,7 +175,7 @@ def extract(
 
     Args:
         response: The generated text.
-        finish_reason: Why generation ended; a response cut at the length limit is never decided.
+        finish_reason: Why generation ended; a response that broke off is never decided.
         read: Says what one X is.
         same: Whether two values are the same answer, so that repeats are fine and contradictions are not.
         fall_back: Finds an undeclared answer, e.g. the last number; ``None`` looks no further.
@@ -192,8 +192,8 @@ def extract(
     if found.outcome is Outcome.WRONG and fall_back is not None:
         last = fall_back(text)
         found = found if last is None else _agree([last], read, same)
-    if finish_reason is FinishReason.LENGTH:
-        return Extraction(None, found.text, found.found_by, reason="generation was cut at the length limit")
+    if broken_off := finish_reason.broken_off:
+        return Extraction(None, found.text, found.found_by, reason=f"generation was {broken_off}")
     return found
 
 

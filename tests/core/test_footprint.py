@@ -75,9 +75,8 @@ def test_a_shard_is_a_share_of_all_but_the_activations(base: Path) -> None:
 class Endless(TransformersGenerator):
     """Never takes a token for the end."""
 
-    @property
-    def _eos(self) -> int:
-        return -1
+    def _is_text(self, size: int) -> torch.Tensor:
+        return torch.ones(size, dtype=torch.bool)
 
 
 @pytest.mark.parametrize(("prompt", "longest"), [(4, 150), (120, 10)])
@@ -85,7 +84,7 @@ def test_generation_holds_what_was_foretold(base: Path, prompt: int, longest: in
     settings = GeneratorSettings(batch_size=32, max_new_tokens=longest)
     foretold = generation_memory(base, settings, prompt, bf16=False)
     opened = open_transformers(base, settings)
-    generator = Endless(opened._loaded, opened._tokenizer)
+    generator = Endless(opened._loaded, opened._vocabulary)
     wanted = [GenerationRequest(place, 1, False, "1" * prompt, stream=place) for place in range(32)]
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         generator.generate(wanted, Decoding(False, 1.0, 1.0, longest))

@@ -13,9 +13,11 @@ from adastar_core.generators.endings import Ending, end
 from adastar_core.generators.noise import gumbel
 from adastar_core.generators.scripted import ScriptedGenerator, from_table
 from adastar_core.records import FinishReason, GenerationRequest
+from adastar_core.vocabulary import Ends
 
 SAMPLED = Decoding(greedy=False, temperature=1.0, top_p=1.0, max_new_tokens=20)
-EOS = 0
+EOS, PAD = 0, 9
+ENDS = Ends(frozenset({EOS}), range(1, 5))
 tokens = st.lists(st.integers(0, 4), max_size=30)
 
 
@@ -77,31 +79,33 @@ def test_the_gap_is_that_of_the_two_best_scores_or_to_the_border_of_the_nucleus(
 def test_what_follows_the_end_has_no_influence(
     ids: list[int], garbage: list[int], stop: tuple[str, ...]
 ) -> None:
-    ending = end([*ids, EOS], EOS, stop, decode)
-    assert end([*ids, EOS, *garbage], EOS, stop, decode) == ending
+    ending = end([*ids, EOS], ENDS, stop, decode)
+    assert end([*ids, EOS, *garbage], ENDS, stop, decode) == ending
     assert not any(string in ending.response for string in stop)
     if ending.finish_reason is FinishReason.STOP:
-        assert end(ids[: ending.generated_tokens], EOS, stop, decode) == ending
+        assert end(ids[: ending.generated_tokens], ENDS, stop, decode) == ending
         assert (
-            end(ids[: ending.generated_tokens - 1], EOS, stop, decode).finish_reason is not FinishReason.STOP
+            end(ids[: ending.generated_tokens - 1], ENDS, stop, decode).finish_reason is not FinishReason.STOP
         )
 
 
 @pytest.mark.parametrize(
     ("ids", "stop", "expected"),
     [
-        ([1, 2, EOS, 3], (), Ending("ab", FinishReason.EOS, 3)),
-        ([1, 2, 3], (), Ending("abc", FinishReason.LENGTH, 3)),
-        ([EOS], (), Ending("", FinishReason.EOS, 1)),
-        ([1, 2, 3, 4, EOS], ("bc",), Ending("a", FinishReason.STOP, 3)),
-        ([1, 2, EOS, 3, 4], ("cd",), Ending("ab", FinishReason.EOS, 3)),
-        ([1, 2, 3, 4], ("cd", "b"), Ending("a", FinishReason.STOP, 2)),
+        ([1, 2, EOS, 3], (), Ending("ab", FinishReason.EOS, 3, (1, 2, EOS))),
+        ([1, 2, 3], (), Ending("abc", FinishReason.LENGTH, 3, (1, 2, 3))),
+        ([EOS], (), Ending("", FinishReason.EOS, 1, (EOS,))),
+        ([1, 2, 3, 4, EOS], ("bc",), Ending("a", FinishReason.STOP, 3, (1,))),
+        ([1, 2, EOS, 3, 4], ("cd",), Ending("ab", FinishReason.EOS, 3, (1, 2, EOS))),
+        ([1, 2, 3, 4], ("cd", "b"), Ending("a", FinishReason.STOP, 2, (1,))),
+        ([1, 2, PAD, 3, EOS], (), Ending("ab", FinishReason.SPECIAL, 3, (1, 2))),
+        ([1, 2, PAD, 3, EOS], ("b",), Ending("a", FinishReason.STOP, 2, (1,))),
     ],
 )
 def test_a_response_ends_at_eos_stop_or_length(
     ids: list[int], stop: tuple[str, ...], expected: Ending
 ) -> None:
-    assert end(ids, EOS, stop, decode) == expected
+    assert end(ids, ENDS, stop, decode) == expected
 
 
 def request(position: int, attempt: int = 1, prompt: str = "1+1\n") -> GenerationRequest:

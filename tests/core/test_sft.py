@@ -17,6 +17,7 @@ from adastar_core.errors import DataError, HomeError, ModelError, NothingAccepte
 from adastar_core.trainers import TrainingExample, TrainingOutcome, TrainingProgress
 from adastar_core.trainers.rows import tokenize
 from adastar_core.trainers.sft import finetune
+from adastar_core.vocabulary import Vocabulary
 from tests.support.tiny_llama import write_tiny_llama
 
 EXAMPLES = tuple(
@@ -108,7 +109,7 @@ def test_the_outcome_of_one_step_is_what_the_untrained_model_says(base: Path, tm
     settings = SETTINGS.model_copy(update={"batch_size": len(EXAMPLES), "micro_batch_size": 5})
     outcome = _finetune(base, tmp_path, settings)
     model, losses, hits = AutoModelForCausalLM.from_pretrained(base), [], []
-    for row in tokenize(EXAMPLES, AutoTokenizer.from_pretrained(base), 64):
+    for row in tokenize(EXAMPLES, Vocabulary(base), 64):
         scores = model(input_ids=torch.tensor([row.tokens])).logits[0, row.prompt_tokens - 1 : -1].detach()
         targets = torch.tensor(row.tokens[row.prompt_tokens :])
         losses += torch.nn.functional.cross_entropy(scores, targets, reduction="none").tolist()

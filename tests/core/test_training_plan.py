@@ -13,6 +13,7 @@ from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.batches import IGNORED, collate
 from adastar_core.trainers.optimizer import learning_rate_factor
 from adastar_core.trainers.rows import Row, plan_training, tokenize
+from adastar_core.vocabulary import Vocabulary
 from tests.support.tiny_llama import write_tiny_llama, write_tokenizer
 
 EXAMPLES = tuple(TrainingExample(f"{a}+4=", f"#### {a + 4}", f"sum {a}") for a in range(20))
@@ -29,7 +30,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _rows(base: Path, examples: Sequence[TrainingExample] = EXAMPLES, max_length: int = 64) -> list[Row]:
-    return tokenize(examples, AutoTokenizer.from_pretrained(base), max_length)
+    return tokenize(examples, Vocabulary(base), max_length)
 
 
 def test_the_prompt_is_masked_and_eos_is_trained(base: Path) -> None:
@@ -54,8 +55,9 @@ def test_the_prompt_keeps_the_tokens_that_generation_sees(tmp_path: Path) -> Non
     vocabulary = {"<eos>": 0, "2": 1, "=": 2, "5": 3, "=5": 4}
     merging = Tokenizer(models.BPE(vocabulary, [("=", "5")]))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=merging, eos_token="<eos>")
+    tokenizer.save_pretrained(tmp_path)
     assert tokenizer("2=5").input_ids == [1, 4]
-    (row,) = tokenize([TrainingExample("2=", "5", "one")], tokenizer, 64)
+    (row,) = tokenize([TrainingExample("2=", "5", "one")], Vocabulary(tmp_path), 64)
     assert list(row.tokens[: row.prompt_tokens]) == tokenizer("2=").input_ids == [1, 2]
     assert row.tokens[row.prompt_tokens :] == (3, 0)
 
@@ -71,7 +73,7 @@ def test_the_generator_counts_the_same_prompt_tokens(tmp_path: Path) -> None:
 
 def test_a_tokenizer_that_starts_texts_with_bos_does_so_once(tmp_path: Path) -> None:
     write_tokenizer(tmp_path, bos_prefix=True)
-    (row,) = tokenize([TrainingExample("1", "2", "one")], AutoTokenizer.from_pretrained(tmp_path), 64)
+    (row,) = tokenize([TrainingExample("1", "2", "one")], Vocabulary(tmp_path), 64)
     assert row.tokens == (1, 5, 6, 2)
     assert row.prompt_tokens == 2
 

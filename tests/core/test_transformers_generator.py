@@ -158,7 +158,6 @@ def test_the_checkpoint_s_generation_defaults_have_no_influence(
         "top_k": 1,
         "repetition_penalty": 9.0,
         "max_new_tokens": 2,
-        "eos_token_id": [5, 6, 7, 20],
         "bad_words_ids": [[21]],
     }
     (loud / "generation_config.json").write_text(json.dumps(defaults))
