@@ -40,11 +40,13 @@ def end(tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode
     count = ends.first(tokens)
     kept = tuple(tokens[:count])
     text = decode(kept)
-    stopped = first_stop(text, stop)
-    if stopped is not None:
+    if first_stop(text, stop) is not None:
         needed = _fewest(kept, lambda some: first_stop(decode(some), stop) is not None)
-        spelling = _fewest(kept[:needed], lambda some: decode(some).startswith(text[:stopped]))
-        return Ending(text[:stopped], FinishReason.STOP, needed, kept[:spelling])
+        # Not a part of the whole text: some decoders spell bytes another way when others follow.
+        text = decode(kept[:needed])
+        response = text[: first_stop(text, stop)]
+        spelling = _fewest(kept[:needed], lambda some: decode(some).startswith(response))
+        return Ending(response, FinishReason.STOP, needed, kept[:spelling])
     if count == len(tokens):
         return Ending(text, FinishReason.LENGTH, count, kept)
     if tokens[count] in ends.ends:

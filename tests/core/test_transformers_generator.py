@@ -62,7 +62,7 @@ def naive(model_dir: Path, request: GenerationRequest, decoding: Decoding) -> st
         for step in range(decoding.max_new_tokens):
             logits = model(input_ids=torch.tensor([tokens])).logits[:, -1]
             token = int(noisy_scores(logits, stream, step, decoding).argmax())
-            if token == tokenizer.eos_token_id:
+            if token in tokenizer.all_special_ids:
                 break
             tokens.append(token)
     return tokenizer.decode(tokens[start:], skip_special_tokens=True)
