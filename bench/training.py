@@ -45,6 +45,7 @@ from adastar_core.trainers.loop import Randomness, Training
 from adastar_core.trainers.optimizer import Schedule
 from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.rows import Row, TrainingPlan, plan_training, tokenize
+from adastar_core.vocabulary import Vocabulary
 
 Contender = Callable[[PreTrainedModel, TrainingPlan, TrainerSettings, PreTrainedTokenizerBase, Path], float]
 _VOCABULARY = 8192
@@ -89,7 +90,7 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(resolve_model(options.model))
     model = AutoModelForCausalLM.from_pretrained(resolve_model(options.model), dtype=torch.float32)
     settings = TrainerSettings(learning_rate=3e-4, batch_size=options.batch_size, save_every=10**6)
-    plan = _plan(options.steps, settings, tokenizer)
+    plan = _plan(options.steps, settings, Vocabulary(resolve_model(options.model)))
     timings = _measure(model, plan, settings, tokenizer, options.rounds)
     Console().print(_table(timings, plan))
     _write(options.json, timings)
@@ -113,7 +114,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _plan(steps: int, settings: TrainerSettings, tokenizer: PreTrainedTokenizerBase) -> TrainingPlan:
+def _plan(steps: int, settings: TrainerSettings, vocabulary: Vocabulary) -> TrainingPlan:
     problem = Arithmetic(ArithmeticSettings(train=steps * settings.batch_size))
     examples = [
         TrainingExample(
@@ -122,7 +123,7 @@ def _plan(steps: int, settings: TrainerSettings, tokenizer: PreTrainedTokenizerB
         for one in problem.load(Split.TRAIN)
     ]
     return plan_training(
-        tokenize(examples, tokenizer, settings.max_length), settings, steps, seed=0, iteration=1
+        tokenize(examples, vocabulary, settings.max_length), settings, steps, seed=0, iteration=1
     )
 
 

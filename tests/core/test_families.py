@@ -124,13 +124,15 @@ def test_weights_that_show_nothing_are_decoded_safely_and_checked_again() -> Non
     assert served.why is not None
 
 
-def naive(model: PreTrainedModel, tokens: list[int], request: GenerationRequest, eos: int) -> list[int]:
+def naive(
+    model: PreTrainedModel, tokens: list[int], request: GenerationRequest, ends: list[int]
+) -> list[int]:
     """Sample one row alone, from a plain forward pass over all of it per token."""
     start = len(tokens)
     for step in range(SAMPLED.max_new_tokens):
         logits = model(input_ids=torch.tensor([tokens]), use_cache=False).logits[:, -1]
         chosen = int(noisy_scores(logits, torch.tensor([signed(request.stream)]), step, SAMPLED).argmax())
-        if chosen == eos:
+        if chosen in ends:
             break
         tokens = [*tokens, chosen]
     return tokens[start:]
@@ -156,7 +158,7 @@ def test_a_model_directory_of_any_family_gives_the_text_of_naive_decoding(
     )
     with torch.no_grad():
         expected = [
-            naive(model, tokenizer(one.prompt).input_ids, one, tokenizer.eos_token_id) for one in wanted
+            naive(model, tokenizer(one.prompt).input_ids, one, tokenizer.all_special_ids) for one in wanted
         ]
     assert [one.response for one in found] == [
         tokenizer.decode(one, skip_special_tokens=True) for one in expected

@@ -9,8 +9,9 @@ import torch
 from transformers import PreTrainedModel
 
 from adastar_core.config import GeneratorSettings
-from adastar_core.generators import Decoding, transformers
-from adastar_core.generators.transformers import Batch, TransformersGenerator, open_transformers
+from adastar_core.generators import Decoding
+from adastar_core.generators.steps import Cached
+from adastar_core.generators.transformers import TransformersGenerator, open_transformers
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.rows import Row, tokenize
@@ -34,10 +35,10 @@ def in_chat(vocabulary: Vocabulary, prompt: str) -> str:
 def generated(
     generator: TransformersGenerator, request: GenerationRequest, decoding: Decoding
 ) -> tuple[Attempt, list[int]]:
-    """Return an attempt and every id that the model was seen or chose for it, as the decoding loop saw them."""
+    """Return an attempt and every id that the model read or chose for it, as the decoding loop saw them."""
     seen: list[int] = []
 
-    class Watched(Batch):
+    class Watched(Cached):
         def __init__(
             self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
         ) -> None:
@@ -48,9 +49,8 @@ def generated(
             super().append(chosen)
             seen.extend(chosen.tolist())
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformers, "Batch", Watched)
-        (attempt,) = generator.generate([request], decoding)
+    watched = TransformersGenerator(generator._loaded, generator._vocabulary, Watched)
+    (attempt,) = watched.generate([request], decoding)
     return attempt, seen
 
 
