@@ -193,7 +193,7 @@ def _without_storage(directory: Path, dtype: torch.dtype) -> PreTrainedModel:
     """Return the model on the device where tensors have nothing but sizes."""
     config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)  # type: ignore[no-untyped-call]
     assert isinstance(model, PreTrainedModel)
     return model
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from adastar_core import confine
 from adastar_core.compute import ModelShape
-from adastar_core.confine import confined
 from adastar_core.errors import ModelError
 from adastar_core.vocabulary import Vocabulary
 
@@ -15,6 +15,11 @@ _TIED_HEAD = "lm_head.weight"
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
 
 
+def is_packaged(name: str) -> bool:
+    """Return whether a model of this name comes with the package."""
+    return name in {folder.name for folder in PACKAGED.iterdir()}
+
+
 def resolve_model(name: str) -> Path:
     """Return the local directory of the model that ``name`` means, after checking it.
 
@@ -22,14 +27,23 @@ def resolve_model(name: str) -> Path:
         name: A packaged model (``tiny-adder``), a directory, or the hub name of a causal language model.
 
     Raises:
+        ConfigError: The directory, or the hub, is not for runs here.
         ModelError: The directory lacks something, or the hub does not have the name or cannot be reached.
     """
-    if name in {folder.name for folder in PACKAGED.iterdir()}:
+    if is_packaged(name):
         return check_model(PACKAGED / name)
     directory = Path(name).expanduser()
     if directory.exists() or name.startswith(("/", ".", "~")):
-        return check_model(confined(directory, "model").absolute())
+        return check_model(_confined(directory.absolute()))
+    confine.source(name, "model")
     return check_model(_download(name))
+
+
+def _confined(directory: Path) -> Path:
+    """Return where a directory leads if it and every file in it lie where runs may read."""
+    for path in directory.iterdir() if confine.is_confined() and directory.is_dir() else ():
+        confine.readable(path, "model")
+    return confine.readable(directory, "model")
 
 
 def check_model(directory: Path) -> Path:
@@ -46,6 +60,10 @@ def check_model(directory: Path) -> Path:
     if "model_type" not in _config(directory):
         raise ModelError(
             f"model: {directory / 'config.json'} has no model_type; save it again with save_pretrained"
+        )
+    if (directory / "adapter_config.json").exists():
+        raise ModelError(
+            f"model: {directory} is an adapter, which names another model to load; merge the two and save the result"
         )
     for shard in weight_files(directory):
         if not shard.is_file():

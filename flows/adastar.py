@@ -15,6 +15,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from adastar_core.border import Text
 from adastar_core.config import RunConfig
 from adastar_core.records import Split
 from adastar_core.report.records import RunReport
@@ -23,6 +24,7 @@ from adastar_core.stages.manifests import EvaluateManifest, RunRef
 from adastar_core.stages.opening import open_workspace
 from adastar_core.stages.rerun import nightly
 from adastar_core.stages.workspace import Workspace
+from flows.border import at_the_border
 from flows.iteration import iterate
 from flows.nights import overtaken_by
 from tasks.progress import ArtifactProgress
@@ -33,7 +35,7 @@ from tasks.stages import evaluate
 @flow(name="adastar", flow_run_name="{run}", persist_result=False)
 def adastar(
     config: RunConfig = RunConfig(),  # noqa: B008 (frozen)
-    run: str = "adastar",
+    run: Text = "adastar",
     rerun: Literal["continue", "nightly"] = "continue",
 ) -> RunReport:
     """Improve a model on its own accepted rationales, and continue where an earlier attempt stopped.
@@ -44,6 +46,7 @@ def adastar(
         rerun: What a known name means. continue: go on with it. nightly: go on if it is unfinished, has more iterations
             to do or its data grew; else start a run of its own, named after the day.
     """
+    at_the_border(config)
     if rerun == "nightly":
         if later := overtaken_by():
             return Cancelled(message=f"The night of {later:%Y-%m-%d %H:%M} has come due.")  # type: ignore[return-value]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from adastar_core import configfile
+from adastar_core.border import BaseSource, SettingText, Text, WritablePath
 from adastar_core.comparison.records import SelectOn
 from adastar_core.config import RunConfig
-from adastar_core.confine import confined
+from adastar_core.confine import readable, writable
 from adastar_core.errors import ConfigError, StageError
 from adastar_core.home import usable_home
 from adastar_core.methods import MethodName
@@ -31,17 +32,17 @@ class ComparisonSettings(Settings):
     source: Literal["preset", "config"] = setting(
         "preset", 0, "Source", "Where the common values come from: a preset or a configuration file."
     )
-    base: str = setting(
+    base: BaseSource = setting(
         "arithmetic-hard", 1, "Base", "The preset's name, or the configuration file's path.", min_length=1
     )
     methods: tuple[MethodName, ...] = setting(
         ("adastar", "random-lazy", "star-acc"), 2, "Methods", "Each is a run per seed.", min_length=1
     )
     seeds: tuple[int, ...] = setting((0, 1, 2, 3, 4), 3, "Seeds", "Each is a run per method.", min_length=1)
-    overrides: tuple[str, ...] = setting(
+    overrides: tuple[SettingText, ...] = setting(
         (), 4, "Overrides", "key=value, applied to every run after its method."
     )
-    budget: str | None = setting(
+    budget: Text | None = setting(
         None,
         5,
         "Budget",
@@ -52,7 +53,7 @@ class ComparisonSettings(Settings):
     )
     parallel: int = setting(2, 7, "Runs at once", "Each is a process of its own.", ge=1)
     threads: int = setting(1, 8, "Threads", "Threads of each run.", ge=1)
-    given_output: Path | None = setting(
+    given_output: WritablePath | None = setting(
         None, 9, "Output", "Folder for table, figure and page; none takes the data directory."
     )
 
@@ -84,7 +85,7 @@ class ComparisonSettings(Settings):
     def output(self) -> Path:
         """Return where the results go."""
         given = self.given_output
-        return confined(given, "given_output") if given else self.folder / "results"
+        return writable(given, "given_output") if given else self.folder / "results"
 
     def config(self, method: MethodName, seed: int) -> RunConfig:
         """Return the configuration of one run.
@@ -127,7 +128,7 @@ class ComparisonSettings(Settings):
 
 
 def _load_file(path: str) -> dict[str, object]:
-    return configfile.load_file(confined(Path(path), "base"))
+    return configfile.load_file(readable(Path(path), "base"))
 
 
 def budget_settings(budget: str | None) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
+from adastar_core.border import ClusterAddress
 from adastar_core.settings import Settings, setting
 
 
@@ -16,7 +17,7 @@ class ComputeSettings(Settings):
         "Backend",
         "This machine; or a Ray cluster, where actors generate and Ray Train trains, while the flow stays here.",
     )
-    address: str = setting(
+    address: ClusterAddress = setting(
         "auto",
         1,
         "Address",

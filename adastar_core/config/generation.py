@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
+from adastar_core.border import KeyVariable, ServerUrl, Text
+from adastar_core.servers import OWN_KEY
 from adastar_core.settings import Settings, setting
 
 
@@ -49,15 +51,17 @@ class VllmSettings(Settings):
 class OpenAiSettings(Settings):
     """A server with OpenAI's completions interface; read where ``generator.type`` is ``openai``."""
 
-    url: str = setting("http://127.0.0.1:8000/v1", 0, "URL", "Where it is, with the interface's version.")
-    model: str | None = setting(
+    url: ServerUrl = setting(
+        "http://127.0.0.1:8000/v1", 0, "URL", "Where it is, with the interface's version."
+    )
+    model: Text | None = setting(
         None, 1, "Model", "Its name for the model; none takes the only one that it has."
     )
-    key_variable: str = setting(
-        "OPENAI_API_KEY",
+    key_variable: KeyVariable = setting(
+        OWN_KEY,
         2,
         "Key",
-        "Environment variable with the key; it may be absent. Its name ends in API_KEY: a form must not send other secrets.",
+        "Environment variable with the key; it may be absent. Another one, or another machine, must be in ADASTAR_SERVERS.",
         pattern=r"^\w*API_KEY$",
     )
     concurrency: int = setting(64, 3, "Concurrency", "Requests under way at once.", ge=1)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 from pydantic import (
@@ -16,6 +15,7 @@ from pydantic import (
 )
 
 from adastar_core import methods
+from adastar_core.border import DatabaseUrl, ModelSource, WritablePath
 from adastar_core.config.compute import ComputeSettings
 from adastar_core.config.generation import GeneratorSettings
 from adastar_core.config.identity import ADDED, ADDED_TO_PROBLEMS, MAY_GROW, RUN_TIME_ONLY, flatten, nest
@@ -47,7 +47,7 @@ class RunConfig(Settings):
     problem: ProblemSettings = setting(
         lambda: {"type": "arithmetic"}, 3, "Problem", "What the model teaches itself."
     )
-    model: str = setting(
+    model: ModelSource = setting(
         "tiny-adder", 4, "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1
     )
     method: MethodName = setting(
@@ -114,10 +114,10 @@ class RunConfig(Settings):
     compute: ComputeSettings = setting(
         ComputeSettings, 22, "Compute", "Where generation and training are computed."
     )
-    database_url: SecretStr | None = setting(
+    database_url: DatabaseUrl | None = setting(
         None, 23, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
     )
-    home: Path | None = setting(
+    home: WritablePath | None = setting(
         None, 24, "Data directory", "Where checkpoints, reports and the local database live."
     )
 

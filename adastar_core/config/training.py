@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from adastar_core.border import Text
 from adastar_core.settings import Settings, method_setting, setting
 
 
@@ -15,7 +16,7 @@ class LoraSettings(Settings):
         None, 1, "Alpha", "The update is scaled by alpha / rank; none takes twice the rank.", ge=1
     )
     dropout: float = setting(0.0, 2, "Dropout", "Dropout before the update in training.", ge=0, lt=1)
-    target_modules: Literal["all-linear"] | tuple[str, ...] = setting(
+    target_modules: Literal["all-linear"] | tuple[Text, ...] = setting(
         "all-linear",
         3,
         "Target modules",

@@ -8,6 +8,7 @@ another server samples from the seed that it is given, and must be brought the n
 
 import os
 import random
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.canary import Canary, canary_at, disagreement
 from adastar_core.generators.endings import Ending, end_elsewhere
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
+from adastar_core.servers import check_server
 from adastar_core.vocabulary import Vocabulary
 
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
@@ -38,17 +40,24 @@ class OpenAiGenerator:
 
     Args:
         settings: Where the server is and how it is asked.
+
+    Raises:
+        ConfigError: The server may not be sent the key, see :mod:`adastar_core.servers`.
     """
 
     def __init__(self, settings: GeneratorSettings) -> None:
         self._server = settings.openai
         # What the server computes in is its owner's choice: only who demands float32 gets the narrow comparison.
         self._dtype = settings.dtype if settings.dtype == "float32" else "bfloat16"
-        key = os.environ.get(self._server.key_variable, "")
+        check_server(self._server.url, self._server.key_variable)
+        key = os.environ.get(self._server.key_variable, "").strip()
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=self._server.timeout_seconds,
             limits=httpx.Limits(max_connections=self._server.concurrency),
+            follow_redirects=False,  # the key is for this server
+            trust_env=False,  # neither for a proxy; and no other key from .netrc
+            verify=ssl.create_default_context(),
         )
         self._held: tuple[str, Canary] | None = None
         self._model = ""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from adastar_core import confine
+from adastar_core.border import DataPart, DataSource, Text
 from adastar_core.errors import DataError
 from adastar_core.problems.identity import named
 from adastar_core.problems.overlap import Overlap, overlap
@@ -28,23 +30,23 @@ _log = logging.getLogger(__name__)
 class DataSettings(Settings):
     """Where a problem's data lies, how it is split and prompted. Every problem with a data file has these."""
 
-    path: str | None = setting(
+    path: DataSource | None = setting(
         None,
         0,
         "Path",
         "A file (.jsonl, .csv, .parquet), a folder, or a hub name; none takes the benchmark's own.",
         min_length=1,
     )
-    subset: str | None = setting(
+    subset: Text | None = setting(
         None, 1, "Subset", "Configuration of the hub data set; none takes its only one."
     )
-    train: str | None = setting(
+    train: DataPart | None = setting(
         None, 2, "Training part", "File in the folder, or hub split, where its name does not say it."
     )
-    validation: str | None = setting(
+    validation: DataPart | None = setting(
         None, 3, "Validation part", "File or hub split; none carves it from the training part."
     )
-    test: str | None = setting(
+    test: DataPart | None = setting(
         None, 4, "Test part", "File or hub split; none takes the one found, or carves it."
     )
     validation_share: float = setting(
@@ -250,4 +252,5 @@ class FewShotProblem:
             )
         if settings.path is None:
             raise DataError(f"{self.name}: no data. Set problem.path to a file, a folder or a hub name.")
+        confine.source(settings.path, "problem.path")
         return Source(settings.path, settings.subset, tuple(named_parts.items()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adastar_core.confine import confined
+from adastar_core import confine
 from adastar_core.errors import DataError
 from adastar_core.problems.rows import SUFFIXES, Row, read_rows
 from adastar_core.records import Split
@@ -53,7 +53,7 @@ class Source:
         """
         path = Path(self.path).expanduser()
         if path.exists():
-            confined(path, "problem.path")
+            confine.readable(path, "problem.path")
         if path.is_dir() and any(
             (path / name).exists() for name in ("dataset_dict.json", "dataset_info.json")
         ):
@@ -87,7 +87,11 @@ class Source:
         for split in Split:
             mine = [file for file, its in found.items() if its is split]
             if split not in dict(self.parts) and mine:
-                parts[split] = [row for file in _one_or_shards(mine, split) for row in read_rows(file)]
+                parts[split] = [
+                    row
+                    for file in _one_or_shards(mine, split)
+                    for row in read_rows(confine.readable(file, "problem.path"))
+                ]
         parts |= self._named_files(folder)
         if Split.TRAIN not in parts:
             names = ", ".join(file.name for file in files) or "no data files"
@@ -102,7 +106,10 @@ class Source:
         chosen = {
             split: beside[split] if beside[split].exists() else Path(name) for split, name in self.parts
         }
-        return {split: read_rows(confined(path, f"problem.{split.value}")) for split, path in chosen.items()}
+        return {
+            split: read_rows(confine.readable(path, f"problem.{split.value}"))
+            for split, path in chosen.items()
+        }
 
     def _from_datasets(self, saved: Path | None) -> dict[Split, list[Row]]:
         loaded = _load(self.path, self.subset, saved)

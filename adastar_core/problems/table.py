@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from adastar_core.confine import confined
+from adastar_core import confine
+from adastar_core.border import DataSource, ReadablePath, Text
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
 from adastar_core.problems.few_shot import Benchmark, DataSettings, FewShotProblem
 from adastar_core.problems.prompts import Exemplar
@@ -19,24 +20,24 @@ class TableSettings(DataSettings):
     """A table of your own: which fields hold what, and what kind of answer it has."""
 
     type: Literal["table"] = "table"
-    path: str = setting(
+    path: DataSource = setting(
         ..., 0, "Path", "A file (.jsonl, .csv, .parquet), a folder, or a hub name.", min_length=1
     )
-    question: str = setting(
+    question: Text = setting(
         "question",
         20,
         "Question field",
         "Field with the question; a.b looks into a nested one.",
         min_length=1,
     )
-    answer: str = setting("answer", 21, "Answer field", "Field with the reference answer.", min_length=1)
-    choices: str | None = setting(
+    answer: Text = setting("answer", 21, "Answer field", "Field with the reference answer.", min_length=1)
+    choices: Text | None = setting(
         None, 22, "Choices field", "Field with the options of a multiple-choice question."
     )
-    id: str | None = setting(
+    id: Text | None = setting(
         None, 23, "Id field", "Field with a unique id; none names rows by their content."
     )
-    difficulty: str | None = setting(None, 24, "Difficulty field", "Field to break accuracy down by.")
+    difficulty: Text | None = setting(None, 24, "Difficulty field", "Field to break accuracy down by.")
     verifier: VerifierName = setting("number", 25, "Verifier", "What kind of answer the problem has.")
     answer_as: AnswerAs = setting(
         "auto",
@@ -44,7 +45,7 @@ class TableSettings(DataSettings):
         "Answer as",
         "How an answer names its option: by label, by text, or by index from 0 or 1; auto finds the one way that fits every row.",
     )
-    exemplars: str | None = setting(
+    exemplars: ReadablePath | None = setting(
         None,
         26,
         "Exemplars file",
@@ -81,7 +82,7 @@ class Table(FewShotProblem):
 def _exemplars(settings: TableSettings) -> tuple[Exemplar, ...]:
     if settings.exemplars is None:
         return ()
-    rows = read_rows(confined(Path(settings.exemplars).expanduser(), "problem.exemplars"))
+    rows = read_rows(confine.readable(Path(settings.exemplars).expanduser(), "problem.exemplars"))
     read = _reader(rows, settings)
     return tuple(Exemplar(read(row), row.text("rationale")) for row in rows)
 

@@ -16,6 +16,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from adastar_core.border import CodePath, Text
+from adastar_core.confine import user_code
 from adastar_core.errors import ConfigError
 from adastar_core.samplers import Allocating, Sampler, Statistics
 from adastar_core.settings import Settings, setting
@@ -25,13 +27,13 @@ class CustomSettings(Settings):
     """A sampler of your own."""
 
     type: Literal["custom"] = "custom"
-    path: str = Field(
+    path: CodePath = Field(
         title="Import path",
         description="Where it is: package.module:Name or /path/to/file.py:Name.",
         pattern=r"^.+:[A-Za-z_]\w*$",
         json_schema_extra={"position": 0},
     )
-    options: Mapping[str, str | int | float | bool | None] = setting(
+    options: Mapping[Text, Text | int | float | bool | None] = setting(
         dict, 1, "Options", "Passed to it by name."
     )
 
@@ -42,9 +44,9 @@ def open_custom(
     """Return the sampler that the path names.
 
     Raises:
-        ConfigError: The module or the name is not there, or what it makes is no sampler.
+        ConfigError: Its code is not for runs here, the module or the name is not there, or what it makes is no sampler.
     """
-    place, _, name = settings.path.rpartition(":")
+    place, _, name = user_code(settings.path, "sampler.path").rpartition(":")
     module = _load(place)
     if not hasattr(module, name):
         raise ConfigError(f"sampler.path: {place} has no {name!r}; check the name after the colon")

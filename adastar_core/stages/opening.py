@@ -11,7 +11,9 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core import checkpoints
+from adastar_core.border import check_border
 from adastar_core.config import RunConfig
+from adastar_core.confine import writable
 from adastar_core.errors import DataError, HomeError, StageError
 from adastar_core.home import usable_home
 from adastar_core.model_source import model_shape, resolve_model
@@ -85,11 +87,12 @@ def open_workspace(
 
 def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stack: ExitStack) -> Workspace:
     """Check what can be checked without writing, then open the store, the run and the lease."""
+    check_border(config)
     problem = open_problem(config.problem)
     data = load_data(problem)
     model = resolve_model(config.model)
     problem = prompted(problem, config.prompt, model)
-    home = usable_home(config.home)
+    home = usable_home(writable(config.home, "home") if config.home else None)
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)
     stack.callback(engine.dispose)

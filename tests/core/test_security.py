@@ -103,6 +103,10 @@ def test_nothing_loads_what_could_run_code() -> None:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 keywords = {one.arg: ast.unparse(one.value) for one in node.keywords}
+                if called.startswith("Auto") and called.endswith((".from_pretrained", ".from_config")):
+                    assert keywords.get("trust_remote_code") == "False", source
+                if called == "AutoModelForCausalLM.from_pretrained":
+                    assert keywords.get("use_safetensors") == "True", source
                 assert called != "torch.load" or keywords.get("weights_only") == "True", source
                 assert keywords.get("trust_remote_code", "False") == "False", source
                 assert keywords.get("allow_pickle", "False") == "False", source

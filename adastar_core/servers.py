@@ -1,0 +1,84 @@
+"""Which server may be sent which key: pairs that the operator names in ``ADASTAR_SERVERS``.
+
+``ADASTAR_SERVERS="OPENAI_API_KEY@api.example.com ADASTAR_SERVER_API_KEY@gpu-box:8000"``: each pair is the environment
+variable that holds the key, and a host with its port (443 where none is given). Without the variable, only
+``ADASTAR_SERVER_API_KEY`` is ever sent, and only to this machine. Names are compared, never resolved.
+"""
+
+import os
+import re
+from ipaddress import ip_address
+
+import httpx
+
+from adastar_core.errors import ConfigError
+
+SERVERS = "ADASTAR_SERVERS"
+OWN_KEY = "ADASTAR_SERVER_API_KEY"
+_PORTS = {"http": 80, "https": 443}
+
+
+def check_server(url: str, key_variable: str) -> None:
+    """Refuse a server that must not be sent a key.
+
+    Args:
+        url: Where the server is.
+        key_variable: The environment variable with the key for it.
+
+    Raises:
+        ConfigError: It is no plain URL, or the operator has not named the two together.
+    """
+    host, port = _place(url)
+    if (key_variable == OWN_KEY and _is_this_machine(host)) or (key_variable, host, port) in _named():
+        return
+    at = f"[{host}]" if ":" in host else host
+    raise ConfigError(
+        f"generator.openai.url leads to {at}:{port}, which may not be sent the key in {key_variable} "
+        f"(generator.openai.key_variable). Set {SERVERS}={key_variable}@{at}:{port} in the environment of the run or its "
+        "worker if that is meant."
+    )
+
+
+def _place(url: str) -> tuple[str, int]:
+    """Return host and port as the client will read them."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ConfigError(
+            f"generator.openai.url cannot be read ({error}); write http://host:port/v1"
+        ) from None
+    if parsed.scheme not in _PORTS or not parsed.host or parsed.userinfo or parsed.query or parsed.fragment:
+        raise ConfigError(
+            "generator.openai.url must be http:// or https:// with a host, a port and a path, and nothing else; "
+            "write http://host:port/v1"
+        )
+    return parsed.host, parsed.port or _PORTS[parsed.scheme]
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _named() -> set[tuple[str, str, int]]:
+    """Return the operator's pairs.
+
+    Raises:
+        ConfigError: One is none.
+    """
+    return {_pair(text) for text in re.split(r"[,\s]+", os.environ.get(SERVERS, "")) if text}
+
+
+def _pair(text: str) -> tuple[str, str, int]:
+    variable, _, place = text.partition("@")
+    try:
+        host, port = _place(f"https://{place}/")
+    except ConfigError:
+        host, port = "", 0
+    if not re.fullmatch(r"[A-Za-z_]\w*", variable) or not host:
+        raise ConfigError(
+            f"{SERVERS} has {text!r}, which is no VARIABLE@host:port such as {OWN_KEY}@gpu-box:8000"
+        )
+    return variable, host, port
