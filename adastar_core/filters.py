@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from adastar_core.records import Attempt, Observation, Rejection, RejectionReason
 from adastar_core.settings import Settings, setting
-from adastar_core.shingles import jaccard, shingles, words
+from adastar_core.shingles import Outline, tokens, words
 from adastar_core.verifiers.patterns import answer_part, without_declared_answers
 
 
@@ -32,8 +32,8 @@ class FilterSettings(Settings):
         None,
         4,
         "Near duplicates",
-        "Reject rationales this similar to a kept one of the same observation in the same iteration (Jaccard of "
-        "three-word shingles, e.g. 0.9); none keeps them.",
+        "Reject rationales this similar to a kept one of the same observation in the same iteration (the same "
+        "numbers and symbols, and this Jaccard similarity of three-word shingles, e.g. 0.9); none keeps them.",
         gt=0,
         le=1,
     )
@@ -93,8 +93,8 @@ def _by_others(response: str, kept: Sequence[str], settings: FilterSettings) -> 
     if settings.exact_duplicates and any(spelling == " ".join(other.split()) for other in kept):
         return Rejection(RejectionReason.DUPLICATE, "repeats a kept rationale of this observation")
     if settings.near_duplicates is not None:
-        mine = shingles(words(response))
-        closest = max((jaccard(mine, shingles(words(other))) for other in kept), default=0.0)
+        mine = Outline.of(tokens(response))
+        closest = max((mine.likeness(Outline.of(tokens(other))) for other in kept), default=0.0)
         if closest >= settings.near_duplicates:
             alike = f"{closest:.0%} like a kept rationale of this observation"
             return Rejection(RejectionReason.NEAR_DUPLICATE, alike)

@@ -44,6 +44,7 @@ class Plan:
         training: Memory of each process that trains.
         generation: Memory of the generator on transformers for one batch.
         cache_bytes_per_token: Keys and values of one token, whatever generates.
+        data_notes: What is to be said of the data, e.g. which questions are repeated.
     """
 
     observations: int
@@ -55,6 +56,7 @@ class Plan:
     training: "TrainingMemory"
     generation: "GenerationMemory"
     cache_bytes_per_token: int
+    data_notes: tuple[str, ...] = ()
 
     @property
     def pflops(self) -> float:
@@ -102,6 +104,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
         training,
         footprint.generation_memory(model, config.generator, texts.longest_prompt, bf16=bf16),
         footprint.cache_bytes_per_token(model, config.generator, bf16=bf16),
+        problem.notes,
     )
 
 

@@ -5,6 +5,7 @@ whether the rationale's answer is right. Within a run an observation is also kno
 its zero-based place in the dataset, which is what the sampler and the store index by.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,6 +43,19 @@ class Observation:
     answer: str
     choices: tuple[Choice, ...] = ()
     difficulty: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A problem's data as it lies now.
+
+    Attributes:
+        splits: Observations by split, each in a stable order.
+        notes: What is to be said of the data, a sentence each.
+    """
+
+    splits: Mapping[Split, Sequence[Observation]]
+    notes: tuple[str, ...] = ()
 
 
 class FinishReason(StrEnum):

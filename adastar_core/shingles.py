@@ -1,23 +1,73 @@
-"""How alike two texts are: the share of three-word shingles that they have in common."""
+"""What two texts have in common: their spelling without case and prose punctuation, and their three-word shingles.
+
+Operators, signs, comparisons, brackets and digits are never dropped: ``3 - 5`` is not ``3 + 5``, and ``x > 3`` is not
+``x < 3``. Two texts whose numbers and symbols differ are not alike, however many words they share.
+"""
 
 import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-_WORDS = 3
+_SHINGLE = 3
 _WORD = re.compile(r"\w+")
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|\S")
+_PROSE = (
+    (
+        re.compile(r"""(?:(?<=\S)[.,;]|\?)+(?=[\s"')\]]|$)|(?<=[^\W\d]):+(?=\s|$)"""),
+        "",
+    ),  # ends a part of a sentence
+    (re.compile(r"""(?<=[^\W\d]{2})[!"']+(?=\s|$)|(?<![^\s(])["']+(?=\w)"""), ""),  # a cry, or a quotation
+    (re.compile(r"(?<=[^\W\d]{2})'(?=[^\W\d])"), ""),
+    (re.compile(r"(?<=[^\W\d]{2})-(?=[^\W\d]{2})"), " "),  # a hyphen, not a minus
+)
+_ONE_KIND = str.maketrans(
+    {**dict.fromkeys("‐‑‒–—−", "-"), **dict.fromkeys("‘’", "'"), **dict.fromkeys("“”«»", '"'), "⁄": "/"}
+)
+_MARKS = {"<super>": "^", "<sub>": "_", "<fraction>": " "}
 
 
 def words(text: str) -> list[str]:
-    """Return the words and numbers of a text, without case and punctuation."""
+    """Return the words and numbers of a text, without case and without any other character."""
     return _WORD.findall(text.casefold())
 
 
-def shingles(sequence: list[str]) -> frozenset[str]:
-    """Return every run of three words; a shorter text is one shingle."""
-    last = max(1, len(sequence) - _WORDS + 1)
-    return frozenset(" ".join(sequence[start : start + _WORDS]) for start in range(last))
+def tokens(text: str) -> list[str]:
+    """Return words, numbers and symbols of a text: without case, white space and the punctuation of prose."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", "".join(map(_marked, text))).translate(_ONE_KIND)
+    for pattern, replacement in _PROSE:
+        text = pattern.sub(replacement, text)
+    return _TOKEN.findall(text.casefold())
 
 
-def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
-    """Return the size of the intersection over that of the union, in [0, 1]."""
-    common = len(one & other)
-    return common / (len(one) + len(other) - common)
+def _marked(character: str) -> str:
+    """Return ``^2`` for a raised 2 and `` ½`` for a fraction, whose plain forms would join what is before them."""
+    return _MARKS.get(unicodedata.decomposition(character).partition(" ")[0], "") + character
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is compared of a text.
+
+    Attributes:
+        shingles: Every run of three tokens; a shorter text is one shingle.
+        signs: Its numbers and symbols, in their order.
+    """
+
+    shingles: frozenset[str]
+    signs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, sequence: Sequence[str]) -> "Outline":
+        """Return the outline of a text's tokens."""
+        last = max(1, len(sequence) - _SHINGLE + 1)
+        runs = frozenset(" ".join(sequence[start : start + _SHINGLE]) for start in range(last))
+        return cls(runs, tuple(token for token in sequence if not token.isalpha()))
+
+    def likeness(self, other: "Outline") -> float:
+        """Return the share of common shingles (Jaccard), in [0, 1]; 0 where numbers or symbols differ."""
+        if self.signs != other.signs:
+            return 0.0
+        common = len(self.shingles & other.shingles)
+        return common / (len(self.shingles) + len(other.shingles) - common)

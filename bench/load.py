@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 
 from adastar_core.config import RunConfig
-from adastar_core.records import Observation
+from adastar_core.records import Data, Observation, Split
 from adastar_core.store.compute import read_compute
 from adastar_core.store.database import open_database
 from adastar_core.store.evaluations import read_evaluations
@@ -58,7 +58,7 @@ def fill(engine: Engine, runs: int, rollouts: int) -> Run:
     each = (rollouts - largest) // max(runs - 1, 1)
     run = None
     for number in range(runs):
-        run, _ = start_or_continue(engine, f"run-{number}", RunConfig(), train, "0")
+        run, _ = start_or_continue(engine, f"run-{number}", RunConfig(), Data({Split.TRAIN: train}), "0")
         with engine.begin() as connection:
             fill_run(connection, run.run_id, each if number < runs - 1 else largest)
     assert run is not None, "there is at least one run"

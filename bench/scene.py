@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from adastar_core.config import RunConfig
-from adastar_core.records import Observation
+from adastar_core.records import Data, Observation, Split
 from adastar_core.store.checkpoints import CheckpointRow, write_checkpoint
 from adastar_core.store.database import open_database
 from adastar_core.store.iterations import start_iteration
@@ -35,7 +35,9 @@ def server(parent: Path | None = None) -> Iterator[Engine]:
 @contextmanager
 def owned_run(engine: Engine) -> Iterator[Lease]:
     """Create a run without rows and own it; drop it in the end."""
-    run, _ = start_or_continue(engine, "bench", RunConfig(), [Observation("a", "q", "a")], "bench")
+    run, _ = start_or_continue(
+        engine, "bench", RunConfig(), Data({Split.TRAIN: [Observation("a", "q", "a")]}), "bench"
+    )
     with own_run(engine, run, iterations=1, patience=None) as lease:
         yield lease
     drop_run(engine, "bench")

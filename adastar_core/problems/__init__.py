@@ -25,6 +25,11 @@ class Problem(Protocol):
         """Strings at which a response ends, besides EOS."""
         ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the data besides its size, a sentence each, e.g. that it repeats questions."""
+        ...
+
     def load(self, split: Split) -> Sequence[Observation]:
         """Return a split's observations in a stable order.
 

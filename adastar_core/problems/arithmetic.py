@@ -156,6 +156,7 @@ class Arithmetic:
 
     name = "arithmetic"
     stop: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(self, settings: ArithmeticSettings) -> None:
         self._settings = settings

@@ -72,6 +72,11 @@ class ChatProblem:
         """Strings at which a response ends, besides EOS."""
         return self._problem.stop
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the data."""
+        return self._problem.notes
+
     def load(self, split: Split) -> Sequence[Observation]:
         """Return a split's observations in a stable order."""
         return self._problem.load(split)

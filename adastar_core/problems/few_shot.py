@@ -4,7 +4,6 @@ Generation shows exemplars before the question; training and evaluation do not. 
 same text (:mod:`adastar_core.problems.prompts`).
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,15 +15,15 @@ from adastar_core.problems.identity import named
 from adastar_core.problems.overlap import Overlap, overlap
 from adastar_core.problems.prompts import STOP, Exemplar, closing, question, worked
 from adastar_core.problems.references import is_reference, unreadable
+from adastar_core.problems.repeats import Repeats, find_repeats, spelling
 from adastar_core.problems.rows import Row
 from adastar_core.problems.sources import HubSource, Source
 from adastar_core.problems.splits import carve, limit
 from adastar_core.records import Observation, Split
 from adastar_core.settings import Settings, setting
+from adastar_core.shingles import tokens
 from adastar_core.verifiers import Verifier
 from adastar_core.verifiers.catalogue import VerifierName, open_verifier
-
-_log = logging.getLogger(__name__)
 
 
 class DataSettings(Settings):
@@ -50,7 +49,12 @@ class DataSettings(Settings):
         None, 4, "Test part", "File or hub split; none takes the one found, or carves it."
     )
     validation_share: float = setting(
-        0.1, 5, "Validation share", "Share of the training part carved by a hash of the id.", gt=0, lt=1
+        0.1,
+        5,
+        "Validation share",
+        "Share of the training part carved by a hash of the id; equal questions stay together.",
+        gt=0,
+        lt=1,
     )
     test_share: float = setting(
         0.1, 6, "Test share", "The same for test, where it has no file of its own.", gt=0, lt=1
@@ -133,7 +137,12 @@ class FewShotProblem:
     @property
     def overlap(self) -> Overlap:
         """How many training questions the test part repeats. Reads the data."""
-        return self._parts[1]
+        return self._data.overlap
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the data: questions that are asked more than once. Reads the data."""
+        return self._data.notes
 
     def load(self, split: Split) -> Sequence[Observation]:
         """Return a split's observations in the data's order.
@@ -141,7 +150,7 @@ class FewShotProblem:
         Raises:
             DataError: A file is missing, a row is broken (named by its number), or two ids are equal.
         """
-        return self._parts[0][split]
+        return self._data.splits[split]
 
     def read(self, row: Row) -> Observation:
         """Return one row of the data set's schema as an observation.
@@ -196,52 +205,54 @@ class FewShotProblem:
         return "".join(worked(self.benchmark.verifier, one, hinted=True) for one in self.exemplars)
 
     @cached_property
-    def _parts(self) -> tuple[dict[Split, list[Observation]], Overlap]:
+    def _data(self) -> "_Data":
         settings = self.settings
-        parts = self._read(self._source().read())
+        parts, repeats = self._read(self._source().read())
+        unmeasurable = repeats.unmeasurable()
         train, test = parts[Split.TRAIN], parts.get(Split.TEST)
         if test is None:
-            train, test = carve(train, "test", settings.test_share)
+            train, test = _carve(train, "test", settings.test_share, unmeasurable)
         found = overlap(train, test, dropped=settings.drop_overlap)
         if settings.drop_overlap:
             repeated = set(found.observation_ids)
             train = [one for one in train if one.observation_id not in repeated]
         validation = parts.get(Split.VALIDATION)
+        selecting = Overlap(0, 0, False, ()) if validation is None else overlap(train, validation)
         if validation is None:
-            train, validation = carve(train, "validation", settings.validation_share)
+            train, validation = _carve(train, "validation", settings.validation_share, unmeasurable)
         splits = {
             Split.TRAIN: limit(train, settings.train_limit),
             Split.VALIDATION: limit(validation, settings.validation_limit),
             Split.TEST: limit(test, settings.test_limit),
         }
-        self._report(splits, found)
-        return splits, found
+        self._refuse_empty(splits)
+        return _Data(splits, found, (*repeats.notes(), *_overlap_notes(found, selecting)))
 
-    def _read(self, rows: dict[Split, list[Row]]) -> dict[Split, list[Observation]]:
-        """Return the observations of every part, whose references can all be read."""
+    def _read(self, rows: dict[Split, list[Row]]) -> tuple[dict[Split, list[Observation]], Repeats]:
+        """Return the observations of every part, whose references can all be read, and what they repeat."""
         every = [row for part in rows.values() for row in part]
         read = self.benchmark.reader(every)
         parts = {split: [(row, read(row)) for row in part] for split, part in rows.items()}
-        wrong = [pair for part in parts.values() for pair in part if not self.is_readable(*pair)]
+        asked = [pair for part in parts.values() for pair in part]
+        wrong = [pair for pair in asked if not self.is_readable(*pair)]
         if wrong:
             raise unreadable(self.benchmark.verifier, wrong, len(every), self.benchmark.remedy)
-        return {split: named([one for _, one in part], rows[split]) for split, part in parts.items()}
+        observations = {split: named([one for _, one in part], rows[split]) for split, part in parts.items()}
+        return observations, find_repeats(asked, self._same_answer)
 
-    def _report(self, splits: dict[Split, list[Observation]], found: Overlap) -> None:
+    def _same_answer(self, one: Observation, other: Observation) -> bool:
+        """Return whether one observation's answer is right for the other, which asks the same question."""
+        if one.choices:
+            texts = [{choice.label: choice.text for choice in either.choices} for either in (one, other)]
+            return tokens(texts[0][one.answer]) == tokens(texts[1][other.answer])
+        return is_reference(self.benchmark.verifier, self._verifier, other, self.closing(one))
+
+    def _refuse_empty(self, splits: dict[Split, list[Observation]]) -> None:
         for split, observations in splits.items():
             if not observations:
                 raise DataError(
                     f"{self.name}: the {split} part has no observations. Give more data or a larger problem.{split}_share."
                 )
-        if found.exact or found.near:
-            fate = "dropped" if found.dropped else "kept; set problem.drop_overlap to drop them"
-            _log.warning(
-                "%s: test repeats %d training questions word for word and %d nearly (%s)",
-                self.name,
-                found.exact,
-                found.near,
-                fate,
-            )
 
     def _source(self) -> Source:
         settings, hub = self.settings, self.benchmark.hub
@@ -254,3 +265,36 @@ class FewShotProblem:
             raise DataError(f"{self.name}: no data. Set problem.path to a file, a folder or a hub name.")
         confine.source(settings.path, "problem.path")
         return Source(settings.path, settings.subset, tuple(named_parts.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The data as read once: its splits, what test repeats of training, and what is to be said of it."""
+
+    splits: dict[Split, list[Observation]]
+    overlap: Overlap
+    notes: tuple[str, ...]
+
+
+def _carve(
+    train: list[Observation], purpose: str, share: float, unmeasurable: set[str]
+) -> tuple[list[Observation], list[Observation]]:
+    """Carve a part out of training, without the questions that have different answers."""
+    stay, carved = carve(train, purpose, share)
+    return stay, [one for one in carved if spelling(one) not in unmeasurable]
+
+
+def _overlap_notes(test: Overlap, validation: Overlap) -> tuple[str, ...]:
+    notes = []
+    for split, found in ((Split.TEST, test), (Split.VALIDATION, validation)):
+        if found.exact or found.near:
+            kept = (
+                "they are kept"
+                if split is Split.VALIDATION
+                else "they are kept; problem.drop_overlap drops them"
+            )
+            notes.append(
+                f"The {split} part repeats {found.exact:,} training questions word for word and {found.near:,} nearly; "
+                f"{'they are dropped' if found.dropped else kept}."
+            )
+    return tuple(notes)

@@ -1,8 +1,12 @@
-"""Parts of the data by a stable hash of the observation id: adding observations moves no other one."""
+"""Parts of the data by a stable hash of the observation id: adding observations moves no other one.
+
+Equal questions go where the first of them goes, so that no split asks what another one asks.
+"""
 
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from adastar_core.problems.repeats import spelling
 from adastar_core.records import Observation
 
 
@@ -18,8 +22,10 @@ def carve(
     """Return those that stay and those that are carved out, about ``share`` of them, each in their order."""
     stay: list[Observation] = []
     carved: list[Observation] = []
+    first: dict[str, str] = {}
     for observation in observations:
-        (carved if place(purpose, observation.observation_id) < share else stay).append(observation)
+        asked_first = first.setdefault(spelling(observation), observation.observation_id)
+        (carved if place(purpose, asked_first) < share else stay).append(observation)
     return stay, carved
 
 

@@ -49,6 +49,7 @@ def plan_table(plan: Plan) -> Table:
 def plan_lines(plan: Plan, config: RunConfig, assumptions: Assumptions, card: str | None) -> list[str]:
     """Return what is to be said beside the table: what it rests on, memory, and time where a card is named."""
     lines = [
+        *plan.data_notes,
         f"Expected, if {assumptions.acceptance:.3g} of the visited observations give an accepted rationale and rationales have "
         f"{plan.rationale_tokens:,.0f} tokens: {flops(plan.expected_pflops)}; at most {flops(plan.pflops)}. Evaluation is "
         "not counted.",

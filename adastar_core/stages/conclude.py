@@ -16,7 +16,7 @@ from adastar_core.store.evaluations import EvaluationRow, Tally, read_evaluation
 from adastar_core.store.incidents import IncidentRow, read_incidents
 from adastar_core.store.provenance import read_wall_seconds
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
-from adastar_core.store.runs import read_preset
+from adastar_core.store.runs import read_data_notes, read_preset
 
 
 def report_of(workspace: Workspace, best: int) -> RunReport:
@@ -29,6 +29,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         trained = read_trained_frequency(connection, workspace.run_id)
         costs = read_compute(connection, workspace.run_id)
         incidents = read_incidents(connection, workspace.run_id)
+        data_notes = read_data_notes(connection, workspace.run_id)
         seconds = read_wall_seconds(connection, workspace.run_id)
         preset = read_preset(connection, workspace.run_id)
     test = evaluations.get((best, Split.TEST))
@@ -50,11 +51,14 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         by_difficulty=_by_difficulty(evaluations, best),
         trained_frequency=trained,
         stages=tuple(_stage_row(one) for one in costs),
-        notes=_notes(
-            workspace,
-            rows,
-            [one for one in (evaluations.get((best, split)) for split in Split) if one],
-            incidents,
+        notes=(
+            *data_notes,
+            *_notes(
+                workspace,
+                rows,
+                [one for one in (evaluations.get((best, split)) for split in Split) if one],
+                incidents,
+            ),
         ),
     )
 

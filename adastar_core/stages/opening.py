@@ -4,7 +4,7 @@ Tasks receive a :class:`RunRef` and look the workspace up here, so that nothing 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.progress import Progress, Silent
-from adastar_core.records import Observation, Split
+from adastar_core.records import Data, Split
 from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.checkpoints import CheckpointRow, write_checkpoint
@@ -96,7 +96,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)
     stack.callback(engine.dispose)
-    run, data[Split.TRAIN] = start_or_continue(engine, name, config, data[Split.TRAIN], code_version())
+    run, splits = start_or_continue(engine, name, config, data, code_version())
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
     workspace = Workspace(
@@ -106,7 +106,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
         engine=engine,
         lease=lease,
         problem=problem,
-        data=data,
+        data=splits,
         base=model,
         shape=model_shape(model),
         folder=make_folder(home, name, run.uid),
@@ -150,16 +150,16 @@ def record_base(workspace: Workspace) -> None:
         )
 
 
-def load_data(problem: Problem) -> dict[Split, Sequence[Observation]]:
-    """Return every split of a problem.
+def load_data(problem: Problem) -> Data:
+    """Return every split of a problem, and what is to be said of them.
 
     Raises:
         DataError: A split is empty, or broken in a way that the problem's loader names.
     """
-    data = {split: problem.load(split) for split in Split}
-    for split, observations in data.items():
+    splits = {split: problem.load(split) for split in Split}
+    for split, observations in splits.items():
         if not observations:
             raise DataError(
                 f"problem {problem.name}: the {split} split is empty; give it at least one observation"
             )
-    return data
+    return Data(splits, problem.notes)

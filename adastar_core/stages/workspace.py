@@ -223,7 +223,7 @@ class Workspace:
         return (
             f"Run {self.ref.name}: {config.method_title()} on {self.problem.name} ({sizes}), from {config.model} with "
             f"{self.parameters:,} parameters.\n{self._plan()}, at most {attempts_at_most(config)} attempts per observation. "
-            f"{self._engine()}Files: {self.folder}"
+            f"{self._engine()}Files: {self.folder}" + "".join(f"\n{note}" for note in self.problem.notes)
         )
 
     def _engine(self) -> str:

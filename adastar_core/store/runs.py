@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, select, text, upda
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.errors import RunConflictError
-from adastar_core.records import Observation
+from adastar_core.records import Data, Observation, Split
 from adastar_core.store import tables
 from adastar_core.store.lease import find_owner, owned_by
 from adastar_core.store.migrate import LOCK_CLASS
@@ -66,9 +66,9 @@ _COLUMNS = [tables.runs.c[name] for name in Run.__slots__]
 
 
 def start_or_continue(
-    engine: Engine, name: str, config: "RunConfig", train: Sequence[Observation], code_version: str
-) -> tuple[Run, list[Observation]]:
-    """Create the run, or find it; return it with its training observations by position.
+    engine: Engine, name: str, config: "RunConfig", data: Data, code_version: str
+) -> tuple[Run, dict[Split, Sequence[Observation]]]:
+    """Create the run, or find it; return it with its observations by split and position.
 
     All or nothing: when the run is refused, nothing has been written. Iterations and patience are recorded by
     :func:`adastar_core.store.lease.own_run`.
@@ -77,7 +77,7 @@ def start_or_continue(
         engine: The database.
         name: The run's name.
         config: What the run is.
-        train: The training observations as the data has them now.
+        data: The data as it lies now.
         code_version: Version of this code.
 
     Raises:
@@ -91,9 +91,10 @@ def start_or_continue(
                 raise owned_by(owner, name)
         kind = config.problem.type
         dataset_id = found.dataset_id if found else open_dataset(connection, _fingerprint(config), kind)
-        observations = grow_dataset(connection, dataset_id, kind, train)
+        train = grow_dataset(connection, dataset_id, kind, data.splits[Split.TRAIN])
         run = found or _create(connection, name, config, dataset_id, code_version)
-    return run, observations
+        _note(connection, run.run_id, data.notes)
+    return run, {**data.splits, Split.TRAIN: train}
 
 
 def find_run(engine: Engine, name: str) -> Run | None:
@@ -124,6 +125,18 @@ def read_preset(connection: Connection, run_id: int) -> str | None:
         select(table.c.preset).where(table.c.run_id == run_id)
     ).scalar_one()
     return preset
+
+
+def read_data_notes(connection: Connection, run_id: int) -> tuple[str, ...]:
+    """Return what was to be said of the run's data when it was opened last."""
+    table = tables.runs
+    notes = connection.execute(select(table.c.data_notes).where(table.c.run_id == run_id)).scalar_one()
+    return tuple(notes)
+
+
+def _note(connection: Connection, run_id: int, notes: Sequence[str]) -> None:
+    table = tables.runs
+    connection.execute(update(table).where(table.c.run_id == run_id).values(data_notes=list(notes)))
 
 
 def finish_run(connection: Connection, run_id: int, status: Literal["finished", "failed"]) -> None:

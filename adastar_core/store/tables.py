@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0010"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -139,6 +139,13 @@ runs = Table(
     _maybe("patience", Integer, "Iterations without progress before it stops; may be changed"),
     _value("code_version", Text, "Version of the code that created it"),
     _value("base_model", Text, "The model it started from, as configured"),
+    Column(
+        "data_notes",
+        JSONB,
+        nullable=False,
+        server_default=text("'[]'::jsonb"),
+        comment="What was to be said of its data when it was opened last, e.g. which questions are repeated",
+    ),
     _value("status", Text, "created, running, finished or failed"),
     _value("lease_epoch", Integer, "Fencing number: raised by each process that takes the run over"),
     _maybe("owner", Text, "Process id and host of the last process that took it over"),

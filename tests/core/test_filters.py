@@ -106,6 +106,17 @@ def test_near_duplicates_are_those_above_the_share() -> None:
     ) == [None, None]
 
 
+def test_rationales_that_calculate_otherwise_are_no_near_duplicates() -> None:
+    settings = OFF.model_copy(update={"near_duplicates": 0.6})
+    story = (
+        " Moving air pushes the four great sails round all day, and that makes {} turns. The answer is (B)."
+    )
+    made = [
+        attempt(story.format(sum_), number=n) for n, sum_ in enumerate(("3 + 5", "3 - 5", "5 + 3", "3+5"), 1)
+    ]
+    assert reasons(*made, settings=settings) == [None, None, None, Reason.NEAR_DUPLICATE]
+
+
 @given(st.lists(st.text(max_size=30), max_size=5), st.booleans())
 def test_any_text_is_decided_on_and_every_rejection_says_why(responses: list[str], hinted: bool) -> None:
     attempts = [attempt(text, number=number, hinted=hinted) for number, text in enumerate(responses, 1)]

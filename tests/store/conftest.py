@@ -4,7 +4,17 @@ import pytest
 from sqlalchemy import Engine
 
 from adastar_core.config import RunConfig
-from adastar_core.records import Attempt, Choice, FinishReason, Observation, Outcome, Rejection, Verdict
+from adastar_core.records import (
+    Attempt,
+    Choice,
+    Data,
+    FinishReason,
+    Observation,
+    Outcome,
+    Rejection,
+    Split,
+    Verdict,
+)
 from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.runs import Run, start_or_continue
@@ -18,8 +28,12 @@ def observations(count: int) -> list[Observation]:
     ]
 
 
+def data(train: list[Observation]) -> Data:
+    return Data({Split.TRAIN: train})
+
+
 def start(engine: Engine, name: str = "one", config: RunConfig | None = None, count: int = 20) -> Run:
-    return start_or_continue(engine, name, config or RunConfig(), observations(count), "test")[0]
+    return start_or_continue(engine, name, config or RunConfig(), data(observations(count)), "test")[0]
 
 
 @pytest.fixture

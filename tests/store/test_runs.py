@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from adastar_core.config import RunConfig
 from adastar_core.errors import DataError, RunConflictError
-from adastar_core.records import Observation
+from adastar_core.records import Observation, Split
 from adastar_core.store.lease import own_run
 from adastar_core.store.observations import read_observations
 from adastar_core.store.runs import (
@@ -19,7 +19,7 @@ from adastar_core.store.runs import (
     read_run_config,
     start_or_continue,
 )
-from tests.store.conftest import observations, start
+from tests.store.conftest import data, observations, start
 
 
 def count(engine: Engine, table: str) -> int:
@@ -92,13 +92,13 @@ def test_a_finished_run_goes_on(database: Engine) -> None:
 
 
 def test_a_dataset_grows_and_keeps_its_positions(database: Engine) -> None:
-    run, first = start_or_continue(database, "one", RunConfig(), observations(3), "test")
+    run, first = start_or_continue(database, "one", RunConfig(), data(observations(3)), "test")
     shuffled = list(reversed(observations(5)))
-    _, grown = start_or_continue(database, "one", RunConfig(), shuffled, "test")
-    assert first == observations(3)
-    assert [one.observation_id for one in grown] == ["id-0", "id-1", "id-2", "id-4", "id-3"]
+    _, grown = start_or_continue(database, "one", RunConfig(), data(shuffled), "test")
+    assert first[Split.TRAIN] == observations(3)
+    assert [one.observation_id for one in grown[Split.TRAIN]] == ["id-0", "id-1", "id-2", "id-4", "id-3"]
     with database.connect() as connection:
-        assert read_observations(connection, run.dataset_id) == grown
+        assert read_observations(connection, run.dataset_id) == grown[Split.TRAIN]
 
 
 def test_runs_of_the_same_problem_share_their_data(database: Engine) -> None:
@@ -120,14 +120,14 @@ def test_a_changed_or_vanished_observation_is_named(
 ) -> None:
     start(database, count=3)
     with pytest.raises(DataError, match=message):
-        start_or_continue(database, "two", RunConfig(), change(observations(3)), "test")
+        start_or_continue(database, "two", RunConfig(), data(change(observations(3))), "test")
     assert find_run(database, "two") is None
 
 
 def test_text_that_postgres_cannot_hold_is_replaced(database: Engine) -> None:
     odd = [replace(observations(1)[0], question="a\x00b\ud800c\u2028\U0001f600")]
-    run, given = start_or_continue(database, "one", RunConfig(), odd, "test")
-    assert start_or_continue(database, "one", RunConfig(), odd, "test") == (run, given)
+    run, given = start_or_continue(database, "one", RunConfig(), data(odd), "test")
+    assert start_or_continue(database, "one", RunConfig(), data(odd), "test") == (run, given)
     with database.connect() as connection:
         assert read_observations(connection, run.dataset_id)[0].question == "a\ufffdb\ufffdc\u2028\U0001f600"
 

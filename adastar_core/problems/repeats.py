@@ -1,0 +1,89 @@
+"""Questions that the data asks more than once, with one answer or with different ones."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from adastar_core.problems.rows import Row
+from adastar_core.records import Observation
+from adastar_core.shingles import tokens
+
+_SHOWN = 3
+
+Asked = tuple[Row, Observation]
+SameAnswer = Callable[[Observation, Observation], bool]
+
+
+def spelling(observation: Observation) -> str:
+    """Return what equal questions have in common: without case, white space, prose punctuation and order of options."""
+    options = sorted(" ".join(tokens(choice.text)) for choice in observation.choices)
+    return "\x1f".join([" ".join(tokens(observation.question)), *options])
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Rows that ask the same question.
+
+    Attributes:
+        agreeing: Groups of rows with one answer.
+        contradictory: Groups of rows with different answers; the first two differ.
+    """
+
+    agreeing: tuple[tuple[Asked, ...], ...]
+    contradictory: tuple[tuple[Asked, ...], ...]
+
+    def unmeasurable(self) -> set[str]:
+        """Return the spelling of every question with different answers."""
+        return {spelling(group[0][1]) for group in self.contradictory}
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a sentence on each kind that there is."""
+        notes = []
+        if self.agreeing:
+            notes.append(
+                f"The data ask {_questions(self.agreeing)} more than once, e.g. {_first(self.agreeing)}; where "
+                "splits are carved, equal questions are in one split."
+            )
+        if self.contradictory:
+            notes.append(
+                f"The data give {_questions(self.contradictory)} different answers: {_first(self.contradictory)}; carved "
+                "validation and test leave them out, training does not."
+            )
+        return tuple(notes)
+
+
+def find_repeats(asked: Iterable[Asked], same_answer: SameAnswer) -> Repeats:
+    """Return the rows that ask the same question.
+
+    Args:
+        asked: All rows of the data, each with its observation.
+        same_answer: Whether two observations of one question have the same answer.
+    """
+    groups: dict[str, list[Asked]] = defaultdict(list)
+    for pair in asked:
+        groups[spelling(pair[1])].append(pair)
+    agreeing, contradictory = [], []
+    for group in groups.values():
+        first = group[0]
+        others = [pair for pair in group[1:] if not same_answer(first[1], pair[1])]
+        if others:
+            contradictory.append((first, *others, *(pair for pair in group[1:] if pair not in others)))
+        elif len(group) > 1:
+            agreeing.append(tuple(group))
+    return Repeats(tuple(agreeing), tuple(contradictory))
+
+
+def _questions(groups: Sequence[tuple[Asked, ...]]) -> str:
+    questions = f"{len(groups):,} question{'s' if len(groups) > 1 else ''}"
+    return f"{questions} ({sum(map(len, groups)):,} rows)"
+
+
+def _first(groups: Sequence[tuple[Asked, ...]]) -> str:
+    named = [_rows(group) for group in groups[:_SHOWN]]
+    return ", ".join(named) + (", ..." if len(groups) > _SHOWN else "")
+
+
+def _rows(group: tuple[Asked, ...]) -> str:
+    """Return ``train.jsonl rows 3 and 17``, with the answers where they differ."""
+    shown = [f"{row.source.rpartition('/')[2]} row {row.number} ({one.answer!r})" for row, one in group[:2]]
+    return " and ".join(shown)
