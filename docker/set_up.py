@@ -2,6 +2,9 @@
 
 Run it as often as you like:  PREFECT_API_URL=http://localhost:4200/api python docker/set_up.py
 
+The pools' templates leave a run nothing to choose but GPUs: no command, folder, environment, image, volume or network.
+What an operator wants otherwise is written into docker/pools/*.json; this brings it to the server.
+
 Containers have no environment of their worker's: what ADASTAR_DATABASE_URL is here becomes the secret that they get.
 """
 
@@ -18,7 +21,6 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
-from prefect.workers.process import ProcessWorker
 
 POOLS = Path(__file__).parent / "pools"
 LIMITS = {"adastar-process": 1, "adastar-docker-gpu": 1, "adastar-kubernetes-gpu": 8}
@@ -34,11 +36,6 @@ def main() -> None:
     with get_client(sync_client=True) as client:
         for path in sorted(POOLS.glob("*.json")):
             set_up_pool(client, path.stem, json.loads(path.read_text()))
-        set_up_pool(
-            client,
-            "adastar-process",
-            {"type": "process", "base_job_template": ProcessWorker.get_default_base_job_template()},
-        )
         set_up_automation(client)
     set_up_secret(os.environ.get("ADASTAR_DATABASE_URL"))
 

@@ -125,6 +125,7 @@ class Services:
         assert set(given) - set(here) <= {
             "PREFECT_SERVER_ANALYTICS_ENABLED",
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY",
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
         }
         return {

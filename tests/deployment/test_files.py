@@ -192,14 +192,25 @@ def test_a_job_template_uses_exactly_its_variables(path: Path) -> None:
     deployments = [one for one in DEPLOYMENTS.values() if one["work_pool"]["name"] == path.stem]
     assert deployments
     for one in deployments:
-        assert set(one["work_pool"]["job_variables"]) <= variables
+        assert set(one["work_pool"].get("job_variables", {})) <= variables
 
 
 def test_gpus_reach_the_containers() -> None:
-    docker, kubernetes = (json.loads(path.read_text())["base_job_template"] for path in POOLS)
-    requests = docker["variables"]["properties"]["device_requests"]["default"]
+    docker, kubernetes = (
+        json.loads(path.read_text())["base_job_template"] for path in POOLS if path.stem.endswith("-gpu")
+    )
+    requests = docker["job_configuration"]["container_create_kwargs"]["device_requests"]
     assert requests == [{"driver": "nvidia", "count": -1, "capabilities": [["gpu"]]}]
     pod = kubernetes["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "{{ gpu_count }}"
-    assert pod["nodeSelector"] == "{{ node_selector }}"
-    assert pod["tolerations"] == "{{ tolerations }}"
+
+
+@pytest.mark.parametrize("path", POOLS, ids=[path.stem for path in POOLS])
+def test_a_job_template_leaves_nothing_open_that_could_run_code(path: Path) -> None:
+    """A process pool has no environment of its own: where a template has one, Prefect merges a run's into it."""
+    template = json.loads(path.read_text())["base_job_template"]
+    assert template["variables"]["additionalProperties"] is False
+    assert set(template["variables"]["properties"]) <= {"gpu_count", "database_url"}
+    assert "command" not in template["job_configuration"]
+    if path.stem == "adastar-process":
+        assert not {"env", "working_dir"} & set(template["job_configuration"])
