@@ -138,7 +138,11 @@ def training_memory(directory: Path, settings: TrainerSettings, length: int, *, 
 
 
 def trained_parameters(directory: Path, settings: TrainerSettings) -> int:
-    """Return how many parameters training changes: the adapter's, or all."""
+    """Return how many parameters training changes: the adapter's, or all.
+
+    Raises:
+        ModelError: An adapter's target module is not one of the model's, or shares its weights with another module.
+    """
     module = _to_train(_without_storage(directory, torch.float32), settings)
     return sum(one.numel() for one in module.parameters() if one.requires_grad)
 

@@ -1,11 +1,13 @@
 """Whether two ways through a model give the same scores, measured by what the text before a token does to them.
 
 A fault of padding, packing or caching lets a token see other text than its own, or less of it. So differences are
-compared with the difference that other text makes: a yardstick that also holds for small random weights, whose scores
-depend on the text so little that a leak is small, too.
+compared with the difference that other text makes. Weights so small that a fault would hide in rounding, as first
+weights are, are made larger for as long as the comparison takes.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ EXACT, ROUGH = 1e-3, 0.25
 """Largest share of the text's effect that rounding explains: in float32 and float64, and in 16-bit formats."""
 _BLIND = 1e-4
 """Share of the scores' own spread below which the text's effect is too near to rounding to judge by."""
+_SAMPLED = 16
+"""Rows of a matrix from which its size is estimated."""
 FAULTS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
 """What a model raises when it is run in a way that it does not know."""
 
@@ -24,6 +28,28 @@ FAULTS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, Asse
 def tolerance(model: PreTrainedModel) -> float:
     """Return the largest share of the text's effect that rounding explains in the model's number format."""
     return EXACT if model.dtype in (torch.float32, torch.float64) else ROUGH
+
+
+@contextmanager
+def audible(model: PreTrainedModel) -> Iterator[None]:
+    """Make weights that pass little of their input on larger in the block: by powers of two, which are taken back exactly."""
+    factors = {weight: _factor(weight) for weight in model.parameters() if weight.ndim > 1}
+    raised = {weight: factor for weight, factor in factors.items() if factor > 1}
+    with torch.no_grad():
+        for weight, factor in raised.items():
+            weight.mul_(factor)
+        try:
+            yield
+        finally:
+            for weight, factor in raised.items():
+                weight.div_(factor)
+
+
+def _factor(weight: torch.Tensor) -> int:
+    """Return the power of two that brings a matrix nearest to keeping its input's size; at least 1."""
+    sample = weight.detach()[:: max(len(weight) // _SAMPLED, 1)].double()
+    gain = sample.square().mean().sqrt().item() * math.sqrt(weight.shape[-1])
+    return 2 ** max(round(-math.log2(gain)), 0) if gain > 0 else 1
 
 
 def random_texts(model: PreTrainedModel, lengths: Sequence[int]) -> list[list[int]]:

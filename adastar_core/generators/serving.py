@@ -15,7 +15,7 @@ from adastar_core.errors import ModelError
 from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.steps import Cached, Reread, Way
 from adastar_core.memory import is_memory_error, memory_errors
-from adastar_core.scores import FAULTS, distance, plain_scores, random_texts, text_effect, tolerance
+from adastar_core.scores import FAULTS, audible, distance, plain_scores, random_texts, text_effect, tolerance
 
 _PROMPTS, _STEPS = (2, 9, 5), 5
 _LEAVES_AFTER, _STAY = 2, (2, 0)
@@ -50,7 +50,7 @@ def serving(model: PreTrainedModel) -> tuple[Serving, bool]:
     key = (model.config.to_json_string(use_diff=False), model.dtype, model.device.type)
     if key in _known:
         return _known[key], False
-    with torch.no_grad(), arithmetic(model.dtype), memory_errors():
+    with torch.no_grad(), audible(model), arithmetic(model.dtype), memory_errors():
         found, certain = _find(model)
     if certain:
         _known[key] = found

@@ -91,6 +91,10 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     problem = open_problem(config.problem)
     data = load_data(problem)
     model = resolve_model(config.model)
+    if config.trainer.lora.rank is not None:
+        from adastar_core.footprint import trained_parameters
+
+        trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
     problem = prompted(problem, config.prompt, model)
     home = usable_home(writable(config.home, "home") if config.home else None)
     url = config.database_url.get_secret_value() if config.database_url else None

@@ -23,9 +23,10 @@ from adastar_core.errors import HomeError, ModelError
 from adastar_core.generators import canary
 from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingExample
+from adastar_core.trainers.apart import require_apart
+from adastar_core.trainers.batches import collate, collate_packed
 from adastar_core.trainers.loop import Randomness, Report, Training
 from adastar_core.trainers.optimizer import STATE, Schedule, save_state
-from adastar_core.trainers.packing import require_packing
 from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.rows import TrainingPlan, plan_training, tokenize
 from adastar_core.trainers.world import ALONE, World
@@ -100,8 +101,8 @@ def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Trainin
     """
     settings = job.settings
     model = load(job.start)
-    if plan.packed:
-        require_packing(model)
+    if plan.micro_batch_size > 1:
+        require_apart(model, collate_packed if plan.packed else collate)
     if world.writes:
         restarts = plan.steps > settings.save_every or world is not ALONE
         _check_space(job.work, model.num_parameters(), restarts=restarts)
@@ -199,7 +200,14 @@ def _publish(training: Training, job: Job) -> checkpoints.Checkpoint:
     shutil.rmtree(partial, ignore_errors=True)
     if job.settings.optimizer_state == "keep":
         save_state(partial / MOMENTS / STATE, training.model, training.optimizer, ALONE, weights=False)
-    model = _merged(training.model, partial)
+    if isinstance(training.model, PreTrainedModel):
+        _save(training.model, partial, job)
+    else:
+        _save_merged(training.model, partial, job)
+    return checkpoints.publish_beside(partial, job.output)
+
+
+def _save(model: PreTrainedModel, partial: Path, job: Job) -> None:
     kept = ("bos_token_id", "eos_token_id", "pad_token_id")
     defaults = model.generation_config
     model.generation_config = GenerationConfig.from_dict({name: getattr(defaults, name) for name in kept})
@@ -208,14 +216,15 @@ def _publish(training: Training, job: Job) -> checkpoints.Checkpoint:
         if (job.start / saved.name).is_file():
             shutil.copyfile(job.start / saved.name, saved)
     canary.record(canary.canary_of(model), partial)
-    return checkpoints.publish_beside(partial, job.output)
 
 
-def _merged(model: "PreTrainedModel | PeftModel", partial: Path) -> PreTrainedModel:
-    """Return the model with its adapter, if it has one, saved and merged."""
-    if isinstance(model, PreTrainedModel):
-        return model
-    from adastar_core.trainers.lora import ADAPTER, merge, save_adapter
+def _save_merged(model: "PeftModel", partial: Path, job: Job) -> None:
+    """Save the adapter and the merged model, and require that what lies on disk is what was trained."""
+    from adastar_core.trainers.lora import ADAPTER, Trained, merge, save_adapter
 
+    trained = Trained.of(model)
     save_adapter(model, partial / ADAPTER)
-    return merge(model)
+    merged = merge(model)
+    _save(merged, partial, job)
+    torch.nn.Module.to(merged, "meta")  # two models need not fit into memory
+    trained.require(load(partial))

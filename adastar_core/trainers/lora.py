@@ -6,6 +6,8 @@ ordinary model directory, and the adapter is kept in ``adapter/`` beside its wei
 
 import json
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -15,9 +17,13 @@ from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 from transformers import PreTrainedModel
 
 from adastar_core.config import LoraSettings
-from adastar_core.errors import ModelError
+from adastar_core.errors import ModelError, StageError
+from adastar_core.scores import distance, plain_scores, random_texts
 
 ADAPTER = "adapter"
+_PROBE_LENGTHS = (3, 12)
+_OF_THE_UPDATE, _OF_THE_SPREAD = 0.05, 2e-4
+"""What rounding explains between an adapter and its merge: shares of the update's effect and of the scores' spread."""
 
 
 def adapt(model: PreTrainedModel, settings: LoraSettings, torch_seed: int) -> PeftModel:
@@ -29,10 +35,10 @@ def adapt(model: PreTrainedModel, settings: LoraSettings, torch_seed: int) -> Pe
         torch_seed: Seeds the adapter's first weights.
 
     Raises:
-        ModelError: A target module is not one of the model's.
+        ModelError: A target module is not one of the model's, or shares its weights with another module.
     """
     assert settings.rank is not None, "LoRA has a rank"
-    targets = settings.target_modules
+    targets, sharing = settings.target_modules, _sharing(model)
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM,
         r=settings.rank,
@@ -43,6 +49,9 @@ def adapt(model: PreTrainedModel, settings: LoraSettings, torch_seed: int) -> Pe
     with torch.random.fork_rng(), warnings.catch_warnings():
         # peft asks transformers for a property by its old name.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        warnings.filterwarnings(
+            "ignore", "Model has `tie_word_embeddings=True`", UserWarning
+        )  # refused below
         torch.manual_seed(torch_seed)
         try:
             adapted = get_peft_model(model, config)
@@ -51,12 +60,81 @@ def adapt(model: PreTrainedModel, settings: LoraSettings, torch_seed: int) -> Pe
                 f"trainer.lora.target_modules ({targets}) does not fit the model ({error}); name linear modules of it, "
                 "e.g. [q_proj, v_proj], or all-linear"
             ) from error
+    _require_own_weights(cast(PeftModel, adapted).targeted_module_names, sharing)
     return cast(PeftModel, adapted)
+
+
+def _sharing(model: PreTrainedModel) -> dict[str, str]:
+    """Return the modules that hold a parameter which another module holds too, each with that other one."""
+    holders: dict[int, list[str]] = {}
+    for name, module in model.named_modules():
+        for parameter in module.parameters(recurse=False):
+            holders.setdefault(id(parameter), []).append(name)
+    return {name: next(other for other in names if other != name)
+            for names in holders.values() if len(names) > 1 for name in names}  # fmt: skip
+
+
+def _require_own_weights(targeted: list[str], sharing: Mapping[str, str]) -> None:
+    """Refuse an update of weights that are another module's too: the adapter changes one of the two, its merge both."""
+    for name in targeted:
+        if name in sharing:
+            raise ModelError(
+                f"trainer.lora.target_modules names {name}, whose weights are also those of {sharing[name]} (tied): the "
+                "published checkpoint would not be the trained model. Name modules with weights of their own."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a model says with its adapter, before it is merged.
+
+    Attributes:
+        texts: A few texts.
+        scores: Its scores of each.
+        allowed: How far the merged model's may be from them.
+    """
+
+    texts: list[list[int]]
+    scores: list[torch.Tensor]
+    allowed: float
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: PeftModel) -> "Trained":
+        """Ask the model with and without its adapter. It is left ready for use, not for training."""
+        model.train(mode=False)
+        plain = cast(PreTrainedModel, model.get_base_model())
+        texts = random_texts(plain, _PROBE_LENGTHS)
+        scores = [plain_scores(plain, text).float().cpu() for text in texts]
+        with model.disable_adapter():
+            before = [plain_scores(plain, text).float().cpu() for text in texts]
+        update = max(distance(one, other).max().item() for one, other in zip(scores, before, strict=True))
+        spread = max(distance(one, torch.zeros_like(one)).max().item() for one in scores)
+        return cls(texts, scores, _OF_THE_UPDATE * update + _OF_THE_SPREAD * spread)
+
+    @torch.no_grad()
+    def require(self, published: PreTrainedModel) -> None:
+        """Compare the scores of the model as it was read back from disk.
+
+        Raises:
+            StageError: It is another model.
+        """
+        published.train(mode=False)
+        found = [plain_scores(published, text).float().cpu() for text in self.texts]
+        furthest = max(
+            distance(one, other).max().item() for one, other in zip(found, self.scores, strict=True)
+        )
+        if not furthest <= self.allowed:
+            raise StageError(
+                f"the merged checkpoint is not the trained model: its scores are off by {furthest:.2g}, and rounding "
+                f"explains {self.allowed:.2g}. It was not published; name fewer trainer.lora.target_modules, or train "
+                "without LoRA"
+            )
 
 
 def save_adapter(model: PeftModel, directory: Path) -> None:
     """Write the adapter's weights and configuration: the same bytes wherever its base lies."""
-    model.save_pretrained(str(directory))
+    model.save_pretrained(str(directory), save_embedding_layers=False)  # the base has those
     (directory / "README.md").unlink()  # peft's model card names the base model's path
     path = directory / CONFIG_NAME
     values = json.loads(path.read_text())

@@ -12,9 +12,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adastar_core import checkpoints, compute
 from adastar_core.config import LoraSettings, TrainerSettings
-from adastar_core.errors import ModelError
+from adastar_core.errors import ModelError, StageError
+from adastar_core.footprint import trained_parameters
 from adastar_core.model_source import check_model, model_shape
-from adastar_core.trainers import TrainingOutcome, TrainingProgress
+from adastar_core.trainers import TrainingOutcome, TrainingProgress, lora
+from adastar_core.trainers.job import load
 from adastar_core.trainers.lora import adapt, adapter_parameters
 from adastar_core.trainers.sft import finetune
 from tests.core.test_sft import EXAMPLES
@@ -123,6 +125,57 @@ def test_modules_that_the_model_lacks_are_refused(base: Path, tmp_path: Path) ->
     wrong = SETTINGS.model_copy(update={"lora": LoraSettings(rank=2, target_modules=("query",))})
     with pytest.raises(ModelError, match=r"trainer\.lora\.target_modules.*query.*q_proj"):
         _finetune(base, tmp_path, wrong)
+
+
+def _targeting(*modules: str) -> TrainerSettings:
+    return SETTINGS.model_copy(update={"lora": LoraSettings(rank=2, target_modules=modules)})
+
+
+@pytest.mark.parametrize(("module", "other"), [("lm_head", "embed_tokens"), ("embed_tokens", "lm_head")])
+def test_tied_modules_are_refused_by_name_before_anything_is_loaded(
+    base: Path, module: str, other: str
+) -> None:
+    with pytest.raises(
+        ModelError, match=rf"target_modules names \S*{module}, whose weights .* of \S*{other}.*tied"
+    ):
+        trained_parameters(base, _targeting("q_proj", module))
+
+
+def test_any_two_modules_that_share_a_parameter_count_as_tied(base: Path) -> None:
+    model = load(base)
+    first, second = model.model.layers
+    first.mlp.up_proj.weight = second.mlp.up_proj.weight
+    with pytest.raises(ModelError, match=r"layers\.0\.mlp\.up_proj, whose weights .*layers\.1\.mlp\.up_proj"):
+        adapt(model, LORA, torch_seed=0)
+
+
+def test_modules_that_are_not_tied_are_trained_and_published(tmp_path: Path) -> None:
+    untied = write_tiny_llama(tmp_path / "base", tied=False)
+    outcome = _finetune(untied, tmp_path, _targeting("lm_head", "embed_tokens"))
+    moved = load_file(outcome.checkpoint.path / "model.safetensors")
+    start = load_file(untied / "model.safetensors")
+    changed = {name for name in start if not torch.equal(start[name], moved[name])}
+    assert changed == {"lm_head.weight", "model.embed_tokens.weight"}
+
+
+@pytest.mark.filterwarnings("ignore:Model with `tie_word_embeddings=True`:UserWarning")
+@pytest.mark.parametrize("module", ["lm_head", "embed_tokens"])
+def test_a_merge_that_is_not_the_trained_model_is_not_published(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    """What tied modules come to where they are let through."""
+    monkeypatch.setattr(lora, "_require_own_weights", lambda *_: None)
+    with pytest.raises(StageError, match=r"merged checkpoint is not the trained model.*target_modules"):
+        _finetune(base, tmp_path, _targeting(module))
+    assert not checkpoints.is_complete(tmp_path / "checkpoint")
+
+
+def test_an_update_that_is_lost_on_the_way_to_the_disk_is_noticed(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lora, "merge", lambda model: model.unload())
+    with pytest.raises(StageError, match="merged checkpoint is not the trained model"):
+        _finetune(base, tmp_path, SETTINGS.model_copy(update={"learning_rate": 1e-4}))
 
 
 def test_training_flops_are_what_torch_counts(base: Path, trained: TrainingOutcome) -> None:

@@ -11,14 +11,15 @@ from transformers import LlamaForCausalLM
 from adastar_core.config import LoraSettings, TrainerSettings
 from adastar_core.errors import ConfigError, ModelError, OutOfMemory
 from adastar_core.model_source import check_model
-from adastar_core.trainers import TrainingExample, TrainingOutcome
-from adastar_core.trainers.batches import IGNORED, collate_packed
+from adastar_core.trainers import TrainingExample, TrainingOutcome, apart
+from adastar_core.trainers.apart import Arrange, require_apart
+from adastar_core.trainers.batches import IGNORED, collate, collate_packed
 from adastar_core.trainers.job import Job, load
 from adastar_core.trainers.loop import Training
 from adastar_core.trainers.optimizer import Schedule
-from adastar_core.trainers.packing import require_packing
 from adastar_core.trainers.rows import Row, pack, plan_training
 from adastar_core.trainers.sft import finetune
+from tests.support.families import build, sharpened
 from tests.support.tiny_llama import write_tiny_llama
 
 EXAMPLES = tuple(
@@ -108,21 +109,48 @@ def test_packing_trains_the_same_on_fewer_tokens(base: Path, tmp_path: Path, pla
         assert (weight - other[name]).abs().max() < 0.05 * moved, name
 
 
-def test_a_model_that_lets_packed_texts_see_each_other_is_refused(
-    base: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("arrange", [collate, collate_packed])
+def test_a_model_that_lets_texts_of_a_micro_batch_see_each_other_is_refused(
+    base: Path, monkeypatch: pytest.MonkeyPatch, arrange: Arrange
 ) -> None:
+    monkeypatch.setattr(apart, "_known", set())
     model, forward = load(base), LlamaForCausalLM.forward
-    require_packing(model)
 
-    def leaking(self: LlamaForCausalLM, **inputs: torch.Tensor) -> object:
+    def leaking(self: LlamaForCausalLM, input_ids: torch.Tensor, **inputs: torch.Tensor) -> object:
         inputs.pop("position_ids", None)
-        return forward(self, **inputs)
+        output = forward(self, input_ids, **inputs)
+        output.logits = output.logits * self.model.embed_tokens(input_ids).mean((1, 2))[:, None, None]
+        return output
 
-    monkeypatch.setattr(LlamaForCausalLM, "forward", leaking)
-    with pytest.raises(
-        ModelError, match=r"LlamaForCausalLM lets packed texts see each other.*batching: padded"
-    ):
-        require_packing(model)
+    with monkeypatch.context() as broken:
+        broken.setattr(LlamaForCausalLM, "forward", leaking)
+        with pytest.raises(
+            ModelError, match=r"LlamaForCausalLM does not keep pa.*apart.*set trainer\.\w*batch"
+        ):
+            require_apart(model, arrange)
+    require_apart(model, arrange)
+
+
+@pytest.mark.parametrize("family", ["lfm2", "jamba", "qwen3_next", "mamba", "bloom", "gpt_oss"])
+def test_packing_is_refused_where_texts_leak_also_with_first_weights(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "_known", set())
+    for model in (sharpened(build(family)), build(family)):
+        before = {name: weight.clone() for name, weight in model.named_parameters()}
+        with pytest.raises(ModelError, match="does not keep packed texts apart"):
+            require_apart(model, collate_packed)
+        require_apart(model, collate)
+        assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
+
+
+@pytest.mark.parametrize(
+    "family", ["llama", "gpt2", "mixtral", "gemma3_text", "deepseek_v3", "modernbert-decoder"]
+)
+def test_packing_is_allowed_where_texts_do_not_leak(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "_known", set())
+    require_apart(build(family), collate_packed)
+    require_apart(build(family), collate)
 
 
 def test_grouping_by_length_pads_less_and_trains_every_row_once(base: Path) -> None:

@@ -1,0 +1,81 @@
+"""Whether a model keeps the texts of a micro-batch apart. Found out on the model itself: a leak would only show in its answers."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from transformers import PreTrainedModel
+
+from adastar_core.errors import ModelError
+from adastar_core.scores import EXACT, FAULTS, audible, distance, plain_scores, random_texts, text_effect
+from adastar_core.trainers.batches import collate, collate_packed
+from adastar_core.trainers.rows import Row, pack
+
+Arrange = Callable[[Sequence[Row], int], dict[str, torch.Tensor]]
+_LENGTHS = (9, 4, 5)
+"""Tokens of the texts: the second and the third fit into one row."""
+_CHANGED = 4
+_FIXES: dict[Arrange, str] = {
+    collate: "set trainer.micro_batch_size: 1, which needs no padding",
+    collate_packed: "set trainer.batching: padded or length_grouped",
+}
+_known: set[tuple[str, Arrange]] = set()
+
+
+def require_apart(model: PreTrainedModel, arrange: Arrange) -> None:
+    """Compare the scores of texts that share a micro-batch with those of each text alone, once per architecture and process.
+
+    Args:
+        model: In float32, on any device; its training mode is left as it was.
+        arrange: Makes the micro-batch: ``collate`` or ``collate_packed``.
+
+    Raises:
+        ModelError: They differ: the model lets one text see another, or the padding.
+    """
+    key = (model.config.to_json_string(use_diff=False), arrange)
+    if key in _known:
+        return
+    training = model.training
+    model.train(mode=False)
+    try:
+        with torch.no_grad(), audible(model):
+            fault, certain = _fault(model, arrange)
+    except FAULTS as error:
+        fault, certain = f"fails on them ({type(error).__name__}: {error})", True
+    model.train(training)
+    if fault is not None:
+        shape = "packed" if arrange is collate_packed else "padded"
+        raise ModelError(
+            f"model: {type(model).__name__} does not keep {shape} texts apart: it {fault}; {_FIXES[arrange]}"
+        )
+    if certain:
+        _known.add(key)
+
+
+def _fault(model: PreTrainedModel, arrange: Arrange) -> tuple[str | None, bool]:
+    """Return what is wrong, and whether the weights could show it. No token sees padding, which stands behind it."""
+    *texts, instead = random_texts(model, [*_LENGTHS, _CHANGED])
+    effect = text_effect(model, texts[0], instead)
+    if effect is None:
+        blind = "has scores that hardly depend on the text, so nothing could be seen"
+        return blind if arrange is collate_packed else None, False
+    furthest = _furthest(model, arrange, [Row(tuple(text), 1) for text in texts])
+    if furthest <= EXACT * effect:
+        return None, True
+    return (
+        f"gives scores that are off by {furthest / effect:.2g} of what the text before a token does to them",
+        True,
+    )
+
+
+def _furthest(model: PreTrainedModel, arrange: Arrange, rows: list[Row]) -> float:
+    """Return the largest distance of any token's scores from those in its text alone."""
+    inputs = {name: one.to(model.device) for name, one in arrange(rows, 0).items() if name != "labels"}
+    scores = model(**inputs, use_cache=False).logits
+    furthest = 0.0
+    for place, together in enumerate(pack(rows) if arrange is collate_packed else [[row] for row in rows]):
+        start = 0
+        for row in together:
+            end = start + len(row.tokens)
+            gap = distance(scores[place, start:end], plain_scores(model, row.tokens)).max().item()
+            furthest, start = max(furthest, gap), end
+    return furthest
