@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import combinations
 
-from adastar_core.comparison.statistics import CONFIDENCE, holm
+from adastar_core.comparison.statistics import CONFIDENCE, holm, paired_difference
 from adastar_core.comparison.table import Comparison, paired
 from adastar_core.methods import MethodName
 
@@ -15,10 +15,12 @@ class Leader:
     Attributes:
         method: The method.
         tied: The others that it is not told from, in the table's order.
+        helped: Whether it is told from the base model, as the better one; ``None`` with one seed, which tells nothing.
     """
 
     method: MethodName
     tied: tuple[MethodName, ...]
+    helped: bool | None
 
 
 def leader(comparison: Comparison) -> Leader:
@@ -37,7 +39,17 @@ def leader(comparison: Comparison) -> Leader:
         if best in pair and p is not None and p < 1 - CONFIDENCE
         for name in pair
     }
-    return Leader(best, tuple(row.method for row in rows if row.method not in told | {best}))
+    tied = tuple(row.method for row in rows if row.method not in told | {best})
+    return Leader(best, tied, _helped(comparison, best))
+
+
+def _helped(comparison: Comparison, method: MethodName) -> bool | None:
+    runs = [one for one in comparison.members if one.method == method]
+    if len(runs) < 2:
+        return None
+    after = [one.selected(comparison.select_on).test for one in runs]
+    found = paired_difference(after, [one.points[0].test for one in runs])
+    return found.mean > 0 and (found.p is None or found.p < 1 - CONFIDENCE)
 
 
 def _p(comparison: Comparison, pair: tuple[MethodName, MethodName]) -> float | None:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from adastar_core.comparison.leader import leader
+from adastar_core.comparison.leader import Leader, leader
 from adastar_core.comparison.statistics import SAME, Difference, Estimate
 from adastar_core.comparison.table import Comparison, Row
 from adastar_core.methods import METHODS
@@ -196,15 +196,17 @@ def _csv(rows: Sequence[dict[str, object]]) -> str:
 
 def headline(comparison: Comparison) -> str:
     """Return the result in one sentence or two: the winner where there is one, and whether training helped at all."""
-    said = _standing(comparison)
+    found = leader(comparison)
+    said = _standing(comparison, found)
     if all(row.base_chosen == row.seeds for row in comparison.rows):
         return f"{said} Every run selected the base model itself: training helped nowhere."
+    if found.helped is False:
+        return f"{said} {METHODS[found.method].title} is not told from the base model ({percent_number(comparison.base)} %)."
     return said
 
 
-def _standing(comparison: Comparison) -> str:
+def _standing(comparison: Comparison, found: Leader) -> str:
     """Return which method leads, and what it is tied with. A winner is told from every other method."""
-    found = leader(comparison)
     best = next(row for row in comparison.rows if row.method == found.method)
     tied = [row for row in comparison.rows if row.method in found.tied]
     title, accuracy = METHODS[best.method].title, _interval(best.accuracy)

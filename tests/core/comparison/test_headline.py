@@ -51,6 +51,15 @@ def test_a_winner_is_told_from_every_other_method() -> None:
     assert text.headline(comparison).startswith("No winner")
 
 
+def test_a_leader_that_is_not_told_from_the_base_model_is_said() -> None:
+    near = [member("star", seed, BASE, (0.7, 0.5 + shift)) for seed, shift in enumerate((0.02, -0.01, 0.01))]
+    assert said(near).endswith("STaR is not told from the base model (50.0 %).")
+    alike = [member("star", seed, BASE, (0.7, 0.6)) for seed in range(3)]
+    assert "base model" not in said(alike)
+    assert "base model" not in said(runs("star", *CLOSE))
+    assert "base model" not in said(near[:1])
+
+
 def test_many_ties_are_counted_and_a_method_alone_wins_nothing() -> None:
     everything = [one for method in METHODS for one in runs(method, *CLOSE)]
     assert f"tied with {len(METHODS) - 1} others at" in said(everything)
