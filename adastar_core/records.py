@@ -135,12 +135,16 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
 
 
+CUT_SHORT = "cut short: "
+"""What the reason of a verdict begins with when the machine decided it, not the answer: its time, or a lost process."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A verifier's judgement of one response.
 
     Attributes:
-        outcome: Right, wrong, or undecided (ambiguous, truncated, not parsable, out of time).
+        outcome: Right, wrong, or undecided (ambiguous, truncated, not parsable, too much work).
         extracted: The answer that was found in the response, as text; ``None`` if none was found.
         found_by: The name of the pattern that found it, e.g. ``"#### X"``; empty if none did.
         reason: One short sentence: why the outcome is what it is.
@@ -152,6 +156,11 @@ class Verdict:
     found_by: str
     reason: str
     verifier: str
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether another machine, or another try, may find another verdict."""
+        return self.reason.startswith(CUT_SHORT)
 
 
 class RejectionReason(StrEnum):

@@ -4,7 +4,7 @@ from fractions import Fraction
 from functools import cached_property
 from importlib.metadata import version
 
-from adastar_core.records import FinishReason, Observation, Outcome, Verdict
+from adastar_core.records import CUT_SHORT, FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers.latex import (
     Formula,
     is_number,
@@ -14,12 +14,16 @@ from adastar_core.verifiers.latex import (
     unreadable,
     words_only,
 )
-from adastar_core.verifiers.math_pool import MathPool
+from adastar_core.verifiers.math_pool import SECONDS, STEPS, MathPool
 from adastar_core.verifiers.numbers import Number, read_number
 from adastar_core.verifiers.patterns import Answer, Unclear, extract
 from adastar_core.verifiers.tidy import is_question
 
 _PROSE_WORDS = 4
+
+
+class _CutShort(Exception):
+    """Whether two answers of one response agree was not found out, so neither is which one counts."""
 
 
 class MathVerifier:
@@ -29,18 +33,21 @@ class MathVerifier:
     worker process. Right means proven equal, wrong means shown to differ; the rest is undecided.
     """
 
-    def __init__(self, workers: int = 1, deadline_seconds: float = 5.0) -> None:
+    def __init__(self, workers: int = 1, seconds: float = SECONDS) -> None:
         self.workers = workers
-        self._pool = MathPool(workers, deadline_seconds)
+        self._pool = MathPool(workers, seconds, STEPS, 2 * seconds)
 
     @cached_property
     def version(self) -> str:
         """Name and version, with those of the libraries that decide."""
-        return f"math/2+math-verify-{version('math-verify')}+sympy-{version('sympy')}"
+        return f"math/3+math-verify-{version('math-verify')}+sympy-{version('sympy')}"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""
-        found = extract(response, finish_reason, read_formula, self._same)
+        try:
+            found = extract(response, finish_reason, read_formula, self._same)
+        except _CutShort as cut:
+            return Verdict(Outcome.UNDECIDED, None, "", str(cut), self.version)
         if found.answer is None:
             return found.unsettled(self.version)
         outcome, reason = self._compare(read_latex(observation.answer), found.answer.value)
@@ -51,7 +58,10 @@ class MathVerifier:
         self._pool.close()
 
     def _same(self, one: Formula, other: Formula) -> bool:
-        return self._compare(one, other)[0] is Outcome.RIGHT
+        outcome, reason = self._compare(one, other)
+        if reason.startswith(CUT_SHORT):
+            raise _CutShort(reason)
+        return outcome is Outcome.RIGHT
 
     def _compare(self, reference: Formula, answer: Formula) -> tuple[Outcome, str]:
         if not reference.latex:

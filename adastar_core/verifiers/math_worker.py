@@ -1,6 +1,6 @@
 """The process that parses formulas: reads one JSON object per line, writes one per line.
 
-Run as ``python -m adastar_core.verifiers.math_worker``. Its parent kills it when an answer takes too long. It
+Run as ``python -m adastar_core.verifiers.math_worker``. It ends itself when an answer takes too long (:mod:`math_limits`). It
 may neither compile nor run code made from text, nor start processes, nor reach the network or write files: an
 audit hook refuses, whatever a library below might try.
 """
@@ -10,8 +10,8 @@ import logging
 import os
 import re
 import resource
-import signal
 import sys
+from contextlib import AbstractContextManager
 from functools import lru_cache, partialmethod
 
 from antlr4.atn.PredictionMode import PredictionMode
@@ -26,6 +26,12 @@ from sympy.physics import units as _units  # noqa: F401  (simplify would load it
 
 from adastar_core.records import Outcome
 from adastar_core.verifiers.math_compare import Formula, Relation, compare
+from adastar_core.verifiers.math_limits import (
+    TooMuchWork,
+    bounded_seconds,
+    bounded_steps,
+    refuse_endless_numbers,
+)
 
 MEMORY_BYTES = 2 << 30
 _FAILURES = (
@@ -192,14 +198,20 @@ def _parser_in(converter: _Latex2Sympy, mode: int, latex: str) -> PSParser:
 def answer_line(line: str) -> str:
     """Return the JSON answer to one JSON question."""
     question = json.loads(line)
-    signal.alarm(int(question["deadline_seconds"]) + 5)
     try:
-        outcome, reason = judge(question["reference"], question["answer"])
+        with _bound(question):
+            outcome, reason = judge(question["reference"], question["answer"])
+    except TooMuchWork as excess:
+        outcome, reason = Outcome.UNDECIDED, f"the comparison {excess}"
     except _FAILURES as error:
         outcome, reason = Outcome.UNDECIDED, f"the comparison failed ({type(error).__name__})"
-    finally:
-        signal.alarm(0)
     return json.dumps({"outcome": outcome, "reason": reason})
+
+
+def _bound(question: dict[str, float]) -> AbstractContextManager[None]:
+    """Return the limit that the question names: processor time alone, or steps and the processor time of the longest."""
+    seconds = question["seconds"]
+    return bounded_steps(int(question["steps"]), seconds) if "steps" in question else bounded_seconds(seconds)
 
 
 def warm_up() -> None:
@@ -210,10 +222,11 @@ def warm_up() -> None:
 
 
 def main() -> None:
-    """Answer until standard input ends. An orphan that hangs is ended by its own alarm."""
+    """Answer until standard input ends. An orphan that hangs is ended by its own limit."""
     logging.disable(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     warm_up()
+    refuse_endless_numbers()
     forbid_code_from_text()
     print("ready", flush=True)
     for line in sys.stdin:

@@ -9,6 +9,6 @@ from adastar_core.verifiers.math import MathVerifier
 
 @pytest.fixture(scope="session")
 def formulas() -> Iterator[MathVerifier]:
-    verifier = MathVerifier(workers=1, deadline_seconds=5.0)
+    verifier = MathVerifier(workers=1, seconds=5.0)
     yield verifier
     verifier.close()
