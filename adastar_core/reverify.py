@@ -114,7 +114,7 @@ def _judge(
 ) -> int | None:
     """Judge one iteration; ``None`` if a process is sampling it."""
 
-    def store(_attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt]) -> None:
+    def store(_attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt], _left: int) -> None:
         with engine.begin() as connection:
             write_verdicts(connection, run.run_id, row.iteration, judged)
 

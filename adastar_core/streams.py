@@ -1,8 +1,8 @@
 """Named random streams: every random choice of a run comes from one of these.
 
 A stream is named by the run's seed, a purpose, and whatever else identifies the choice (iteration,
-observation, attempt). Nothing depends on the order in which streams are used, so batch size, retries
-and kills change no result.
+observation, attempt). Nothing depends on the order in which streams are used, so no choice depends
+on batch size, retries or kills.
 """
 
 import hashlib

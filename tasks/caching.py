@@ -3,8 +3,8 @@
 A key is the task's name, its stage's version, and its inputs: the run's reference, whose ``uid`` is new for
 every run that the database knows and whose ``config_sha256`` covers every field that decides a result
 (:meth:`adastar_core.config.RunConfig.identity`), and numbers such as the iteration. What may differ between
-two executions of the same work (batch size, database address, data directory) is not an input. Nor is the wave: the
-sampling of an iteration is asked for until it is closed, and what was said last is kept.
+two executions of the same work (batch size, database address, data directory) is not an input, whatever it
+rounds to (``docs/exactness.md``). Nor is the wave: the sampling of an iteration is asked for until it is closed, and what was said last is kept.
 
 A key cannot tell two copies of one database apart, nor a database from its own past, so a kept result is compared with what
 the store holds (:class:`tasks.stages.CachedStage`).

@@ -13,6 +13,7 @@ from typing import Literal
 import httpx
 
 from adastar_core.errors import AdaStarError
+from adastar_core.numerics import processor
 from adastar_core.store.backup import database_status
 from adastar_core.store.binaries import find_binaries
 from adastar_core.store.cluster import Cluster
@@ -50,6 +51,7 @@ def examine(home: Path) -> list[Finding]:
         _python,
         *(partial(_package, name) for name in _PACKAGES),
         _gpu,
+        _processor,
         _engine,
         lambda: _home(home),
         lambda: _database(home),
@@ -91,6 +93,13 @@ def _gpu() -> Finding:
     return Finding(
         "GPU", "ok", ", ".join(f"{one.name} with {one.total_memory / 2**30:.0f} GiB" for one in devices)
     )
+
+
+def _processor() -> Finding:
+    """Say what last digits depend on, beside the packages."""
+    import torch
+
+    return Finding("processor", "ok", f"{processor()}, {torch.get_num_threads()} threads of torch")
 
 
 def _engine() -> Finding:

@@ -9,7 +9,9 @@ from sqlalchemy import Engine
 from adastar_core.audit.stored import StoredRun, open_stored
 from adastar_core.checkpoints import is_complete, open_checkpoint
 from adastar_core.errors import RunConflictError
+from adastar_core.numerics import Numerics
 from adastar_core.store.checkpoints import CheckpointRow
+from adastar_core.store.numerics import read_numerics
 from adastar_core.store.provenance import (
     Owner,
     Provenance,
@@ -30,11 +32,13 @@ class Lineage:
         stored: The run that trained it.
         chain: The checkpoints.
         owners: Every process that worked on the run, with its code.
+        numerics: How each of them rounded, by its fencing number, where that was recorded.
     """
 
     stored: StoredRun
     chain: tuple[CheckpointRow, ...]
     owners: tuple[Owner, ...]
+    numerics: dict[int, Numerics]
 
     def examples(self) -> Iterator[Provenance]:
         """Yield every training example of the chain, the oldest iteration first."""
@@ -60,7 +64,8 @@ def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:
     with engine.connect() as connection:
         chain = read_ancestors(connection, stored.run.run_id, iteration)
         owners = read_owners(connection, stored.run.run_id)
-    return Lineage(stored, tuple(chain), tuple(owners))
+        numerics = read_numerics(connection, stored.run.run_id)
+    return Lineage(stored, tuple(chain), tuple(owners), numerics)
 
 
 def _identify(engine: Engine, checkpoint: str) -> tuple[str, int]:

@@ -69,7 +69,9 @@ def _lineage(options: argparse.Namespace) -> int:
     run = found.stored.run
     print_line(f"run {run.name}, uid {run.uid}, configuration {run.config_sha256}")
     versions = dict.fromkeys([run.code_version, *(one.code_version for one in found.owners)])
-    print_line(f"made by adastar {', then '.join(versions)}\n")
+    print_line(f"made by adastar {', then '.join(versions)}")
+    rounded = dict.fromkeys(map(str, found.numerics.values()))
+    print_line(f"computed with {', then with '.join(rounded) or 'what was not recorded yet'}\n")
     print_table(
         ("checkpoint", "digest", "directory", "steps", "examples"),
         [
@@ -98,6 +100,7 @@ def _lineage_json(found: Lineage, examples: list[Provenance]) -> dict[str, objec
         "config_sha256": stored.run.config_sha256,
         "code_version": stored.run.code_version,
         "owners": found.owners,
+        "numerics": found.numerics,
         "seed": stored.config.seed,
         "checkpoints": found.chain,
         "examples": [_example_json(found, one) for one in examples],

@@ -9,7 +9,7 @@ from adastar_core.settings import Settings, setting
 
 
 class ComputeSettings(Settings):
-    """This machine, or a Ray cluster; nothing here changes results."""
+    """This machine, or a Ray cluster; nothing here is part of what a run is, but it may change rounding."""
 
     backend: Literal["local", "ray"] = setting(
         "local",

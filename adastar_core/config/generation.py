@@ -11,7 +11,7 @@ from adastar_core.settings import Settings, setting
 
 
 class VllmSettings(Settings):
-    """How vLLM uses the machine; read where ``generator.type`` is, or means, ``vllm``. Nothing here changes results."""
+    """How vLLM uses the machine; read where ``generator.type`` is, or means, ``vllm``. Nothing here is part of what a run is, but it may change rounding."""
 
     tensor_parallel: int = setting(1, 0, "Tensor parallel", "GPUs that share one engine's model.", ge=1)
     data_parallel: int = setting(
@@ -97,10 +97,17 @@ class GeneratorSettings(Settings):
         "What generates: auto takes vllm where it is installed for this machine's devices and pays for the model's size, else transformers; openai is a server.",
     )
     batch_size: int = setting(
-        256, 1, "Batch size", "Attempts generated at once; changes speed and memory, never results.", ge=1
+        256,
+        1,
+        "Batch size",
+        "Attempts generated at once, for speed and memory. Another one changes no response in float64, few in float32, many in bfloat16.",
+        ge=1,
     )
     dtype: Literal["auto", "float64", "float32", "bfloat16"] = setting(
-        "auto", 2, "Precision", "Number format of generation: auto is float32 on CPU and bfloat16 on GPU."
+        "auto",
+        2,
+        "Precision",
+        "Number format of generation: auto is float32 on CPU and bfloat16 on GPU; a run keeps what it started with.",
     )
     temperature: float = setting(1.0, 3, "Temperature", "Divides the scores before sampling.", gt=0, le=10)
     top_p: float = setting(

@@ -5,7 +5,7 @@ Every field belongs to exactly one of three groups, and a test fails when a fiel
 * *identity*: part of what the run is. Continuing a run with another value is refused.
 * *may grow*: ``iterations``, ``patience``, ``budget_pflops`` and ``evaluation.test_every_iteration``. A finished run
   goes on when they are raised.
-* *run-time only*: where and how fast, never what: ``database_url``, ``home``, ``generator.batch_size``,
+* *run-time only*: where and how fast, and what is computed up to rounding (``docs/exactness.md``): ``database_url``, ``home``, ``generator.batch_size``,
   ``trainer.timeout_seconds``, ``compute``, and the engines' own settings, ``generator.vllm`` and ``generator.openai``.
 
 A field that is added later belongs to ``ADDED`` too, so that runs which know nothing of it stay the runs that they are.

@@ -69,7 +69,10 @@ class TrainerSettings(Settings):
         "Train fewer steps, or repeat the accepted rationales up to the planned steps.",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = setting(
-        "auto", 10, "Precision", "Number format of training: auto is float32 on CPU and bfloat16 on GPU."
+        "auto",
+        10,
+        "Precision",
+        "Number format of training: auto is float32 on CPU and bfloat16 on GPU; a run keeps what it started with.",
     )
     save_every: int = setting(
         100, 11, "Save every", "Steps between restart points inside a training stage.", ge=1

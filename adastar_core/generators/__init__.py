@@ -50,8 +50,8 @@ class Generator(Protocol):
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
         """Return one attempt per request, in order, run as a single batch.
 
-        The response to a request depends on its prompt, its stream and the checkpoint alone: the same
-        request in another batch gives the same response.
+        Nothing but prompt, stream and checkpoint enters the response to a request. Rounding depends on the batch all the
+        same: ``docs/exactness.md`` says in which precision the same request in another batch gives the same response.
         """
         ...
 

@@ -28,7 +28,10 @@ class Sparing:
             return self._inner.generate(requests, decoding)
         except OutOfMemory as error:
             self._report(
-                Incident("out of memory", f"a batch of {len(requests)} was generated in halves: {error}")
+                Incident(
+                    "out of memory",
+                    f"a batch of {len(requests)} was generated in halves, which may round otherwise: {error}",
+                )
             )
         half = max(len(requests) // 2, 1)
         try:

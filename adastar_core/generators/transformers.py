@@ -5,8 +5,9 @@ ended leave the batch, the cache grows without being copied at every step, and n
 ``generation_config`` can get in. ``bench/generation.py`` measures what that is worth. Whether it serves a model is found
 out when the model is opened (``serving.py``).
 
-Batches change no response in exact arithmetic. With ``float64`` that holds in practice; in ``float32`` matrix
-products round differently by batch, and an attempt can differ where two tokens nearly tie (``generators/ties.py``).
+Batches change no response in exact arithmetic. With ``float64`` that holds in practice; below it matrix products round
+differently by batch (``docs/exactness.md``): in ``float32`` an attempt can differ where two tokens nearly tie
+(``generators/ties.py``), in ``bfloat16`` many do.
 """
 
 from collections.abc import Sequence

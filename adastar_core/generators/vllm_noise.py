@@ -2,7 +2,7 @@
 
 vLLM decodes greedily, from scores that this processor has chosen from already: with the noise that
 :mod:`adastar_core.generators.noise` computes from (stream, step, token). So both engines sample the same rationales, up to
-near ties of rounding, and no batch changes one.
+rounding (``docs/exactness.md``).
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,7 @@ from adastar_core.report.page import html
 from adastar_core.report.records import Accuracy, DifficultyRow, IterationRow, RunReport, StageRow
 from adastar_core.report.text import markdown
 from adastar_core.stages.workspace import Workspace
+from adastar_core.store import incidents
 from adastar_core.store.compute import ComputeRow, read_compute
 from adastar_core.store.evaluations import EvaluationRow, Tally, read_evaluations
 from adastar_core.store.incidents import IncidentRow, read_incidents
@@ -28,7 +29,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         }
         trained = read_trained_frequency(connection, workspace.run_id)
         costs = read_compute(connection, workspace.run_id)
-        incidents = read_incidents(connection, workspace.run_id)
+        happened = read_incidents(connection, workspace.run_id)
         data_notes = read_data_notes(connection, workspace.run_id)
         seconds = read_wall_seconds(connection, workspace.run_id)
         preset = read_preset(connection, workspace.run_id)
@@ -57,7 +58,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
                 workspace,
                 rows,
                 [one for one in (evaluations.get((best, split)) for split in Split) if one],
-                incidents,
+                happened,
             ),
         ),
     )
@@ -144,11 +145,28 @@ def _natural(tag: str) -> tuple[int, str]:
     return (int(tag), "") if tag.isdigit() else (0, tag)
 
 
+def _incident(one: IncidentRow) -> str:
+    times = f"{one.times:,} time{'s' if one.times > 1 else ''}"
+    match one.kind:
+        case incidents.CUT_SHORT:
+            return (
+                f"{one.times:,} of the verdicts on what the checkpoint of iteration {one.iteration} generated were cut short for want of "
+                f"processor time, and another machine might decide them; the last time: {one.detail}"
+            )
+        case incidents.ROUNDED_OTHERWISE:
+            return f"After the checkpoint of iteration {one.iteration} the run was continued otherwise, {times}: {one.detail}."
+        case _:
+            return (
+                f"Generation from the checkpoint of iteration {one.iteration} was mended {one.times} times ({one.kind}); the last time: "
+                f"{one.detail}"
+            )
+
+
 def _notes(
     workspace: Workspace,
     rows: list[IterationResult],
     selected: list[EvaluationRow],
-    incidents: Sequence[IncidentRow],
+    happened: Sequence[IncidentRow],
 ) -> tuple[str, ...]:
     notes = []
     exhausted = [str(row.iteration) for row in rows if row.exhausted]
@@ -161,11 +179,7 @@ def _notes(
     undecided = sum(row.undecided for row in rows)
     if undecided:
         notes.append(f"The verifier could not decide {undecided:,} responses; they were not trained on.")
-    notes += [
-        f"Generation from the checkpoint of iteration {one.iteration} was mended {one.times} times ({one.kind}); the last time: "
-        f"{one.detail}"
-        for one in incidents
-    ]
+    notes += map(_incident, happened)
     rejected = sum((Counter(row.rejected) for row in rows), Counter())
     if rejected:
         rules = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in rejected.most_common())

@@ -14,8 +14,9 @@ from dataclasses import asdict
 from sqlalchemy import text
 
 from adastar_core import voting
-from adastar_core.records import Attempt, GenerationRequest, Split
+from adastar_core.records import Attempt, GenerationRequest, Split, Verdict
 from adastar_core.stages.costs import record_cost
+from adastar_core.stages.judging import write_cut_short
 from adastar_core.stages.manifests import EvaluateManifest
 from adastar_core.stages.sampling import batches
 from adastar_core.stages.workspace import Workspace
@@ -28,6 +29,7 @@ from adastar_core.store.evaluations import (
     read_answered_positions,
     write_answers,
 )
+from adastar_core.store.numerics import all_rounded_alike
 from adastar_core.streams import stream_key
 from adastar_core.verifiers.batch import verify_all
 
@@ -62,16 +64,14 @@ def _manifest(row: EvaluationRow) -> EvaluateManifest:
 
 
 def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:
-    """Return the digest of all that decides the answers: checkpoint, prompts, references, decoding, verifier."""
+    """Return the digest of all that decides the answers: checkpoint, prompts, references, decoding, rounding, verifier."""
     requests = _requests(workspace, split)
     items = [[one.prompt, one.stream, asdict(workspace.data[split][one.position])] for one in requests]
     checkpoint = workspace.checkpoint(iteration).sha256
-    precision = workspace.config.generator.dtype
     decoding = asdict(workspace.evaluation_decoding())
     ends = sorted(workspace.vocabulary.ends.ends)
-    content = [checkpoint, precision, decoding, workspace.problem.verifier.version, items, ends]
-    if workspace.generators.choice.engine != "transformers":  # it rounds in other places
-        content.append(workspace.generators.choice.engine)
+    rounding = workspace.numerics.generation_sha256()
+    content = [checkpoint, rounding, decoding, workspace.problem.verifier.version, items, ends]
     if workspace.config.evaluation.samples > 1:
         content.append(voting.VERSION)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -118,21 +118,30 @@ def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
         for batch in left:
             started = time.monotonic()
             attempts = workspace.generator(checkpoint).generate(batch, workspace.evaluation_decoding())
-            answers = _judged(workspace, split, attempts)
+            verdicts = _verdicts(workspace, split, attempts)
+            answers = _answers(workspace, split, attempts, verdicts)
             workspace.generators.proved_sha256(checkpoint)
             seconds = (time.monotonic() - started) / len(answers)
             with workspace.lease.transaction() as connection:
                 write_answers(connection, workspace.run_id, iteration, split, answers, seconds)
+                write_cut_short(connection, workspace.run_id, iteration, verdicts)
             bar.advance(len(answers), sum(attempt.generated_tokens for attempt in attempts))
 
 
-def _judged(workspace: Workspace, split: Split, attempts: Sequence[Attempt]) -> list[Answer]:
+def _verdicts(workspace: Workspace, split: Split, attempts: Sequence[Attempt]) -> list[Verdict]:
+    items = workspace.data[split]
+    responses = [(items[one.position], one.response, one.finish_reason) for one in attempts]
+    return verify_all(workspace.problem.verifier, responses)
+
+
+def _answers(
+    workspace: Workspace, split: Split, attempts: Sequence[Attempt], verdicts: Sequence[Verdict]
+) -> list[Answer]:
     """Return one answer per item, with the tokens of all of its samples."""
-    responses = [(workspace.data[split][one.position], one.response, one.finish_reason) for one in attempts]
-    verdicts = verify_all(workspace.problem.verifier, responses)
     by_item: dict[int, list[Answer]] = {}
-    for (observation, _, _), attempt, verdict in zip(responses, attempts, verdicts, strict=True):
-        by_item.setdefault(attempt.position, []).append(Answer.of(observation, attempt, verdict))
+    for attempt, verdict in zip(attempts, verdicts, strict=True):
+        answer = Answer.of(workspace.data[split][attempt.position], attempt, verdict)
+        by_item.setdefault(attempt.position, []).append(answer)
     return [voting.majority(samples) for samples in by_item.values()]
 
 
@@ -140,6 +149,8 @@ def _total(workspace: Workspace, iteration: int, split: Split, content: str) -> 
     samples = workspace.config.evaluation.samples
     stage = f"evaluate {split}" if samples == 1 else f"evaluate {split} by self-consistency"
     with workspace.lease.transaction() as connection:
+        # What a disturbed process answered is this run's own: another one would not find the same.
+        alike = all_rounded_alike(connection, workspace.run_id, iteration, workspace.numerics)
         total = close_evaluation(
             connection,
             workspace.run_id,
@@ -148,7 +159,7 @@ def _total(workspace: Workspace, iteration: int, split: Split, content: str) -> 
             len(workspace.data[split]),
             workspace.evaluation_decoding(),
             samples=samples,
-            content_sha256=content,
+            content_sha256=content if alike else None,
         )
         record_cost(connection, workspace, iteration, stage, total.tokens, total.seconds)
     return total

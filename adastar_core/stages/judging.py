@@ -7,12 +7,14 @@ batches they were judged.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from adastar_core.config import RunConfig
 from adastar_core.filters import FilterSettings, screen
+from adastar_core.generators import Incident
 from adastar_core.problems import Problem
-from adastar_core.records import Attempt, Observation, Outcome, Verdict
+from adastar_core.records import CUT_SHORT, Attempt, Observation, Outcome, Verdict
+from adastar_core.store import incidents
 from adastar_core.store.rollouts import read_unjudged
 from adastar_core.store.verdicts import JudgedAttempt, read_kept_responses
 from adastar_core.verifiers import Verifier
@@ -22,8 +24,8 @@ _PER_TRANSACTION = 2_000
 _ALLOCATING = ("dart", "boundary", "custom")
 """Samplers that may allot attempts beyond an observation's first success."""
 
-Store = Callable[[Sequence[Attempt], Sequence[JudgedAttempt]], None]
-"""Writes the verdicts on these attempts."""
+Store = Callable[[Sequence[Attempt], Sequence[JudgedAttempt], int], None]
+"""Writes the verdicts on these attempts; as many others are still without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,17 @@ class Judge:
         return JudgedAttempt(attempt.position, attempt.attempt, verdict, correct, rejection)
 
 
+def write_cut_short(
+    connection: Connection, run_id: int, checkpoint_iteration: int, verdicts: Sequence[Verdict]
+) -> None:
+    """Count the verdicts that another machine may give otherwise, in the transaction that stores them."""
+    cut = [one for one in verdicts if one.cut_short]
+    if cut:
+        detail = f"the answer {(cut[-1].extracted or '')[:80]!r} is undecided: {cut[-1].reason.removeprefix(CUT_SHORT)}"
+        incident = Incident(incidents.CUT_SHORT, detail)
+        incidents.write_incident(connection, run_id, checkpoint_iteration, incident, times=len(cut))
+
+
 def judge_stored(
     engine: Engine,
     judge: Judge,
@@ -109,7 +122,7 @@ def judge_stored(
     for start in range(0, len(attempts), _PER_TRANSACTION):
         part = attempts[start : start + _PER_TRANSACTION]
         kept = _kept_earlier(engine, judge, run_id, iteration, part)
-        store(part, judge.decide(observations, part, kept))
+        store(part, judge.decide(observations, part, kept), len(attempts) - start - len(part))
     return len(attempts)
 
 

@@ -15,8 +15,10 @@ from adastar_core.border import check_border
 from adastar_core.config import RunConfig
 from adastar_core.confine import writable
 from adastar_core.errors import DataError, HomeError, StageError
+from adastar_core.generators import Incident
 from adastar_core.home import usable_home
 from adastar_core.model_source import model_shape, resolve_model
+from adastar_core.numerics import resolved
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
@@ -24,9 +26,11 @@ from adastar_core.progress import Progress, Silent
 from adastar_core.records import Data, Split
 from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.workspace import Workspace
-from adastar_core.store.checkpoints import CheckpointRow, write_checkpoint
+from adastar_core.store.checkpoints import CheckpointRow, newest_checkpoint, write_checkpoint
 from adastar_core.store.database import open_database
+from adastar_core.store.incidents import ROUNDED_OTHERWISE
 from adastar_core.store.lease import own_run
+from adastar_core.store.numerics import read_numerics, write_numerics
 from adastar_core.store.runs import finish_run, start_or_continue
 from adastar_core.threads import limit_threads
 from adastar_core.verifiers.batch import close_verifier
@@ -66,6 +70,7 @@ def open_workspace(
     Raises:
         UserError: Something is not acceptable, or the run is owned by another process.
     """
+    config = resolved(config)
     for workspace in _open.values():
         if (workspace.ref.name, workspace.ref.config_sha256) == (name, config.sha256()):
             yield workspace
@@ -118,6 +123,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     )
     record_base(workspace)
     limit_threads(workspace.parameters)
+    record_numerics(workspace)
     return workspace
 
 
@@ -152,6 +158,19 @@ def record_base(workspace: Workspace) -> None:
             workspace.run_id,
             CheckpointRow(0, None, str(workspace.base), digest, size_bytes, workspace.parameters),
         )
+
+
+def record_numerics(workspace: Workspace) -> None:
+    """Record how this process rounds; where that may change results against the process before, say so."""
+    run_id, ours = workspace.run_id, workspace.numerics
+    with workspace.lease.transaction() as connection:
+        earlier = list(read_numerics(connection, run_id).values())
+        write_numerics(connection, run_id, workspace.lease.epoch, ours)
+        newest = newest_checkpoint(connection, run_id)
+    differences = ours.differences(earlier[-1]) if earlier else []
+    if differences:
+        detail = f"{'; '.join(differences)}. From here on last digits may differ from those of one undisturbed process"
+        workspace.record_incident(newest, Incident(ROUNDED_OTHERWISE, detail))
 
 
 def load_data(problem: Problem) -> Data:

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from adastar_core.config import RunConfig
 from adastar_core.home import usable_home
+from adastar_core.numerics import resolved
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.records import Split
 from adastar_core.store.database import open_database
@@ -42,7 +43,7 @@ def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
 
 def _iterations(engine: Engine, run: Run, config: RunConfig) -> int | None:
     """Return how many iterations the run is to have now; ``None`` when there is nothing left to do in it."""
-    if run.config_sha256 != config.sha256():
+    if run.config_sha256 not in (config.sha256(), resolved(config).sha256()):
         return None
     if run.status != "finished" or config.iterations > run.iterations:
         return max(config.iterations, run.iterations)

@@ -33,8 +33,9 @@ def reuse_attempts(
 ) -> None:
     """Copy the attempts that other runs hold, with what they cost.
 
-    Only on transformers, and between runs that visit the whole pool in the same waves, and so in the same batches (STaR and its variants
-    with one seed, in their first iteration): what is copied is, bit by bit, what would have been generated.
+    Only on transformers, and between runs that visit the whole pool in the same waves (STaR and its variants with one seed, in their
+    first iteration), and whose processes rounded alike: where batches may change a response, in batches of the same size. So what is
+    copied is what would have been generated.
     """
     config = workspace.config
     left = {(one.position, one.attempt): one for one in requests}
@@ -44,7 +45,9 @@ def reuse_attempts(
         return
     apart = [key for key in flatten(config.model_dump(mode="json")) if key.startswith(_APART)]
     with workspace.engine.connect() as connection:
-        twins = find_twins(connection, workspace.run_id, iteration, checkpoint_sha256, apart)
+        twins = find_twins(
+            connection, workspace.run_id, iteration, checkpoint_sha256, apart, workspace.numerics
+        )
     for twin in twins:
         if left:
             _copy(workspace, iteration, left, twin, checkpoint_sha256)

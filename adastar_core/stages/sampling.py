@@ -15,7 +15,7 @@ from adastar_core.records import Attempt, GenerationRequest, Observation
 from adastar_core.selection import Planned, Selection
 from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.costs import record_generation
-from adastar_core.stages.judging import judge_stored
+from adastar_core.stages.judging import judge_stored, write_cut_short
 from adastar_core.stages.manifests import GenerateManifest, SampleManifest, VerifyManifest
 from adastar_core.stages.reuse import prompt_sha256, reuse_attempts
 from adastar_core.stages.workspace import Workspace
@@ -23,6 +23,7 @@ from adastar_core.store.iterations import (
     IterationRow,
     close_sampling,
     find_iteration,
+    mark_judging,
     read_iteration,
     start_iteration,
 )
@@ -42,6 +43,8 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
     row = _opened(workspace, iteration)
     if row.phase != "sampling":
         return _manifest(row)
+    if row.judging:
+        verify(workspace, iteration, wave)
     calibrate(workspace, iteration)
     planned = plan_wave(workspace, iteration)
     workspace.plan = (iteration, wave, planned)
@@ -170,12 +173,14 @@ def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
     """Judge every stored attempt of the iteration that has no verdict of the problem's verifier."""
     version = workspace.problem.verifier.version
 
-    def store(attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt]) -> None:
+    def store(attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt], left: int) -> None:
         with (
             workspace.results.extending(iteration, attempts, judged),
             workspace.lease.transaction() as connection,
         ):
             write_verdicts(connection, workspace.run_id, iteration, judged)
+            write_cut_short(connection, workspace.run_id, iteration - 1, [one.verdict for one in judged])
+            mark_judging(connection, workspace.run_id, iteration, left)
 
     judge_stored(workspace.engine, workspace.judge, workspace.run_id, iteration, workspace.train, store)
     judged = [one for attempts_of_one in workspace.results.of(iteration).values() for one in attempts_of_one]

@@ -15,6 +15,7 @@ from adastar_core.config import RunConfig
 from adastar_core.exploration import Control
 from adastar_core.generators import Decoding, Generator, Incident
 from adastar_core.generators.reference import ReferenceGenerator
+from adastar_core.numerics import Numerics, numerics_of
 from adastar_core.plan import attempts_at_most
 from adastar_core.problems import Problem
 from adastar_core.progress import Progress, Silent
@@ -84,6 +85,11 @@ class Workspace:
         self.generators = Keeper(
             self.config.generator, self.config.compute, log, threads, self.parameters, self.record_incident
         )
+
+    @cached_property
+    def numerics(self) -> Numerics:
+        """Return how this process rounds."""
+        return numerics_of(self.config, self.generators.choice.engine)
 
     @property
     def parameters(self) -> int:

@@ -93,6 +93,14 @@ def read_checkpoint(connection: Connection, run_id: int, iteration: int) -> Chec
     return found
 
 
+def newest_checkpoint(connection: Connection, run_id: int) -> int:
+    """Return the iteration of the newest recorded checkpoint; 0 is the base model."""
+    newest = connection.scalar(
+        text("SELECT max(iteration) FROM checkpoints WHERE run_id = :run_id"), {"run_id": run_id}
+    )
+    return newest or 0
+
+
 _CHECKPOINT = text("SELECT * FROM checkpoints WHERE run_id = :run_id AND iteration = :iteration")
 _TRAINED = text(
     "UPDATE iterations SET phase = 'trained' WHERE run_id = :run_id AND iteration = :iteration AND phase = 'sampled'"

@@ -9,6 +9,11 @@ from sqlalchemy.dialects.postgresql import insert
 from adastar_core.generators import Incident
 from adastar_core.store import tables
 
+HALVED = "out of memory"
+CUT_SHORT = "verdict cut short"
+ROUNDED_OTHERWISE = "rounded otherwise"
+"""Kinds after which results may be others than an undisturbed process's."""
+
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
@@ -20,19 +25,22 @@ class IncidentRow:
     detail: str
 
 
-def write_incident(connection: Connection, run_id: int, iteration: int, incident: Incident) -> None:
-    """Count an incident, whose description replaces that of the last one of its kind.
+def write_incident(
+    connection: Connection, run_id: int, iteration: int, incident: Incident, times: int = 1
+) -> None:
+    """Count an incident so many times; its description replaces that of the last one of its kind.
 
     Args:
         connection: A transaction of the run's lease.
         run_id: The run.
         iteration: Iteration of the checkpoint that generated; 0 = the base model.
         incident: What happened.
+        times: How often, at least once.
     """
     table = tables.incidents
     key = {"run_id": run_id, "iteration": iteration, "kind": incident.kind}
-    statement = insert(table).values(**key, times=1, detail=incident.detail)
-    again = {"times": table.c.times + 1, "detail": incident.detail, "last_at": func.now()}
+    statement = insert(table).values(**key, times=times, detail=incident.detail)
+    again = {"times": table.c.times + times, "detail": incident.detail, "last_at": func.now()}
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=again))
 
 

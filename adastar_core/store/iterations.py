@@ -33,6 +33,7 @@ class IterationRow:
         alpha: The model's strength in [0, 1].
         stamped: u, the visited observations that were stamped.
         seconds: Wall time spent on it.
+        judging: Attempts of a wave that have no verdict yet while others of it do.
     """
 
     iteration: int
@@ -52,6 +53,7 @@ class IterationRow:
     alpha: float | None
     stamped: int | None
     seconds: float | None
+    judging: int
 
 
 def start_iteration(
@@ -88,6 +90,16 @@ def start_iteration(
     with room_for_updates(connection, run_id):
         connection.execute(_ENTER, {"run_id": run_id, "known": known, "observations": observations})
     return observations - known
+
+
+def mark_judging(connection: Connection, run_id: int, iteration: int, left: int) -> None:
+    """Record how many attempts of a wave are still without a verdict, in the transaction that stores others of it."""
+    connection.execute(_MARK, {"run_id": run_id, "iteration": iteration, "left": left})
+
+
+_MARK = text(
+    "UPDATE iterations SET judging = :left WHERE run_id = :run_id AND iteration = :iteration AND judging <> :left"
+)
 
 
 def close_sampling(

@@ -4,14 +4,21 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
+from adastar_core.numerics import Numerics
 from adastar_core.records import Attempt
+from adastar_core.store.numerics import all_rounded_alike
 from adastar_core.store.rollouts import read_attempts
 
 
 def find_twins(
-    connection: Connection, run_id: int, iteration: int, checkpoint_sha256: str, apart: Sequence[str]
+    connection: Connection,
+    run_id: int,
+    iteration: int,
+    checkpoint_sha256: str,
+    apart: Sequence[str],
+    numerics: Numerics,
 ) -> list[int]:
-    """Return the other runs, oldest first, whose iteration of this number came from the same checkpoint.
+    """Return the other runs, oldest first, whose iteration of this number came from the same checkpoint, rounded alike.
 
     Args:
         connection: The store.
@@ -19,9 +26,14 @@ def find_twins(
         iteration: The iteration's number.
         checkpoint_sha256: What it generates from.
         apart: The dotted configuration keys in which a twin may differ.
+        numerics: How this process rounds.
     """
     key = {"run_id": run_id, "iteration": iteration, "checkpoint": checkpoint_sha256, "apart": list(apart)}
-    return list(connection.scalars(_TWINS, key))
+    return [
+        twin
+        for twin in connection.scalars(_TWINS, key).all()
+        if all_rounded_alike(connection, twin, iteration - 1, numerics)
+    ]
 
 
 def read_twin_attempts(connection: Connection, run_id: int, iteration: int) -> list[tuple[Attempt, str]]:

@@ -16,6 +16,7 @@ from adastar_core.records import Data, Observation, Split
 from adastar_core.store import tables
 from adastar_core.store.lease import find_owner, owned_by
 from adastar_core.store.migrate import LOCK_CLASS
+from adastar_core.store.numerics import read_numerics
 from adastar_core.store.observations import grow_dataset, open_dataset
 from adastar_core.store.partitions import create_partitions, drop_partitions
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from adastar_core.config import RunConfig
 
 _ABSENT = "absent"
+_FORMATS = {"generator.dtype": "generation_dtype", "trainer.dtype": "training_dtype"}
 _READS_DATA = 2
 """Raise it when the same file gives other observations or other splits: runs of before keep their datasets."""
 
@@ -162,6 +164,7 @@ def drop_run(engine: Engine, name: str) -> bool:
             raise owned_by(find_owner(connection, run.run_id), name)
         drop_partitions(connection, run.run_id)
         for table in (
+            tables.numerics,
             tables.owners,
             tables.incidents,
             tables.controls,
@@ -215,7 +218,8 @@ def _create(
 def _require_same(connection: Connection, run: Run, config: "RunConfig") -> None:
     if run.config_sha256 == config.sha256():
         return
-    differences = _differences(read_run_config(connection, run.run_id), _plain(config.identity()))
+    old, new = read_run_config(connection, run.run_id), _plain(config.identity())
+    differences = _differences(old | _once_auto(connection, run.run_id, old, new), new)
     if differences:
         raise RunConflictError(
             f"Run {run.name!r} was started with other values: {'; '.join(differences)}. Use its values to continue it, "
@@ -223,13 +227,27 @@ def _require_same(connection: Connection, run: Run, config: "RunConfig") -> None
         )
 
 
+def _once_auto(
+    connection: Connection, run_id: int, old: Mapping[str, object], new: Mapping[str, object]
+) -> dict[str, object]:
+    """Return the number formats of a run that was stored with ``auto``: as first recorded since, else those of this machine."""
+    known = list(read_numerics(connection, run_id).values())[:1]
+    first = {key: getattr(one, name) for one in known for key, name in _FORMATS.items()}
+    return {key: first.get(key, new[key]) for key in _FORMATS if old.get(key) == "auto"}
+
+
 def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
     """Return each field that differs, with both values: ``trainer.batch_size was 8, is now 16``."""
     return [
-        f"{key} was {_shown(old, key)}, is now {_shown(new, key)}"
+        f"{key} was {_shown(old, key)}, is now {_shown(new, key)}{_advice(old, key)}"
         for key in sorted(old.keys() | new.keys())
         if old.get(key, _ABSENT) != new.get(key, _ABSENT)
     ]
+
+
+def _advice(old: Mapping[str, object], key: str) -> str:
+    """Return how to keep a number format that ``auto`` has changed, as it does from a CPU to a GPU."""
+    return f" (what auto means on this machine; --set {key}={old[key]} keeps it)" if key in _FORMATS else ""
 
 
 def _shown(values: Mapping[str, object], key: str) -> str:

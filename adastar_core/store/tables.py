@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0015"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -196,6 +196,10 @@ iterations = Table(
     _maybe("exhausted", Boolean, "Whether the pool ran out before beta_t"),
     _maybe("alpha", Double, "The model's strength in [0, 1]"),
     _maybe("stamped", Integer, "Visited observations whose statistics were updated, u = floor(m alpha^p)"),
+    _count(
+        "judging",
+        "Attempts of a wave that have no verdict yet while others of it do: they get one before the next is planned",
+    ),
     _value("phase", Text, "sampling, sampled, trained or advanced"),
     _maybe("seconds", Double, "Wall time spent on it, over all processes that worked on it"),
     _now("started_at", "When it began"),
@@ -418,6 +422,27 @@ owners = Table(
         "When it last wrote, by the database's clock; a run's wall time is the sum of seen_at - taken_at",
     ),
     comment="Processes that took a run over, one after the other. What was stored between two of them is the first one's.",
+)
+
+numerics = Table(
+    "numerics",
+    metadata,
+    _run_of_runs(),
+    _key("lease_epoch", Integer, "Fencing number under which the process owned the run"),
+    _value("engine", Text, "What generated"),
+    _value("generation_dtype", Text, "Number format of generation; auto where a server decides"),
+    _value("training_dtype", Text, "Number format of training"),
+    _value("batch_size", Integer, "Attempts generated at once"),
+    _maybe("piece", Integer, "Attempts that an actor of a cluster took at a time; none on one machine"),
+    _value("processor", Text, "GPU or CPU of the flow's machine"),
+    _value("threads", Integer, "Threads of torch"),
+    _value("versions", JSONB, "Versions of the libraries that compute, by name"),
+    _value(
+        "generation_sha256",
+        Text,
+        "Digest of all of it that may change a response; equal ones may share responses",
+    ),
+    comment="How the processes of owners rounded: what decides the last digits of what they computed.",
 )
 
 PARTITIONED = (

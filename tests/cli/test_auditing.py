@@ -42,6 +42,15 @@ def test_lineage_names_the_code_of_every_process_that_worked_on_the_run(
             )
         )
     found = adastar_json("lineage", "mine:3")
+    (rounded,) = found["numerics"].values()
+    assert (rounded["engine"], rounded["generation_dtype"], rounded["training_dtype"]) == (
+        "transformers",
+        "float32",
+        "float32",
+    )
+    assert rounded["processor"]
+    assert rounded["threads"] >= 1
+    assert "torch" in rounded["versions"]
     assert [one["code_version"] for one in found["owners"]] == [code_version(), "9.9"]
     for one in found["examples"]:
         assert one["code_version"] == ("9.9" if one["iteration"] == 3 else code_version())

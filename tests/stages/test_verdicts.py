@@ -16,7 +16,9 @@ from adastar_core.records import GenerationRequest, Split
 from adastar_core.stages.conclude import report_of
 from adastar_core.stages.opening import open_workspace
 from adastar_core.stages.workspace import Workspace
+from adastar_core.store.incidents import read_incidents
 from adastar_core.verifiers.math import MathVerifier
+from adastar_core.verifiers.math_pool import STEPS, MathPool
 from tests.support.runs import run_iteration, small_config
 
 Script = Callable[[Workspace, GenerationRequest], str]
@@ -37,7 +39,7 @@ def formulas_file(folder: Path) -> str:
     return str(path)
 
 
-def test_a_hanging_formula_costs_one_deadline_and_no_worker_outlives_the_run(
+def test_a_hanging_formula_is_marked_and_counted_and_no_worker_outlives_the_run(
     database: Engine, tmp_path: Path
 ) -> None:
     config = small_config(
@@ -51,12 +53,13 @@ def test_a_hanging_formula_costs_one_deadline_and_no_worker_outlives_the_run(
 
     def script(workspace: Workspace, one: GenerationRequest) -> str:
         if one.position == 3:
-            return "So the answer is $9^{9^{9^9}}$."
+            return r"So the answer is $\binom{10^{9}}{10^{8}}$."
         return f"Add it. The answer is ${workspace.train[one.position].answer[2:]}+x$."
 
     with open_workspace(config, "formulas") as workspace:
         verifier = workspace.problem.verifier
         assert isinstance(verifier, MathVerifier)
+        verifier._pool = MathPool(verifier.workers, 0.5, STEPS, 1.0)
         first_wave(workspace, script)
         workers = set(psutil.Process().children()) - before
         assert 1 <= len(workers) <= verifier.workers
@@ -65,9 +68,11 @@ def test_a_hanging_formula_costs_one_deadline_and_no_worker_outlives_the_run(
                 tuple(row)
                 for row in connection.execute(text("SELECT outcome, count(*) FROM verdicts GROUP BY outcome"))
             )
+            (incident,) = read_incidents(connection, workspace.run_id)
             why = connection.scalar(text("SELECT reason FROM verdicts WHERE outcome = 'undecided'"))
     assert outcomes == {"right": sum(outcomes.values()) - 1, "undecided": 1}
-    assert "no verdict within 5 seconds" in why
+    assert why == "cut short: one step of the comparison took too long"
+    assert (incident.kind, incident.times) == ("verdict cut short", 1)
     deadline = time.monotonic() + 10
     while any(worker.is_running() for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,0 +1,207 @@
+"""What decides last digits: resolved number formats, records of each process, and reuse between processes that round alike."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from adastar_core import numerics, stages
+from adastar_core.config import RunConfig
+from adastar_core.errors import RunConflictError
+from adastar_core.generators import Decoding
+from adastar_core.generators.scripted import ScriptedGenerator
+from adastar_core.records import Attempt, GenerationRequest, Split, Verdict
+from adastar_core.stages import judging
+from adastar_core.stages.evaluate import content_sha256
+from adastar_core.stages.opening import open_workspace
+from adastar_core.stages.workspace import Workspace
+from adastar_core.store.incidents import read_incidents
+from adastar_core.store.numerics import read_numerics
+from adastar_core.streams import generator as stream
+from adastar_core.verifiers import Verifier
+from adastar_core.verifiers.batch import Response
+from tests.support.runs import small_config
+
+FLOAT32 = ("generator.dtype=float32", "trainer.dtype=float32")
+STAR = ("method=star", "problem.train=24", "generator.max_new_tokens=8")
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine be taken for one with a GPU, as far as the meaning of ``auto`` goes."""
+    monkeypatch.setattr(numerics, "_has_gpu", lambda *_: (True, True))
+
+
+def stored_config(engine: Engine) -> dict[str, object]:
+    with engine.connect() as connection:
+        return dict(connection.execute(text("SELECT config FROM runs")).scalar_one())
+
+
+def test_a_run_is_what_auto_meant_when_it_started(database: Engine, tmp_path: Path) -> None:
+    with open_workspace(small_config(database, tmp_path), "one") as workspace:
+        assert workspace.config.generator.dtype == workspace.config.trainer.dtype == "float32"
+    assert stored_config(database)["generator.dtype"] == stored_config(database)["trainer.dtype"] == "float32"
+    with open_workspace(small_config(database, tmp_path, *FLOAT32), "one"):
+        pass
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_run_of_a_gpu_is_refused_on_a_cpu_until_its_format_is_named(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_workspace(small_config(database, tmp_path), "one"):
+        pass
+    monkeypatch.setattr(numerics, "_has_gpu", lambda *_: (False, False))
+    with (
+        pytest.raises(
+            RunConflictError,
+            match=r'generator\.dtype was "bfloat16", is now "float32".*--set generator\.dtype=bfloat16 keeps it.*trainer\.dtype was',
+        ),
+        open_workspace(small_config(database, tmp_path), "one"),
+    ):
+        pass
+    named = small_config(database, tmp_path, "generator.dtype=bfloat16", "trainer.dtype=bfloat16")
+    with open_workspace(named, "one"):
+        pass
+
+
+def test_a_run_that_was_stored_with_auto_goes_on_as_it_was_first_recorded(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(database, tmp_path)
+    with open_workspace(config, "old"):
+        pass
+    old = json.dumps(config.identity())
+    with database.begin() as connection:
+        connection.execute(text("DELETE FROM numerics"))
+        connection.execute(
+            text("UPDATE runs SET config = CAST(:old AS jsonb), config_sha256 = :sha"),
+            {"old": old, "sha": config.sha256()},
+        )
+    for again in (config, small_config(database, tmp_path, *FLOAT32)):
+        with open_workspace(again, "old"):
+            pass
+    monkeypatch.setattr(numerics, "_has_gpu", lambda *_: (True, True))
+    with pytest.raises(RunConflictError, match=r"generator\.dtype was"), open_workspace(config, "old"):
+        pass
+
+
+@pytest.mark.parametrize(("dtype", "said"), [("float32", 1), ("bfloat16", 1), ("float64", 0)])
+def test_each_process_is_recorded_and_another_batch_size_is_said_where_it_may_matter(
+    database: Engine, tmp_path: Path, dtype: str, said: int
+) -> None:
+    for size in (16, 16, 8):
+        config = small_config(database, tmp_path, f"generator.dtype={dtype}", f"generator.batch_size={size}")
+        with open_workspace(config, "one") as workspace:
+            run_id = workspace.run_id
+    with database.connect() as connection:
+        recorded = list(read_numerics(connection, run_id).values())
+        incidents = read_incidents(connection, run_id)
+    assert [one.batch_size for one in recorded] == [16, 16, 8]
+    assert {one.generation_dtype for one in recorded} == {dtype}
+    assert all(one.processor and one.threads and one.versions["torch"] for one in recorded)
+    assert len(incidents) == said
+    assert all("batch_size was 16, is now 8" in one.detail for one in incidents)
+
+
+def generate_once(engine: Engine, home: Path, name: str, *overrides: str) -> int:
+    """Open a run, generate its first wave, and return how many of its rationales were copied."""
+    with open_workspace(small_config(engine, home, *STAR, *overrides), name) as workspace:
+        stages.sample(workspace, 1, 0)
+        stages.generate(workspace, 1, 0)
+        with engine.connect() as connection:
+            copied = text("SELECT count(*) FROM rollouts WHERE run_id = :run AND seconds = 0")
+            return int(connection.execute(copied, {"run": workspace.run_id}).scalar_one())
+
+
+def test_rationales_are_copied_only_where_another_batch_would_not_change_them(
+    database: Engine, tmp_path: Path
+) -> None:
+    eight, sixteen = "generator.batch_size=8", "generator.batch_size=16"
+    assert generate_once(database, tmp_path, "a", sixteen, "generator.dtype=float32") == 0
+    assert generate_once(database, tmp_path, "b", eight, "generator.dtype=float32") == 0
+    assert generate_once(database, tmp_path, "c", eight, "generator.dtype=float32") == 24
+    assert generate_once(database, tmp_path, "d", sixteen, "generator.dtype=float64") == 0
+    assert generate_once(database, tmp_path, "e", eight, "generator.dtype=float64") == 24
+
+
+def test_rationales_of_a_disturbed_run_are_not_copied(database: Engine, tmp_path: Path) -> None:
+    assert generate_once(database, tmp_path, "a", "generator.dtype=float32") == 0
+    halved = "INSERT INTO incidents (run_id, iteration, kind, times, detail) SELECT run_id, 0, 'out of memory', 1, '' FROM runs"
+    with database.begin() as connection:
+        connection.execute(text(halved))
+    assert generate_once(database, tmp_path, "b", "generator.dtype=float32") == 0
+
+
+def content(engine: Engine, home: Path, name: str, *overrides: str) -> str:
+    with open_workspace(small_config(engine, home, *overrides), name) as workspace:
+        return content_sha256(workspace, 0, Split.VALIDATION)
+
+
+def test_evaluations_are_equal_only_where_they_round_alike(database: Engine, tmp_path: Path) -> None:
+    def digest(name: str, *overrides: str) -> str:
+        return content(database, tmp_path, name, *overrides)
+
+    assert digest("auto") == digest("named", "generator.dtype=float32")
+    assert digest("auto") != digest("other", "generator.batch_size=8")
+    exact = digest("exact", "generator.dtype=float64")
+    assert exact == digest("exact, other", "generator.dtype=float64", "generator.batch_size=8")
+    assert exact != digest("auto")
+
+
+def batches_of(workspace: Workspace, made: list[tuple[tuple[int, int], ...]]) -> ScriptedGenerator:
+    """Return a generator that is right in a third of its attempts and notes every batch."""
+
+    def script(one: GenerationRequest) -> str:
+        answer = workspace.train[one.position].answer
+        return f"so\n#### {answer}" if stream(one.stream, "right").random() < 0.33 else "#### -1"
+
+    class Noting(ScriptedGenerator):
+        def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
+            made.append(tuple((one.position, one.attempt) for one in requests))
+            return super().generate(requests, decoding)
+
+    return Noting(script)
+
+
+class Killed(BaseException):
+    """Stands for a process that ends."""
+
+
+def sample_in(config: RunConfig, name: str, made: list[tuple[tuple[int, int], ...]]) -> None:
+    """Sample a run's first iteration from where it is, noting every batch."""
+    with open_workspace(config, name) as workspace:
+        workspace.use_generator(batches_of(workspace, made))
+        wave = 0
+        while not stages.sample(workspace, 1, wave).closed:
+            stages.generate(workspace, 1, wave)
+            stages.verify(workspace, 1, wave)
+            wave += 1
+
+
+@pytest.mark.parametrize("parts", range(1, 9))
+def test_a_wave_killed_while_it_is_judged_changes_no_later_batch(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    """A plan made of half a wave's verdicts would put the next attempts into other batches, where they may round otherwise."""
+    monkeypatch.setattr(judging, "_PER_TRANSACTION", 10)
+    config = small_config(database, tmp_path, "generator.batch_size=12", "attempts=3", "problem.train=60")
+    whole: list[tuple[tuple[int, int], ...]] = []
+    sample_in(config, "whole", whole)
+
+    made: list[tuple[tuple[int, int], ...]] = []
+    real, left = judging.verify_all, iter([True] * parts)
+
+    def dying(verifier: Verifier, responses: Sequence[Response]) -> list[Verdict]:
+        if next(left, None) is None:
+            raise Killed
+        return real(verifier, responses)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(judging, "verify_all", dying)
+        with pytest.raises(Killed):
+            sample_in(config, "killed", made)
+    sample_in(config, "killed", made)
+    assert made == whole
