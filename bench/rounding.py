@@ -46,7 +46,12 @@ def main() -> None:
     """Count, print a table, and write it as JSON where asked to."""
     options = _options()
     requests = _gsm8k(options) if options.gsm8k else _arithmetic(options.requests)
-    counts = list(_counts(options, requests))
+    counts = []
+    for count in _counts(options, requests):
+        print(
+            f"{count.precision}, {count.decoding}, {count.change}: {count.differ} of {count.of}", flush=True
+        )
+        counts.append(count)
     Console().print(_table(counts, options))
     if options.json:
         options.json.write_text(json.dumps([asdict(count) for count in counts], indent=1) + "\n")
@@ -60,6 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--max-new-tokens", type=int, default=80, help="longest rationale")
     parser.add_argument("--precisions", nargs="+", default=PRECISIONS, choices=PRECISIONS)
     parser.add_argument("--sizes", nargs="+", type=int, default=[1, 7], help="batch sizes to compare")
+    parser.add_argument("--greedy", action="store_true", help="count greedy responses too")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     return parser.parse_args()
 
@@ -83,7 +89,7 @@ def _gsm8k(options: argparse.Namespace) -> list[GenerationRequest]:
 
 
 def _counts(options: argparse.Namespace, requests: list[GenerationRequest]) -> Iterator[Count]:
-    for greedy in (False, True):
+    for greedy in (False, True) if options.greedy else (False,):
         decoding = Decoding(greedy, temperature=1.0, top_p=1.0, max_new_tokens=options.max_new_tokens)
         name = "greedy" if greedy else "sampled"
         first: list[str] | None = None
