@@ -11,6 +11,7 @@ from adastar_core.vocabulary import Vocabulary
 
 PACKAGED = Path(__file__).parent / "models"
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+_IMPLEMENTATIONS = ("attn_implementation", "_attn_implementation", "experts_implementation")
 _TIED_HEAD = "lm_head.weight"
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
 
@@ -57,19 +58,33 @@ def check_model(directory: Path) -> Path:
             f"model: {directory} is not a directory; give a packaged name (tiny-adder), a directory "
             "with config.json, safetensors weights and a tokenizer, or a hub name"
         )
-    if "model_type" not in _config(directory):
+    config = _config(directory)
+    if "model_type" not in config:
         raise ModelError(
             f"model: {directory / 'config.json'} has no model_type; save it again with save_pretrained"
         )
-    if (directory / "adapter_config.json").exists():
-        raise ModelError(
-            f"model: {directory} is an adapter, which names another model to load; merge the two and save the result"
-        )
+    _refuse_what_loads_more(directory, config)
     for shard in weight_files(directory):
         if not shard.is_file():
             raise ModelError(f"model: {shard} is missing, though the weights' index names it; copy it there")
     Vocabulary(directory)
     return directory
+
+
+def _refuse_what_loads_more(directory: Path, config: dict[str, object]) -> None:
+    """Refuse a directory whose files would make transformers load another model, or code from the hub."""
+    if (directory / "adapter_config.json").exists():
+        raise ModelError(
+            f"model: {directory} is an adapter, which names another model to load; merge the two and save the result"
+        )
+    for group in (config, *(inner for inner in config.values() if isinstance(inner, dict))):
+        for name in _IMPLEMENTATIONS:
+            value = str(group.get(name) or "sdpa")
+            if not value.replace("_", "").isalnum():
+                raise ModelError(
+                    f"model: {directory / 'config.json'} has {name} = {value!r}, which is code to be fetched from the hub; "
+                    "remove it"
+                )
 
 
 def weight_files(directory: Path) -> list[Path]:

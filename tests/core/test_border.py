@@ -1,6 +1,7 @@
 """What a configuration may reach where somebody else may have written it: folders, code, servers, databases, clusters."""
 
 import inspect
+import json
 import os
 import shutil
 import threading
@@ -238,6 +239,17 @@ def test_an_adapter_that_names_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model" / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere"}')
     with pytest.raises(ModelError, match="adapter"):
         resolve_model(str(tmp_path / "model"))
+
+
+@pytest.mark.parametrize("name", ["attn_implementation", "_attn_implementation"])
+@pytest.mark.parametrize("value", ["somebody/kernel", "somebody/kernel@main:run", "paged|somebody/kernel"])
+def test_a_model_that_names_code_on_the_hub_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    shutil.copytree(resolve_model("tiny-adder"), tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    for changed in ({**config, name: value}, {**config, "text_config": {name: value}}):
+        (tmp_path / "model" / "config.json").write_text(json.dumps(changed))
+        with pytest.raises(ModelError, match=name):
+            resolve_model(str(tmp_path / "model"))
 
 
 @pytest.mark.parametrize(
