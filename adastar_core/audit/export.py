@@ -46,8 +46,8 @@ def records(stored: StoredRun) -> Iterator[Record]:
     with stored.engine.connect() as connection:
         query = text("SELECT iteration FROM iterations WHERE run_id = :run_id ORDER BY iteration")
         iterations = list(connection.scalars(query, {"run_id": stored.run.run_id}))
-        for one in read_provenance(connection, stored.run.run_id, stored.run.dataset_id, iterations):
-            yield _record(stored, one)
+    for one in read_provenance(stored.engine, stored.run.run_id, stored.run.dataset_id, iterations):
+        yield _record(stored, one)
 
 
 def _record(stored: StoredRun, one: Provenance) -> Record:

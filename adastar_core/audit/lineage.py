@@ -44,8 +44,7 @@ class Lineage:
         """Yield every training example of the chain, the oldest iteration first."""
         run = self.stored.run
         iterations = [one.iteration for one in reversed(self.chain) if one.training is not None]
-        with self.stored.engine.connect() as connection:
-            yield from read_provenance(connection, run.run_id, run.dataset_id, iterations)
+        yield from read_provenance(self.stored.engine, run.run_id, run.dataset_id, iterations)
 
 
 def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:

@@ -9,18 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, text
-
 from adastar_core import checkpoints
 from adastar_core.audit.collect import was_removed
+from adastar_core.audit.snapshot import Record, record_of
 from adastar_core.audit.stored import StoredRun
 from adastar_core.errors import CheckpointError
 from adastar_core.records import Observation
 from adastar_core.stages.reuse import prompt_sha256
 from adastar_core.stages.sampling import training_text_sha256
-from adastar_core.store.provenance import STREAMED, read_provenance
-from adastar_core.store.runs import read_run_config
-from adastar_core.store.statistics import statistics_differences
 from adastar_core.streams import rationale_key
 
 
@@ -40,58 +36,61 @@ class _Counted:
         self.count = 0
 
 
-Check = Callable[[Connection, StoredRun, _Counted], Iterator[str]]
+Check = Callable[[Record, _Counted], Iterator[str]]
 
 
 def verify(stored: StoredRun) -> Iterator[Checked]:
-    """Yield the outcome of every check, up to and including the first that fails. All in one snapshot."""
-    with stored.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    """Yield the outcome of every check, up to and including the first that fails.
+
+    The record is read in one snapshot first; no transaction is open while files are hashed.
+    """
+    with record_of(stored) as record:
         for name, check in CHECKS.items():
             counted = _Counted()
-            violation = next(check(connection, stored, counted), None)
+            violation = next(check(record, counted), None)
             yield Checked(name, counted.count, violation)
             if violation is not None:
                 return
 
 
-def _configuration(connection: Connection, stored: StoredRun, counted: _Counted) -> Iterator[str]:
+def _configuration(record: Record, counted: _Counted) -> Iterator[str]:
     # The stored fields themselves: this version of the code may know more of them.
-    fields = read_run_config(connection, stored.run.run_id)
-    counted.count = len(fields)
-    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
-    if digest != stored.run.config_sha256:
-        yield f"the stored configuration has digest {digest}, recorded is {stored.run.config_sha256}"
+    counted.count = len(record.configuration)
+    digest = hashlib.sha256(json.dumps(record.configuration, sort_keys=True).encode()).hexdigest()
+    if digest != record.stored.run.config_sha256:
+        yield f"the stored configuration has digest {digest}, recorded is {record.stored.run.config_sha256}"
 
 
-def _checkpoints(connection: Connection, stored: StoredRun, counted: _Counted) -> Iterator[str]:
+def _checkpoints(record: Record, counted: _Counted) -> Iterator[str]:
     """Read every file of every checkpoint. One that ``gc`` removed is known by what it left behind."""
-    query = text("SELECT iteration, path, sha256 FROM checkpoints WHERE run_id = :run_id ORDER BY iteration")
-    for iteration, path, sha256 in connection.execute(query, {"run_id": stored.run.run_id}):
+    for one in record.checkpoints:
         counted.count += 1
-        if was_removed(Path(path), sha256):
+        if was_removed(Path(one.path), one.sha256):
             continue
         try:
-            checkpoints.verify(Path(path), sha256)
+            checkpoints.verify(Path(one.path), one.sha256)
         except CheckpointError as error:
-            yield f"iteration {iteration}: {error}"
+            yield f"iteration {one.iteration}: {error}"
 
 
-def _rollouts(connection: Connection, stored: StoredRun, counted: _Counted) -> Iterator[str]:
+def _rollouts(record: Record, counted: _Counted) -> Iterator[str]:
     """Compute every attempt's random stream and prompt digest anew, and compare its checkpoint."""
     prompts: dict[tuple[int, bool], str] = {}
-    for row in connection.execute(_ROLLOUTS, {"run_id": stored.run.run_id}, execution_options=STREAMED):
+    for row in record.rollouts:
         counted.count += 1
         what = f"iteration {row.iteration}, observation {row.position}, attempt {row.attempt}"
-        if row.position >= len(stored.train):
+        if row.position >= len(record.stored.train):
             yield f"{what}: there is no such observation"
             return
-        observation = stored.train[row.position]
-        stream = rationale_key(stored.config.seed, row.iteration, observation.observation_id, row.attempt)
+        observation = record.stored.train[row.position]
+        stream = rationale_key(
+            record.stored.config.seed, row.iteration, observation.observation_id, row.attempt
+        )
         if row.stream % 2**64 != stream:
             yield f"{what}: its random stream is {row.stream % 2**64}, and should be {stream}"
         key = (row.position, row.hinted)
         if key not in prompts:
-            prompts[key] = _prompt_sha256(stored, observation, hinted=row.hinted)
+            prompts[key] = _prompt_sha256(record.stored, observation, hinted=row.hinted)
         if row.prompt_sha256 != prompts[key]:
             yield f"{what}: its prompt has digest {row.prompt_sha256}, and should have {prompts[key]}"
         if row.checkpoint_sha256 != row.recorded_sha256:
@@ -103,14 +102,12 @@ def _prompt_sha256(stored: StoredRun, observation: Observation, *, hinted: bool)
     return prompt_sha256(render(observation))
 
 
-def _training_examples(connection: Connection, stored: StoredRun, counted: _Counted) -> Iterator[str]:
+def _training_examples(record: Record, counted: _Counted) -> Iterator[str]:
     """Compute the digest of every training text anew, and ask for a verdict that accepted it."""
-    query = text("SELECT iteration FROM iterations WHERE run_id = :run_id ORDER BY iteration")
-    iterations = list(connection.scalars(query, {"run_id": stored.run.run_id}))
-    for one in read_provenance(connection, stored.run.run_id, stored.run.dataset_id, iterations):
+    for one in record.examples:
         counted.count += 1
         what = f"iteration {one.iteration}, training example {one.place} ({one.observation_id}, attempt {one.attempt})"
-        digest = training_text_sha256(stored.problem, stored.train[one.position], one.response)
+        digest = training_text_sha256(record.stored.problem, record.stored.train[one.position], one.response)
         if digest != one.text_sha256:
             yield f"{what}: its text has digest {digest}, recorded is {one.text_sha256}"
         if one.accepting is None:
@@ -120,9 +117,9 @@ def _training_examples(connection: Connection, stored: StoredRun, counted: _Coun
             yield f"{what}: {one.selected_by or 'no verifier'} did not accept it ({said or 'no verdict'})"
 
 
-def _stamps(connection: Connection, stored: StoredRun, counted: _Counted) -> Iterator[str]:
+def _stamps(record: Record, counted: _Counted) -> Iterator[str]:
     """Look that visits are ranked 0 to m - 1, that the stamped ones are the first u, and that D+ is theirs."""
-    for row in connection.execute(_VISITS, {"run_id": stored.run.run_id}):
+    for row in record.visits:
         counted.count += row.visits
         what = f"iteration {row.iteration}"
         if (row.visits, row.lowest, row.highest) != (row.m, 0, row.m - 1):
@@ -139,14 +136,14 @@ def _stamps(connection: Connection, stored: StoredRun, counted: _Counted) -> Ite
             )
 
 
-def _statistics(connection: Connection, stored: StoredRun, counted: _Counted) -> Iterator[str]:
-    counted.count = len(stored.train)
-    for one in statistics_differences(connection, stored.run.run_id):
+def _statistics(record: Record, counted: _Counted) -> Iterator[str]:
+    counted.count = len(record.stored.train)
+    for one in record.differences:
         yield f"observation {one.position}: its statistics are {one.stored}, its events lead to {one.rebuilt}"
 
 
-def _evaluations(connection: Connection, stored: StoredRun, counted: _Counted) -> Iterator[str]:
-    for row in connection.execute(_ANSWERS, {"run_id": stored.run.run_id}):
+def _evaluations(record: Record, counted: _Counted) -> Iterator[str]:
+    for row in record.evaluations:
         counted.count += row.total
         if (row.correct, row.total) != (row.right_answers, row.answers):
             yield (
@@ -165,32 +162,3 @@ CHECKS: dict[str, Check] = {
     "checkpoints": _checkpoints,
 }
 """By name, the quick ones first."""
-
-_ROLLOUTS = text(
-    "SELECT r.iteration, r.position, r.attempt, r.hinted, r.stream, r.prompt_sha256, r.checkpoint_sha256, "
-    "c.sha256 AS recorded_sha256 FROM rollouts r "
-    "LEFT JOIN iterations i ON i.run_id = r.run_id AND i.iteration = r.iteration "
-    "LEFT JOIN checkpoints c ON c.run_id = r.run_id AND c.iteration = i.checkpoint_iteration "
-    "WHERE r.run_id = :run_id"
-)
-_VISITS = text(
-    """
-    SELECT i.iteration, i.m, i.stamped, i.accepted, v.*,
-           (SELECT count(*) FROM training_examples e WHERE e.run_id = :run_id AND e.iteration = i.iteration) AS examples
-    FROM iterations i CROSS JOIN LATERAL (
-        SELECT count(*) AS visits, min(rank) AS lowest, max(rank) AS highest, coalesce(sum(accepted), 0) AS accepted_visits,
-               count(*) FILTER (WHERE stamped) AS stamped_visits,
-               coalesce(max(rank) FILTER (WHERE stamped), -1) AS last_stamped
-        FROM observation_events WHERE run_id = :run_id AND iteration = i.iteration
-    ) v
-    WHERE i.run_id = :run_id AND i.phase = 'advanced' ORDER BY i.iteration
-    """
-)
-_ANSWERS = text(
-    """
-    SELECT e.iteration, e.split, e.correct, e.total, count(*) FILTER (WHERE a.outcome = 'right') AS right_answers,
-           count(a.position) AS answers
-    FROM evaluations e LEFT JOIN evaluation_answers a USING (run_id, iteration, split)
-    WHERE e.run_id = :run_id GROUP BY e.iteration, e.split, e.correct, e.total ORDER BY 1, 2
-    """
-)

@@ -35,6 +35,7 @@ def _advance(workspace: Workspace, iteration: int) -> None:
     selected = read_selection(workspace, iteration)
     sampler = workspace.sampler(iteration)
     alpha = strength(workspace, iteration, selected)
+    trained = trained_part(workspace, iteration, selected)
     # Should the transaction fail, the sampler is ahead of the store: the next use rebuilds it.
     stamped = sampler.observe(iteration, selected.visits, alpha)
     try:
@@ -44,7 +45,7 @@ def _advance(workspace: Workspace, iteration: int) -> None:
                 connection,
                 workspace.run_id,
                 iteration,
-                trained_part(workspace, iteration, selected).visits,
+                trained.visits,
                 alpha=float(alpha),
                 stamped=stamped,
                 seconds=sum(one.seconds for one in costs if one.iteration == iteration),

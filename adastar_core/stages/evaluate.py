@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from sqlalchemy import text
-
 from adastar_core import voting
 from adastar_core.records import Attempt, GenerationRequest, Split, Verdict
 from adastar_core.stages.costs import record_cost
@@ -29,6 +27,7 @@ from adastar_core.store.evaluations import (
     read_answered_positions,
     write_answers,
 )
+from adastar_core.store.locks import EVALUATION, Lock, application_name, turn
 from adastar_core.store.numerics import all_rounded_alike
 from adastar_core.streams import stream_key
 from adastar_core.verifiers.batch import verify_all
@@ -83,13 +82,9 @@ def _once(workspace: Workspace, iteration: int, content: str) -> Iterator[None]:
     if iteration > 0:
         yield
         return
-    key = {"key": int(content[:15], 16)}
-    with workspace.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+    lock = Lock.of_content(EVALUATION, content, "another run to evaluate the base model")
+    with turn(workspace.engine, lock, application_name(workspace.ref.name), workspace.progress.line):
+        yield
 
 
 def _requests(workspace: Workspace, split: Split) -> list[GenerationRequest]:

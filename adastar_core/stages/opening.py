@@ -105,7 +105,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)
     stack.callback(engine.dispose)
-    run, splits = start_or_continue(engine, name, config, data, code_version())
+    run, splits = start_or_continue(engine, name, config, data, code_version(), progress.line)
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
     workspace = Workspace(

@@ -219,8 +219,8 @@ def _close(workspace: Workspace, iteration: int) -> IterationRow:
     selected = read_selection(workspace, iteration)
     if not selected.accepted:
         raise NothingAccepted(_advice(workspace, iteration, selected))
+    keys = _example_keys(workspace, iteration, trained_part(workspace, iteration, selected))
     with workspace.lease.transaction() as connection:
-        keys = _example_keys(workspace, iteration, trained_part(workspace, iteration, selected))
         write_training_examples(connection, workspace.run_id, iteration, keys)
         record_generation(connection, workspace, iteration, selected)
         close_sampling(connection, workspace.run_id, iteration, selected, workspace.problem.verifier.version)

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core.compute import ModelShape
@@ -21,7 +21,7 @@ from adastar_core.problems import Problem
 from adastar_core.progress import Progress, Silent
 from adastar_core.records import Observation, Split
 from adastar_core.report.units import flops
-from adastar_core.samplers import Allocating, Sampler
+from adastar_core.samplers import Allocating, Sampler, Stamps
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned, Rules
 from adastar_core.stages.judging import Judge
@@ -195,17 +195,21 @@ class Workspace:
     def sampler(self, iteration: int) -> Sampler:
         """Return the sampler as it stands before ``iteration`` advances, rebuilt from the store if need be."""
         if self._sampler is None or self._sampler[0] != iteration:
-            with self.engine.connect() as connection:
-                self._sampler = (iteration, self._open_sampler(connection))
+            self._sampler = (iteration, self._open_sampler())
         return self._sampler[1]
 
-    def _open_sampler(self, connection: Connection) -> Sampler:
-        statistics = read_statistics(connection, self.run_id)
+    def _open_sampler(self) -> Sampler:
+        with self.engine.connect() as connection:
+            statistics = read_statistics(connection, self.run_id)
         # Observations that the data has gained meanwhile enter with the next iteration.
         known = self.train[: len(statistics.last_iteration)]
         ids = [observation.observation_id for observation in known]
-        past = partial(read_stamps, connection, self.run_id)
-        return open_sampler(self.config.sampler, self.config.seed, ids, statistics, past)
+        return open_sampler(self.config.sampler, self.config.seed, ids, statistics, self._past)
+
+    def _past(self) -> Sequence[Stamps]:
+        """Return what every iteration stamped. Nothing but the owner writes it, so it fits the statistics."""
+        with self.engine.connect() as connection:
+            return read_stamps(connection, self.run_id)
 
     def sampler_advanced(self, iteration: int) -> None:
         """Note that the sampler has taken in ``iteration``; it is now the one of the next."""

@@ -1,8 +1,9 @@
 """Recorded checkpoints. A record is never replaced: another digest under the same key is an error."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.errors import CheckpointError, StageError
@@ -71,8 +72,15 @@ def write_checkpoint(connection: Connection, run_id: int, checkpoint: Checkpoint
 def find_checkpoint(connection: Connection, run_id: int, iteration: int) -> CheckpointRow | None:
     """Return the recorded checkpoint of an iteration, if there is one."""
     row = connection.execute(_CHECKPOINT, {"run_id": run_id, "iteration": iteration}).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _checkpoint(row)
+
+
+def read_checkpoints(connection: Connection, run_id: int) -> list[CheckpointRow]:
+    """Return every recorded checkpoint by iteration, the base model first."""
+    return [_checkpoint(row) for row in connection.execute(_CHECKPOINTS, {"run_id": run_id})]
+
+
+def _checkpoint(row: Row[Any]) -> CheckpointRow:
     training = (
         None if row.steps is None else TrainingFacts(row.steps, row.examples, row.loss, row.token_accuracy)
     )
@@ -102,6 +110,7 @@ def newest_checkpoint(connection: Connection, run_id: int) -> int:
 
 
 _CHECKPOINT = text("SELECT * FROM checkpoints WHERE run_id = :run_id AND iteration = :iteration")
+_CHECKPOINTS = text("SELECT * FROM checkpoints WHERE run_id = :run_id ORDER BY iteration")
 _TRAINED = text(
     "UPDATE iterations SET phase = 'trained' WHERE run_id = :run_id AND iteration = :iteration AND phase = 'sampled'"
 )

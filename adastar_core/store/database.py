@@ -14,7 +14,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from adastar_core.errors import DatabaseError
 from adastar_core.store.local import start_local_postgres
-from adastar_core.store.migrate import LOCK_CLASS, migrate
+from adastar_core.store.locks import SCHEMA, turn, warn
+from adastar_core.store.migrate import migrate
 from adastar_core.store.urls import parse_url, shown, without_secrets
 
 _LOCAL_DATABASE = "adastar"
@@ -98,9 +99,8 @@ def _local_database(home: Path) -> URL:
     """Return the URL of the local server's database, made when it is missing."""
     server = make_url(start_local_postgres(home))
     engine = connect(server)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # Two that create it at once fail in more than one way; the lock ends with the connection.
-        connection.execute(text("SELECT pg_advisory_lock(:class, 0)"), {"class": LOCK_CLASS})
+    alone = turn(engine, SCHEMA, "adastar", warn)  # two that create it at once fail in more than one way
+    with alone, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         query = text("SELECT 1 FROM pg_database WHERE datname = :name")
         if connection.scalar(query, {"name": _LOCAL_DATABASE}) is None:
             connection.execute(text(f"CREATE DATABASE {_LOCAL_DATABASE}"))

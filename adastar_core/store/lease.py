@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from adastar_core.errors import LostLease, RunConflictError
-from adastar_core.store.migrate import LOCK_CLASS
+from adastar_core.store.locks import Held, Lock, application_name, find_holder, hold
 from adastar_core.version import code_version
 
 if TYPE_CHECKING:
     from adastar_core.store.runs import Run
-
-_LONGEST_NAME_BYTES = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +30,14 @@ class Lease:
         run_id: The run's number.
         name: The run's name.
         epoch: The fencing number under which the run was taken over.
+        held: The lock that keeps other processes out; ``None`` for a lease that can write nothing.
     """
 
     engine: Engine
     run_id: int
     name: str
     epoch: int
+    held: Held | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -47,7 +46,7 @@ class Lease:
         The run's row stays locked against a take-over until the transaction ends. The run's time runs until its start.
 
         Raises:
-            LostLease: Another process has taken the run over. Nothing is written.
+            LostLease: Another process has taken the run over, or could do so. Nothing is written.
         """
         with self.after_the_report() as connection:
             connection.execute(_SEEN, {"run_id": self.run_id, "epoch": self.epoch})
@@ -65,6 +64,8 @@ class Lease:
     @contextmanager
     def after_the_report(self) -> Iterator[Connection]:
         """Yield a transaction as :meth:`transaction` does, without running the run's time on: that is reported already."""
+        if self.held is not None:
+            self.held.require()
         with self.engine.begin() as connection:
             epoch = connection.scalar(_EPOCH, {"run_id": self.run_id, "name": application_name(self.name)})
             if epoch != self.epoch:
@@ -87,22 +88,17 @@ _SEEN = text(
 
 
 @contextmanager
-def hold_run(engine: Engine, run: "Run") -> Iterator[None]:
+def hold_run(engine: Engine, run: "Run") -> Iterator[Held]:
     """Keep every other process from owning a run until the block ends.
 
     Raises:
         RunConflictError: Another process owns the run; the message names it.
     """
-    with engine.connect() as pooled:
-        connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
-        connection.detach()  # the lock lives and dies with this session, so it never goes back to the pool
-        connection.execute(_SET_NAME, {"name": application_name(run.name)})
-        if not connection.scalar(_TRY_LOCK, {"class": LOCK_CLASS, "run_id": run.run_id}):
-            raise owned_by(find_owner(connection, run.run_id), run.name)
-        try:
-            yield
-        finally:
-            _unlock(connection, run.run_id)
+    with hold(engine, Lock.of_run(run.run_id, run.name), application_name(run.name)) as held:
+        if held is None:
+            with engine.connect() as connection:
+                raise owned_by(find_owner(connection, run.run_id), run.name)
+        yield held
 
 
 @contextmanager
@@ -121,16 +117,18 @@ def own_run(
     Raises:
         RunConflictError: Another process owns the run; the message names it.
     """
-    with hold_run(engine, run):
-        yield _take_over(engine, run, iterations, patience, preset)
+    with hold_run(engine, run) as held:
+        epoch = _take_over(engine, run, iterations, patience, preset)
+        yield Lease(engine, run.run_id, run.name, epoch, held)
 
 
 def find_owner(connection: Connection, run_id: int) -> str | None:
     """Return a description of the process that owns the run now; ``None`` if none does."""
-    holder = connection.execute(_HOLDER, {"class": LOCK_CLASS, "run_id": run_id}).one_or_none()
+    holder = find_holder(connection, Lock.of_run(run_id, ""))
     if holder is None:
         return None
-    return f"{holder.owner or 'starting'}, connected as {holder.application_name!r} since {holder.since}"
+    owner = connection.scalar(text("SELECT owner FROM runs WHERE run_id = :run_id"), {"run_id": run_id})
+    return f"{owner or 'starting'}, {holder}"
 
 
 def owned_by(owner: str | None, run: str) -> RunConflictError:
@@ -141,21 +139,6 @@ def owned_by(owner: str | None, run: str) -> RunConflictError:
     )
 
 
-def application_name(run: str) -> str:
-    """Return how a run's sessions show in ``pg_stat_activity``."""
-    return f"adastar {run}".encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore")
-
-
-_SET_NAME = text("SELECT set_config('application_name', :name, false)")
-_TRY_LOCK = text("SELECT pg_try_advisory_lock(:class, :run_id)")
-_UNLOCK = text("SELECT pg_advisory_unlock(:class, :run_id)")
-_HOLDER = text(
-    "SELECT r.owner, a.application_name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') AS since "
-    "FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid LEFT JOIN runs r ON r.run_id = :run_id "
-    "WHERE l.locktype = 'advisory' AND l.classid = CAST(:class AS bigint)::oid "
-    "AND l.objid = CAST(:run_id AS bigint)::oid AND l.objsubid = 2 AND l.granted "
-    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
 _TAKE_OVER = text(
     "WITH taken AS (UPDATE runs SET lease_epoch = lease_epoch + 1, owner = :owner, status = 'running', "
     "finished_at = NULL, iterations = :iterations, patience = :patience, "
@@ -165,21 +148,15 @@ _TAKE_OVER = text(
 )
 
 
-def _take_over(engine: Engine, run: "Run", iterations: int, patience: int | None, preset: str) -> Lease:
+def _take_over(engine: Engine, run: "Run", iterations: int, patience: int | None, preset: str) -> int:
+    """Record the new owner and return its fencing number."""
     owner = f"process {os.getpid()} on {socket.gethostname()}"
     values = {"run_id": run.run_id, "owner": owner, "iterations": iterations, "patience": patience}
     values["preset"] = preset
     with engine.begin() as connection:
-        epoch = connection.scalar(_TAKE_OVER, {**values, "code_version": code_version()})
+        epoch: int | None = connection.scalar(_TAKE_OVER, {**values, "code_version": code_version()})
     if epoch is None:
         raise RunConflictError(
             f"Run {run.name!r} was dropped while this process was starting. Start it again."
         )
-    return Lease(engine, run.run_id, run.name, epoch)
-
-
-def _unlock(connection: Connection, run_id: int) -> None:
-    try:
-        connection.execute(_UNLOCK, {"class": LOCK_CLASS, "run_id": run_id})
-    except DBAPIError:
-        connection.invalidate()  # the session is gone, and the lock with it
+    return epoch

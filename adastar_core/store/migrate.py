@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from psycopg2.errors import LockNotAvailable
 from sqlalchemy import URL, Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core.errors import DatabaseError
+from adastar_core.store.locks import SCHEMA, Waiting, turn_to_write, warn
 from adastar_core.store.tables import SCHEMA_REVISION, metadata
 from adastar_core.store.urls import shown, without_secrets
 
@@ -13,31 +15,48 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 VERSION_TABLE = "adastar_schema_version"
-LOCK_CLASS = 0xADA5
-"""First key of every advisory lock of the project; the second is a run's number, or 0 for the schema."""
+# Statements take as long as they take; but while one waits for a lock on a table, everybody else waits behind it.
+_LIMITS = text(
+    "SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true), "
+    "set_config('lock_timeout', '2s', true)"
+)
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema up to date. Any number of processes may do so at once.
+    """Bring the schema up to date. Any number of processes may do so at once; a migration takes as long as it takes.
 
     Raises:
         DatabaseError: The schema is newer than this code, or a table of the same name is another program's.
     """
-    try:
-        with engine.begin() as connection:
-            if stored_revision(connection) != SCHEMA_REVISION:
-                _migrate_alone(connection, engine.url)
-    except DBAPIError as error:
-        problem = without_secrets(str(error.orig), engine.url)
-        raise DatabaseError(
-            f"The tables of {shown(engine.url)} cannot be brought up to date: {problem}. The user in the URL must be "
-            "allowed to create tables there; or choose another database."
-        ) from error
+    waiting = Waiting("others to end their use of the tables", warn)
+    while True:
+        try:
+            return _migrate(engine)
+        except DBAPIError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise _refused(error, engine.url) from error
+        waiting.pause("a backup, or a run that writes")
+
+
+def _migrate(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if stored_revision(connection) == SCHEMA_REVISION:
+            return
+    with turn_to_write(engine, SCHEMA, "adastar", warn) as connection:
+        _migrate_alone(connection, engine.url)
+
+
+def _refused(error: DBAPIError, url: URL) -> DatabaseError:
+    problem = without_secrets(str(error.orig), url)
+    return DatabaseError(
+        f"The tables of {shown(url)} cannot be brought up to date: {problem}. The user in the URL must be allowed to "
+        "create tables there; or choose another database."
+    )
 
 
 def _migrate_alone(connection: Connection, url: URL) -> None:
     """Upgrade while no other process does; one that waited for its turn finds nothing left to do."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(:class, 0)"), {"class": LOCK_CLASS})
+    connection.execute(_LIMITS)
     revision = stored_revision(connection)
     if revision is None:
         _require_free_names(connection, url)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
@@ -25,7 +25,11 @@ _COLUMNS = (
 
 
 def grow_dataset(
-    connection: Connection, dataset_id: int, name: str, observations: Sequence[Observation]
+    connection: Connection,
+    dataset_id: int,
+    name: str,
+    observations: Sequence[Observation],
+    digests: Mapping[str, str],
 ) -> list[Observation]:
     """Record the observations that are new, and return the dataset's observations by position.
 
@@ -36,6 +40,7 @@ def grow_dataset(
         dataset_id: The dataset, whose row stays locked until the transaction ends.
         name: The problem's type, for messages.
         observations: The data as it is now, with unique ids.
+        digests: What :func:`digests_of` says of them, which takes too long for a transaction.
 
     Raises:
         DataError: An observation has changed or has vanished since it was first seen.
@@ -52,7 +57,6 @@ def grow_dataset(
         .order_by(table.c.position)
     ).all()
     given = {one.observation_id: one for one in observations}
-    digests = {key: _sha256(one) for key, one in given.items()}
     for observation_id, sha256 in stored:
         if digests.get(observation_id) != sha256:
             raise DataError(_changed(observation_id, name, vanished=observation_id not in given))
@@ -64,6 +68,11 @@ def grow_dataset(
     )
     insert_new(connection, table, _COLUMNS, rows)
     return [given[observation_id] for observation_id, _ in stored] + new
+
+
+def digests_of(observations: Sequence[Observation]) -> dict[str, str]:
+    """Return the digest of every observation, by its id."""
+    return {one.observation_id: _sha256(one) for one in observations}
 
 
 def read_observations(connection: Connection, dataset_id: int) -> list[Observation]:

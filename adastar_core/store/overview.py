@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from adastar_core.store.migrate import LOCK_CLASS
+from adastar_core.store.locks import RUN
 from adastar_core.store.provenance import WALL_SECONDS
 
 
@@ -73,7 +73,7 @@ def find_overview(connection: Connection, name: str) -> Overview | None:
 
 def _read(connection: Connection, condition: str, values: dict[str, str]) -> list[Overview]:
     query = text(f"{_OVERVIEW} WHERE {condition} ORDER BY r.run_id")
-    rows = connection.execute(query, {"class": LOCK_CLASS, **values})
+    rows = connection.execute(query, {"class": RUN, **values})
     return [Overview(**row._mapping) for row in rows]
 
 

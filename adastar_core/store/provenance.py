@@ -1,14 +1,17 @@
 """Where every training example comes from: its observation, attempt, random stream, checkpoint and verdicts."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from adastar_core.store.bulk import join_by_hash
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
 from adastar_core.store.rollouts import to_unsigned
+from adastar_core.store.spool import Spool, spooled
 
 STREAMED = {"stream_results": True, "yield_per": 2_000}
 """Execution options under which few rows of a large result are in memory at once."""
@@ -81,19 +84,42 @@ class Provenance:
 
 
 def read_provenance(
-    connection: Connection, run_id: int, dataset_id: int, iterations: Sequence[int]
+    engine: Engine, run_id: int, dataset_id: int, iterations: Sequence[int]
 ) -> Iterator[Provenance]:
-    """Yield what the given iterations trained on, in their order and then D+'s; few rows are in memory at once."""
-    values = {"run_id": run_id, "dataset_id": dataset_id}
+    """Yield what the given iterations trained on, in their order and then D+'s; few rows are in memory at once.
+
+    All are read before the first is yielded, so the consumer may take its time.
+    """
+    with ExitStack() as kept:
+        with engine.connect() as connection:
+            spool = kept.enter_context(spooled_provenance(connection, run_id, dataset_id, iterations))
+        yield from spool
+
+
+@contextmanager
+def spooled_provenance(
+    connection: Connection, run_id: int, dataset_id: int, iterations: Sequence[int]
+) -> Iterator[Spool[Provenance]]:
+    """Set aside what the given iterations trained on, in the order of :func:`read_provenance`."""
     join_by_hash(connection)
-    for iteration in iterations:
+    values = {"run_id": run_id, "dataset_id": dataset_id}
+    rows = (
+        row
+        for iteration in iterations
         for row in connection.execute(
             _EXAMPLES, {**values, "iteration": iteration}, execution_options=STREAMED
-        ):
-            fields = dict(row._mapping)
-            fields["stream"] = to_unsigned(fields["stream"])
-            fields["verdicts"] = tuple(GivenVerdict(**one) for one in fields["verdicts"] or ())
-            yield Provenance(**fields)
+        )
+    )
+    with spooled(rows, _provenance) as spool:
+        yield spool
+
+
+def _provenance(values: list[Any]) -> Provenance:
+    """Return a row of :data:`_EXAMPLES`, whose columns are in the order of the fields."""
+    fields = dict(zip(Provenance.__slots__, values, strict=True))
+    fields["stream"] = to_unsigned(fields["stream"])
+    fields["verdicts"] = tuple(GivenVerdict(**one) for one in fields["verdicts"] or ())
+    return Provenance(**fields)
 
 
 def read_ancestors(connection: Connection, run_id: int, iteration: int) -> list[CheckpointRow]:
@@ -158,8 +184,8 @@ def find_checkpoints(connection: Connection, digest: str) -> list[tuple[str, int
 _EXAMPLES = text(
     """
     SELECT e.iteration, e.place, e.position, o.observation_id, o.question, o.answer, e.attempt, r.hinted, r.stream,
-           r.finish_reason, r.response, r.checkpoint_sha256, r.prompt_sha256, e.text_sha256, i.verifier AS selected_by,
-           v.verdicts, w.code_version
+           r.finish_reason, r.response, r.checkpoint_sha256, r.prompt_sha256, e.text_sha256,
+           w.code_version, i.verifier AS selected_by, v.verdicts
     FROM training_examples e
     JOIN rollouts r ON r.run_id = e.run_id AND r.iteration = e.iteration AND r.position = e.position
                    AND r.attempt = e.attempt

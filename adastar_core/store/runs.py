@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
+from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.errors import RunConflictError
 from adastar_core.records import Data, Observation, Split
 from adastar_core.store import tables
 from adastar_core.store.lease import find_owner, owned_by
-from adastar_core.store.migrate import LOCK_CLASS
+from adastar_core.store.locks import DATASET, Lock, Tell, application_name, take_to_write, turn_to_write, warn
 from adastar_core.store.numerics import read_numerics
-from adastar_core.store.observations import grow_dataset, open_dataset
+from adastar_core.store.observations import digests_of, grow_dataset, open_dataset
 from adastar_core.store.partitions import create_partitions, drop_partitions
 
 if TYPE_CHECKING:
@@ -68,7 +68,12 @@ _COLUMNS = [tables.runs.c[name] for name in Run.__slots__]
 
 
 def start_or_continue(
-    engine: Engine, name: str, config: "RunConfig", data: Data, code_version: str
+    engine: Engine,
+    name: str,
+    config: "RunConfig",
+    data: Data,
+    code_version: str,
+    tell: Tell = warn,
 ) -> tuple[Run, dict[Split, Sequence[Observation]]]:
     """Create the run, or find it; return it with its observations by split and position.
 
@@ -81,19 +86,22 @@ def start_or_continue(
         config: What the run is.
         data: The data as it lies now.
         code_version: Version of this code.
+        tell: Called with whom we wait for, should another process be storing the same data.
 
     Raises:
         RunConflictError: The run exists with other values (each is named), or another process owns it.
         DataError: A training observation has changed or vanished.
     """
-    with engine.begin() as connection:
+    fingerprint, digests = _fingerprint(config), digests_of(data.splits[Split.TRAIN])
+    loading = Lock.of_content(DATASET, fingerprint, "another process to store the training data")
+    with turn_to_write(engine, loading, application_name(name), tell) as connection:
         if found := _find(connection, name):
             _require_same(connection, found, config)
             if owner := find_owner(connection, found.run_id):
                 raise owned_by(owner, name)
         kind = config.problem.type
-        dataset_id = found.dataset_id if found else open_dataset(connection, _fingerprint(config), kind)
-        train = grow_dataset(connection, dataset_id, kind, data.splits[Split.TRAIN])
+        dataset_id = found.dataset_id if found else open_dataset(connection, fingerprint, kind)
+        train = grow_dataset(connection, dataset_id, kind, data.splits[Split.TRAIN], digests)
         run = found or _create(connection, name, config, dataset_id, code_version)
         _note(connection, run.run_id, data.notes)
     return run, {**data.splits, Split.TRAIN: train}
@@ -159,8 +167,7 @@ def drop_run(engine: Engine, name: str) -> bool:
         run = _find(connection, name)
         if run is None:
             return False
-        lock = text("SELECT pg_try_advisory_xact_lock(:class, :run_id)")
-        if not connection.scalar(lock, {"class": LOCK_CLASS, "run_id": run.run_id}):
+        if not take_to_write(connection, Lock.of_run(run.run_id, name)):
             raise owned_by(find_owner(connection, run.run_id), name)
         drop_partitions(connection, run.run_id)
         for table in (

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from adastar_core.errors import LostLease, RunConflictError
-from adastar_core.store.lease import Lease, application_name, own_run
+from adastar_core.store.lease import Lease, own_run
+from adastar_core.store.locks import application_name
 from adastar_core.store.provenance import read_wall_seconds
 from adastar_core.store.runs import Run, drop_run, find_run, finish_run, read_preset
 from tests.store.conftest import start

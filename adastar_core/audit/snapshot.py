@@ -1,0 +1,138 @@
+"""What a run's record says at one moment: read in one short transaction, so that it can be checked at leisure."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from adastar_core.audit.stored import StoredRun
+from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
+from adastar_core.store.provenance import STREAMED, Provenance, spooled_provenance
+from adastar_core.store.runs import read_run_config
+from adastar_core.store.spool import Spool, spooled
+from adastar_core.store.statistics import Difference, statistics_differences
+
+
+class RecordedRollout(NamedTuple):
+    """A rollout without its text, and the digest of the checkpoint that its iteration generated from."""
+
+    iteration: int
+    position: int
+    attempt: int
+    hinted: bool
+    stream: int
+    prompt_sha256: str
+    checkpoint_sha256: str
+    recorded_sha256: str | None
+
+
+class RecordedVisits(NamedTuple):
+    """What a closed iteration says of its visits, and what its visits and training examples say."""
+
+    iteration: int
+    m: int
+    stamped: int
+    accepted: int
+    visits: int
+    lowest: int | None
+    highest: int | None
+    accepted_visits: int
+    stamped_visits: int
+    last_stamped: int
+    examples: int
+
+
+class RecordedEvaluation(NamedTuple):
+    """An evaluation's totals, and what its answers add up to."""
+
+    iteration: int
+    split: str
+    correct: int
+    total: int
+    right_answers: int
+    answers: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything of a run that is checked.
+
+    Attributes:
+        stored: The run.
+        configuration: The fields that decide what the run is, by dotted key.
+        visits: By iteration.
+        differences: Observations whose statistics are not what their events lead to.
+        evaluations: By iteration and split.
+        rollouts: All.
+        examples: Every training example, with all that led to it.
+        checkpoints: By iteration.
+    """
+
+    stored: StoredRun
+    configuration: dict[str, object]
+    visits: list[RecordedVisits]
+    differences: list[Difference]
+    evaluations: list[RecordedEvaluation]
+    rollouts: Spool[RecordedRollout]
+    examples: Spool[Provenance]
+    checkpoints: list[CheckpointRow]
+
+
+@contextmanager
+def record_of(stored: StoredRun) -> Iterator[Record]:
+    """Read a run's record in one snapshot; the database is not needed any more while the block looks at it."""
+    with ExitStack() as kept:
+        with stored.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            record = _read(connection, stored, kept)
+        yield record
+
+
+def _read(connection: Connection, stored: StoredRun, kept: ExitStack) -> Record:
+    run = stored.run
+    key = {"run_id": run.run_id}
+    rollouts = connection.execute(_ROLLOUTS, key, execution_options=STREAMED)
+    iterations = list(connection.scalars(_ITERATIONS, key))
+    examples = spooled_provenance(connection, run.run_id, run.dataset_id, iterations)
+    return Record(
+        stored=stored,
+        configuration=read_run_config(connection, run.run_id),
+        visits=[RecordedVisits(*row) for row in connection.execute(_VISITS, key)],
+        differences=statistics_differences(connection, run.run_id),
+        evaluations=[RecordedEvaluation(*row) for row in connection.execute(_EVALUATIONS, key)],
+        rollouts=kept.enter_context(spooled(rollouts, RecordedRollout._make)),
+        examples=kept.enter_context(examples),
+        checkpoints=read_checkpoints(connection, run.run_id),
+    )
+
+
+_ITERATIONS = text("SELECT iteration FROM iterations WHERE run_id = :run_id ORDER BY iteration")
+_ROLLOUTS = text(
+    "SELECT r.iteration, r.position, r.attempt, r.hinted, r.stream, r.prompt_sha256, r.checkpoint_sha256, "
+    "c.sha256 AS recorded_sha256 FROM rollouts r "
+    "LEFT JOIN iterations i ON i.run_id = r.run_id AND i.iteration = r.iteration "
+    "LEFT JOIN checkpoints c ON c.run_id = r.run_id AND c.iteration = i.checkpoint_iteration "
+    "WHERE r.run_id = :run_id"
+)
+_VISITS = text(
+    """
+    SELECT i.iteration, i.m, i.stamped, i.accepted, v.*,
+           (SELECT count(*) FROM training_examples e WHERE e.run_id = :run_id AND e.iteration = i.iteration) AS examples
+    FROM iterations i CROSS JOIN LATERAL (
+        SELECT count(*) AS visits, min(rank) AS lowest, max(rank) AS highest, coalesce(sum(accepted), 0) AS accepted_visits,
+               count(*) FILTER (WHERE stamped) AS stamped_visits,
+               coalesce(max(rank) FILTER (WHERE stamped), -1) AS last_stamped
+        FROM observation_events WHERE run_id = :run_id AND iteration = i.iteration
+    ) v
+    WHERE i.run_id = :run_id AND i.phase = 'advanced' ORDER BY i.iteration
+    """
+)
+_EVALUATIONS = text(
+    """
+    SELECT e.iteration, e.split, e.correct, e.total, count(*) FILTER (WHERE a.outcome = 'right') AS right_answers,
+           count(a.position) AS answers
+    FROM evaluations e LEFT JOIN evaluation_answers a USING (run_id, iteration, split)
+    WHERE e.run_id = :run_id GROUP BY e.iteration, e.split, e.correct, e.total ORDER BY 1, 2
+    """
+)

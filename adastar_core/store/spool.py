@@ -1,0 +1,53 @@
+"""Rows that are read from the database in one go and looked at when its transaction is over.
+
+Whoever computes, hashes or writes files between two rows of an open result keeps a transaction open for work that is not
+the database's: it is cut by limits on idle transactions, and holds up the removal of old row versions meanwhile.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from adastar_core.errors import HomeError
+
+T = TypeVar("T")
+_IN_MEMORY_BYTES = 16 * 2**20
+
+
+class Spool(Generic[T]):
+    """Rows set aside in memory, or in a temporary file where they are many. Can be read any number of times.
+
+    Args:
+        file: Holds one JSON array a line.
+        make: Makes a row of an array.
+    """
+
+    def __init__(self, file: "tempfile.SpooledTemporaryFile[bytes]", make: Callable[[list[Any]], T]) -> None:
+        self._file, self._make = file, make
+
+    def __iter__(self) -> Iterator[T]:
+        """Yield the rows in their order."""
+        self._file.seek(0)
+        for line in self._file:
+            yield self._make(json.loads(line))
+
+
+@contextmanager
+def spooled(rows: Iterable[Sequence[object]], make: Callable[[list[Any]], T]) -> Iterator[Spool[T]]:
+    """Set all ``rows`` aside, which are JSON-like, until the block ends.
+
+    Raises:
+        HomeError: The disk has no room for them.
+    """
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
+        try:
+            file.writelines(json.dumps(list(row)).encode() + b"\n" for row in rows)
+            file.flush()
+        except OSError as error:
+            raise HomeError(
+                f"Rows of the database could not be set aside in {tempfile.gettempdir()}: {error}. Free some space "
+                "there, or name another directory with TMPDIR."
+            ) from error
+        yield Spool(file, make)
