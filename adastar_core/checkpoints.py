@@ -9,11 +9,14 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from adastar_core.errors import CheckpointError
 
+Fence = Callable[[], AbstractContextManager[object]]
 MANIFEST = "manifest.json"
 _FORMAT = 1
 
@@ -40,12 +43,14 @@ class _File:
     sha256: str
 
 
-def publish(temporary: Path, final: Path) -> Checkpoint:
+def publish(temporary: Path, final: Path, fence: Fence = nullcontext) -> Checkpoint:
     """Make ``temporary`` the checkpoint ``final``: manifest, fsync, rename. Done twice, it changes nothing.
 
     Args:
         temporary: A directory with the checkpoint's files, on the file system of ``final``; it is consumed.
         final: Where the checkpoint is to lie. A directory without a manifest there is a leftover and is replaced.
+        fence: Entered for the moment of the rename; it lets nobody else pass meanwhile, and raises where this process
+            has lost the right to write.
 
     Raises:
         CheckpointError: ``final`` is already a checkpoint with other files, or ``temporary`` is missing.
@@ -53,23 +58,17 @@ def publish(temporary: Path, final: Path) -> Checkpoint:
     if not temporary.is_dir():
         return _already_published(temporary, final)
     files = _list_files(temporary)
-    if (final / MANIFEST).is_file():
-        return _discard_duplicate(temporary, final, _digest(files))
-    _remove(final)
     final.parent.mkdir(parents=True, exist_ok=True)
-    _write_manifest(temporary, files)
-    _sync_tree(temporary)
-    try:
-        temporary.rename(final)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        return _discard_duplicate(temporary, final, _digest(files))
+    if not is_complete(final):
+        _write_manifest(temporary, files)
+        _sync_tree(temporary)
+    with fence():
+        published = _rename(temporary, final, files)
     _sync(final.parent)
-    return _checkpoint(final, files)
+    return published
 
 
-def publish_beside(temporary: Path, final: Path) -> Checkpoint:
+def publish_beside(temporary: Path, final: Path, fence: Fence = nullcontext) -> Checkpoint:
     """Publish ``temporary`` as ``final``, or beside what lies there already: as ``final``, a dash and its digest.
 
     Other files under a checkpoint's name are somebody's: a database that was restored is behind its checkpoints, and two copies
@@ -78,12 +77,13 @@ def publish_beside(temporary: Path, final: Path) -> Checkpoint:
     Args:
         temporary: A directory with the checkpoint's files, on the file system of ``final``; it is consumed.
         final: Where the checkpoint is to lie if nothing else does.
+        fence: As in :func:`publish`.
     """
     if is_complete(final):
         sha256 = digest_of(temporary)
         if not holds(final, sha256):
-            return publish(temporary, final.with_name(f"{final.name}-{sha256[:12]}"))
-    return publish(temporary, final)
+            return publish(temporary, final.with_name(f"{final.name}-{sha256[:12]}"), fence)
+    return publish(temporary, final, fence)
 
 
 def holds(path: Path, sha256: str) -> bool:
@@ -162,6 +162,20 @@ def _digest(files: list[_File]) -> str:
 
 def _checkpoint(path: Path, files: list[_File]) -> Checkpoint:
     return Checkpoint(path, _digest(files), sum(file.size_bytes for file in files))
+
+
+def _rename(temporary: Path, final: Path, files: list[_File]) -> Checkpoint:
+    """Give the directory its final name, unless the same checkpoint has it already."""
+    if is_complete(final):
+        return _discard_duplicate(temporary, final, _digest(files))
+    _remove(final)
+    try:
+        temporary.rename(final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return _discard_duplicate(temporary, final, _digest(files))
+    return _checkpoint(final, files)
 
 
 def _already_published(temporary: Path, final: Path) -> Checkpoint:

@@ -71,6 +71,8 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
             schedule=_schedule(workspace, iteration),
             progress=_on_step(workspace, bar),
             launcher=_launcher(workspace),
+            owner=workspace.lease.epoch,
+            fence=workspace.lease.transaction,
         )
     row = CheckpointRow(
         iteration=iteration,

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from adastar_core import checkpoints
+from adastar_core.checkpoints import Fence
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import HomeError, ModelError
 from adastar_core.generators import canary
@@ -27,7 +28,7 @@ from adastar_core.trainers.apart import require_apart
 from adastar_core.trainers.batches import collate, collate_packed
 from adastar_core.trainers.loop import Randomness, Report, Training
 from adastar_core.trainers.optimizer import STATE, Schedule, save_state
-from adastar_core.trainers.restart import WorkDirectory
+from adastar_core.trainers.restart import WorkDirectory, remove_up_to
 from adastar_core.trainers.rows import TrainingPlan, plan_training, tokenize
 from adastar_core.trainers.world import ALONE, World
 from adastar_core.vocabulary import Vocabulary
@@ -51,6 +52,17 @@ class Job:
     iteration: int
     output: Path
     work: Path
+    owner: int = 0
+
+    @property
+    def directory(self) -> WorkDirectory:
+        """Return where restart points and the outcome lie."""
+        return WorkDirectory(self.work, self.inputs(), self.owner)
+
+    @property
+    def partial(self) -> Path:
+        """Return where the checkpoint is written before it is complete; its owner's own."""
+        return self.output.with_name(f".{self.output.name}.partial-{self.owner:06d}")
 
     def inputs(self) -> str:
         """Return the digest of everything that decides the weights."""
@@ -118,14 +130,16 @@ def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Trainin
     )
 
 
-def run(job: Job, plan: TrainingPlan, directory: WorkDirectory, report: Report, world: World) -> None:
-    """Train in this process, from the last restart point on, and publish the checkpoint.
+def run(
+    job: Job, plan: TrainingPlan, directory: WorkDirectory, report: Report, world: World, fence: Fence
+) -> None:
+    """Train in this process, from the last restart point on, and publish the checkpoint inside the fence.
 
     After other processes have trained, that restart point is of the last step and ``world`` is ``PUBLISHER``.
     """
     training = open_training(job, plan, world)
     totals = training.run(directory, report)
-    directory.finish(totals, _publish(training, job))
+    directory.finish(totals, _publish(training, job, fence))
 
 
 def release_memory() -> None:
@@ -187,8 +201,8 @@ def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:
         )
 
 
-def _publish(training: Training, job: Job) -> checkpoints.Checkpoint:
-    """Save weights, configuration and tokenizer under a temporary name, then publish them.
+def _publish(training: Training, job: Job, fence: Fence) -> checkpoints.Checkpoint:
+    """Save weights, configuration and tokenizer under a temporary name, then publish them inside the fence.
 
     An adapter is merged into the weights and kept beside them, as are AdamW's moments where the next iteration goes on
     with them. The tokenizer's files are those of the start, byte for byte: saving it would add how it was loaded.
@@ -196,26 +210,26 @@ def _publish(training: Training, job: Job) -> checkpoints.Checkpoint:
     Of the generation defaults only the token ids are kept: decoding is always explicit, and a checkpoint whose
     sampling defaults contradict each other could not be saved.
     """
-    partial = job.output.with_name(f".{job.output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    written = job.partial
+    remove_up_to(written)
     if job.settings.optimizer_state == "keep":
-        save_state(partial / MOMENTS / STATE, training.model, training.optimizer, ALONE, weights=False)
+        save_state(written / MOMENTS / STATE, training.model, training.optimizer, ALONE, weights=False)
     if isinstance(training.model, PreTrainedModel):
-        _save(training.model, partial, job)
+        _save(training.model, written, job)
     else:
-        _save_merged(training.model, partial, job)
-    return checkpoints.publish_beside(partial, job.output)
+        _save_merged(training.model, written, job)
+    return checkpoints.publish_beside(written, job.output, fence)
 
 
-def _save(model: PreTrainedModel, partial: Path, job: Job) -> None:
+def _save(model: PreTrainedModel, folder: Path, job: Job) -> None:
     kept = ("bos_token_id", "eos_token_id", "pad_token_id")
     defaults = model.generation_config
     model.generation_config = GenerationConfig.from_dict({name: getattr(defaults, name) for name in kept})
-    model.save_pretrained(partial)
-    for saved in Vocabulary(job.start).save(partial):
+    model.save_pretrained(folder)
+    for saved in Vocabulary(job.start).save(folder):
         if (job.start / saved.name).is_file():
             shutil.copyfile(job.start / saved.name, saved)
-    canary.record(canary.canary_of(model), partial)
+    canary.record(canary.canary_of(model), folder)
 
 
 def _save_merged(model: "PeftModel", partial: Path, job: Job) -> None:

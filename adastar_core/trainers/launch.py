@@ -28,7 +28,8 @@ def launch(job: Job, directory: WorkDirectory, steps: int, report: Report) -> No
     """
     if directory.step_of_latest() == steps:
         return
-    order, log = job.work / "job.json", job.work / "processes.log"
+    order, log = directory.scratch / "job.json", job.work / "processes.log"
+    order.parent.mkdir(exist_ok=True)
     order.write_text(job.to_json())
     count = str(job.settings.processes)
     command = [sys.executable, "-m", WORKER, "launch", str(os.getpid()), count, str(order)]

@@ -1,8 +1,9 @@
 """Restart points of a training: complete or absent, and tied to the inputs they belong to.
 
-A training's work directory holds ``trainer/`` (being written), at most a few ``restart-<inputs>-<step>``
+A training's work directory holds ``trainer-<owner>/`` (being written), at most a few ``restart-<inputs>-<step>``
 directories, and ``outcome-<inputs>.json`` once its checkpoint is published. ``<inputs>`` is a digest, so what another
-training left behind is never resumed.
+training left behind is never resumed. ``<owner>`` counts the processes that owned the run, so that one which was replaced and
+does not know it yet never writes between the files of its successor.
 """
 
 import json
@@ -12,6 +13,14 @@ from pathlib import Path
 
 from adastar_core import checkpoints
 from adastar_core.errors import CheckpointError
+
+
+def remove_up_to(own: Path) -> None:
+    """Remove ``own``, whose name ends in its owner's number, and what earlier owners left beside it."""
+    beginning = own.name.rpartition("-")[0]
+    for found in own.parent.glob(f"{beginning}-*"):
+        if found.name <= own.name:
+            shutil.rmtree(found, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +54,22 @@ class WorkDirectory:
     Attributes:
         path: The directory; it belongs to this training alone.
         inputs: Digest of everything that decides the result.
+        owner: The fencing number of whoever trains.
     """
 
     path: Path
     inputs: str
+    owner: int = 0
 
     @property
     def scratch(self) -> Path:
         """Return where a restart point is written before it is complete."""
-        return self.path / "trainer"
+        return self.path / f"trainer-{self.owner:06d}"
 
     def open(self) -> None:
         """Create the directory and remove what is half-written or belongs to other inputs."""
         self.path.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove_up_to(self.scratch)
         for found in self.path.glob("restart-*"):
             if not found.name.startswith(self._restart("")):
                 shutil.rmtree(found)
@@ -67,18 +78,25 @@ class WorkDirectory:
                 outcome.unlink()
 
     def keep(self, written: Path, step: int) -> None:
-        """Make ``written`` the restart point of ``step`` and drop the earlier ones."""
-        checkpoints.publish(written, self.path / self._restart(f"{step:09d}"))
+        """Make ``written`` the restart point of ``step`` and drop the earlier ones.
+
+        One that another owner has left of this step is kept: it is of the same training, so either will do.
+        """
+        final = self.path / self._restart(f"{step:09d}")
+        if checkpoints.is_complete(final):
+            shutil.rmtree(written)
+        else:
+            checkpoints.publish(written, final)
         for earlier in self._restarts()[:-1]:
-            shutil.rmtree(earlier)
+            shutil.rmtree(earlier, ignore_errors=True)
 
     def latest(self) -> Path | None:
         """Return the last restart point whose files are the written ones; broken ones are removed."""
         for found in reversed(self._restarts()):
             try:
                 return checkpoints.verify(found, checkpoints.open_checkpoint(found).sha256).path
-            except CheckpointError:
-                shutil.rmtree(found)
+            except (CheckpointError, FileNotFoundError):
+                shutil.rmtree(found, ignore_errors=True)
         return None
 
     def step_of(self, restart: Path) -> int:

@@ -7,9 +7,11 @@ away otherwise, more so over iterations that each start from the last one's chec
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from adastar_core import checkpoints
+from adastar_core.checkpoints import Fence
 from adastar_core.compute import training_pairs
 from adastar_core.config import TrainerSettings
 from adastar_core.quiet import no_progress_bars
@@ -18,7 +20,6 @@ from adastar_core.trainers.job import Job, release_memory, run
 from adastar_core.trainers.launch import Launcher, launch
 from adastar_core.trainers.loop import Report
 from adastar_core.trainers.optimizer import Schedule
-from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.world import ALONE, PUBLISHER
 
 
@@ -35,6 +36,8 @@ def finetune(
     schedule: Schedule | None = None,
     progress: Report = lambda _: None,
     launcher: Launcher | None = None,
+    owner: int = 0,
+    fence: Fence = nullcontext,
 ) -> TrainingOutcome:
     """Fine-tune ``start`` on ``examples`` and publish the result as the checkpoint ``output``.
 
@@ -48,12 +51,14 @@ def finetune(
         planned_steps: sigma_t, used where ``settings.on_exhausted`` is ``repeat``.
         seed: The run's seed.
         iteration: t, from 1; names the random streams together with the seed.
-        output: Where the checkpoint is to lie; ``<name>-<digest>`` beside it where other files lie there. A sibling
-            ``.<name>.partial`` is used.
+        output: Where the checkpoint is to lie; ``<name>-<digest>`` beside it where other files lie there. Siblings
+            ``.<name>.partial-…`` are used.
         work: A directory of this training's own, for restart points.
         schedule: Where the steps lie in the learning rate's schedule; they are the whole of it by default.
         progress: Called after each step.
         launcher: Trains in other processes than this machine's; by default several train here, and one is this one.
+        owner: The fencing number of whoever trains, which names what is being written.
+        fence: Entered for the moment of publishing, as in :func:`adastar_core.checkpoints.publish`.
 
     Raises:
         NothingAccepted: There are no examples.
@@ -61,11 +66,12 @@ def finetune(
         HomeError: The disk has no room for the checkpoint and its restart points.
         ModelError: The model or its tokenizer cannot be trained on.
         StageError: The loss or the gradient is not finite, or one of several processes has ended or hangs.
+        LostLease: The fence does not let this process publish.
     """
     job = Job(
-        start, tuple(examples), settings, planned_steps, schedule, seed, iteration, output, work
+        start, tuple(examples), settings, planned_steps, schedule, seed, iteration, output, work, owner
     )  # fmt: skip
-    directory = WorkDirectory(work, job.inputs())
+    directory = job.directory
     directory.open()
     plan = job.plan()
     finished = directory.finished()
@@ -74,7 +80,7 @@ def finetune(
             elsewhere = launcher or (launch if settings.processes > 1 else None)
             if elsewhere:
                 elsewhere(job, directory, plan.steps, progress)
-            run(job, plan, directory, progress, PUBLISHER if elsewhere else ALONE)
+            run(job, plan, directory, progress, PUBLISHER if elsewhere else ALONE, fence)
         release_memory()
         finished = directory.finished()
     assert finished is not None, "a training that has run has an outcome"

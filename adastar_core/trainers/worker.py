@@ -82,11 +82,10 @@ def train_as(job: "Job", world: "World", report: "Report") -> None:
 
     from adastar_core.quiet import no_progress_bars
     from adastar_core.trainers.job import open_training
-    from adastar_core.trainers.restart import WorkDirectory
 
     with no_progress_bars():
         training = open_training(job, job.plan(), world)
-        training.run(WorkDirectory(job.work, job.inputs()), report, keep_last=True)
+        training.run(job.directory, report, keep_last=True)
     distributed.barrier()  # without it a process may end while another still talks to it
 
 

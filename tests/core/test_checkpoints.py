@@ -1,11 +1,13 @@
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from adastar_core import checkpoints
-from adastar_core.errors import CheckpointError
+from adastar_core.errors import CheckpointError, LostLease
 
 
 def _files(directory: Path, weights: bytes = b"weights") -> Path:
@@ -43,6 +45,21 @@ def test_publishing_other_files_over_a_checkpoint_is_refused(tmp_path: Path) -> 
     with pytest.raises(CheckpointError, match=r"1 exists already with other files"):
         checkpoints.publish(_files(tmp_path / "new", b"others!"), tmp_path / "1")
     assert (tmp_path / "1" / "model.safetensors").read_bytes() == b"weights"
+
+
+def test_nothing_is_published_where_the_fence_is_closed(tmp_path: Path) -> None:
+    @contextmanager
+    def closed() -> Iterator[None]:
+        raise LostLease("replaced")
+        yield
+
+    first = checkpoints.publish(_files(tmp_path / "new"), tmp_path / "1")
+    with pytest.raises(LostLease):
+        checkpoints.publish_beside(_files(tmp_path / "new", b"others!"), tmp_path / "1", closed)
+    assert checkpoints.verify(tmp_path / "1", first.sha256) == first
+    with pytest.raises(LostLease):
+        checkpoints.publish(tmp_path / "new", tmp_path / "2", closed)
+    assert not (tmp_path / "2").exists()
 
 
 def test_a_half_written_directory_is_replaced(tmp_path: Path) -> None:
