@@ -16,6 +16,7 @@ from adastar_core.errors import DatabaseError
 from adastar_core.store.local import start_local_postgres
 from adastar_core.store.locks import SCHEMA, turn, warn
 from adastar_core.store.migrate import migrate
+from adastar_core.store.pooler import answers_statements, is_direct, refusal, require_sessions
 from adastar_core.store.urls import parse_url, shown, without_secrets
 
 _LOCAL_DATABASE = "adastar"
@@ -70,10 +71,10 @@ def connect(url: URL) -> Engine:
     """Return an engine on a database that answers.
 
     Raises:
-        DatabaseError: It does not answer within about ten seconds, or the server is too old.
+        DatabaseError: It does not answer within about ten seconds, is behind a pooler that shares sessions, or is too old.
     """
     engine = create_engine(url, pool_pre_ping=True, connect_args=_CONNECT_ARGUMENTS)
-    event.listen(engine, "connect", _set_session_limits)
+    event.listen(engine, "connect", _Preparing(url))
     problem = ""
     try:
         with engine.connect() as connection:
@@ -82,6 +83,9 @@ def connect(url: URL) -> Engine:
         problem = without_secrets(str(error.orig), url)
     except UnicodeError:
         problem = "the host name is not valid"
+    if "closed the connection" in problem and answers_statements(url, _CONNECT_ARGUMENTS):
+        engine.dispose()
+        raise refusal(url, "it refuses transactions")
     if problem:  # raised here, so that no chained exception can show the password
         engine.dispose()
         raise DatabaseError(
@@ -108,8 +112,18 @@ def _local_database(home: Path) -> URL:
     return server.set(database=_LOCAL_DATABASE)
 
 
-def _set_session_limits(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION_SETTINGS.items()))
-    cursor.close()
-    connection.commit()
+class _Preparing:
+    """Makes sure that every new connection is a session of its own, and then gives it its limits."""
+
+    def __init__(self, url: URL) -> None:
+        self._url, self._proved = url, False
+
+    def __call__(self, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        if not self._proved and not is_direct(connection):
+            connection.rollback()  # the proof needs no more of the pool than a run does
+            require_sessions(self._url, _CONNECT_ARGUMENTS)
+            self._proved = True
+        cursor = connection.cursor()
+        cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION_SETTINGS.items()))
+        cursor.close()
+        connection.commit()

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adastar_core.errors import LostLease
 
-RUN, EVALUATION, DATASET = 0xADA5, 0xADA6, 0xADA7
+RUN, EVALUATION, DATASET, PROBE = 0xADA5, 0xADA6, 0xADA7, 0xADA8
 """First keys of the project's advisory locks."""
 _LONGEST_NAME_BYTES = 63
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 2.0
