@@ -9,10 +9,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import text
-
 from adastar_core.audit.stored import StoredRun
 from adastar_core.errors import HomeError
+from adastar_core.store.checkpoints import read_checkpoints
 from adastar_core.store.lease import hold_run
 from adastar_core.store.overview import find_overview
 
@@ -39,10 +38,8 @@ def removable(stored: StoredRun, every: int | None) -> list[Removable]:
     """
     with stored.engine.connect() as connection:
         overview = find_overview(connection, stored.run.name)
-        query = text(
-            "SELECT iteration, path, sha256, bytes FROM checkpoints WHERE run_id = :run_id AND iteration > 0"
-        )
-        rows = connection.execute(query, {"run_id": stored.run.run_id}).all()
+        recorded = read_checkpoints(connection, stored.run.run_id, stored.folder)
+    rows = [row for row in recorded if row.iteration > 0]
     newest = max((row.iteration for row in rows), default=0)
     kept = {newest, overview.best_iteration if overview else None}
     spare = [row for row in rows if row.iteration not in kept and not (every and row.iteration % every == 0)]

@@ -61,10 +61,10 @@ def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:
     name, iteration = _identify(engine, checkpoint)
     stored = open_stored(engine, home, name)
     with engine.connect() as connection:
-        chain = read_ancestors(connection, stored.run.run_id, iteration)
+        chain = read_ancestors(connection, stored.run.run_id, iteration, stored.folder)
         owners = read_owners(connection, stored.run.run_id)
         numerics = read_numerics(connection, stored.run.run_id)
-    return Lineage(stored, tuple(chain), tuple(owners), numerics)
+    return Lineage(stored, tuple(map(stored.located, chain)), tuple(owners), numerics)
 
 
 def _identify(engine: Engine, checkpoint: str) -> tuple[str, int]:

@@ -26,7 +26,7 @@ def rewrite_report(stored: StoredRun) -> tuple[RunReport, dict[str, Path]]:
     """
     with stored.engine.connect() as connection:
         overview = find_overview(connection, stored.run.name)
-        base = find_checkpoint(connection, stored.run.run_id, 0)
+        base = find_checkpoint(connection, stored.run.run_id, 0, stored.folder)
     if overview is None or overview.best_iteration is None or base is None:
         raise StageError(
             f"Run {stored.run.name!r} has no evaluation yet, so there is nothing to report. Continue it first."
@@ -39,7 +39,7 @@ def rewrite_report(stored: StoredRun) -> tuple[RunReport, dict[str, Path]]:
         lease=Lease(stored.engine, stored.run.run_id, stored.run.name, _NOBODYS_EPOCH),
         problem=stored.problem,
         data={Split.TRAIN: stored.train},
-        base=Path(base.path),
+        base=Path(stored.located(base).path),
         shape=ModelShape(base.parameters, 0, 0),  # a report takes the compute that was recorded
         folder=stored.folder,
     )

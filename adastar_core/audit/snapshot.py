@@ -103,7 +103,7 @@ def _read(connection: Connection, stored: StoredRun, kept: ExitStack) -> Record:
         evaluations=[RecordedEvaluation(*row) for row in connection.execute(_EVALUATIONS, key)],
         rollouts=kept.enter_context(spooled(rollouts, RecordedRollout._make)),
         examples=kept.enter_context(examples),
-        checkpoints=read_checkpoints(connection, run.run_id),
+        checkpoints=read_checkpoints(connection, run.run_id, stored.folder),
     )
 
 

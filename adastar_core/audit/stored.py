@@ -1,20 +1,22 @@
 """A run as the store knows it: its configuration, its problem and its data, without owning it."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from adastar_core.config import RunConfig
-from adastar_core.errors import RunConflictError
+from adastar_core.errors import ModelError, RunConflictError
 from adastar_core.home import default_home
+from adastar_core.model_source import resolve_model
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Observation
-from adastar_core.stages.opening import make_folder
-from adastar_core.store.checkpoints import read_checkpoint
+from adastar_core.stages.opening import folder_of
+from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
 from adastar_core.store.observations import read_observations
 from adastar_core.store.runs import Run, find_run, list_runs, read_run_config
 
@@ -38,9 +40,27 @@ class StoredRun:
     @cached_property
     def problem(self) -> Problem:
         """Prompts and verifier; the data that they came with is not read."""
+        problem = open_problem(self.config.problem)
+        return prompted(problem, self.config.prompt, self.base) if self.config.prompt.chat else problem
+
+    @cached_property
+    def base(self) -> Path:
+        """The base model's directory: the recorded one, or, where that is gone, what its name means here.
+
+        Raises:
+            ModelError: Neither is there.
+        """
         with self.engine.connect() as connection:
-            base = read_checkpoint(connection, self.run.run_id, 0)
-        return prompted(open_problem(self.config.problem), self.config.prompt, Path(base.path))
+            recorded = Path(read_checkpoint(connection, self.run.run_id, 0, self.folder).path)
+        return recorded if recorded.is_dir() else resolve_model(self.run.base_model)
+
+    def located(self, checkpoint: CheckpointRow) -> CheckpointRow:
+        """Return a checkpoint with the directory where it lies here, should it be the base model and be found."""
+        if checkpoint.iteration > 0:
+            return checkpoint
+        with suppress(ModelError):
+            return replace(checkpoint, path=str(self.base))
+        return checkpoint
 
     @cached_property
     def train(self) -> list[Observation]:
@@ -51,7 +71,7 @@ class StoredRun:
     @property
     def folder(self) -> Path:
         """The run's own directory."""
-        return make_folder(self.home, self.run.name, self.run.uid)
+        return folder_of(self.home, self.run.name, self.run.uid)
 
 
 def open_stored(engine: Engine, home: Path | None, name: str) -> StoredRun:
@@ -67,7 +87,7 @@ def open_stored(engine: Engine, home: Path | None, name: str) -> StoredRun:
     with engine.connect() as connection:
         identity = read_run_config(connection, run.run_id)
     config = RunConfig.of_identity({**identity, "iterations": run.iterations, "patience": run.patience})
-    return StoredRun(engine, home or default_home(), run, config)
+    return StoredRun(engine, (home or default_home()).absolute(), run, config)
 
 
 def no_such_run(engine: Engine, name: str) -> RunConflictError:

@@ -63,7 +63,7 @@ def _configuration(record: Record, counted: _Counted) -> Iterator[str]:
 
 def _checkpoints(record: Record, counted: _Counted) -> Iterator[str]:
     """Read every file of every checkpoint. One that ``gc`` removed is known by what it left behind."""
-    for one in record.checkpoints:
+    for one in map(record.stored.located, record.checkpoints):
         counted.count += 1
         if was_removed(Path(one.path), one.sha256):
             continue

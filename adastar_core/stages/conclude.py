@@ -67,7 +67,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
 def write_report(workspace: Workspace, report: RunReport) -> dict[str, Path]:
     """Write the page, the Markdown and the figures into the run's directory; return where they lie by name."""
     folder = workspace.folder / "report"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     drawn = figures(report)
     files = {"report.html": html(report, drawn).encode(), "report.md": markdown(report).encode()}
     files |= {f"{figure.name}.png": figure.png for figure in drawn}

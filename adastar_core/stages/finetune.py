@@ -32,7 +32,7 @@ def finetune(workspace: Workspace, iteration: int) -> FinetuneManifest:
 def find_finetune(workspace: Workspace, iteration: int) -> FinetuneManifest | None:
     """Return the training that the store recorded; ``None`` before."""
     with workspace.engine.connect() as connection:
-        recorded = find_checkpoint(connection, workspace.run_id, iteration)
+        recorded = find_checkpoint(connection, workspace.run_id, iteration, workspace.folder)
     return _manifest(recorded) if recorded else None
 
 
@@ -89,7 +89,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
         attention_pairs=outcome.attention_pairs,
     )
     with workspace.lease.transaction() as connection:
-        write_checkpoint(connection, workspace.run_id, row)
+        write_checkpoint(connection, workspace.run_id, row, workspace.folder)
         # Loading and saving count; after a kill, the steps of the earlier processes do too.
         seconds = max(outcome.seconds, time.monotonic() - started)
         record_cost(connection, workspace, iteration, "finetune", tokens, seconds, outcome.adapter_parameters)

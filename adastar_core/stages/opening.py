@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core import checkpoints
@@ -26,12 +27,17 @@ from adastar_core.progress import Progress, Silent
 from adastar_core.records import Data, Split
 from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.workspace import Workspace
-from adastar_core.store.checkpoints import CheckpointRow, newest_checkpoint, write_checkpoint
+from adastar_core.store.checkpoints import (
+    CheckpointRow,
+    newest_checkpoint,
+    read_checkpoints,
+    write_checkpoint,
+)
 from adastar_core.store.database import open_database
 from adastar_core.store.incidents import ROUNDED_OTHERWISE
 from adastar_core.store.lease import own_run
 from adastar_core.store.numerics import read_numerics, write_numerics
-from adastar_core.store.runs import finish_run, start_or_continue
+from adastar_core.store.runs import Run, finish_run, start_or_continue
 from adastar_core.threads import limit_threads
 from adastar_core.verifiers.batch import close_verifier
 from adastar_core.version import code_version
@@ -106,6 +112,9 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     engine = open_database(url, home)
     stack.callback(engine.dispose)
     run, splits = start_or_continue(engine, name, config, data, code_version(), progress.line)
+    folder = folder_of(home, name, run.uid)
+    require_checkpoints(engine, run, folder)
+    make_folder(folder)
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
     workspace = Workspace(
@@ -118,7 +127,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
         data=splits,
         base=model,
         shape=model_shape(model),
-        folder=make_folder(home, name, run.uid),
+        folder=folder,
         progress=progress,
     )
     record_base(workspace)
@@ -127,21 +136,40 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     return workspace
 
 
-def make_folder(home: Path, name: str, uid: str) -> Path:
-    """Return the run's own directory, made when it is missing.
+def folder_of(home: Path, name: str, uid: str) -> Path:
+    """Return the run's own directory in a data directory, whether or not it exists."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".") or "run"
+    return home / "runs" / f"{plain[:80]}-{uid[:8]}"
+
+
+def make_folder(folder: Path) -> None:
+    """Make the run's own directory when it is missing.
 
     Raises:
         HomeError: It cannot be made.
     """
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".") or "run"
-    folder = home / "runs" / f"{plain[:80]}-{uid[:8]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HomeError(
             f"The run's directory {folder} cannot be made: {error}. Choose another home."
         ) from error
-    return folder
+
+
+def require_checkpoints(engine: Engine, run: Run, folder: Path) -> None:
+    """Refuse a data directory that is not the one that the run was made with.
+
+    Raises:
+        HomeError: It lacks the newest checkpoint, from which the run continues.
+    """
+    with engine.connect() as connection:
+        trained = [one for one in read_checkpoints(connection, run.run_id, folder) if one.iteration > 0]
+    if trained and not Path(trained[-1].path).is_dir():
+        raise HomeError(
+            f"Run {run.name!r} has a checkpoint of iteration {trained[-1].iteration}, and {trained[-1].path} is missing. "
+            "Name the data directory that the run was made with (--set home=DIRECTORY or ADASTAR_HOME), or restore it: "
+            "every machine that works on a run needs its files."
+        )
 
 
 def record_base(workspace: Workspace) -> None:
@@ -157,6 +185,7 @@ def record_base(workspace: Workspace) -> None:
             connection,
             workspace.run_id,
             CheckpointRow(0, None, str(workspace.base), digest, size_bytes, workspace.parameters),
+            workspace.folder,
         )
 
 

@@ -154,7 +154,7 @@ class Workspace:
     def checkpoint(self, iteration: int) -> CheckpointRow:
         """Return the recorded checkpoint of an iteration; 0 is the base model."""
         with self.engine.connect() as connection:
-            recorded = read_checkpoint(connection, self.run_id, iteration)
+            recorded = read_checkpoint(connection, self.run_id, iteration, self.folder)
         return replace(recorded, path=str(self.base)) if iteration == 0 else recorded
 
     def generator(self, checkpoint: CheckpointRow) -> Generator:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -122,11 +123,14 @@ def _provenance(values: list[Any]) -> Provenance:
     return Provenance(**fields)
 
 
-def read_ancestors(connection: Connection, run_id: int, iteration: int) -> list[CheckpointRow]:
-    """Return a checkpoint and those that its training started from, back to the base model."""
-    chain = [read_checkpoint(connection, run_id, iteration)]
+def read_ancestors(connection: Connection, run_id: int, iteration: int, folder: Path) -> list[CheckpointRow]:
+    """Return a checkpoint and those that its training started from, back to the base model.
+
+    ``folder`` is the run's directory.
+    """
+    chain = [read_checkpoint(connection, run_id, iteration, folder)]
     while (parent := chain[-1].parent_iteration) is not None:
-        chain.append(read_checkpoint(connection, run_id, parent))
+        chain.append(read_checkpoint(connection, run_id, parent, folder))
     return chain
 
 

@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0015"
+SCHEMA_REVISION = "0008"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -164,7 +164,7 @@ checkpoints = Table(
     _run_of_runs(),
     _key("iteration", Integer, "The iteration that trained it; 0 = the base model"),
     _maybe("parent_iteration", Integer, "The checkpoint that training started from; none for the base model"),
-    _value("path", Text, "Its directory"),
+    _value("path", Text, "Its directory, relative to the run's own where it lies in it"),
     _value("sha256", Text, "Digest of its manifest, which lists every file with size and digest"),
     _value("bytes", BigInteger, "Size of its files"),
     _value("parameters", BigInteger, "Parameters of the model"),

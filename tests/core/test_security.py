@@ -15,7 +15,7 @@ from adastar_core.errors import ConfigError, ModelError
 from adastar_core.model_source import resolve_model
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.records import Split
-from adastar_core.stages.opening import make_folder
+from adastar_core.stages.opening import folder_of
 
 ROW = '{"question": "1+1", "answer": "2", "rationale": "1+1=2"}\n'
 
@@ -76,7 +76,7 @@ def test_an_index_of_weights_cannot_name_files_elsewhere(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["../../etc", "..", "/etc/passwd", ".", "a/../../b"])
 def test_a_run_name_cannot_lead_out_of_the_data_directory(tmp_path: Path, name: str) -> None:
-    folder = make_folder(tmp_path, name, "0123456789")
+    folder = folder_of(tmp_path, name, "0123456789")
     assert folder.resolve().parent == (tmp_path / "runs").resolve()
 
 

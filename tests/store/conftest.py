@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -44,6 +45,7 @@ def lease(database: Engine) -> Iterator[Lease]:
 
 
 NUMBER = "number/1"
+FOLDER = Path("/runs/one")
 BASE = CheckpointRow(0, None, "/models/base", "0000", 4000, 1000)
 
 

@@ -16,7 +16,7 @@ from adastar_core.store.evaluations import (
     write_answers,
 )
 from adastar_core.store.lease import Lease
-from tests.store.conftest import BASE, NUMBER, attempt
+from tests.store.conftest import BASE, FOLDER, NUMBER, attempt
 
 GREEDY = Decoding(greedy=True, temperature=1.0, top_p=1.0, max_new_tokens=64, stop=("\n\n",))
 
@@ -40,7 +40,7 @@ ANSWERS = [
 @pytest.fixture
 def evaluated(lease: Lease) -> Lease:
     with lease.transaction() as connection:
-        write_checkpoint(connection, lease.run_id, BASE)
+        write_checkpoint(connection, lease.run_id, BASE, FOLDER)
         assert write_answers(connection, lease.run_id, 0, Split.VALIDATION, ANSWERS[:2], 0.5) == 2
         assert write_answers(connection, lease.run_id, 0, Split.VALIDATION, ANSWERS, 0.5) == 2
         assert write_answers(connection, lease.run_id, 0, Split.TEST, ANSWERS[:1], 0.5) == 1

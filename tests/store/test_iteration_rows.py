@@ -38,7 +38,7 @@ from adastar_core.store.verdicts import (
     read_verdicts,
     write_verdicts,
 )
-from tests.store.conftest import BASE, NUMBER, attempt, judged, trained
+from tests.store.conftest import BASE, FOLDER, NUMBER, attempt, judged, trained
 
 EMPTY = Rejection(RejectionReason.EMPTY, "an answer without a rationale")
 SHAPE = ModelShape(parameters=1000, layers=2, attention_width=64)
@@ -47,7 +47,7 @@ ODD_TEXT = 'tab\t quote\' "double" back\\slash \\N \\x00 {"json": null} é\u2028
 
 def open_first_iteration(lease: Lease) -> None:
     with lease.transaction() as connection:
-        write_checkpoint(connection, lease.run_id, BASE)
+        write_checkpoint(connection, lease.run_id, BASE, FOLDER)
         start_iteration(connection, lease.run_id, 1, checkpoint_iteration=0, beta=2, observations=20)
 
 
@@ -196,16 +196,16 @@ def test_training_examples_keep_their_order(lease: Lease) -> None:
 
 def test_checkpoints_are_recorded_once(lease: Lease) -> None:
     with lease.transaction() as connection:
-        assert find_checkpoint(connection, lease.run_id, 0) is None
-        assert write_checkpoint(connection, lease.run_id, BASE)
-        assert not write_checkpoint(connection, lease.run_id, BASE)
-        assert write_checkpoint(connection, lease.run_id, trained(1))
-        assert read_checkpoint(connection, lease.run_id, 0) == BASE
-        assert read_checkpoint(connection, lease.run_id, 1) == trained(1)
+        assert find_checkpoint(connection, lease.run_id, 0, FOLDER) is None
+        assert write_checkpoint(connection, lease.run_id, BASE, FOLDER)
+        assert not write_checkpoint(connection, lease.run_id, BASE, FOLDER)
+        assert write_checkpoint(connection, lease.run_id, trained(1), FOLDER)
+        assert read_checkpoint(connection, lease.run_id, 0, FOLDER) == BASE
+        assert read_checkpoint(connection, lease.run_id, 1, FOLDER) == trained(1)
         with pytest.raises(CheckpointError, match=r"Iteration 1 has a recorded.*digest 1111.*has other"):
-            write_checkpoint(connection, lease.run_id, replace(trained(1), sha256="other"))
+            write_checkpoint(connection, lease.run_id, replace(trained(1), sha256="other"), FOLDER)
         with pytest.raises(StageError, match="no recorded checkpoint of iteration 2"):
-            read_checkpoint(connection, lease.run_id, 2)
+            read_checkpoint(connection, lease.run_id, 2, FOLDER)
 
 
 def test_compute_is_recorded_once(lease: Lease) -> None:
@@ -249,7 +249,7 @@ def test_an_iteration_goes_through_its_phases_once(lease: Lease) -> None:
         sampled = read_iteration(connection, lease.run_id, 1)
         with pytest.raises(StageError, match="cannot advance: it is sampled"):
             advance(connection, lease.run_id, 1, visits, alpha=0.5, stamped=1, seconds=2.0)
-        write_checkpoint(connection, lease.run_id, trained(1))
+        write_checkpoint(connection, lease.run_id, trained(1), FOLDER)
         assert read_iteration(connection, lease.run_id, 1).phase == "trained"
         assert advance(connection, lease.run_id, 1, visits, alpha=0.5, stamped=1, seconds=2.0)
         assert not advance(connection, lease.run_id, 1, visits, alpha=0.9, stamped=3, seconds=9.0)

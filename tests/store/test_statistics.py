@@ -21,7 +21,7 @@ from adastar_core.store.statistics import (
     rebuild_statistics,
     statistics_differences,
 )
-from tests.store.conftest import BASE, trained
+from tests.store.conftest import BASE, FOLDER, trained
 
 N = 200
 
@@ -29,7 +29,7 @@ N = 200
 def begin(lease: Lease, iteration: int, observations: int = N) -> int:
     with lease.transaction() as connection:
         if iteration == 1:
-            write_checkpoint(connection, lease.run_id, BASE)
+            write_checkpoint(connection, lease.run_id, BASE, FOLDER)
         return start_iteration(
             connection,
             lease.run_id,
@@ -46,7 +46,7 @@ def finish(lease: Lease, iteration: int, visits: list[Visit], stamped: int) -> N
             text("UPDATE iterations SET phase = 'sampled', m = :m WHERE phase = 'sampling'"),
             {"m": len(visits)},
         )
-        write_checkpoint(connection, lease.run_id, trained(iteration))
+        write_checkpoint(connection, lease.run_id, trained(iteration), FOLDER)
         assert advance(connection, lease.run_id, iteration, visits, alpha=0.5, stamped=stamped, seconds=1.0)
 
 
