@@ -48,8 +48,9 @@ def require_sessions(url: URL, connect_arguments: dict[str, str | int]) -> None:
         url, poolclass=NullPool, connect_args=connect_arguments, isolation_level="AUTOCOMMIT"
     )
     try:
-        with engine.connect() as mine, engine.connect() as other:
-            _require_own_session(mine, other, url)
+        with engine.connect() as mine:
+            with engine.connect() as other:
+                _require_own_session(mine, other, url)
             with engine.connect() as brief:
                 pid = brief.scalar(_LOCK, {"kind": PROBE, "number": secrets.randbelow(2**31)})
             _require_released(mine, int(str(pid)), url)

@@ -95,8 +95,9 @@ def test_a_pooler_whose_sessions_keep_their_locks_is_refused(database: Engine) -
 
 
 def test_a_run_is_owned_through_a_pooler_in_session_mode(database: Engine) -> None:
+    """With three sessions for each of two processes, and no more."""
     run = start(database)
-    with pgbouncer(database.url, pool_mode="session") as url:
+    with pgbouncer(database.url, pool_mode="session", default_pool_size=6) as url:
         engine = connect(url)
         with own_run(engine, run, iterations=1, patience=None) as lease:
             with lease.transaction() as connection:
