@@ -31,7 +31,7 @@ def is_confined() -> bool:
 
 
 def readable(path: Path, key: str) -> Path:
-    """Return where ``path`` leads, links and ``..`` followed, if runs may read there; unconfined, ``path`` itself.
+    """Return ``path`` as it is, after checking that runs may read where it leads; links and ``..`` are followed first.
 
     Args:
         path: A path from a configuration.
@@ -44,7 +44,7 @@ def readable(path: Path, key: str) -> Path:
 
 
 def writable(path: Path, key: str) -> Path:
-    """Return where ``path`` leads if runs may write there, as :func:`readable`; the data directory is always allowed.
+    """Return ``path`` as :func:`readable` does, if runs may write where it leads; into the data directory they always may.
 
     Raises:
         ConfigError: It leads outside.
@@ -93,7 +93,7 @@ def _inside(path: Path, key: str, verb: str, variable: str, allowed: list[Path])
         return path
     target = path.expanduser().resolve()
     if any(target.is_relative_to(folder.expanduser().resolve()) for folder in allowed):
-        return target
+        return path
     raise ConfigError(
         f"{key} = {str(path)!r} leads outside the folders that runs may {verb} here ({', '.join(map(str, allowed))}). "
         f"Choose a place in them, or ask the operator to add its folder to {variable}."

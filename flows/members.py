@@ -77,7 +77,11 @@ class ComparisonSettings(Settings):
     @property
     def folder(self) -> Path:
         """Return the comparison's directory, where summaries and logs of its runs lie."""
-        folder = usable_home(self.config(self.methods[0], self.seeds[0]).home) / "comparisons" / self.name
+        folder = (
+            usable_home(self.config(self.methods[0], self.seeds[0]).checked_home())
+            / "comparisons"
+            / self.name
+        )
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from pydantic import (
@@ -21,6 +22,7 @@ from adastar_core.config.generation import GeneratorSettings
 from adastar_core.config.identity import ADDED, ADDED_TO_PROBLEMS, MAY_GROW, RUN_TIME_ONLY, flatten, nest
 from adastar_core.config.iteration import EvaluationSettings, ExplorationSettings, ScheduleSettings
 from adastar_core.config.training import TrainerSettings
+from adastar_core.confine import writable
 from adastar_core.errors import ConfigError
 from adastar_core.filters import FilterSettings
 from adastar_core.methods import MethodName
@@ -173,6 +175,14 @@ class RunConfig(Settings):
     @field_serializer("database_url", when_used="json")
     def _hide_password(self, value: SecretStr | None) -> str | None:
         return None if value is None else "**********"
+
+    def checked_home(self) -> Path | None:
+        """Return the data directory that is configured, if any.
+
+        Raises:
+            ConfigError: It lies where runs may not write.
+        """
+        return None if self.home is None else writable(self.home, "home")
 
     def beta(self, iteration: int) -> int:
         """Return beta_t, the accepted rationales wanted in iteration ``iteration`` >= 1 (paper section 2.1)."""

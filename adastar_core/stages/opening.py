@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError
 from adastar_core import checkpoints
 from adastar_core.border import check_border
 from adastar_core.config import RunConfig
-from adastar_core.confine import writable
 from adastar_core.errors import DataError, HomeError, StageError
 from adastar_core.generators import Incident
 from adastar_core.home import usable_home
@@ -107,7 +106,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
 
         trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
     problem = prompted(problem, config.prompt, model)
-    home = usable_home(writable(config.home, "home") if config.home else None)
+    home = usable_home(config.checked_home())
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)
     stack.callback(engine.dispose)

@@ -28,7 +28,7 @@ def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
         today: The day that the rerun was scheduled for.
     """
     url = config.database_url.get_secret_value() if config.database_url else None
-    engine = open_database(url, usable_home(config.home))
+    engine = open_database(url, usable_home(config.checked_home()))
     try:
         run = find_run(engine, name)
         if run is None:

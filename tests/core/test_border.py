@@ -27,6 +27,7 @@ from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.servers import check_server
 from adastar_core.stages.opening import open_workspace
 from flows.adastar import adastar
+from flows.border import at_the_border
 from flows.compare import compare
 from flows.members import ComparisonSettings
 
@@ -216,6 +217,29 @@ def test_code_runs_on_a_worker_only_by_the_name_that_the_operator_gives(
         with pytest.raises(ConfigError, match="ADASTAR_USER_CODE"):
             open_sampler(config.sampler, 0, ["a"], Statistics.empty(1))
     assert (worker / "mark").exists() is runs
+
+
+def test_what_a_link_leads_to_is_read_under_the_link_s_name(worker: Path) -> None:
+    """The hub's cache keeps files as links to blobs whose names say nothing."""
+    rows = "".join(f'{{"question": "1+{n}", "answer": "{n + 1}"}}\n' for n in range(40))
+    (worker / "blob").write_text(rows)
+    (worker / "data").mkdir()
+    (worker / "data" / "train.jsonl").symlink_to(worker / "blob")
+    for path in (worker / "data", worker / "data" / "train.jsonl"):
+        config = resolve({"problem": {"type": "table", "path": str(path)}})
+        check_border(config)
+        assert open_problem(config.problem).load(Split.TRAIN)
+
+
+def test_a_flow_run_of_a_deployment_is_confined_and_so_is_what_it_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ADASTAR_CONFINED", "")
+    at_the_border(RunConfig(home=tmp_path))
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "3c1a9c0e-7d0a-4df4-9c59-0d5bb1f4a111")
+    with pytest.raises(ConfigError, match="home"):
+        at_the_border(RunConfig(home=tmp_path))
+    assert os.environ["ADASTAR_CONFINED"] == "1"
 
 
 def test_a_link_inside_a_folder_leads_nowhere(worker: Path) -> None:
