@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import combinations
 
-from adastar_core.comparison.statistics import CONFIDENCE, holm, paired_difference
+from adastar_core.comparison.statistics import CONFIDENCE, Difference, holm, paired_difference
 from adastar_core.comparison.table import Comparison, paired
 from adastar_core.methods import MethodName
 
@@ -27,20 +27,26 @@ def leader(comparison: Comparison) -> Leader:
     """Return the leader. Another method is told from it by a paired t-test over the seeds that both have.
 
     Holm's correction is over all pairs of the table, since the leader was picked by looking at the same numbers. So it
-    is tied wherever the interval of the difference includes zero, and wherever there is no interval.
+    is tied wherever the interval of the difference includes zero, wherever there is no interval, and where it leads by
+    seeds that the other lacks.
     """
-    rows = comparison.rows
-    best = max(rows, key=lambda row: row.accuracy.mean).method
-    pairs = list(combinations([row.method for row in rows], 2))
-    corrected = dict(zip(pairs, holm([_p(comparison, pair) for pair in pairs]), strict=True))
-    told = {
+    best = max(comparison.rows, key=lambda row: row.accuracy.mean).method
+    others = [row.method for row in comparison.rows if row.method != best]
+    found = [
+        _difference(comparison, *pair) for pair in combinations([best, *others], 2)
+    ]  # the leader's come first
+    corrected = holm([one.p if one else None for one in found])
+    tied = tuple(
         name
-        for pair, p in corrected.items()
-        if best in pair and p is not None and p < 1 - CONFIDENCE
-        for name in pair
-    }
-    tied = tuple(row.method for row in rows if row.method not in told | {best})
+        for name, one, p in zip(others, found, corrected, strict=False)
+        if one is None or one.mean <= 0 or p is None or p >= 1 - CONFIDENCE
+    )
     return Leader(best, tied, _helped(comparison, best))
+
+
+def _difference(comparison: Comparison, method: MethodName, other: MethodName) -> Difference | None:
+    ours, theirs = ([one for one in comparison.members if one.method == name] for name in (method, other))
+    return paired(ours, theirs, comparison.select_on)
 
 
 def _helped(comparison: Comparison, method: MethodName) -> bool | None:
@@ -50,9 +56,3 @@ def _helped(comparison: Comparison, method: MethodName) -> bool | None:
     after = [one.selected(comparison.select_on).test for one in runs]
     found = paired_difference(after, [one.points[0].test for one in runs])
     return found.mean > 0 and (found.p is None or found.p < 1 - CONFIDENCE)
-
-
-def _p(comparison: Comparison, pair: tuple[MethodName, MethodName]) -> float | None:
-    ours, theirs = ([one for one in comparison.members if one.method == name] for name in pair)
-    found = paired(ours, theirs, comparison.select_on)
-    return found.p if found else None

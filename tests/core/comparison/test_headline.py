@@ -60,6 +60,18 @@ def test_a_leader_that_is_not_told_from_the_base_model_is_said() -> None:
     assert "base model" not in said(near[:1])
 
 
+def test_a_lead_that_comes_from_seeds_which_the_other_lacks_is_a_tie() -> None:
+    """On the seeds that both have, star is above by far; adastar's mean is higher by one lucky seed."""
+    ahead = runs("star", *[0.0] * 4)
+    lucky = [
+        *runs("adastar", *FAR),
+        member("adastar", 9, BASE, (0.7, 1.0)),
+        member("adastar", 10, BASE, (0.7, 1.0)),
+    ]
+    found = leader(compare_members("made up", ahead + lucky, "validation"))
+    assert (found.method, found.tied) == ("adastar", ("star",))
+
+
 def test_many_ties_are_counted_and_a_method_alone_wins_nothing() -> None:
     everything = [one for method in METHODS for one in runs(method, *CLOSE)]
     assert f"tied with {len(METHODS) - 1} others at" in said(everything)
