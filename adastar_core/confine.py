@@ -40,7 +40,7 @@ def readable(path: Path, key: str) -> Path:
     Raises:
         ConfigError: It leads outside.
     """
-    return _inside(path, key, "read", READABLE, _folders(READABLE))
+    return _inside(path, key, "read", READABLE, _folders(READABLE) or [default_home()])
 
 
 def writable(path: Path, key: str) -> Path:
@@ -101,9 +101,8 @@ def _inside(path: Path, key: str, verb: str, variable: str, allowed: list[Path])
 
 
 def _folders(variable: str) -> list[Path]:
-    """Return the folders that a variable lists as ``PATH`` does; without it, the data directory."""
-    named = [Path(folder) for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
-    return named or [default_home()]
+    """Return the folders that a variable lists as ``PATH`` does."""
+    return [Path(folder) for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
 
 
 def _listed(variable: str) -> list[str]:
