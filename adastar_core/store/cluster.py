@@ -26,6 +26,7 @@ from pathlib import Path
 
 from adastar_core.errors import DatabaseError, HomeError
 from adastar_core.store.binaries import Binaries, find_binaries
+from adastar_core.store.locks import Waiting, warn
 
 ROLE = "adastar"
 PORT = 5432
@@ -113,9 +114,12 @@ class Cluster:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from starting or stopping this server meanwhile."""
-        with _private_file(self.home / "postgres.lock", os.O_RDWR) as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        """Keep other processes from starting or stopping this server meanwhile; wait for one that does."""
+        file = self.home / "postgres.lock"
+        waiting = Waiting("another process to start or stop the local database", warn)
+        with _private_file(file, os.O_RDWR) as descriptor:
+            while not _try_lock(descriptor):
+                waiting.pause(f"which holds {file}")
             yield
 
     def password(self) -> str:
@@ -237,6 +241,14 @@ def _server_account(root: Path) -> pwd.struct_passwd:
         "The local database cannot run as root, and the system has neither a user 'postgres' nor 'nobody'. Add one "
         "(useradd --system postgres), run as an ordinary user, or set ADASTAR_DATABASE_URL to a running server."
     )
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -64,6 +65,19 @@ def test_racing_processes_share_one_server_that_outlives_them(shared_home: Path)
     assert [starter.returncode for starter in starters] == [0, 0, 0]
     assert urls == {start_local_postgres(shared_home)}
     assert query(urls.pop(), "SELECT 1") == 1
+
+
+def test_whoever_waits_for_another_to_start_the_server_says_so(
+    make_home: Callable[[], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    home = make_home()
+    with ThreadPoolExecutor() as pool:
+        with Cluster.at(home).locked():
+            waiting = pool.submit(start_local_postgres, home, durable=False)
+            with pytest.raises(TimeoutError):
+                waiting.result(3.0)
+        waiting.result()
+    assert "Waiting for another process to start or stop the local database (which holds" in caplog.text
 
 
 def test_only_the_holder_of_the_password_can_connect(shared_home: Path) -> None:
