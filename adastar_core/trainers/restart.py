@@ -16,9 +16,9 @@ from adastar_core.errors import CheckpointError
 
 
 def remove_up_to(own: Path) -> None:
-    """Remove ``own``, whose name ends in its owner's number, and what earlier owners left beside it."""
+    """Remove ``own``, whose name ends in its owner's number, and what earlier owners left, also before they were numbered."""
     beginning = own.name.rpartition("-")[0]
-    for found in own.parent.glob(f"{beginning}-*"):
+    for found in own.parent.glob(f"{beginning}*"):
         if found.name <= own.name:
             shutil.rmtree(found, ignore_errors=True)
 

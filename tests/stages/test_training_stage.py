@@ -96,5 +96,6 @@ def test_a_restart_point_of_another_owner_is_kept_and_its_own_files_are_left_alo
     kept = new.latest()
     assert kept is not None
     assert (kept / "weights").read_text() == "2"
+    (tmp_path / "trainer").mkdir()  # of a version that did not number owners
     new.open()
-    assert not old.scratch.exists()
+    assert not list(tmp_path.glob("trainer*"))
