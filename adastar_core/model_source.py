@@ -3,11 +3,15 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adastar_core import confine
 from adastar_core.compute import ModelShape
 from adastar_core.errors import ModelError
 from adastar_core.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 PACKAGED = Path(__file__).parent / "models"
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
@@ -129,17 +133,31 @@ def model_shape(directory: Path) -> ModelShape:
     Raises:
         ModelError: There are no readable weights, or the architecture is unknown.
     """
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(
-            directory, local_files_only=True, trust_remote_code=False
-        ).get_text_config()
-    except (ValueError, OSError) as error:
-        raise ModelError(f"model: {directory / 'config.json'} cannot be understood ({error})") from error
+    config = _text_config(directory)
     heads = getattr(config, "num_attention_heads", None) or 0  # 0: the model has no attention
     head_width = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)
     return ModelShape(parameter_count(directory), config.num_hidden_layers, heads * head_width)
+
+
+def positions_of(directory: Path) -> int | None:
+    """Return the longest text that a model's position embeddings allow; ``None`` where nothing limits it.
+
+    Raises:
+        ModelError: The architecture is unknown.
+    """
+    positions: int | None = getattr(_text_config(directory), "max_position_embeddings", None)
+    return positions or None
+
+
+def _text_config(directory: Path) -> "PreTrainedConfig":
+    from transformers import AutoConfig
+
+    try:
+        loaded = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        config: PreTrainedConfig = loaded.get_text_config()
+    except (ValueError, OSError) as error:
+        raise ModelError(f"model: {directory / 'config.json'} cannot be understood ({error})") from error
+    return config
 
 
 def _tensor_sizes(directory: Path) -> Iterator[tuple[str, int]]:

@@ -11,6 +11,7 @@ from adastar_core.model_source import parameter_count, resolve_model
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
+from adastar_core.room import check_room
 from adastar_core.samplers.boundary import BoundarySettings
 from adastar_core.samplers.dart import DartSettings
 
@@ -44,7 +45,7 @@ class Plan:
         training: Memory of each process that trains.
         generation: Memory of the generator on transformers for one batch.
         cache_bytes_per_token: Keys and values of one token, whatever generates.
-        data_notes: What is to be said of the data, e.g. which questions are repeated.
+        data_notes: What is to be said of the data, e.g. which questions are repeated, or leave little room.
     """
 
     observations: int
@@ -84,7 +85,9 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
 
     model = resolve_model(config.model)
     problem = prompted(open_problem(config.problem), config.prompt, model)
-    observations = problem.load(Split.TRAIN)
+    splits = {split: problem.load(split) for split in Split}
+    observations = splits[Split.TRAIN]
+    notes = (*problem.notes, *check_room(config, problem, splits, model))
     texts = measure_texts(problem, observations, model, hints=config.rationalize)
     assumed = assumptions or Assumptions()
     training = footprint.training_memory(model, config.trainer, _longest_text(config, texts), bf16=bf16)
@@ -104,7 +107,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
         training,
         footprint.generation_memory(model, config.generator, texts.longest_prompt, bf16=bf16),
         footprint.cache_bytes_per_token(model, config.generator, bf16=bf16),
-        problem.notes,
+        notes,
     )
 
 

@@ -170,6 +170,8 @@ class RejectionReason(StrEnum):
     EMPTY = "empty"
     HINT_ECHO = "hint_echo"
     OVER_LONG = "over_long"
+    NO_ROOM = "no_room"
+    """Prompt and rationale together are longer than what can be trained on."""
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near_duplicate"
 

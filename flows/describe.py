@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from adastar_core import configfile, methods
-from adastar_core.config import MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
+from adastar_core.config import LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
 from flows import compare_commandline
 from flows.commandline import parser
 
@@ -78,7 +78,7 @@ def _types(group: Mapping[str, object]) -> list[str]:
 def _row(key: str, field: Mapping[str, object], title: str) -> str:
     value = field.get("default", _DEFAULTS.get(key, ""))
     default = "" if value == "" else f"`{value}`"
-    change = " *May change.*" if key in MAY_GROW + RUN_TIME_ONLY else ""
+    change = " *May change.*" if key in MAY_GROW + LIMITS + RUN_TIME_ONLY else ""
     return f"| `{key}`{title} | {default} | {field.get('description', 'Which one.')}{change} |"
 
 

@@ -2,13 +2,14 @@
 
 from adastar_core.config.compute import ComputeSettings
 from adastar_core.config.generation import GeneratorSettings, OpenAiSettings, VllmSettings
-from adastar_core.config.identity import ADDED, MAY_GROW, RUN_TIME_ONLY, flatten
+from adastar_core.config.identity import ADDED, LIMITS, MAY_GROW, RUN_TIME_ONLY, flatten
 from adastar_core.config.iteration import EvaluationSettings, ExplorationSettings, ScheduleSettings
 from adastar_core.config.run import RunConfig
 from adastar_core.config.training import LoraSettings, TrainerSettings
 
 __all__ = [
     "ADDED",
+    "LIMITS",
     "MAY_GROW",
     "RUN_TIME_ONLY",
     "ComputeSettings",

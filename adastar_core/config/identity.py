@@ -2,7 +2,8 @@
 
 Every field belongs to exactly one of three groups, and a test fails when a field belongs to none:
 
-* *identity*: part of what the run is. Continuing a run with another value is refused.
+* *identity*: part of what the run is. Continuing a run with another value is refused, but for ``LIMITS``, which only admit
+  more when they are raised: those may grow, and only grow.
 * *may grow*: ``iterations``, ``patience``, ``budget_pflops`` and ``evaluation.test_every_iteration``. A finished run
   goes on when they are raised.
 * *run-time only*: where and how fast, and what is computed up to rounding (``docs/exactness.md``): ``database_url``, ``home``, ``generator.batch_size``,
@@ -12,6 +13,7 @@ A field that is added later belongs to ``ADDED`` too, so that runs which know no
 """
 
 MAY_GROW = ("iterations", "patience", "budget_pflops", "evaluation.test_every_iteration")
+LIMITS = ("trainer.max_length",)
 RUN_TIME_ONLY = (
     "compute.actors",
     "compute.address",

@@ -60,7 +60,11 @@ class TrainerSettings(Settings):
     weight_decay: float = setting(0.01, 6, "Weight decay", "AdamW's decoupled weight decay.", ge=0)
     max_grad_norm: float = setting(1.0, 7, "Gradient clipping", "Largest gradient norm.", gt=0)
     max_length: int = setting(
-        1024, 8, "Longest text", "Prompt and rationale in tokens; longer rows are refused by name.", ge=2
+        1024,
+        8,
+        "Longest text",
+        "Prompt and rationale in tokens; a longer one is right and not accepted. May be raised later.",
+        ge=2,
     )
     on_exhausted: Literal["shrink", "repeat"] = setting(
         "shrink",

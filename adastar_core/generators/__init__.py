@@ -26,6 +26,12 @@ class Decoding:
     max_new_tokens: int
     stop: tuple[str, ...] = ()
 
+    def room(self, prompt_tokens: int, positions: int | None) -> int:
+        """Return how many tokens may follow a prompt: the longest allowed, or fewer where the model's positions end."""
+        return (
+            self.max_new_tokens if positions is None else min(self.max_new_tokens, positions - prompt_tokens)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Incident:

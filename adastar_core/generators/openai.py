@@ -22,6 +22,7 @@ from adastar_core.errors import ConfigError, DataError, EngineError
 from adastar_core.generators import Decoding
 from adastar_core.generators.canary import Canary, canary_at, disagreement
 from adastar_core.generators.endings import Ending, end_elsewhere
+from adastar_core.model_source import positions_of
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
 from adastar_core.servers import check_server
 from adastar_core.vocabulary import Vocabulary
@@ -77,7 +78,7 @@ class OpenAiGenerator:
         before = self._held[1] if self._held else None
         self._held = None
         self._model = self._model or self._named_model()
-        self._vocabulary = Vocabulary(model_dir)
+        self._vocabulary, self._positions = Vocabulary(model_dir), positions_of(model_dir)
         expected = canary_at(model_dir)
         if self._server.plugins and self._disagreement(expected, before) is not None:
             order = {"method": "reload_checkpoint", "args": [str(model_dir)]}
@@ -100,7 +101,9 @@ class OpenAiGenerator:
         with ThreadPoolExecutor(self._server.concurrency) as pool:
             answers = list(
                 pool.map(
-                    lambda request, prompt: self._complete(prompt, self._sampling(request, decoding)),
+                    lambda request, prompt: self._complete(
+                        prompt, self._sampling(request, len(prompt), decoding)
+                    ),
                     requests,
                     prompts,
                 )
@@ -108,7 +111,7 @@ class OpenAiGenerator:
         if requests:
             self._require(self._held[1], None, "the batch")
         return [
-            _attempt(request, decoding, len(prompt), self._ending(answer, decoding))
+            _attempt(request, decoding, len(prompt), self._ending(answer, len(prompt), decoding))
             for request, prompt, answer in zip(requests, prompts, answers, strict=True)
         ]
 
@@ -143,9 +146,12 @@ class OpenAiGenerator:
                 raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
         return prompts
 
-    def _sampling(self, request: GenerationRequest, decoding: Decoding) -> dict[str, object]:
+    def _sampling(
+        self, request: GenerationRequest, prompt_tokens: int, decoding: Decoding
+    ) -> dict[str, object]:
         """Return how one attempt is decoded, in the interface's words."""
-        plain = {**self._extras, "max_tokens": decoding.max_new_tokens, "stop": list(decoding.stop)}
+        room = decoding.room(prompt_tokens, self._positions)
+        plain = {**self._extras, "max_tokens": room, "stop": list(decoding.stop)}
         if decoding.greedy:
             return {**plain, "temperature": 0.0}
         if self._server.plugins:
@@ -167,13 +173,12 @@ class OpenAiGenerator:
             return {}
         return extras
 
-    def _ending(self, answer: Mapping[str, Any], decoding: Decoding) -> Ending:
+    def _ending(self, answer: Mapping[str, Any], prompt_tokens: int, decoding: Decoding) -> Ending:
         """Return the response that an answer holds: its ids where the server gives them, or its text up to a special token."""
         choice, known = answer["choices"][0], self._vocabulary
         if tokens := choice.get("token_ids"):
-            return end_elsewhere(
-                tokens, known.ends, decoding.stop, known.decode, longest=decoding.max_new_tokens
-            )
+            room = decoding.room(prompt_tokens, self._positions)
+            return end_elsewhere(tokens, known.ends, decoding.stop, known.decode, longest=room)
         text, generated = str(choice["text"]), int(answer["usage"]["completion_tokens"])
         broken = known.first_special(text)
         if broken is not None:

@@ -10,7 +10,9 @@ differently by batch (``docs/exactness.md``): in ``float32`` an attempt can diff
 (``generators/ties.py``), in ``bfloat16`` many do.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -100,12 +102,40 @@ class TransformersGenerator:
 
         Raises:
             DataError: A prompt has no tokens.
-            ConfigError: Prompt and longest rationale together exceed the model's positions.
+            ConfigError: A prompt leaves no position for an answer.
             OutOfMemory: The batch does not fit.
         """
         if not requests:
             return []
-        prompts = self._prompts(requests, decoding)
+        prompts = self._prompts(requests)
+        attempts: dict[int, Attempt] = {}
+        for room, places in self._by_room(prompts, decoding):
+            attempts |= zip(
+                places,
+                self._batch(
+                    [requests[place] for place in places],
+                    [prompts[place] for place in places],
+                    replace(decoding, max_new_tokens=room),
+                ),
+                strict=True,
+            )
+        return [attempts[place] for place in range(len(requests))]
+
+    def _by_room(self, prompts: list[list[int]], decoding: Decoding) -> Iterable[tuple[int, list[int]]]:
+        """Return which prompts run together, and how many tokens each of them may get.
+
+        Prompts that leave less than the longest rationale have a batch per length: beside a longer one, padding would
+        push their own last tokens beyond the model's positions.
+        """
+        together = defaultdict[tuple[int, int], list[int]](list)
+        for place, prompt in enumerate(prompts):
+            room = decoding.room(len(prompt), self._positions)
+            together[room, 0 if room == decoding.max_new_tokens else len(prompt)].append(place)
+        return [(room, places) for (room, _), places in together.items()]
+
+    def _batch(
+        self, requests: Sequence[GenerationRequest], prompts: list[list[int]], decoding: Decoding
+    ) -> list[Attempt]:
         with memory_errors():
             rows = self._continue(prompts, requests, decoding)
         vocabulary = self._vocabulary
@@ -138,7 +168,7 @@ class TransformersGenerator:
     @torch.inference_mode()
     def tie_gap(self, request: GenerationRequest, tokens: Sequence[int], decoding: Decoding) -> float:
         """Return how near a tie the choice of the token after ``tokens`` is, run alone (:func:`choice.tie_gap`)."""
-        prompt = self._prompts([request], decoding)[0]
+        prompt = self._prompts([request])[0]
         batch = self._way(self._loaded, [[*prompt, *tokens]], [request.stream], room=0)
         with arithmetic(self._loaded.dtype):
             return tie_gap(batch.forward(), batch.streams, len(tokens), decoding).item()
@@ -149,17 +179,15 @@ class TransformersGenerator:
             raise ValueError("the generator is closed; open another one")
         return self._model
 
-    def _prompts(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[list[int]]:
+    def _prompts(self, requests: Sequence[GenerationRequest]) -> list[list[int]]:
         prompts = self._vocabulary.prompt_ids([request.prompt for request in requests])
         for request, prompt in zip(requests, prompts, strict=True):
             if not prompt:
                 raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
-            length = len(prompt) + decoding.max_new_tokens
-            if self._positions is not None and length > self._positions:
+            if self._positions is not None and len(prompt) >= self._positions:
                 raise ConfigError(
-                    f"generator.max_new_tokens is {decoding.max_new_tokens}, and the prompt of observation "
-                    f"{request.position} has {len(prompt)} tokens: {length} in all, but the model has only "
-                    f"{self._positions} positions; lower generator.max_new_tokens or shorten the prompt"
+                    f"the prompt of observation {request.position} has {len(prompt)} tokens, and the model has only "
+                    f"{self._positions} positions; shorten the question or the examples before it"
                 )
         return prompts
 

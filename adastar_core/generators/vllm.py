@@ -18,6 +18,7 @@ from adastar_core.generators.canary import Canary, canary_at, disagreement
 from adastar_core.generators.child import ChildFailure
 from adastar_core.generators.endings import Ending, end_elsewhere
 from adastar_core.generators.vllm_processes import Engines, Order
+from adastar_core.model_source import positions_of
 from adastar_core.records import Attempt, GenerationRequest
 from adastar_core.vocabulary import Vocabulary
 
@@ -139,7 +140,7 @@ class VllmGenerator:
 
     def _hold(self, model_dir: Path, sha256: str, canary: Canary) -> None:
         self._held = (model_dir, sha256, canary)
-        self._vocabulary = Vocabulary(model_dir)
+        self._vocabulary, self._positions = Vocabulary(model_dir), positions_of(model_dir)
 
     def _awake(self) -> tuple[Path, str, Canary]:
         """Return what is held, in an engine that runs: one that rested for training is woken first."""
@@ -180,6 +181,7 @@ class VllmGenerator:
         """Return every engine's answer; the requests are dealt to them in turn."""
         orders: list[Order] = []
         prompts = self._vocabulary.prompt_ids([one.prompt for one in requests])
+        rooms = [decoding.room(len(prompt), self._positions) for prompt in prompts]
         for number in range(len(self._engines)):
             mine = requests[number :: len(self._engines)]
             orders.append(
@@ -188,7 +190,7 @@ class VllmGenerator:
                     "prompts": prompts[number :: len(self._engines)],
                     "streams": [None if decoding.greedy else one.stream for one in mine],
                     "sampling": [decoding.temperature, decoding.top_p],
-                    "max_new_tokens": decoding.max_new_tokens,
+                    "max_new_tokens": rooms[number :: len(self._engines)],
                     "stop": list(decoding.stop),
                     "stop_tokens": self._vocabulary.stops,
                 }
@@ -204,12 +206,14 @@ class VllmGenerator:
             if answer["tokens"] is None:
                 self._refuse([requests[place] for place in places], answer["prompt_tokens"], decoding)
             for place, length, tokens in zip(places, answer["prompt_tokens"], answer["tokens"], strict=True):
-                attempts[place] = _attempt(requests[place], decoding, length, self._end_of(tokens, decoding))
+                attempts[place] = _attempt(
+                    requests[place], decoding, length, self._end_of(tokens, length, decoding)
+                )
         return [attempt for attempt in attempts if attempt is not None]
 
-    def _end_of(self, tokens: list[int], decoding: Decoding) -> Ending:
-        known = self._vocabulary
-        return end_elsewhere(tokens, known.ends, decoding.stop, known.decode, longest=decoding.max_new_tokens)
+    def _end_of(self, tokens: list[int], prompt_tokens: int, decoding: Decoding) -> Ending:
+        known, room = self._vocabulary, decoding.room(prompt_tokens, self._positions)
+        return end_elsewhere(tokens, known.ends, decoding.stop, known.decode, longest=room)
 
     def _refuse(
         self, requests: Sequence[GenerationRequest], lengths: Sequence[int], decoding: Decoding
@@ -220,10 +224,9 @@ class VllmGenerator:
                 raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
         request, length = max(zip(requests, lengths, strict=True), key=lambda one: one[1])
         raise ConfigError(
-            f"generator.max_new_tokens is {decoding.max_new_tokens}, and the prompt of observation {request.position} has "
-            f"{length} tokens: {length + decoding.max_new_tokens} in all, but the engine holds texts of "
-            f"{self._engines.traits['longest_text']} tokens at most; lower generator.max_new_tokens, shorten the prompt, or give it "
-            "more memory (generator.vllm.kv_cache_gib)"
+            f"the prompt of observation {request.position} has {length} tokens, and up to {decoding.max_new_tokens} may follow "
+            f"(generator.max_new_tokens), but the engine holds texts of {self._engines.traits['longest_text']} tokens at most; "
+            "lower generator.max_new_tokens, shorten the prompt, or give it more memory (generator.vllm.kv_cache_gib)"
         )
 
     def _sleep(self) -> None:

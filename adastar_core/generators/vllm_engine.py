@@ -69,20 +69,25 @@ class Engine:
         from vllm import SamplingParams
 
         prompts: list[list[int]] = order["prompts"]
-        longest = max(map(len, prompts)) + order["max_new_tokens"]
-        if min(map(len, prompts)) == 0 or longest > self._llm.llm_engine.model_config.max_model_len:
+        rooms: list[int] = order["max_new_tokens"]
+        longest = max(len(prompt) + room for prompt, room in zip(prompts, rooms, strict=True))
+        if (
+            min(map(len, prompts)) == 0
+            or min(rooms) < 1
+            or longest > self._llm.llm_engine.model_config.max_model_len
+        ):
             return {"prompt_tokens": list(map(len, prompts)), "tokens": None}
         params = [
             SamplingParams(
                 temperature=0.0,
-                max_tokens=order["max_new_tokens"],
+                max_tokens=room,
                 stop=order["stop"],
                 stop_token_ids=order["stop_tokens"],
                 ignore_eos=True,  # it is among them
                 detokenize=bool(order["stop"]),
                 extra_args=None if stream is None else {"adastar": [stream, *order["sampling"]]},
             )
-            for stream in order["streams"]
+            for stream, room in zip(order["streams"], rooms, strict=True)
         ]
         outputs = self._llm.generate([{"prompt_token_ids": one} for one in prompts], params, use_tqdm=False)
         tokens = [list(output.outputs[0].token_ids) for output in outputs]

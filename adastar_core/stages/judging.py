@@ -14,6 +14,7 @@ from adastar_core.filters import FilterSettings, screen
 from adastar_core.generators import Incident
 from adastar_core.problems import Problem
 from adastar_core.records import CUT_SHORT, Attempt, Observation, Outcome, Verdict
+from adastar_core.room import Room
 from adastar_core.store import incidents
 from adastar_core.store.rollouts import read_unjudged
 from adastar_core.store.verdicts import JudgedAttempt, read_kept_responses
@@ -38,6 +39,7 @@ class Judge:
         filter: Rules for right rationales.
         until_correct: Whether an observation's attempts end with the first right one.
         references: Whether responses are the data's own answers, which have no rationale to check or to reject.
+        room: Decides what is too long to train on; ``None`` where nothing will be trained.
     """
 
     problem: Problem
@@ -45,12 +47,13 @@ class Judge:
     filter: FilterSettings
     until_correct: bool
     references: bool = False
+    room: Room | None = None
 
     @classmethod
-    def of(cls, config: RunConfig, problem: Problem, verifier: Verifier) -> "Judge":
+    def of(cls, config: RunConfig, problem: Problem, verifier: Verifier, room: Room | None = None) -> "Judge":
         """Return what decides on the attempts of a run."""
         until_correct = config.attempt_mode == "until_correct" and config.sampler.type not in _ALLOCATING
-        return cls(problem, verifier, config.filter, until_correct, config.rationales == "reference")
+        return cls(problem, verifier, config.filter, until_correct, config.rationales == "reference", room)
 
     def decide(
         self,
@@ -78,11 +81,14 @@ class Judge:
         self, observation: Observation, attempt: Attempt, verdict: Verdict, accepted: dict[int, list[str]]
     ) -> JudgedAttempt:
         """Return the row of one attempt; a right one that is kept joins ``accepted``."""
-        if verdict.outcome is not Outcome.RIGHT or self.references:
+        if verdict.outcome is not Outcome.RIGHT:
             return JudgedAttempt(attempt.position, attempt.attempt, verdict)
+        too_long = self.room.rejection(observation, attempt) if self.room else None
+        if self.references:
+            return JudgedAttempt(attempt.position, attempt.attempt, verdict, None, too_long)
         correct = self.problem.rationale_is_correct(observation, attempt.response)
         earlier = accepted.setdefault(attempt.position, [])
-        rejection = screen(observation, attempt, earlier, self.filter)
+        rejection = screen(observation, attempt, earlier, self.filter) or too_long
         if rejection is None:
             earlier.append(attempt.response)
         return JudgedAttempt(attempt.position, attempt.attempt, verdict, correct, rejection)

@@ -6,6 +6,7 @@ Tasks receive a :class:`RunRef` and look the workspace up here, so that nothing 
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -24,6 +25,7 @@ from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.progress import Progress, Silent
 from adastar_core.records import Data, Split
+from adastar_core.room import check_room
 from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store.checkpoints import (
@@ -106,6 +108,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
 
         trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
     problem = prompted(problem, config.prompt, model)
+    data = replace(data, notes=(*data.notes, *check_room(config, problem, data.splits, model)))
     home = usable_home(config.checked_home())
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)

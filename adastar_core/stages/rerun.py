@@ -11,7 +11,7 @@ from adastar_core.problems.catalogue import open_problem
 from adastar_core.records import Split
 from adastar_core.store.database import open_database
 from adastar_core.store.observations import read_observations
-from adastar_core.store.runs import Run, find_run
+from adastar_core.store.runs import Run, differences, find_run
 
 
 def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
@@ -43,8 +43,9 @@ def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
 
 def _iterations(engine: Engine, run: Run, config: RunConfig) -> int | None:
     """Return how many iterations the run is to have now; ``None`` when there is nothing left to do in it."""
-    if run.config_sha256 not in (config.sha256(), resolved(config).sha256()):
-        return None
+    with engine.connect() as connection:
+        if all(differences(connection, run, one) for one in (config, resolved(config))):
+            return None
     if run.status != "finished" or config.iterations > run.iterations:
         return max(config.iterations, run.iterations)
     return run.iterations + 1 if _has_grown(engine, run, config) else None

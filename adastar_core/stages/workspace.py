@@ -21,6 +21,7 @@ from adastar_core.problems import Problem
 from adastar_core.progress import Progress, Silent
 from adastar_core.records import Observation, Split
 from adastar_core.report.units import flops
+from adastar_core.room import Room, training_limit
 from adastar_core.samplers import Allocating, Sampler, Stamps
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned, Rules
@@ -101,6 +102,12 @@ class Workspace:
         """Return the tokens of the model, which training does not change."""
         return Vocabulary(self.base)
 
+    @cached_property
+    def _room(self) -> Room:
+        """Return what decides which rationales are too long to train on."""
+        limit = training_limit(self.config, self.base)
+        return Room(self.problem, self.vocabulary, self.config.prompt.chat, limit)
+
     def rules(self, iteration: int) -> Rules:
         """Return what a visit does: as configured, as exploration control chose, or as the sampler allots."""
         rules = Rules.of(self.config)
@@ -124,7 +131,7 @@ class Workspace:
     @property
     def judge(self) -> Judge:
         """Return what decides on attempts."""
-        return Judge.of(self.config, self.problem, self.problem.verifier)
+        return Judge.of(self.config, self.problem, self.problem.verifier, self._room)
 
     @property
     def train(self) -> Sequence[Observation]:

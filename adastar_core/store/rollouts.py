@@ -31,7 +31,6 @@ COLUMNS = (
     "tokens",
 )
 _ATTEMPT = ", ".join(Attempt.__slots__)
-_WITHOUT_TOKENS = _ATTEMPT.removesuffix(", tokens")
 _FINISH_REASON, _STREAM = map(Attempt.__slots__.index, ("finish_reason", "stream"))
 _TOKENS = Attempt.__slots__.index("tokens")
 _OF = "FROM rollouts r WHERE r.run_id = :run_id AND r.iteration = :iteration"
@@ -126,9 +125,9 @@ def read_responses(
 
 
 def read_unjudged(connection: Connection, run_id: int, iteration: int, verifier: str) -> list[Attempt]:
-    """Return the stored attempts, without token ids, that have no verdict of this verifier, by position and attempt."""
+    """Return the stored attempts that have no verdict of this verifier, by position and attempt."""
     query = text(
-        f"SELECT {_WITHOUT_TOKENS} {_OF} AND NOT EXISTS (SELECT FROM verdicts v WHERE v.run_id = r.run_id "
+        f"SELECT {_ATTEMPT} {_OF} AND NOT EXISTS (SELECT FROM verdicts v WHERE v.run_id = r.run_id "
         "AND v.iteration = r.iteration AND v.position = r.position AND v.attempt = r.attempt "
         "AND v.verifier = :verifier) ORDER BY position, attempt"
     )
@@ -188,8 +187,7 @@ def _attempt(row: Row[Any]) -> Attempt:
     values = list(row)
     values[_FINISH_REASON] = _FINISH_REASONS[values[_FINISH_REASON]]
     values[_STREAM] = to_unsigned(values[_STREAM])
-    if len(values) > _TOKENS:
-        values[_TOKENS] = read_tokens(values[_TOKENS])
+    values[_TOKENS] = read_tokens(values[_TOKENS])
     return Attempt(*values)
 
 

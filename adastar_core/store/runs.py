@@ -99,6 +99,7 @@ def start_or_continue(
             _require_same(connection, found, config)
             if owner := find_owner(connection, found.run_id):
                 raise owned_by(owner, name)
+            found = _record_growth(connection, found, config)
         kind = config.problem.type
         dataset_id = found.dataset_id if found else open_dataset(connection, fingerprint, kind)
         train = grow_dataset(connection, dataset_id, kind, data.splits[Split.TRAIN], digests)
@@ -223,13 +224,9 @@ def _create(
 
 
 def _require_same(connection: Connection, run: Run, config: "RunConfig") -> None:
-    if run.config_sha256 == config.sha256():
-        return
-    old, new = read_run_config(connection, run.run_id), _plain(config.identity())
-    differences = _differences(old | _once_auto(connection, run.run_id, old, new), new)
-    if differences:
+    if found := differences(connection, run, config):
         raise RunConflictError(
-            f"Run {run.name!r} was started with other values: {'; '.join(differences)}. Use its values to continue it, "
+            f"Run {run.name!r} was started with other values: {'; '.join(found)}. Use its values to continue it, "
             "or choose another name with --run NAME."
         )
 
@@ -243,18 +240,51 @@ def _once_auto(
     return {key: first.get(key, new[key]) for key in _FORMATS if old.get(key) == "auto"}
 
 
-def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
-    """Return each field that differs, with both values: ``trainer.batch_size was 8, is now 16``."""
+def differences(connection: Connection, run: Run, config: "RunConfig") -> list[str]:
+    """Return each field in which ``config`` is no continuation of the run: ``trainer.batch_size was 8, is now 16``.
+
+    Limits that only admit more may have grown.
+    """
+    if run.config_sha256 == config.sha256():
+        return []
+    old, new = read_run_config(connection, run.run_id), _plain(config.identity())
+    accepted = old | _once_auto(connection, run.run_id, old, new) | _grown(old, new)
     return [
         f"{key} was {_shown(old, key)}, is now {_shown(new, key)}{_advice(old, key)}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key, _ABSENT) != new.get(key, _ABSENT)
+        if accepted.get(key, _ABSENT) != new.get(key, _ABSENT)
     ]
 
 
 def _advice(old: Mapping[str, object], key: str) -> str:
-    """Return how to keep a number format that ``auto`` has changed, as it does from a CPU to a GPU."""
+    """Return how to keep a number format that ``auto`` has changed, as it does from a CPU to a GPU; or what limits may do."""
+    from adastar_core.config import LIMITS
+
+    if key in LIMITS:
+        return ", and may only grow"
     return f" (what auto means on this machine; --set {key}={old[key]} keeps it)" if key in _FORMATS else ""
+
+
+def _grown(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, object]:
+    """Return the limits that have been raised."""
+    from adastar_core.config import LIMITS
+
+    pairs = ((key, old.get(key), new[key]) for key in LIMITS)
+    return {
+        key: now for key, was, now in pairs if isinstance(was, int) and isinstance(now, int) and now > was
+    }
+
+
+def _record_growth(connection: Connection, run: Run, config: "RunConfig") -> Run:
+    """Record limits that have been raised; return the run as it is now."""
+    old = read_run_config(connection, run.run_id)
+    fields = old | _grown(old, _plain(config.identity()))
+    if fields == old:
+        return run
+    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    changed = update(tables.runs).where(tables.runs.c.run_id == run.run_id)
+    row = connection.execute(changed.values(config=fields, config_sha256=digest).returning(*_COLUMNS)).one()
+    return _run(row)
 
 
 def _shown(values: Mapping[str, object], key: str) -> str:

@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0012"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 import torch
 from safetensors import SafetensorError
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     GenerationConfig,
     PreTrainedModel,
@@ -22,6 +21,7 @@ from adastar_core.checkpoints import Fence
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import HomeError, ModelError
 from adastar_core.generators import canary
+from adastar_core.model_source import positions_of
 from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.apart import require_apart
@@ -67,7 +67,7 @@ class Job:
     def inputs(self) -> str:
         """Return the digest of everything that decides the weights."""
         texts = [[example.prompt, example.completion, *example.tokens] for example in self.examples]
-        idle = {"save_every", "start_from", "timeout_seconds"}
+        idle = {"max_length", "save_every", "start_from", "timeout_seconds"}
         decisive = self.settings.model_dump(mode="json", exclude=idle)
         schedule = asdict(self.schedule) if self.schedule else None
         values = [checkpoints.digest_of(self.start), texts, decisive, self.planned_steps, schedule]
@@ -81,7 +81,7 @@ class Job:
             NothingAccepted: There are no examples.
             DataError: An example has no token to train, or too many.
         """
-        longest = min(self.settings.max_length, _positions(self.start))
+        longest = min(self.settings.max_length, positions_of(self.start) or sys.maxsize)
         rows = tokenize(self.examples, Vocabulary(self.start), longest)
         return plan_training(rows, self.settings, self.planned_steps, self.seed, self.iteration)
 
@@ -171,14 +171,6 @@ def load(start: Path) -> PreTrainedModel:
     if missing := sorted(loading["missing_keys"]):
         raise ModelError(f"model: {start} lacks the weights {', '.join(missing[:3])}; copy its files again")
     return model
-
-
-def _positions(start: Path) -> int:
-    """Return the longest text that the model's position embeddings allow."""
-    config = AutoConfig.from_pretrained(
-        start, local_files_only=True, trust_remote_code=False
-    ).get_text_config()
-    return getattr(config, "max_position_embeddings", None) or sys.maxsize
 
 
 def _adapted(model: PreTrainedModel, job: Job) -> "PeftModel | None":

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adastar_core import configfile
-from adastar_core.config import ADDED, MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
+from adastar_core.config import ADDED, LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
 from adastar_core.errors import ConfigError
 from adastar_core.problems.arithmetic import ArithmeticSettings
 
@@ -101,6 +101,7 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_a_digest_covers_every_field_but_the_listed_ones() -> None:
     flat = flatten(RunConfig().model_dump(mode="json"))
     assert set(MAY_GROW) | set(RUN_TIME_ONLY) | set(ADDED) <= set(flat)
+    assert set(LIMITS) <= set(RunConfig().identity())
     assert set(RunConfig().identity()) == set(flat) - set(MAY_GROW) - set(RUN_TIME_ONLY) - set(ADDED)
 
 

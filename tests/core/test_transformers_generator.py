@@ -310,9 +310,32 @@ def test_a_tokenizer_without_eos_is_refused(model_dir: Path, tmp_path: Path) -> 
         open_transformers(directory, GeneratorSettings())
 
 
-def test_a_prompt_beyond_the_model_s_positions_is_refused_with_the_sum(single: TransformersGenerator) -> None:
-    with pytest.raises(ConfigError, match=r"max_new_tokens is 2040.*10 tokens: 2050 in all.*2048 positions"):
-        single.generate([replace(requests(1)[0], prompt="0123456789")], replace(SAMPLED, max_new_tokens=2040))
+def test_a_prompt_that_leaves_no_position_is_refused(single: TransformersGenerator) -> None:
+    with pytest.raises(ConfigError, match=r"observation 0 has 2050 tokens.*only 2048 positions"):
+        single.generate([replace(requests(1)[0], prompt="0123456789" * 205)], SAMPLED)
+
+
+@pytest.mark.parametrize("build", [random_mistral, random_gpt2])
+def test_a_response_ends_at_the_model_s_last_position_alone_as_in_a_batch(
+    build: Callable[[], torch.nn.Module], model_dir: Path, tmp_path: Path
+) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        build().save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(model_dir).save_pretrained(tmp_path)
+    generator = open_transformers(tmp_path, GeneratorSettings(dtype="float64"))
+    lengths, decoding = (255, 20, 251, 248, 3, 251), replace(SAMPLED, max_new_tokens=10)
+    wanted = [
+        replace(one, prompt=("0123456789" * 26)[:length])
+        for one, length in zip(requests(len(lengths)), lengths, strict=True)
+    ]
+    together = generator.generate(wanted, decoding)
+    for one, attempt, length in zip(wanted, together, lengths, strict=True):
+        room = min(10, 256 - length)
+        assert attempt.response == naive(tmp_path, one, replace(decoding, max_new_tokens=room))
+        assert attempt.generated_tokens <= room
+        assert attempt.finish_reason is not FinishReason.LENGTH or attempt.generated_tokens == room
+    assert together[0].finish_reason is FinishReason.LENGTH
 
 
 def test_an_empty_prompt_is_refused(single: TransformersGenerator) -> None:

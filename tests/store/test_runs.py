@@ -57,6 +57,21 @@ def test_every_differing_field_is_named_with_both_values(database: Engine) -> No
     assert count(database, "observations") == 20
 
 
+def test_a_limit_that_only_admits_more_may_grow_and_only_grow(database: Engine) -> None:
+    def limited(tokens: int, seed: int = 0) -> RunConfig:
+        return RunConfig.model_validate({"seed": seed, "trainer": {"max_length": tokens}})
+
+    first = start(database, config=limited(256))
+    grown = start(database, config=limited(512))
+    assert (grown.uid, grown.config_sha256) == (first.uid, limited(512).sha256())
+    with database.connect() as connection:
+        assert read_run_config(connection, first.run_id) == limited(512).identity()
+    with pytest.raises(RunConflictError, match=r"trainer\.max_length was 512, is now 256, and may only grow"):
+        start(database, config=limited(256))
+    with pytest.raises(RunConflictError, match=r"values: seed was 0, is now 1\. Use"):
+        start(database, config=limited(1024, seed=1))
+
+
 def test_a_field_that_one_side_lacks_is_named(database: Engine) -> None:
     start(database)
     with database.begin() as connection:

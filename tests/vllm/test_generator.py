@@ -123,8 +123,10 @@ def test_requests_that_cannot_be_generated_are_named(engine: VllmGenerator) -> N
     one, other = requests(2)
     with pytest.raises(DataError, match="prompt of observation 1 is empty"):
         engine.generate([one, replace(other, prompt="")], SAMPLED)
-    with pytest.raises(ConfigError, match=r"max_new_tokens is 2040.*10 tokens: 2050 in all.*2048 tokens"):
-        engine.generate([replace(one, prompt="0123456789")], replace(SAMPLED, max_new_tokens=2040))
+    with pytest.raises(ConfigError, match=r"observation 0 has 2050 tokens.*2048"):
+        engine.generate([replace(one, prompt="0123456789" * 205)], SAMPLED)
+    long = replace(one, prompt="0123456789" * 204)
+    assert engine.generate([long], replace(GREEDY, max_new_tokens=100))[0].generated_tokens <= 8
     assert engine.generate([], SAMPLED) == []
     assert engine.generate([one], GREEDY)[0].generated_tokens > 1
 

@@ -104,7 +104,7 @@ def test_an_unknown_model_and_a_refused_request_are_named(server: Pair) -> None:
     generator = server.generator()
     generator.hand_over(server.one, digest_of(server.one))
     with pytest.raises(EngineError, match="status 400"):
-        generator.generate(REQUESTS[:1], replace(GREEDY, max_new_tokens=100_000))
+        generator.generate([replace(REQUESTS[0], prompt="0123456789" * 300)], GREEDY)
 
 
 def test_a_busy_server_is_asked_again(server: Pair) -> None:

@@ -1,0 +1,161 @@
+"""Whether texts have room in what the model and the training take, known before anything is spent.
+
+A prompt that leaves no room for a single token is refused when the run is opened. Where a prompt leaves less than
+``generator.max_new_tokens``, a rationale is cut at the model's last position, and one that is right and too long to train is
+rejected with its reason.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adastar_core.config import RunConfig
+from adastar_core.errors import DataError
+from adastar_core.model_source import positions_of
+from adastar_core.problems import Problem
+from adastar_core.records import Attempt, Observation, Rejection, RejectionReason, Split
+from adastar_core.vocabulary import Vocabulary
+
+_SPECIAL = 16
+"""Tokens at most that a tokenizer adds to a text; for the rest, ASCII has no more tokens than characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most tokens that a text may have, and what sets that: ``trainer.max_length (1024)``."""
+
+    tokens: int
+    name: str
+
+
+def training_limit(config: RunConfig, model: Path) -> Limit:
+    """Return the most tokens of prompt and rationale together that can be trained on."""
+    own, positions = config.trainer.max_length, positions_of(model)
+    if positions is not None and positions < own:
+        return Limit(positions, f"the model's positions ({positions})")
+    return Limit(own, f"trainer.max_length ({own})")
+
+
+def generation_limit(config: RunConfig, model: Path) -> Limit:
+    """Return the most tokens of prompt and rationale together that can be generated."""
+    engine, positions = config.generator.vllm.longest_text, positions_of(model) or sys.maxsize
+    if config.generator.type == "vllm" and engine is not None and engine < positions:
+        return Limit(engine, f"generator.vllm.longest_text ({engine})")
+    return Limit(positions, f"the model's positions ({positions})")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Decides which rationales can be trained on.
+
+    Attributes:
+        problem: Renders training prompts.
+        vocabulary: The model's.
+        chat: Whether prompts are messages.
+        limit: The most tokens of prompt and rationale together.
+    """
+
+    problem: Problem
+    vocabulary: Vocabulary
+    chat: bool
+    limit: Limit
+
+    def rejection(self, observation: Observation, attempt: Attempt) -> Rejection | None:
+        """Return why a right attempt cannot be trained on; ``None`` if it can."""
+        prompt = self.problem.training_prompt(observation)
+        if _surely_fits(
+            [prompt, "" if attempt.tokens else attempt.response], self.limit.tokens - len(attempt.tokens)
+        ):
+            return None
+        completion = self.vocabulary.completed(attempt.response, attempt.tokens, chat=self.chat)
+        tokens = len(self.vocabulary.prompt_ids([prompt])[0]) + len(completion)
+        if tokens <= self.limit.tokens:
+            return None
+        long = f"prompt and rationale have {tokens} tokens, more than {self.limit.name}"
+        return Rejection(RejectionReason.NO_ROOM, long)
+
+
+def check_room(
+    config: RunConfig, problem: Problem, splits: Mapping[Split, Sequence[Observation]], model: Path
+) -> tuple[str, ...]:
+    """Refuse prompts that leave no room; return what is to be said of those that leave little, a sentence each.
+
+    Args:
+        config: The run.
+        problem: Renders the prompts, as the model is given them.
+        splits: The observations.
+        model: The model's directory.
+
+    Raises:
+        DataError: Names the longest such prompt, its tokens, and the limit.
+    """
+    vocabulary, longest = Vocabulary(model), config.generator.max_new_tokens
+    reading, training = generation_limit(config, model), training_limit(config, model)
+    answers = config.evaluation.max_new_tokens or longest
+    notes = []
+    for split, observations in splits.items():
+        new = longest if split is Split.TRAIN else answers
+        for what, prompts in _read(config, problem, split, observations):
+            notes += _check(f"{what} of {split}", prompts, observations, reading, new, vocabulary)
+    prompts = map(problem.training_prompt, splits[Split.TRAIN])
+    notes += _check(
+        "training prompt of train", prompts, splits[Split.TRAIN], training, longest + 1, vocabulary
+    )
+    return tuple(notes)
+
+
+def _read(
+    config: RunConfig, problem: Problem, split: Split, observations: Sequence[Observation]
+) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield every kind of prompt that is generated from."""
+    if split is not Split.TRAIN:
+        shots = config.evaluation.shots
+        yield "evaluation prompt", (problem.evaluation_prompt(one, shots) for one in observations)
+    elif config.rationales == "model":
+        yield "prompt", map(problem.prompt, observations)
+        if config.rationalize:
+            yield "hinted prompt", map(problem.hinted_prompt, observations)
+
+
+def _check(
+    what: str,
+    prompts: Iterable[str],
+    observations: Sequence[Observation],
+    limit: Limit,
+    new: int,
+    vocabulary: Vocabulary,
+) -> list[str]:
+    """Return what is to be said where ``new`` tokens may not fit behind a prompt.
+
+    Raises:
+        DataError: Not even one does.
+    """
+    long = {place: text for place, text in enumerate(prompts) if not _surely_fits([text], limit.tokens - new)}
+    lengths = dict(zip(long, map(len, vocabulary.prompt_ids(list(long.values()))), strict=True))
+    tight = [place for place, length in lengths.items() if length + new > limit.tokens]
+    if not tight:
+        return []
+    longest = max(tight, key=lengths.__getitem__)
+    name, tokens = observations[longest].observation_id, lengths[longest]
+    if tokens + 2 > limit.tokens:
+        raise DataError(
+            f"The {what} row {name!r} has {tokens} tokens, which leaves no room for an answer within {limit.name}. "
+            f"{_FIXES[limit.name.partition(' (')[0]]}, or remove that row."
+        )
+    return [
+        f"Of {len(observations):,} rows, the {what} leaves fewer than {new:,} tokens within {limit.name} in {len(tight):,}; the "
+        f"longest is {name!r} with {tokens:,}. What is longer than the rest is cut or not trained on."
+    ]
+
+
+_FIXES = {
+    "trainer.max_length": "Raise trainer.max_length",
+    "generator.vllm.longest_text": "Raise generator.vllm.longest_text",
+    "the model's positions": "Shorten the question or the examples before it, take a model with more positions",
+}
+
+
+def _surely_fits(texts: Sequence[str], tokens: int) -> bool:
+    """Return whether texts have no more than so many tokens, as far as their characters tell."""
+    return all(map(str.isascii, texts)) and sum(map(len, texts)) + _SPECIAL <= tokens
