@@ -9,16 +9,17 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from adastar_core.config import RunConfig
 from adastar_core.errors import DataError
 from adastar_core.model_source import positions_of
 from adastar_core.problems import Problem
-from adastar_core.records import Attempt, Observation, Rejection, RejectionReason, Split
+from adastar_core.records import Observation, Rejection, RejectionReason, Split
 from adastar_core.vocabulary import Vocabulary
 
 _SPECIAL = 16
-"""Tokens at most that a tokenizer adds to a text; for the rest, ASCII has no more tokens than characters."""
+"""Tokens at most that a tokenizer adds to a text; the rest are no more than its bytes, however it normalises them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +62,22 @@ class Room:
     chat: bool
     limit: Limit
 
-    def rejection(self, observation: Observation, attempt: Attempt) -> Rejection | None:
-        """Return why a right attempt cannot be trained on; ``None`` if it can."""
+    def rejection(self, observation: Observation, response: str, tokens: Sequence[int]) -> Rejection | None:
+        """Return why a right response cannot be trained on; ``None`` if it can.
+
+        Args:
+            observation: What it answers.
+            response: Its text.
+            tokens: Its ids as generated; empty where they are not known.
+        """
         prompt = self.problem.training_prompt(observation)
-        if _surely_fits(
-            [prompt, "" if attempt.tokens else attempt.response], self.limit.tokens - len(attempt.tokens)
-        ):
+        if _surely_fits([prompt, "" if tokens else response], self.limit.tokens - len(tokens)):
             return None
-        completion = self.vocabulary.completed(attempt.response, attempt.tokens, chat=self.chat)
-        tokens = len(self.vocabulary.prompt_ids([prompt])[0]) + len(completion)
-        if tokens <= self.limit.tokens:
+        completion = self.vocabulary.completed(response, tokens, chat=self.chat)
+        count = len(self.vocabulary.prompt_ids([prompt])[0]) + len(completion)
+        if count <= self.limit.tokens:
             return None
-        long = f"prompt and rationale have {tokens} tokens, more than {self.limit.name}"
+        long = f"prompt and rationale have {count} tokens, more than {self.limit.name}"
         return Rejection(RejectionReason.NO_ROOM, long)
 
 
@@ -91,18 +96,36 @@ def check_room(
         DataError: Names the longest such prompt, its tokens, and the limit.
     """
     vocabulary, longest = Vocabulary(model), config.generator.max_new_tokens
+    lengths = _Lengths(vocabulary)
     reading, training = generation_limit(config, model), training_limit(config, model)
     answers = config.evaluation.max_new_tokens or longest
     notes = []
     for split, observations in splits.items():
         new = longest if split is Split.TRAIN else answers
         for what, prompts in _read(config, problem, split, observations):
-            notes += _check(f"{what} of {split}", prompts, observations, reading, new, vocabulary)
-    prompts = map(problem.training_prompt, splits[Split.TRAIN])
-    notes += _check(
-        "training prompt of train", prompts, splits[Split.TRAIN], training, longest + 1, vocabulary
-    )
+            notes += _check(f"{what} of {split}", prompts, observations, reading, new, lengths)
+    train = splits[Split.TRAIN]
+    shortest = 2 if config.rationales == "reference" else longest + 1  # a token and an end
+    prompts = map(problem.training_prompt, train)
+    notes += _check("training prompt of train", prompts, train, training, shortest, lengths)
+    if config.rationales == "reference":
+        notes += _long_references(Room(problem, vocabulary, config.prompt.chat, training), train)
     return tuple(notes)
+
+
+def _long_references(room: Room, observations: Sequence[Observation]) -> list[str]:
+    """Return what is to be said where the data's own answers are too long to train on."""
+    found = [
+        (one.observation_id, rejection.detail)
+        for one in observations
+        if (rejection := room.rejection(one, room.problem.reference(one), ()))
+    ]
+    if not found:
+        return []
+    name, detail = found[0]
+    return [
+        f"Of {len(observations):,} rows, {len(found):,} are too long to train on; the first is {name!r}: {detail}."
+    ]
 
 
 def _read(
@@ -124,7 +147,7 @@ def _check(
     observations: Sequence[Observation],
     limit: Limit,
     new: int,
-    vocabulary: Vocabulary,
+    lengths: "_Lengths",
 ) -> list[str]:
     """Return what is to be said where ``new`` tokens may not fit behind a prompt.
 
@@ -132,20 +155,20 @@ def _check(
         DataError: Not even one does.
     """
     long = {place: text for place, text in enumerate(prompts) if not _surely_fits([text], limit.tokens - new)}
-    lengths = dict(zip(long, map(len, vocabulary.prompt_ids(list(long.values()))), strict=True))
-    tight = [place for place, length in lengths.items() if length + new > limit.tokens]
+    tokens = dict(zip(long, lengths.of(long.values()), strict=True))
+    tight = [place for place, count in tokens.items() if count + new > limit.tokens]
     if not tight:
         return []
-    longest = max(tight, key=lengths.__getitem__)
-    name, tokens = observations[longest].observation_id, lengths[longest]
-    if tokens + 2 > limit.tokens:
+    longest = max(tight, key=tokens.__getitem__)
+    name, count = observations[longest].observation_id, tokens[longest]
+    if count + 2 > limit.tokens:
         raise DataError(
-            f"The {what} row {name!r} has {tokens} tokens, which leaves no room for an answer within {limit.name}. "
+            f"The {what} row {name!r} has {count} tokens, which leaves no room for an answer within {limit.name}. "
             f"{_FIXES[limit.name.partition(' (')[0]]}, or remove that row."
         )
     return [
         f"Of {len(observations):,} rows, the {what} leaves fewer than {new:,} tokens within {limit.name} in {len(tight):,}; the "
-        f"longest is {name!r} with {tokens:,}. What is longer than the rest is cut or not trained on."
+        f"longest is {name!r} with {count:,}. What is longer than the rest is cut or not trained on."
     ]
 
 
@@ -157,5 +180,27 @@ _FIXES = {
 
 
 def _surely_fits(texts: Sequence[str], tokens: int) -> bool:
-    """Return whether texts have no more than so many tokens, as far as their characters tell."""
-    return all(map(str.isascii, texts)) and sum(map(len, texts)) + _SPECIAL <= tokens
+    """Return whether texts have no more than so many tokens, as far as their bytes tell."""
+    return sum(map(_bytes, texts)) + _SPECIAL <= tokens
+
+
+def _bytes(text: str) -> int:
+    """Return the most bytes that a text has in any of Unicode's normal forms."""
+    if text.isascii():
+        return len(text)
+    return max(len(normalize(form, text).encode()) for form in ("NFC", "NFD", "NFKC", "NFKD"))
+
+
+class _Lengths:
+    """Counts the tokens of prompts, each text once."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._known: dict[str, int] = {}
+
+    def of(self, texts: Iterable[str]) -> list[int]:
+        """Return each text's tokens."""
+        wanted = list(texts)
+        new = list({text for text in wanted if text not in self._known})
+        self._known |= zip(new, map(len, self._vocabulary.prompt_ids(new)), strict=True)
+        return [self._known[text] for text in wanted]

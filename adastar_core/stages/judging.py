@@ -83,7 +83,7 @@ class Judge:
         """Return the row of one attempt; a right one that is kept joins ``accepted``."""
         if verdict.outcome is not Outcome.RIGHT:
             return JudgedAttempt(attempt.position, attempt.attempt, verdict)
-        too_long = self.room.rejection(observation, attempt) if self.room else None
+        too_long = self.room.rejection(observation, attempt.response, attempt.tokens) if self.room else None
         if self.references:
             return JudgedAttempt(attempt.position, attempt.attempt, verdict, None, too_long)
         correct = self.problem.rationale_is_correct(observation, attempt.response)

@@ -56,7 +56,7 @@ def test_a_run_that_is_stuck_on_a_text_too_long_continues_with_a_higher_limit(
 ) -> None:
     """As one that an earlier version sampled, which did not look at lengths."""
 
-    def looks_away(_self: Room, _observation: object, _attempt: object) -> Rejection | None:
+    def looks_away(*_: object) -> Rejection | None:
         return None
 
     monkeypatch.setattr(Room, "rejection", looks_away)
@@ -69,6 +69,17 @@ def test_a_run_that_is_stuck_on_a_text_too_long_continues_with_a_higher_limit(
     with open_workspace(small_config(database, tmp_path, "trainer.max_length=1024"), "run") as workspace:
         run_iteration(workspace, 1)
         assert workspace.checkpoint(1).training is not None
+
+
+def test_references_that_are_too_long_are_known_and_not_trained(database: Engine, tmp_path: Path) -> None:
+    config = small_config(database, tmp_path, "rationales=reference", "trainer.max_length=14")
+    with open_workspace(config, "run") as workspace:
+        run_iteration(workspace, 1)
+    rejected = _rejected(database)
+    assert {by for by, _ in rejected} == {"no_room"}
+    note = plan_of(config).data_notes[-1]
+    assert "are too long to train on; the first is" in note
+    assert "more than trainer.max_length (14)" in note
 
 
 @pytest.mark.parametrize(
