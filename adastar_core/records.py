@@ -51,11 +51,39 @@ class Data:
 
     Attributes:
         splits: Observations by split, each in a stable order.
+        everything: All observations, also those that limits keep out of the splits.
         notes: What is to be said of the data, a sentence each.
     """
 
     splits: Mapping[Split, Sequence[Observation]]
+    everything: Sequence[Observation]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Right answers among those asked. One is less than another by its share of right answers, never by their count."""
+
+    correct: int
+    total: int
+
+    def __lt__(self, other: "Accuracy") -> bool:
+        """Compare shares, exactly; that of nothing asked is 0."""
+        return self.correct * max(other.total, 1) < other.correct * max(self.total, 1)
+
+    @property
+    def share(self) -> float | None:
+        """Return the share of right answers, in [0, 1]; ``None`` when nothing was asked."""
+        return self.correct / self.total if self.total else None
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float] | None:
+        """Return Wilson's score interval of the underlying rate; ``None`` when nothing was asked."""
+        if not self.total:
+            return None
+        from scipy.stats import binomtest
+
+        found = binomtest(self.correct, self.total).proportion_ci(confidence, method="wilson")
+        return float(found.low), float(found.high)
 
 
 class FinishReason(StrEnum):

@@ -58,7 +58,9 @@ def fill(engine: Engine, runs: int, rollouts: int) -> Run:
     each = (rollouts - largest) // max(runs - 1, 1)
     run = None
     for number in range(runs):
-        run, _ = start_or_continue(engine, f"run-{number}", RunConfig(), Data({Split.TRAIN: train}), "0")
+        run, _ = start_or_continue(
+            engine, f"run-{number}", RunConfig(), Data({Split.TRAIN: train}, train), "0"
+        )
         with engine.begin() as connection:
             fill_run(connection, run.run_id, each if number < runs - 1 else largest)
     assert run is not None, "there is at least one run"

@@ -17,6 +17,8 @@ from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.local import stop_local_postgres
 from adastar_core.store.runs import drop_run, start_or_continue
 
+_ONE = Observation("a", "q", "a")
+
 
 @contextmanager
 def server(parent: Path | None = None) -> Iterator[Engine]:
@@ -35,9 +37,7 @@ def server(parent: Path | None = None) -> Iterator[Engine]:
 @contextmanager
 def owned_run(engine: Engine) -> Iterator[Lease]:
     """Create a run without rows and own it; drop it in the end."""
-    run, _ = start_or_continue(
-        engine, "bench", RunConfig(), Data({Split.TRAIN: [Observation("a", "q", "a")]}), "bench"
-    )
+    run, _ = start_or_continue(engine, "bench", RunConfig(), Data({Split.TRAIN: [_ONE]}, [_ONE]), "bench")
     with own_run(engine, run, iterations=1, patience=None) as lease:
         yield lease
     drop_run(engine, "bench")

@@ -78,8 +78,8 @@ def conclude(run: RunRef, best: int, tested: Iterable[int]) -> RunReport:
 
 
 def best_of(validation: list[EvaluateManifest]) -> int:
-    """Return the iteration with the best validation accuracy, the earliest among equals; 0 is the base model."""
-    return max(validation, key=lambda one: (one.correct, -one.iteration)).iteration
+    """Return the iteration with the best share right on validation, the earliest among equals; 0 is the base model."""
+    return max(validation, key=lambda one: one.accuracy).iteration
 
 
 def out_of_patience(validation: list[EvaluateManifest], patience: int | None) -> bool:

@@ -22,7 +22,7 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.context import TaskRunContext
 from pydantic import BaseModel
 
-STAGE_VERSIONS = {"sample": 5, "finetune": 2, "evaluate": 4, "advance": 1}
+STAGE_VERSIONS = {"sample": 5, "finetune": 2, "evaluate": 5, "advance": 1}
 _NOT_INPUTS = {"wave"}
 
 

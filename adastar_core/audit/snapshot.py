@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from adastar_core.audit.stored import StoredRun
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
+from adastar_core.store.items import Item, read_items
 from adastar_core.store.provenance import STREAMED, Provenance, spooled_provenance
 from adastar_core.store.runs import read_run_config
 from adastar_core.store.spool import Spool, spooled
@@ -55,6 +56,16 @@ class RecordedEvaluation(NamedTuple):
     answers: int
 
 
+class RecordedAnswer(NamedTuple):
+    """An answer to another item than the one that is pinned at its place."""
+
+    iteration: int
+    split: str
+    position: int
+    observation_id: str
+    pinned: str | None
+
+
 @dataclass(frozen=True)
 class Record:
     """Everything of a run that is checked.
@@ -65,6 +76,8 @@ class Record:
         visits: By iteration.
         differences: Observations whose statistics are not what their events lead to.
         evaluations: By iteration and split.
+        items: Validation and test items; none of a run that was not opened since they are pinned.
+        unpinned: The first answer to an item that is not the pinned one.
         rollouts: All.
         examples: Every training example, with all that led to it.
         checkpoints: By iteration.
@@ -75,6 +88,8 @@ class Record:
     visits: list[RecordedVisits]
     differences: list[Difference]
     evaluations: list[RecordedEvaluation]
+    items: list[Item]
+    unpinned: list[RecordedAnswer]
     rollouts: Spool[RecordedRollout]
     examples: Spool[Provenance]
     checkpoints: list[CheckpointRow]
@@ -101,6 +116,8 @@ def _read(connection: Connection, stored: StoredRun, kept: ExitStack) -> Record:
         visits=[RecordedVisits(*row) for row in connection.execute(_VISITS, key)],
         differences=statistics_differences(connection, run.run_id),
         evaluations=[RecordedEvaluation(*row) for row in connection.execute(_EVALUATIONS, key)],
+        items=read_items(connection, run.run_id),
+        unpinned=[RecordedAnswer(*row) for row in connection.execute(_UNPINNED, key)],
         rollouts=kept.enter_context(spooled(rollouts, RecordedRollout._make)),
         examples=kept.enter_context(examples),
         checkpoints=read_checkpoints(connection, run.run_id, stored.folder),
@@ -134,5 +151,14 @@ _EVALUATIONS = text(
            count(a.position) AS answers
     FROM evaluations e LEFT JOIN evaluation_answers a USING (run_id, iteration, split)
     WHERE e.run_id = :run_id GROUP BY e.iteration, e.split, e.correct, e.total ORDER BY 1, 2
+    """
+)
+_UNPINNED = text(
+    """
+    SELECT a.iteration, a.split, a.position, a.observation_id, i.observation_id AS pinned
+    FROM evaluation_answers a LEFT JOIN evaluation_items i USING (run_id, split, position)
+    WHERE a.run_id = :run_id AND i.observation_id IS DISTINCT FROM a.observation_id
+    AND EXISTS (SELECT FROM evaluation_items WHERE run_id = :run_id)
+    ORDER BY 1, 2, 3 LIMIT 1
     """
 )

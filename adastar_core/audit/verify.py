@@ -13,10 +13,13 @@ from adastar_core import checkpoints
 from adastar_core.audit.collect import was_removed
 from adastar_core.audit.snapshot import Record, record_of
 from adastar_core.audit.stored import StoredRun
-from adastar_core.errors import CheckpointError
+from adastar_core.errors import CheckpointError, DataError
 from adastar_core.records import Observation
+from adastar_core.stages.opening import load_data
 from adastar_core.stages.reuse import prompt_sha256
 from adastar_core.stages.sampling import training_text_sha256
+from adastar_core.store.items import find_items
+from adastar_core.store.observations import content_sha256
 from adastar_core.streams import rationale_key
 
 
@@ -152,13 +155,39 @@ def _evaluations(record: Record, counted: _Counted) -> Iterator[str]:
             )
 
 
+def _items(record: Record, counted: _Counted) -> Iterator[str]:
+    """Compute the digest of every pinned item again, and look that evaluations answered these items and no others."""
+    for one in record.items:
+        counted.count += 1
+        if (digest := content_sha256(one.observation)) != one.sha256:
+            yield (
+                f"{one.split} item {one.position} ({one.observation.observation_id}) has digest {digest}, recorded is {one.sha256}"
+            )
+    for row in record.unpinned:
+        yield (
+            f"iteration {row.iteration} on {row.split}: the answer at place {row.position} is to {row.observation_id}, pinned is "
+            f"{row.pinned or 'nothing'}"
+        )
+
+
+def _data(record: Record, counted: _Counted) -> Iterator[str]:
+    """Look that the data still hold every pinned item as it was."""
+    try:
+        found = find_items(record.items, record.stored.run.name, load_data(record.stored.problem))
+        counted.count = sum(map(len, found.values()))
+    except DataError as error:
+        yield f"the data are not what the run was started with: {error}"
+
+
 CHECKS: dict[str, Check] = {
     "configuration": _configuration,
     "visits and stamps": _stamps,
     "statistics": _statistics,
     "evaluations": _evaluations,
+    "validation and test items": _items,
     "rollouts": _rollouts,
     "training examples": _training_examples,
     "checkpoints": _checkpoints,
+    "validation and test in the data": _data,
 }
-"""By name, the quick ones first."""
+"""By name, the quick ones first, and last what lies outside the run."""

@@ -15,7 +15,7 @@ from adastar_core.audit.stored import no_such_run
 from adastar_core.cli.options import Commands, add_command, database, stored_run
 from adastar_core.cli.output import print_json, print_line, print_table, shortened, wants_json
 from adastar_core.compute import pflops
-from adastar_core.report.records import Accuracy
+from adastar_core.records import Accuracy
 from adastar_core.report.summary import summary
 from adastar_core.report.text import headline
 from adastar_core.report.units import NONE, accuracy, duration, flops, percent_number, wall_time
@@ -144,7 +144,7 @@ _ITERATION_HEADINGS = (
 def _iteration_rows(
     iterations: list[IterationRow], evaluations: list[EvaluationRow], flops_of: dict[int, float]
 ) -> list[tuple[str, ...]]:
-    measured = {(one.iteration, one.split.value): Accuracy(one.correct, one.total) for one in evaluations}
+    measured = {(one.iteration, one.split.value): one.accuracy for one in evaluations}
 
     def accuracies(t: int) -> tuple[str, str]:
         return accuracy(measured.get((t, "validation"))), accuracy(measured.get((t, "test")))
@@ -179,10 +179,10 @@ def _evaluation_json(one: EvaluationRow) -> dict[str, object]:
     return {
         "iteration": one.iteration,
         "split": one.split,
-        "correct": one.correct,
-        "total": one.total,
+        "correct": one.accuracy.correct,
+        "total": one.accuracy.total,
         "undecided": one.undecided,
-        "interval_95": Accuracy(one.correct, one.total).interval(),
+        "interval_95": one.accuracy.interval(),
         "by_difficulty": one.by_difficulty,
     }
 

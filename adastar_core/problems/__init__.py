@@ -38,6 +38,10 @@ class Problem(Protocol):
         """
         ...
 
+    def everything(self) -> Sequence[Observation]:
+        """Return the observations of all splits, and those that limits keep out of them."""
+        ...
+
     def prompt(self, observation: Observation) -> str:
         """Return the text that the model continues with its rationale and answer."""
         ...

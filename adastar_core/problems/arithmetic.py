@@ -185,6 +185,10 @@ class Arithmetic:
             )
         return chosen
 
+    def everything(self) -> tuple[Observation, ...]:
+        """Return the observations of all splits."""
+        return tuple(one for split in Split for one in self.load(split))
+
     def prompt(self, observation: Observation) -> str:
         """Return the question on a line of its own."""
         return f"{observation.question}\n"

@@ -81,6 +81,10 @@ class ChatProblem:
         """Return a split's observations in a stable order."""
         return self._problem.load(split)
 
+    def everything(self) -> Sequence[Observation]:
+        """Return the observations of all splits and beyond."""
+        return self._problem.everything()
+
     def prompt(self, observation: Observation) -> str:
         """Return the prompt as a user's message, up to where the model's begins."""
         return in_chat(self._problem.prompt(observation), self._tokenizer)

@@ -152,6 +152,10 @@ class FewShotProblem:
         """
         return self._data.splits[split]
 
+    def everything(self) -> Sequence[Observation]:
+        """Return the observations of all parts of the data, whatever limits, overlap or contradictions keep out."""
+        return self._data.everything
+
     def read(self, row: Row) -> Observation:
         """Return one row of the data set's schema as an observation.
 
@@ -226,7 +230,8 @@ class FewShotProblem:
             Split.TEST: limit(test, settings.test_limit),
         }
         self._refuse_empty(splits)
-        return _Data(splits, found, (*repeats.notes(), *_overlap_notes(found, selecting)))
+        everything = [one for part in parts.values() for one in part]
+        return _Data(splits, everything, found, (*repeats.notes(), *_overlap_notes(found, selecting)))
 
     def _read(self, rows: dict[Split, list[Row]]) -> tuple[dict[Split, list[Observation]], Repeats]:
         """Return the observations of every part, whose references can all be read, and what they repeat."""
@@ -272,6 +277,7 @@ class _Data:
     """The data as read once: its splits, what test repeats of training, and what is to be said of it."""
 
     splits: dict[Split, list[Observation]]
+    everything: list[Observation]
     overlap: Overlap
     notes: tuple[str, ...]
 

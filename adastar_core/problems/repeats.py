@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from adastar_core.problems.rows import Row
 from adastar_core.records import Observation
@@ -14,6 +15,7 @@ Asked = tuple[Row, Observation]
 SameAnswer = Callable[[Observation, Observation], bool]
 
 
+@lru_cache(maxsize=1 << 18)  # every carving and comparison asks again
 def spelling(observation: Observation) -> str:
     """Return what equal questions have in common: without case, white space, prose punctuation and order of options."""
     options = sorted(" ".join(tokens(choice.text)) for choice in observation.choices)

@@ -4,28 +4,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from adastar_core.compute import StageTokens
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """Right answers among those asked."""
-
-    correct: int
-    total: int
-
-    @property
-    def share(self) -> float | None:
-        """Return the share of right answers, in [0, 1]; ``None`` when nothing was asked."""
-        return self.correct / self.total if self.total else None
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float] | None:
-        """Return Wilson's score interval of the underlying rate; ``None`` when nothing was asked."""
-        if not self.total:
-            return None
-        from scipy.stats import binomtest
-
-        found = binomtest(self.correct, self.total).proportion_ci(confidence, method="wilson")
-        return float(found.low), float(found.high)
+from adastar_core.records import Accuracy
 
 
 @dataclass(frozen=True, slots=True)

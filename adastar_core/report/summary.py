@@ -3,7 +3,8 @@
 import json
 from dataclasses import asdict
 
-from adastar_core.report.records import Accuracy, IterationRow, RunReport, StageRow
+from adastar_core.records import Accuracy
+from adastar_core.report.records import IterationRow, RunReport, StageRow
 
 
 def summary(report: RunReport) -> dict[str, object]:

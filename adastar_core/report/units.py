@@ -1,6 +1,6 @@
 """Numbers as people read them; a dash where there is none."""
 
-from adastar_core.report.records import Accuracy
+from adastar_core.records import Accuracy
 
 NONE = "–"
 _FLOPS = ((1e18, "EFLOPs"), (1e15, "PFLOPs"), (1e12, "TFLOPs"), (1e9, "GFLOPs"), (1e6, "MFLOPs"))

@@ -8,12 +8,12 @@ from adastar_core.compute import pflops
 from adastar_core.records import Split
 from adastar_core.report.figures import figures
 from adastar_core.report.page import html
-from adastar_core.report.records import Accuracy, DifficultyRow, IterationRow, RunReport, StageRow
+from adastar_core.report.records import DifficultyRow, IterationRow, RunReport, StageRow
 from adastar_core.report.text import markdown
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store import incidents
 from adastar_core.store.compute import ComputeRow, read_compute
-from adastar_core.store.evaluations import EvaluationRow, Tally, read_evaluations
+from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.incidents import IncidentRow, read_incidents
 from adastar_core.store.provenance import read_wall_seconds
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
@@ -42,9 +42,9 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         method=workspace.config.method_title(),
         base_model=workspace.config.model,
         seed=workspace.config.seed,
-        base_validation=_accuracy(evaluations[0, Split.VALIDATION]),
-        base_test=_accuracy(evaluations[0, Split.TEST]) if (0, Split.TEST) in evaluations else None,
-        test=_accuracy(test) if test else None,
+        base_validation=evaluations[0, Split.VALIDATION].accuracy,
+        base_test=evaluations[0, Split.TEST].accuracy if (0, Split.TEST) in evaluations else None,
+        test=test.accuracy if test else None,
         best_iteration=best,
         wall_seconds=seconds,
         checkpoint=workspace.checkpoint(best).path,
@@ -92,10 +92,6 @@ def spent_pflops(workspace: Workspace, iteration: int) -> float:
 Evaluations = Mapping[tuple[int, Split], EvaluationRow]
 
 
-def _accuracy(row: EvaluationRow | Tally) -> Accuracy:
-    return Accuracy(row.correct, row.total)
-
-
 def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationRow:
     validation = evaluations.get((row.iteration, Split.VALIDATION))
     tested = evaluations.get((row.iteration, Split.TEST))
@@ -109,11 +105,11 @@ def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationR
         stamped=row.stamped,
         first_try_accuracy=row.first_try_correct / row.m if row.m else None,
         false_positive_share=row.false_positives / row.rationales_checked if row.rationales_checked else None,
-        validation=_accuracy(validation) if validation else None,
+        validation=validation.accuracy if validation else None,
         pflops=pflops(row.flops),
         padded_pflops=pflops(row.padded_flops),
         attention_pflops=pflops(row.attention_flops),
-        test=_accuracy(tested) if tested else None,
+        test=tested.accuracy if tested else None,
         seconds=row.seconds,
         rejected=sum(row.rejected.values()),
         undecided=row.undecided,
@@ -135,10 +131,7 @@ def _stage_row(cost: ComputeRow) -> StageRow:
 def _by_difficulty(evaluations: Evaluations, best: int) -> tuple[DifficultyRow, ...]:
     split = Split.TEST if (best, Split.TEST) in evaluations else Split.VALIDATION
     before, after = evaluations[0, split].by_difficulty, evaluations[best, split].by_difficulty
-    return tuple(
-        DifficultyRow(tag, _accuracy(before[tag]), _accuracy(after[tag]))
-        for tag in sorted(before, key=_natural)
-    )
+    return tuple(DifficultyRow(tag, before[tag], after[tag]) for tag in sorted(before, key=_natural))
 
 
 def _natural(tag: str) -> tuple[int, str]:
@@ -188,7 +181,7 @@ def _notes(
             "verdicts.rejected_because has the reason of each."
         )
     notes += [
-        f"The verifier could not decide {one.undecided:,} of {one.total:,} {one.split} answers of the selected "
+        f"The verifier could not decide {one.undecided:,} of {one.accuracy.total:,} {one.split} answers of the selected "
         "checkpoint; they count as not right."
         for one in selected
         if one.undecided

@@ -59,7 +59,7 @@ def find_evaluate(workspace: Workspace, iteration: int, split: Split) -> Evaluat
 
 
 def _manifest(row: EvaluationRow) -> EvaluateManifest:
-    return EvaluateManifest(iteration=row.iteration, split=row.split, correct=row.correct, total=row.total)
+    return EvaluateManifest(iteration=row.iteration, split=row.split, accuracy=row.accuracy)
 
 
 def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:

@@ -1,6 +1,6 @@
 """What stages hand to each other: ids, counts and digests, small enough for a cache entry or a log line."""
 
-from adastar_core.records import Split
+from adastar_core.records import Accuracy, Split
 from adastar_core.settings import Settings
 
 
@@ -60,13 +60,7 @@ class EvaluateManifest(Settings):
 
     iteration: int
     split: Split
-    correct: int
-    total: int
-
-    @property
-    def accuracy(self) -> float:
-        """Return the share of right answers, in [0, 1]."""
-        return self.correct / self.total
+    accuracy: Accuracy
 
 
 class AdvanceManifest(Settings):

@@ -216,4 +216,4 @@ def load_data(problem: Problem) -> Data:
             raise DataError(
                 f"problem {problem.name}: the {split} split is empty; give it at least one observation"
             )
-    return Data(splits, problem.notes)
+    return Data(splits, problem.everything(), problem.notes)

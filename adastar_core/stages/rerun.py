@@ -8,10 +8,12 @@ from adastar_core.config import RunConfig
 from adastar_core.home import usable_home
 from adastar_core.numerics import resolved
 from adastar_core.problems.catalogue import open_problem
-from adastar_core.records import Split
+from adastar_core.stages.opening import load_data
 from adastar_core.store.database import open_database
-from adastar_core.store.observations import read_observations
+from adastar_core.store.items import moved_into_training
+from adastar_core.store.observations import new_observations, read_observations
 from adastar_core.store.runs import Run, differences, find_run
+from adastar_core.store.statistics import read_statistics
 
 
 def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
@@ -52,6 +54,10 @@ def _iterations(engine: Engine, run: Run, config: RunConfig) -> int | None:
 
 
 def _has_grown(engine: Engine, run: Run, config: RunConfig) -> bool:
+    """Return whether there are training observations that the run has not taken in."""
+    data = load_data(open_problem(config.problem))
     with engine.connect() as connection:
-        known = {one.observation_id for one in read_observations(connection, run.dataset_id)}
-    return any(one.observation_id not in known for one in open_problem(config.problem).load(Split.TRAIN))
+        taken_in = len(read_statistics(connection, run.run_id).last_iteration)
+        known = [one.observation_id for one in read_observations(connection, run.dataset_id)]
+        new = new_observations(data, known, moved_into_training(connection, run.dataset_id, data))
+    return bool(new) or 0 < taken_in < len(known)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from adastar_core.compute import StageTokens
 from adastar_core.errors import StageError
 from adastar_core.generators import Decoding
-from adastar_core.records import Attempt, Observation, Outcome, Split, Verdict
+from adastar_core.records import Accuracy, Attempt, Observation, Outcome, Split, Verdict
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
 from adastar_core.store.compute import GENERATION_PAIRS
@@ -62,34 +62,24 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Right answers out of a total."""
-
-    correct: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
 class EvaluationRow:
     """A completed evaluation of one checkpoint on one split.
 
     Attributes:
         iteration: The checkpoint's iteration; 0 = the base model.
         split: Which items.
-        correct: Items judged right.
-        total: Items.
+        accuracy: Items judged right, among all.
         undecided: Items without a decided verdict.
-        by_difficulty: Counts by difficulty tag; items without a tag are in none.
+        by_difficulty: Accuracy by difficulty tag; items without a tag are in none.
         tokens: What it cost.
         seconds: Wall time.
     """
 
     iteration: int
     split: Split
-    correct: int
-    total: int
+    accuracy: Accuracy
     undecided: int
-    by_difficulty: dict[str, Tally]
+    by_difficulty: dict[str, Accuracy]
     tokens: StageTokens
     seconds: float
 
@@ -192,10 +182,9 @@ def _evaluation(row: Row[Any]) -> EvaluationRow:
     return EvaluationRow(
         iteration=row.iteration,
         split=Split(row.split),
-        correct=row.correct,
-        total=row.total,
+        accuracy=Accuracy(row.correct, row.total),
         undecided=row.undecided,
-        by_difficulty={tag: Tally(**counts) for tag, counts in row.by_difficulty.items()},
+        by_difficulty={tag: Accuracy(**counts) for tag, counts in row.by_difficulty.items()},
         tokens=StageTokens(**{name: row._mapping[name] for name in _SUMS}),
         seconds=row.seconds,
     )

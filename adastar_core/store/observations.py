@@ -2,77 +2,73 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Set
+from functools import lru_cache
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.errors import DataError
-from adastar_core.records import Choice, Observation
+from adastar_core.records import Choice, Data, Observation, Split
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
 
-_COLUMNS = (
-    "dataset_id",
-    "position",
-    "observation_id",
-    "question",
-    "answer",
-    "choices",
-    "difficulty",
-    "sha256",
-)
+CONTENT = ("question", "answer", "choices", "difficulty")
+_COLUMNS = ("dataset_id", "position", "observation_id", *CONTENT, "sha256")
 
 
 def grow_dataset(
-    connection: Connection,
-    dataset_id: int,
-    name: str,
-    observations: Sequence[Observation],
-    digests: Mapping[str, str],
+    connection: Connection, dataset_id: int, name: str, data: Data, left_out: Set[tuple[str, str]]
 ) -> list[Observation]:
-    """Record the observations that are new, and return the dataset's observations by position.
+    """Record the training observations that are new, and return the dataset's observations by position.
 
     Known observations keep their positions wherever they now stand in the data; new ones follow in order.
 
     Args:
         connection: A transaction.
-        dataset_id: The dataset, whose row stays locked until the transaction ends.
+        dataset_id: The dataset.
         name: The problem's type, for messages.
-        observations: The data as it is now, with unique ids.
-        digests: What :func:`digests_of` says of them, which takes too long for a transaction.
+        data: The data as it lies now.
+        left_out: Ids and digests of observations that must not be trained on.
 
     Raises:
         DataError: An observation has changed or has vanished since it was first seen.
     """
     table = tables.observations
-    connection.execute(
-        select(tables.datasets.c.dataset_id)
-        .where(tables.datasets.c.dataset_id == dataset_id)
-        .with_for_update()
-    )
     stored = connection.execute(
         select(table.c.observation_id, table.c.sha256)
         .where(table.c.dataset_id == dataset_id)
         .order_by(table.c.position)
     ).all()
-    given = {one.observation_id: one for one in observations}
+    there = {(one.observation_id, content_sha256(one)): one for one in data.everything}
     for observation_id, sha256 in stored:
-        if digests.get(observation_id) != sha256:
-            raise DataError(_changed(observation_id, name, vanished=observation_id not in given))
-    known = {observation_id for observation_id, _ in stored}
-    new = [one for one in observations if one.observation_id not in known]
+        if (observation_id, sha256) not in there:
+            vanished = all(one != observation_id for one, _ in there)
+            raise DataError(_changed(observation_id, name, vanished=vanished))
+    new = new_observations(data, [observation_id for observation_id, _ in stored], left_out)
     rows = (
-        (dataset_id, position, *_values(one), digests[one.observation_id])
+        (dataset_id, position, one.observation_id, *content(one), content_sha256(one))
         for position, one in enumerate(new, start=len(stored))
     )
     insert_new(connection, table, _COLUMNS, rows)
-    return [given[observation_id] for observation_id, _ in stored] + new
+    return [there[observation_id, sha256] for observation_id, sha256 in stored] + new
 
 
-def digests_of(observations: Sequence[Observation]) -> dict[str, str]:
-    """Return the digest of every observation, by its id."""
-    return {one.observation_id: _sha256(one) for one in observations}
+def new_observations(data: Data, known: Iterable[str], left_out: Set[tuple[str, str]]) -> list[Observation]:
+    """Return the training observations whose ids are not known, without those that must not be trained on."""
+    ids = set(known)
+    return [
+        one
+        for one in data.splits[Split.TRAIN]
+        if one.observation_id not in ids and (one.observation_id, content_sha256(one)) not in left_out
+    ]
+
+
+def read_known(connection: Connection, dataset_id: int) -> set[tuple[str, str]]:
+    """Return id and digest of a dataset's observations."""
+    table = tables.observations
+    query = select(table.c.observation_id, table.c.sha256).where(table.c.dataset_id == dataset_id)
+    return {(row[0], row[1]) for row in connection.execute(query)}
 
 
 def read_observations(connection: Connection, dataset_id: int) -> list[Observation]:
@@ -98,9 +94,9 @@ def open_dataset(connection: Connection, fingerprint: str, name: str) -> int:
     return dataset_id
 
 
-def _values(observation: Observation) -> tuple[str, str, str, list[list[str]], str | None]:
+def content(observation: Observation) -> tuple[str, str, list[list[str]], str | None]:
+    """Return what an observation says, in the columns :data:`CONTENT`, as it is stored."""
     return (
-        observation.observation_id,
         storable(observation.question),
         storable(observation.answer),
         [[storable(choice.label), storable(choice.text)] for choice in observation.choices],
@@ -108,8 +104,10 @@ def _values(observation: Observation) -> tuple[str, str, str, list[list[str]], s
     )
 
 
-def _sha256(observation: Observation) -> str:
-    return hashlib.sha256(json.dumps(_values(observation)[1:]).encode()).hexdigest()
+@lru_cache(maxsize=1 << 18)  # opening a run compares every observation several times
+def content_sha256(observation: Observation) -> str:
+    """Return the digest of what an observation says."""
+    return hashlib.sha256(json.dumps(content(observation)).encode()).hexdigest()
 
 
 def _changed(observation_id: str, name: str, *, vanished: bool) -> str:

@@ -98,7 +98,7 @@ _OVERVIEW = f"""
     LEFT JOIN iterations newest ON newest.run_id = r.run_id AND newest.iteration = progress.iteration
     LEFT JOIN LATERAL (
         SELECT iteration, correct, total FROM evaluations WHERE run_id = r.run_id AND split = 'validation'
-        ORDER BY correct DESC, iteration LIMIT 1
+        ORDER BY CAST(correct AS numeric) / greatest(total, 1) DESC, iteration LIMIT 1
     ) best ON true
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(flops) FILTER (WHERE stage NOT LIKE 'evaluate%'), 0) AS flops

@@ -14,10 +14,11 @@ from sqlalchemy.dialects.postgresql import insert
 from adastar_core.errors import RunConflictError
 from adastar_core.records import Data, Observation, Split
 from adastar_core.store import tables
+from adastar_core.store.items import moved_into_training, pin_items
 from adastar_core.store.lease import find_owner, owned_by
 from adastar_core.store.locks import DATASET, Lock, Tell, application_name, take_to_write, turn_to_write, warn
 from adastar_core.store.numerics import read_numerics
-from adastar_core.store.observations import digests_of, grow_dataset, open_dataset
+from adastar_core.store.observations import content_sha256, grow_dataset, open_dataset
 from adastar_core.store.partitions import create_partitions, drop_partitions
 
 if TYPE_CHECKING:
@@ -90,9 +91,11 @@ def start_or_continue(
 
     Raises:
         RunConflictError: The run exists with other values (each is named), or another process owns it.
-        DataError: A training observation has changed or vanished.
+        DataError: An observation that the run trains or measures on has changed or vanished.
     """
-    fingerprint, digests = _fingerprint(config), digests_of(data.splits[Split.TRAIN])
+    fingerprint = _fingerprint(config)
+    for one in data.everything:
+        content_sha256(one)  # is remembered: it takes too long for a transaction
     loading = Lock.of_content(DATASET, fingerprint, "another process to store the training data")
     with turn_to_write(engine, loading, application_name(name), tell) as connection:
         if found := _find(connection, name):
@@ -102,10 +105,12 @@ def start_or_continue(
             found = _record_growth(connection, found, config)
         kind = config.problem.type
         dataset_id = found.dataset_id if found else open_dataset(connection, fingerprint, kind)
-        train = grow_dataset(connection, dataset_id, kind, data.splits[Split.TRAIN], digests)
         run = found or _create(connection, name, config, dataset_id, code_version)
+        items = pin_items(connection, run.run_id, dataset_id, name, data)
+        left_out = moved_into_training(connection, dataset_id, data)
+        train = grow_dataset(connection, dataset_id, kind, data, left_out)
         _note(connection, run.run_id, data.notes)
-    return run, {**data.splits, Split.TRAIN: train}
+    return run, {Split.TRAIN: train, **items}
 
 
 def find_run(engine: Engine, name: str) -> Run | None:
@@ -173,6 +178,7 @@ def drop_run(engine: Engine, name: str) -> bool:
         drop_partitions(connection, run.run_id)
         for table in (
             tables.numerics,
+            tables.evaluation_items,
             tables.owners,
             tables.incidents,
             tables.controls,

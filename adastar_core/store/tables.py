@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0012"
+SCHEMA_REVISION = "0020"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -156,6 +156,22 @@ runs = Table(
     UniqueConstraint("name"),
     _one_of("status", RUN_STATUSES),
     comment="One row per self-improvement run.",
+)
+
+evaluation_items = Table(
+    "evaluation_items",
+    metadata,
+    _run_of_runs(),
+    _key("split", Text, "validation or test"),
+    _key("position", Integer, "Zero-based place of the item in the split"),
+    _value("observation_id", Text(collation="C"), "The id that the data gives it"),
+    _value("question", Text, "The question x"),
+    _value("answer", Text, "The reference answer y"),
+    _value("choices", JSONB, "Options of a multiple-choice question, as [label, text] pairs"),
+    _maybe("difficulty", Text, "Tag to break accuracy down by"),
+    _value("sha256", Text, "Digest of question, answer, choices and difficulty"),
+    _one_of("split", tuple(Split)),
+    comment="What a run is measured on, pinned when it starts: its data may grow, its validation and test do not.",
 )
 
 checkpoints = Table(

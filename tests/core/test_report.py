@@ -13,11 +13,12 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from adastar_core.compute import StageTokens
+from adastar_core.records import Accuracy
 from adastar_core.report import units
 from adastar_core.report.costs import cost_cells, cost_headings
 from adastar_core.report.figures import figures
 from adastar_core.report.page import html
-from adastar_core.report.records import Accuracy, DifficultyRow, IterationRow, RunReport, Sample, StageRow
+from adastar_core.report.records import DifficultyRow, IterationRow, RunReport, Sample, StageRow
 from adastar_core.report.summary import summary, summary_text
 from adastar_core.report.text import escape, headline, markdown, table
 

@@ -152,7 +152,21 @@ def test_a_nightly_rerun_of_grown_data_visits_the_new_observations_first(
             )
         ).all()
         entered = connection.scalar(count) - known
+        totals = connection.execute(
+            text(
+                "SELECT iteration, split, total FROM evaluations JOIN runs USING (run_id) WHERE name = 'grows' ORDER BY 1, 2"
+            )
+        ).all()
+        asked = connection.scalars(
+            text(
+                "SELECT DISTINCT string_agg(observation_id, ' ' ORDER BY position) FROM evaluation_answers "
+                "JOIN runs USING (run_id) WHERE name = 'grows' AND split = 'validation' GROUP BY iteration"
+            )
+        ).all()
     assert entered > 5
     never = [position for position, last in visits if last == 0]
     assert set(range(known, known + entered)) <= set(never)
     assert [position for position, _ in visits[: len(never)]] == never
+    assert [one.iteration for one in totals if one.split == "validation"] == [0, 1, 2]
+    assert len({one.total for one in totals if one.split == "validation"}) == 1
+    assert len(asked) == 1, "every checkpoint is measured on the same questions"

@@ -135,7 +135,7 @@ def test_every_stage_run_twice_changes_nothing(database: Engine, tmp_path: Path)
         for iteration in (1, 2):
             assert stages.finetune(workspace, iteration) == stages.finetune(workspace, iteration)
             assert stages.verify(workspace, iteration, 0) == stages.verify(workspace, iteration, 0)
-            assert stages.evaluate(workspace, iteration, Split.VALIDATION).total == 24
+            assert stages.evaluate(workspace, iteration, Split.VALIDATION).accuracy.total == 24
             assert stages.advance(workspace, iteration) == stages.advance(workspace, iteration)
         assert outcome_of(database, workspace.run_id) == once
 

@@ -217,7 +217,7 @@ def test_sft_trains_on_every_reference_answer_and_generates_nothing(database: En
 def evaluated(workspace: Workspace) -> Sequence[GenerationRequest]:
     generator = ScriptedGenerator(lambda one: f"#### {workspace.data[Split.TEST][one.position].answer}")
     workspace.use_generator(generator)
-    assert stages.evaluate(workspace, 0, Split.TEST).accuracy == 1
+    assert stages.evaluate(workspace, 0, Split.TEST).accuracy.share == 1
     return [request for batch in generator.batches for request in batch]
 
 
@@ -246,7 +246,7 @@ def test_self_consistency_takes_the_majority_of_five_samples(database: Engine, t
             )
         )
         workspace.use_generator(wrong_twice)
-        assert stages.evaluate(workspace, 0, Split.VALIDATION).accuracy == 1
+        assert stages.evaluate(workspace, 0, Split.VALIDATION).accuracy.share == 1
 
 
 def test_equal_work_of_another_run_is_taken_over_with_its_cost(database: Engine, tmp_path: Path) -> None:

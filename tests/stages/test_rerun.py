@@ -58,3 +58,10 @@ def test_the_rule(database: Engine, tmp_path: Path) -> None:
 
     work(longer, "mine", finish=False)  # killed on its way, and retried
     assert nightly(grown, "mine", TODAY) == (longer, "mine")
+
+    work(longer, "mine", finish=True)
+    work(grown, "other", finish=True)
+    assert nightly(grown, "mine", TODAY) == (
+        grown,
+        "mine-2026-11-23",
+    )  # new validation rows are none of its business

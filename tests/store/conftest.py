@@ -30,7 +30,7 @@ def observations(count: int) -> list[Observation]:
 
 
 def data(train: list[Observation]) -> Data:
-    return Data({Split.TRAIN: train})
+    return Data({Split.TRAIN: train}, train)
 
 
 def start(engine: Engine, name: str = "one", config: RunConfig | None = None, count: int = 20) -> Run:

@@ -3,11 +3,10 @@ import pytest
 from adastar_core.compute import StageTokens
 from adastar_core.errors import StageError
 from adastar_core.generators import Decoding
-from adastar_core.records import Observation, Outcome, Split, Verdict
+from adastar_core.records import Accuracy, Observation, Outcome, Split, Verdict
 from adastar_core.store.checkpoints import write_checkpoint
 from adastar_core.store.evaluations import (
     Answer,
-    Tally,
     close_evaluation,
     find_evaluation,
     read_answered_positions,
@@ -67,8 +66,8 @@ def test_totals_are_recorded_once_and_only_when_complete(evaluated: Lease) -> No
             Split.VALIDATION,
         ]
         assert find_evaluation(connection, evaluated.run_id, 0, Split.VALIDATION) == first
-    assert (first.correct, first.total, first.undecided, first.seconds) == (2, 4, 1, 2.0)
-    assert first.by_difficulty == {"1": Tally(1, 2), "10": Tally(0, 1)}
+    assert (first.accuracy, first.undecided, first.seconds) == (Accuracy(2, 4), 1, 2.0)
+    assert first.by_difficulty == {"1": Accuracy(1, 2), "10": Accuracy(0, 1)}
     assert first.tokens == StageTokens(40, 48, 80, 100, attention_pairs=4 * (10 * 10 + 19 * 10 + 190))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adastar_core.comparison.statistics import Difference, Estimate, estimate, paired_difference
-from adastar_core.report.records import Accuracy
+from adastar_core.records import Accuracy
 from adastar_core.streams import generator
 
 REPLICATIONS = 2000

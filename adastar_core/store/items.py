@@ -1,0 +1,186 @@
+"""Validation and test items: pinned when a run starts, so that its checkpoints are compared on equal questions.
+
+Data that grow add to a run's training alone. An item that was edited or removed is noticed when the run is opened.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select, text
+
+from adastar_core.errors import DataError
+from adastar_core.records import Choice, Data, Observation, Split
+from adastar_core.store import tables
+from adastar_core.store.bulk import insert_new
+from adastar_core.store.observations import CONTENT, content, content_sha256, read_known
+
+MEASURED = (Split.VALIDATION, Split.TEST)
+_COLUMNS = ("run_id", "split", "position", "observation_id", *CONTENT, "sha256")
+_QUESTION_WIDTH = 60
+
+
+class Item(NamedTuple):
+    """A pinned item: what it said when the run started, and the digest of that."""
+
+    split: Split
+    position: int
+    observation: Observation
+    sha256: str
+
+
+def pin_items(
+    connection: Connection, run_id: int, dataset_id: int, name: str, data: Data
+) -> dict[Split, list[Observation]]:
+    """Record the items of a run that has none, and return the run's items by split and position.
+
+    Args:
+        connection: A transaction.
+        run_id: The run.
+        dataset_id: Its training data; what they hold is measured on by no run.
+        name: The run's name, for messages.
+        data: The data as it lies now.
+
+    Raises:
+        DataError: An item has changed or has vanished since the run started.
+    """
+    if not read_items(connection, run_id) and data.splits.keys() >= set(MEASURED):
+        evaluated = _evaluated(connection, run_id)
+        for split in MEASURED:
+            fresh = _not_trained_on(connection, dataset_id, data, split)
+            items = _found(evaluated[split], data, split, name) if split in evaluated else fresh
+            rows = ((run_id, split.value, place, *_row(one)) for place, one in enumerate(items))
+            insert_new(connection, tables.evaluation_items, _COLUMNS, rows)
+        _keep_pinned_answers(connection, run_id)
+    return find_items(read_items(connection, run_id), name, data)
+
+
+def read_items(connection: Connection, run_id: int) -> list[Item]:
+    """Return a run's items by split and position; none of a run that was not opened since they are pinned."""
+    table = tables.evaluation_items
+    query = select(table).where(table.c.run_id == run_id).order_by(table.c.split, table.c.position)
+    return [
+        Item(
+            Split(row.split),
+            row.position,
+            Observation(
+                row.observation_id,
+                row.question,
+                row.answer,
+                tuple(Choice(label, option) for label, option in row.choices),
+                row.difficulty,
+            ),
+            row.sha256,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def find_items(items: Iterable[Item], name: str, data: Data) -> dict[Split, list[Observation]]:
+    """Return a run's pinned items as the data have them now, by split and position.
+
+    Raises:
+        DataError: One has changed or has vanished.
+    """
+    there = {(one.observation_id, content_sha256(one)): one for one in data.everything}
+    found: dict[Split, list[Observation]] = {}
+    for split, _, item, sha256 in items:
+        now = there.get((item.observation_id, sha256))
+        if now is None:
+            changed = [one for one in data.everything if one.observation_id == item.observation_id]
+            raise _changed(name, split, item.observation_id, item.question, changed)
+        found.setdefault(split, []).append(now)
+    return found
+
+
+def moved_into_training(connection: Connection, dataset_id: int, data: Data) -> set[tuple[str, str]]:
+    """Return id and digest of what a run of this dataset measures on, and the data now have in training alone."""
+    items, runs = tables.evaluation_items, tables.runs
+    query = (
+        select(items.c.observation_id, items.c.sha256)
+        .join(runs, runs.c.run_id == items.c.run_id)
+        .where(runs.c.dataset_id == dataset_id)
+        .distinct()
+    )
+    measured = {
+        (one.observation_id, content_sha256(one)) for split in MEASURED for one in data.splits.get(split, ())
+    }
+    return {(row[0], row[1]) for row in connection.execute(query)} - measured
+
+
+def _not_trained_on(connection: Connection, dataset_id: int, data: Data, split: Split) -> list[Observation]:
+    """Return a split's observations but for those that a run of this dataset has in training."""
+    trained = read_known(connection, dataset_id)
+    trained -= {(one.observation_id, content_sha256(one)) for one in data.splits[Split.TRAIN]}
+    return [one for one in data.splits[split] if (one.observation_id, content_sha256(one)) not in trained]
+
+
+def _evaluated(connection: Connection, run_id: int) -> dict[Split, list[str]]:
+    """Return the ids that the base model was evaluated on, of a run that was started before items were pinned."""
+    ids: dict[Split, list[str]] = {}
+    for split, observation_id in connection.execute(_EVALUATED, {"run_id": run_id}):
+        ids.setdefault(Split(split), []).append(observation_id)
+    return ids
+
+
+def _found(ids: Sequence[str], data: Data, split: Split, name: str) -> list[Observation]:
+    there: Mapping[str, Observation] = {
+        one.observation_id: one for part in (data.everything, data.splits[split]) for one in part
+    }
+    for observation_id in ids:
+        if observation_id not in there:
+            raise _changed(name, split, observation_id, None, [])
+    return [there[observation_id] for observation_id in ids]
+
+
+def _keep_pinned_answers(connection: Connection, run_id: int) -> None:
+    """Restrict evaluations that were made on other items to the pinned ones; what is incomplete is evaluated again."""
+    for statement in (_DROP_OTHERS, _MOVE_AWAY, _MOVE_BACK, _DROP_TOTALS):
+        connection.execute(statement, {"run_id": run_id})
+
+
+def _row(one: Observation) -> tuple[object, ...]:
+    return (one.observation_id, *content(one), content_sha256(one))
+
+
+def _changed(
+    name: str, split: Split, observation_id: str, question: str | None, now: Sequence[Observation]
+) -> DataError:
+    asked = "" if question is None else f" ({question[:_QUESTION_WIDTH]!r})"
+    what = (
+        f"has changed (it is now {now[0].question[:_QUESTION_WIDTH]!r}, answered {now[0].answer!r}) in"
+        if now
+        else "is no longer in"
+    )
+    return DataError(
+        f"The {split} item {observation_id!r}{asked} of run {name!r} {what} the data, so that its checkpoints would be compared "
+        "on unequal questions. Put the row back as it was, or start a run of another name with --run NAME."
+    )
+
+
+_EVALUATED = text(
+    "SELECT a.split, a.observation_id FROM evaluations e JOIN evaluation_answers a USING (run_id, iteration, split) "
+    "WHERE e.run_id = :run_id AND e.iteration = 0 ORDER BY a.split, a.position"
+)
+_PINNED = "i.run_id = a.run_id AND i.split = a.split AND i.observation_id = a.observation_id"
+_DROP_OTHERS = text(
+    "DELETE FROM evaluation_answers a WHERE a.run_id = :run_id "
+    f"AND NOT EXISTS (SELECT FROM evaluation_items i WHERE {_PINNED})"
+)
+_MOVE_AWAY = text(
+    "UPDATE evaluation_answers a SET position = -1 - i.position FROM evaluation_items i "
+    f"WHERE a.run_id = :run_id AND {_PINNED} AND a.position <> i.position"
+)
+_MOVE_BACK = text(
+    "UPDATE evaluation_answers SET position = -1 - position WHERE run_id = :run_id AND position < 0"
+)
+_DROP_TOTALS = text(
+    """
+    DELETE FROM evaluations e USING (
+        SELECT split, count(*) AS items FROM evaluation_items WHERE run_id = :run_id GROUP BY split
+    ) pinned
+    WHERE e.run_id = :run_id AND e.split = pinned.split AND (e.total <> pinned.items OR pinned.items <> (
+        SELECT count(*) FROM evaluation_answers a
+        WHERE a.run_id = e.run_id AND a.iteration = e.iteration AND a.split = e.split
+    ))
+    """
+)
