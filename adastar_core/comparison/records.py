@@ -34,6 +34,7 @@ class Member:
         points: The base model and every iteration, in order.
         frequency_deviation: SD of how often an observation was trained on; ``None`` when nothing was trained.
         false_positive_share: Share of the trained rationales with a wrong step; ``None`` where not checkable.
+        items_sha256: Digest of the questions that it is measured on; ``None`` for a summary of before it was recorded.
     """
 
     method: MethodName
@@ -41,6 +42,7 @@ class Member:
     points: tuple[Point, ...]
     frequency_deviation: float | None
     false_positive_share: float | None
+    items_sha256: str | None = None
 
     @property
     def pflops(self) -> float:
@@ -72,6 +74,7 @@ def read_member(path: Path, method: MethodName, seed: int) -> Member:
         points,
         summary["trained_frequency_deviation"],
         _false_positives(rows),
+        summary.get("items_sha256"),
     )
 
 

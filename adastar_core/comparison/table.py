@@ -13,6 +13,7 @@ from adastar_core.comparison.statistics import (
     paired_difference,
     reached_at,
 )
+from adastar_core.errors import StageError
 from adastar_core.methods import METHODS, MethodName
 
 REFERENCE: MethodName = "adastar"
@@ -106,7 +107,12 @@ class Comparison:
 def compare_members(
     title: str, members: Sequence[Member], select_on: SelectOn, facts: Sequence[tuple[str, str]] = ()
 ) -> Comparison:
-    """Return the comparison of finished runs; at least one."""
+    """Return the comparison of finished runs; at least one.
+
+    Raises:
+        StageError: They were measured on different questions.
+    """
+    _require_equal_items(members)
     by_method = {
         name: sorted((one for one in members if one.method == name), key=lambda one: one.seed)
         for name in in_order(member.method for member in members)
@@ -118,6 +124,19 @@ def compare_members(
     return Comparison(
         title, tuple(members), _corrected(rows), select_on, base, best, measure.equal, tuple(facts)
     )
+
+
+def _require_equal_items(members: Sequence[Member]) -> None:
+    first: dict[str, Member] = {}
+    for one in members:
+        if one.items_sha256 is not None:
+            first.setdefault(one.items_sha256, one)
+    if len(first) > 1:
+        named = " and ".join(f"{one.method} with seed {one.seed}" for one in list(first.values())[:2])
+        raise StageError(
+            f"{named} were measured on different validation or test questions, because the data changed between their starts. "
+            "Compare under another name, so that all runs start from the data as they are now."
+        )
 
 
 def _measure(

@@ -115,6 +115,7 @@ class RunReport:
         stages: What every stage cost.
         samples: Responses to show.
         notes: Remarks for the reader, one sentence each.
+        items_sha256: Digest of the validation and test items, equal for runs that are measured on equal ones.
     """
 
     run: str
@@ -136,6 +137,7 @@ class RunReport:
     stages: tuple[StageRow, ...] = ()
     samples: tuple[Sample, ...] = ()
     notes: tuple[str, ...] = ()
+    items_sha256: str | None = None
 
     @property
     def total_pflops(self) -> float:

@@ -29,6 +29,7 @@ def summary(report: RunReport) -> dict[str, object]:
         "checkpoint": report.checkpoint,
         "iterations": [_iteration(row) for row in report.iterations],
         "compute": [_stage(row) for row in report.stages],
+        "items_sha256": report.items_sha256,
     }
 
 

@@ -15,6 +15,7 @@ from adastar_core.store import incidents
 from adastar_core.store.compute import ComputeRow, read_compute
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.incidents import IncidentRow, read_incidents
+from adastar_core.store.items import items_sha256
 from adastar_core.store.provenance import read_wall_seconds
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
 from adastar_core.store.runs import read_data_notes, read_preset
@@ -31,6 +32,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         costs = read_compute(connection, workspace.run_id)
         happened = read_incidents(connection, workspace.run_id)
         data_notes = read_data_notes(connection, workspace.run_id)
+        items = items_sha256(connection, workspace.run_id)
         seconds = read_wall_seconds(connection, workspace.run_id)
         preset = read_preset(connection, workspace.run_id)
     test = evaluations.get((best, Split.TEST))
@@ -52,6 +54,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         by_difficulty=_by_difficulty(evaluations, best),
         trained_frequency=trained,
         stages=tuple(_stage_row(one) for one in costs),
+        items_sha256=items,
         notes=(
             *data_notes,
             *_notes(

@@ -3,6 +3,7 @@
 Data that grow add to a run's training alone. An item that was edited or removed is noticed when the run is opened.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -73,6 +74,12 @@ def read_items(connection: Connection, run_id: int) -> list[Item]:
         )
         for row in connection.execute(query)
     ]
+
+
+def items_sha256(connection: Connection, run_id: int) -> str | None:
+    """Return the digest of a run's items, equal for runs that are measured on equal ones; ``None`` without items."""
+    digests = sorted(f"{one.split} {one.sha256}" for one in read_items(connection, run_id))
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else None
 
 
 def find_items(items: Iterable[Item], name: str, data: Data) -> dict[Split, list[Observation]]:

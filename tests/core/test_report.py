@@ -201,6 +201,7 @@ def test_the_summary_has_the_names_of_its_contract() -> None:
         "checkpoint",
         "iterations",
         "compute",
+        "items_sha256",
     ]
     assert values["iterations"][0] == {
         "t": 1,

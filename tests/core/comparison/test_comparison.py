@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from adastar_core.comparison.page import write_comparison
 from adastar_core.comparison.records import Member, Point, read_member
 from adastar_core.comparison.statistics import curve, estimate, holm, paired_difference, reached_at
 from adastar_core.comparison.table import compare_members
+from adastar_core.errors import StageError
 from adastar_core.methods import METHODS, MethodName
 
 
@@ -43,6 +45,15 @@ def test_selection_looks_at_validation_alone_and_never_beyond_the_budget() -> No
     assert run.selected("validation", pflops=1.5).t == 1
     assert run.selected("validation", pflops=0).t == 0
     assert member("adastar", 0, (0.5, 0.4), (0.5, 0.9)).selected("validation").t == 0
+
+
+def test_runs_on_different_questions_are_not_compared() -> None:
+    first, second = (replace(one, items_sha256=digest) for one, digest in zip(MEMBERS, "ab", strict=False))
+    assert compare_members("older summaries", [first, *MEMBERS[1:]], "validation").members
+    with pytest.raises(
+        StageError, match="adastar with seed 0 and adastar with seed 1 were measured on different"
+    ):
+        compare_members("grown", [first, second, *MEMBERS[2:]], "validation")
 
 
 def test_the_curve_steps_when_an_iteration_is_paid_for() -> None:
