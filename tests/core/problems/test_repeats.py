@@ -80,7 +80,7 @@ def test_options_in_another_order_ask_the_same_and_answer_by_text(tmp_path: Path
     first = Observation("a", "Cold?", "A", (Choice("A", "ice"), Choice("B", "tea")))
     second = Observation("b", "cold", "B", (Choice("A", "Tea"), Choice("B", "Ice")))
     assert spelling(first) == spelling(second)
-    rows = [
+    rows: list[dict[str, object]] = [
         {"question": f"{n}: cold", "choices": choices, "answer": answer}
         for n in range(40)
         for choices, answer in ((["ice", "tea"], "A"), (["tea", "ice"], "B"))
