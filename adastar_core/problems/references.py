@@ -12,7 +12,7 @@ from adastar_core.records import FinishReason, Observation, Outcome
 from adastar_core.verifiers import Verifier
 from adastar_core.verifiers.catalogue import VerifierName
 from adastar_core.verifiers.numbers import states_one_number
-from adastar_core.verifiers.patterns import SENTENCE, answer_part, declared_answers
+from adastar_core.verifiers.patterns import BOXED, HASHES, answer_part, declared_answers
 
 _SHOWN = 3
 _KINDS: dict[VerifierName, str] = {
@@ -26,12 +26,22 @@ _KINDS: dict[VerifierName, str] = {
 
 
 def declared_or_whole(text: str) -> str:
-    """Return the answer that a worked solution declares, ``18`` of ``9 * 2 = 18 #### 18``; else the text itself."""
+    """Return the answer that a worked solution declares, ``18`` of ``9 * 2 = 18 #### 18``; else the text itself.
+
+    Where it declares several, the last ``####`` counts, else the last box, else the last sentence.
+    """
     declared = declared_answers(answer_part(text))
     if not declared:
         return text
-    last = declared[-1]
-    return last.text.strip().rstrip(".") if last.pattern == SENTENCE else last.text.strip()
+    last = [one for one in declared if one.pattern == declared[0].pattern][-1]
+    return last.text.strip() if last.pattern in (HASHES, BOXED) else last.text.strip().rstrip(".")
+
+
+def contradicts_itself(verifier: Verifier, observation: Observation, solution: str) -> bool:
+    """Return whether a solution declares an answer that is wrong by the reference that was taken from it."""
+    declared = [" ".join(one.text.split()) for one in declared_answers(answer_part(solution))]
+    verdicts = [verifier.verify(observation, f"#### {text}", FinishReason.EOS) for text in declared]
+    return any(verdict.outcome is Outcome.WRONG for verdict in verdicts)
 
 
 def is_reference(kind: VerifierName, verifier: Verifier, observation: Observation, response: str) -> bool:
@@ -41,7 +51,7 @@ def is_reference(kind: VerifierName, verifier: Verifier, observation: Observatio
         kind: The verifier's name.
         verifier: What will judge.
         observation: Its answer is the reference.
-        response: A response that declares the reference, or the solution that it was taken from.
+        response: A response that declares the reference.
     """
     labels = [choice.label for choice in observation.choices]
     if labels and observation.answer not in labels:

@@ -9,7 +9,7 @@ from adastar_core.border import DataSource, ReadablePath, Text
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
 from adastar_core.problems.few_shot import Benchmark, DataSettings, FewShotProblem
 from adastar_core.problems.prompts import Exemplar
-from adastar_core.problems.references import declared_or_whole, is_reference
+from adastar_core.problems.references import contradicts_itself, declared_or_whole
 from adastar_core.problems.rows import Row, read_rows
 from adastar_core.records import Choice, Observation
 from adastar_core.settings import setting
@@ -72,11 +72,10 @@ class Table(FewShotProblem):
 
     def is_readable(self, row: Row, observation: Observation) -> bool:
         """Return the same, and whether a solution that declares its answer declares no other one."""
-        if not super().is_readable(row, observation):
-            return False
         written = str(row.value(self.settings.answer))
-        solved = declared_or_whole(written) != written
-        return not solved or is_reference(self.settings.verifier, self.verifier, observation, written)
+        return super().is_readable(row, observation) and not (
+            declared_or_whole(written) != written and contradicts_itself(self.verifier, observation, written)
+        )
 
 
 def _exemplars(settings: TableSettings) -> tuple[Exemplar, ...]:

@@ -49,6 +49,11 @@ def pin_items(
         for split in MEASURED:
             fresh = _not_trained_on(connection, dataset_id, data, split)
             items = _found(evaluated[split], data, split, name) if split in evaluated else fresh
+            if not items:
+                raise DataError(
+                    f"Every {split} item of run {name!r} is trained on by an earlier run of the same data, because the order of its "
+                    "rows has changed. Put the rows back in their order, or give the data another file name."
+                )
             rows = ((run_id, split.value, place, *_row(one)) for place, one in enumerate(items))
             insert_new(connection, tables.evaluation_items, _COLUMNS, rows)
         _keep_pinned_answers(connection, run_id)

@@ -318,6 +318,7 @@ def test_references_are_read_by_the_verifier_before_anything_is_spent(
             "18",
         ),
         ("So it is 18. The answer is 18.", "18"),
+        ("In the end the answer is <<9*2=18>>18 eggs.\nShe has 18.\n#### 18", "18"),
         ("\\boxed{18}", "18"),
         ("−5", "-5"),
         ("1,080", "1080"),
