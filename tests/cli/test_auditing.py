@@ -102,7 +102,7 @@ def test_an_untouched_run_is_sound(adastar: Adastar, adastar_json: Json) -> None
     assert all(one["count"] > 0 and one["violation"] is None for one in checks)
     status, out, _ = adastar("verify", "mine")
     assert status == 0
-    assert out.count(": ok") == len(checks) == 7
+    assert out.count(": ok") == len(checks) == 9
 
 
 TAMPERING = {
