@@ -13,7 +13,8 @@ from unicodedata import normalize
 
 from adastar_core.config import RunConfig
 from adastar_core.errors import DataError
-from adastar_core.model_source import positions_of
+from adastar_core.generators.catalogue import choose_engine
+from adastar_core.model_source import parameter_count, positions_of
 from adastar_core.problems import Problem
 from adastar_core.records import Observation, Rejection, RejectionReason, Split
 from adastar_core.vocabulary import Vocabulary
@@ -24,26 +25,43 @@ _SPECIAL = 16
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most tokens that a text may have, and what sets that: ``trainer.max_length (1024)``."""
+    """The most tokens that a text may have.
+
+    Attributes:
+        tokens: How many.
+        name: What sets that, with its value: ``trainer.max_length (1024)``.
+        fix: What to do about a prompt that leaves no room.
+        cuts: Whether what is longer is cut or left out of training; an engine refuses it instead.
+    """
 
     tokens: int
     name: str
+    fix: str
+    cuts: bool = True
 
 
 def training_limit(config: RunConfig, model: Path) -> Limit:
     """Return the most tokens of prompt and rationale together that can be trained on."""
     own, positions = config.trainer.max_length, positions_of(model)
     if positions is not None and positions < own:
-        return Limit(positions, f"the model's positions ({positions})")
-    return Limit(own, f"trainer.max_length ({own})")
+        return _positions(positions)
+    return Limit(own, f"trainer.max_length ({own})", "Raise trainer.max_length")
 
 
 def generation_limit(config: RunConfig, model: Path) -> Limit:
     """Return the most tokens of prompt and rationale together that can be generated."""
     engine, positions = config.generator.vllm.longest_text, positions_of(model) or sys.maxsize
-    if config.generator.type == "vllm" and engine is not None and engine < positions:
-        return Limit(engine, f"generator.vllm.longest_text ({engine})")
-    return Limit(positions, f"the model's positions ({positions})")
+    if engine is not None and engine < positions:
+        chosen = choose_engine(config.generator, parameter_count(model)).engine
+        if chosen == "vllm":
+            name = "generator.vllm.longest_text"
+            return Limit(engine, f"{name} ({engine})", f"Raise {name}", cuts=False)
+    return _positions(positions)
+
+
+def _positions(count: int) -> Limit:
+    fix = "Shorten the question or the examples before it, take a model with more positions"
+    return Limit(count, f"the model's positions ({count})", fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +170,7 @@ def _check(
     """Return what is to be said where ``new`` tokens may not fit behind a prompt.
 
     Raises:
-        DataError: Not even one does.
+        DataError: Not even one does, or the engine would refuse them.
     """
     long = {place: text for place, text in enumerate(prompts) if not _surely_fits([text], limit.tokens - new)}
     tokens = dict(zip(long, lengths.of(long.values()), strict=True))
@@ -161,22 +179,16 @@ def _check(
         return []
     longest = max(tight, key=tokens.__getitem__)
     name, count = observations[longest].observation_id, tokens[longest]
-    if count + 2 > limit.tokens:
+    least = 2 if limit.cuts else new
+    if count + least > limit.tokens:
         raise DataError(
-            f"The {what} row {name!r} has {count} tokens, which leaves no room for an answer within {limit.name}. "
-            f"{_FIXES[limit.name.partition(' (')[0]]}, or remove that row."
+            f"The {what} row {name!r} has {count} tokens, which leaves no room for {least} more within {limit.name}. "
+            f"{limit.fix}, or remove that row."
         )
     return [
         f"Of {len(observations):,} rows, the {what} leaves fewer than {new:,} tokens within {limit.name} in {len(tight):,}; the "
         f"longest is {name!r} with {count:,}. What is longer than the rest is cut or not trained on."
     ]
-
-
-_FIXES = {
-    "trainer.max_length": "Raise trainer.max_length",
-    "generator.vllm.longest_text": "Raise generator.vllm.longest_text",
-    "the model's positions": "Shorten the question or the examples before it, take a model with more positions",
-}
 
 
 def _surely_fits(texts: Sequence[str], tokens: int) -> bool:

@@ -90,8 +90,8 @@ def test_references_that_are_too_long_are_known_and_not_trained(database: Engine
             r"training prompt of train row '\S+' has \d+ tokens.*Raise trainer\.max_length",
         ),
         (
-            ("generator.type=vllm", "generator.vllm.longest_text=8"),
-            r"prompt of train row '\S+' has \d+ tokens.*Raise generator\.vllm\.longest_text",
+            ("generator.type=vllm", "generator.vllm.longest_text=70"),
+            r"prompt of train row '\S+' has 8 tokens.*no room for 64 more.*Raise generator\.vllm\.longest_text",
         ),
         (
             ("evaluation.shots=400",),
