@@ -81,7 +81,7 @@ def _refuse_what_loads_more(directory: Path, config: dict[str, object]) -> None:
         raise ModelError(
             f"model: {directory} is an adapter, which names another model to load; merge the two and save the result"
         )
-    for group in (config, *(inner for inner in config.values() if isinstance(inner, dict))):
+    for group in _groups(config):
         for name in _IMPLEMENTATIONS:
             value = str(group.get(name) or "sdpa")
             if not value.replace("_", "").isalnum():
@@ -89,6 +89,14 @@ def _refuse_what_loads_more(directory: Path, config: dict[str, object]) -> None:
                     f"model: {directory / 'config.json'} has {name} = {value!r}, which is code to be fetched from the hub; "
                     "remove it"
                 )
+
+
+def _groups(config: dict[str, object]) -> Iterator[dict[str, object]]:
+    """Yield a configuration and every one inside it."""
+    yield config
+    for inner in config.values():
+        if isinstance(inner, dict):
+            yield from _groups(inner)
 
 
 def weight_files(directory: Path) -> list[Path]:

@@ -270,7 +270,8 @@ def test_an_adapter_that_names_another_model_is_refused(tmp_path: Path) -> None:
 def test_a_model_that_names_code_on_the_hub_is_refused(tmp_path: Path, name: str, value: str) -> None:
     shutil.copytree(resolve_model("tiny-adder"), tmp_path / "model")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
-    for changed in ({**config, name: value}, {**config, "text_config": {name: value}}):
+    deep = {"thinker_config": {"text_config": {name: value}}}
+    for changed in ({**config, name: value}, {**config, "text_config": {name: value}}, {**config, **deep}):
         (tmp_path / "model" / "config.json").write_text(json.dumps(changed))
         with pytest.raises(ModelError, match=name):
             resolve_model(str(tmp_path / "model"))
