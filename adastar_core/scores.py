@@ -19,6 +19,8 @@ EXACT, ROUGH = 1e-3, 0.25
 """Largest share of the text's effect that rounding explains: in float32 and float64, and in 16-bit formats."""
 _BLIND = 1e-4
 """Share of the scores' own spread below which the text's effect is too near to rounding to judge by."""
+_COMPUTABLE = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+"""Number formats that can be multiplied; quantised weights are left as they are."""
 _SAMPLED = 16
 """Rows of a matrix from which its size is estimated."""
 FAULTS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
@@ -33,7 +35,11 @@ def tolerance(model: PreTrainedModel) -> float:
 @contextmanager
 def audible(model: PreTrainedModel) -> Iterator[None]:
     """Make weights that pass little of their input on larger in the block: by powers of two, which are taken back exactly."""
-    factors = {weight: _factor(weight) for weight in model.parameters() if weight.ndim > 1}
+    factors = {
+        weight: _factor(weight)
+        for weight in model.parameters()
+        if weight.ndim > 1 and weight.dtype in _COMPUTABLE
+    }
     raised = {weight: factor for weight, factor in factors.items() if factor > 1}
     with torch.no_grad():
         for weight, factor in raised.items():

@@ -48,6 +48,15 @@ SHARED_CACHE: dict[str, dict[str, object]] = {
     "gemma": {},
     "gemma2": {"query_pre_attn_scalar": 8, **_LOCAL},
     "gemma3_text": {"query_pre_attn_scalar": 8, **_LOCAL},
+    "gemma3": {
+        "text_config": {**_COMMON, **_LOCAL, "query_pre_attn_scalar": 8},
+        "vision_config": {
+            "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "image_size": 28, "patch_size": 14,
+        },
+        "mm_tokens_per_image": 4, "image_token_index": 80, "boi_token_index": 78, "eoi_token_index": 79,
+    },
+    "qwen3_5": {"text_config": {**_COMMON, **_DELTA}},
     "gpt2": _GPT,
     "gpt_neo": {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": WINDOW},
     "gptj": _GPT,
@@ -108,7 +117,7 @@ READ_AGAIN: dict[str, dict[str, object]] = {
 def build(family: str, seed: int = 0) -> PreTrainedModel:
     """Return a model with its family's own first weights, in which a text changes the scores little."""
     own = SHARED_CACHE.get(family) or READ_AGAIN.get(family) or {}
-    values = _COMMON | own
+    values = own if "text_config" in own else _COMMON | own
     if family == "falcon":  # its width is a property
         del values["head_dim"]
     with torch.random.fork_rng():
