@@ -252,7 +252,7 @@ def test_self_consistency_takes_the_majority_of_five_samples(database: Engine, t
 def test_equal_work_of_another_run_is_taken_over_with_its_cost(database: Engine, tmp_path: Path) -> None:
     with opened(database, tmp_path, "star") as first:
         stages.evaluate(first, 0, Split.TEST)
-        run(first, iterations=1)
+        run_iteration(first, 1)
         costs = rows(first, "SELECT stage, flops FROM compute WHERE run_id = :run ORDER BY 1")
     with opened(database, tmp_path, "star-acc-full") as second:
         idle = ScriptedGenerator(lambda _: pytest.fail("generated again"))
