@@ -141,10 +141,13 @@ def _unreadable(rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ..
                 f"the answer {answer!r} is none of the choices {labels}: no label, no text and no index."
             )
     against = {
-        name: next(row.number for row, one in zip(rows, given, strict=True) if read(*one) is None)
+        name: next(row for row, one in zip(rows, given, strict=True) if read(*one) is None)
         for name, read in READINGS.items()
     }
-    rows_named = ", ".join(f"{name} does not fit row {number}" for name, number in against.items())
+    rows_named = ", ".join(
+        f"{name} does not fit {row.source.rpartition('/')[2]} row {row.number}"
+        for name, row in against.items()
+    )
     return DataError(
         f"{rows[0].source}: the answers name their options in different ways ({rows_named}). Write all of them as labels."
     )

@@ -9,7 +9,7 @@ from adastar_core.border import DataSource, ReadablePath, Text
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
 from adastar_core.problems.few_shot import Benchmark, DataSettings, FewShotProblem
 from adastar_core.problems.prompts import Exemplar
-from adastar_core.problems.references import contradicts_itself, declared_or_whole
+from adastar_core.problems.references import contradicts_itself, declared_or_whole, unreadable
 from adastar_core.problems.rows import Row, read_rows
 from adastar_core.records import Choice, Observation
 from adastar_core.settings import setting
@@ -59,16 +59,21 @@ class Table(FewShotProblem):
     settings: TableSettings
 
     def __init__(self, settings: TableSettings) -> None:
+        shown = _exemplar_rows(settings)
+        read = _reader(shown, settings)
         super().__init__(
             settings,
             Benchmark(
                 name="table",
-                reader=lambda rows: _reader(rows, settings),
+                reader=lambda rows: _reader([*rows, *shown], settings),
                 verifier=settings.verifier,
-                exemplars=_exemplars(settings),
+                exemplars=tuple(Exemplar(read(row), row.text("rationale")) for row in shown),
                 remedy=", or set problem.answer and problem.verifier to what the answers are",
             ),
         )
+        asked = [(row, one.observation) for row, one in zip(shown, self.benchmark.exemplars, strict=True)]
+        if wrong := [pair for pair in asked if not self.is_readable(*pair)]:
+            raise unreadable(settings.verifier, wrong, len(asked), self.benchmark.remedy)
 
     def is_readable(self, row: Row, observation: Observation) -> bool:
         """Return the same, and whether a solution that declares its answer declares no other one."""
@@ -78,12 +83,10 @@ class Table(FewShotProblem):
         )
 
 
-def _exemplars(settings: TableSettings) -> tuple[Exemplar, ...]:
+def _exemplar_rows(settings: TableSettings) -> list[Row]:
     if settings.exemplars is None:
-        return ()
-    rows = read_rows(confine.readable(Path(settings.exemplars).expanduser(), "problem.exemplars"))
-    read = _reader(rows, settings)
-    return tuple(Exemplar(read(row), row.text("rationale")) for row in rows)
+        return []
+    return read_rows(confine.readable(Path(settings.exemplars).expanduser(), "problem.exemplars"))
 
 
 def _reader(rows: Sequence[Row], settings: TableSettings) -> Callable[[Row], Observation]:

@@ -55,13 +55,17 @@ def grow_dataset(
 
 
 def new_observations(data: Data, known: Iterable[str], left_out: Set[tuple[str, str]]) -> list[Observation]:
-    """Return the training observations whose ids are not known, without those that must not be trained on."""
-    ids = set(known)
-    return [
+    """Return the training observations whose ids are not known, without those that must not be trained on.
+
+    Known ones stay when a limit would choose others now, and take the others' places.
+    """
+    ids, train = set(known), data.splits[Split.TRAIN]
+    new = [
         one
-        for one in data.splits[Split.TRAIN]
+        for one in train
         if one.observation_id not in ids and (one.observation_id, content_sha256(one)) not in left_out
     ]
+    return new[: max(len(train) - len(ids), 0)]
 
 
 def read_known(connection: Connection, dataset_id: int) -> set[tuple[str, str]]:

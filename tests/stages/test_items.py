@@ -1,6 +1,7 @@
 """A run's validation and test items: pinned when it starts, whatever becomes of its data."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from adastar_core.errors import DataError
 from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import Accuracy, Observation, Split
 from adastar_core.stages.opening import open_workspace
+from adastar_core.stages.rerun import nightly
 from adastar_core.stages.workspace import Workspace
+from adastar_core.store.runs import finish_run
 from tests.support.runs import run_iteration
 
 Rows = list[dict[str, object]]
@@ -82,13 +85,28 @@ def test_data_that_grow_add_to_training_alone(database: Engine, tmp_path: Path) 
 
 
 def test_limits_keep_the_items_that_they_chose_first(database: Engine, tmp_path: Path) -> None:
-    limits = {"validation_limit": 5, "test_limit": 3}
+    limits = {"train_limit": 20, "validation_limit": 5, "test_limit": 3}
     write(tmp_path, sums(60))
     first = opened(config_of(database, tmp_path, **limits))
     write(tmp_path, sums(400))
-    grown = opened(config_of(database, tmp_path, **limits))
-    assert grown[Split.VALIDATION] == first[Split.VALIDATION]
-    assert grown[Split.TEST] == first[Split.TEST]
+    assert opened(config_of(database, tmp_path, **limits)) == first
+
+
+def test_a_night_takes_in_what_another_run_has_brought_to_the_data(database: Engine, tmp_path: Path) -> None:
+    write(tmp_path, sums(60))
+    config = config_of(database, tmp_path).model_copy(update={"iterations": 1})
+    with open_workspace(config, "mine") as workspace:
+        answer(workspace)
+        run_iteration(workspace, 1)
+        with workspace.lease.transaction() as connection:
+            finish_run(connection, workspace.run_id, "finished")
+    day = date(2026, 11, 29)
+    assert nightly(config, "mine", day)[1] == "mine-2026-11-29"
+    write(tmp_path, sums(200))
+    with open_workspace(config, "another"):
+        pass
+    longer, name = nightly(config, "mine", day)
+    assert (longer.iterations, name) == (2, "mine")
 
 
 @pytest.mark.parametrize("split", [Split.VALIDATION, Split.TEST])

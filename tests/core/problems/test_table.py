@@ -175,6 +175,9 @@ def test_exemplars_come_from_a_file_and_shots_take_the_first(tmp_path: Path) -> 
     write(shown, sums(1))
     with pytest.raises(DataError, match="rationale"):
         Table(TableSettings(path=str(file), exemplars=str(shown)))
+    write(shown, [{**row, "answer": "NA", "rationale": "r"} for row in sums(2)])
+    with pytest.raises(DataError, match=r"shown\.jsonl, row 1: 'NA', row 2: 'NA': 2 of 2 reference answers"):
+        Table(TableSettings(path=str(file), exemplars=str(shown)))
 
 
 def test_folders_that_leave_the_part_open_are_refused(tmp_path: Path) -> None:
@@ -263,9 +266,24 @@ def test_an_answer_with_two_readings_is_refused_until_one_is_chosen(tmp_path: Pa
         assert set(answers(mmlu(tmp_path, rows, answer_as=answer_as)).values()) == {label}
 
 
+def test_exemplars_name_their_options_as_the_data_do(tmp_path: Path) -> None:
+    shown = [{**row, "answer": n + 1, "rationale": "r"} for n, row in enumerate(MMLU[:4])]
+    exemplars = str(write(tmp_path / "shown.jsonl", shown))
+    assert [one.observation.answer for one in mmlu(tmp_path, MMLU, exemplars=exemplars).exemplars] == list(
+        "ABCD"
+    )
+    with pytest.raises(
+        DataError, match="index_from_0 does not fit shown.jsonl row 4, index_from_1 does not fit all"
+    ):
+        mmlu(tmp_path, MMLU, exemplars=exemplars).load(Split.TRAIN)
+
+
 def test_answers_that_no_one_reading_fits_are_refused(tmp_path: Path) -> None:
     both_ends = [{**MMLU[0], "choices": ["a", "b"], "answer": answer} for answer in (0, 1, 2)]
-    with pytest.raises(DataError, match=r"index_from_0 does not fit row 3, index_from_1 does not fit row 1"):
+    with pytest.raises(
+        DataError,
+        match="index_from_0 does not fit all.jsonl row 3, index_from_1 does not fit all.jsonl row 1",
+    ):
         mmlu(tmp_path, both_ends).load(Split.TRAIN)
     beyond = [*MMLU, {**MMLU[0], "answer": 7}]
     with pytest.raises(DataError, match="row 41: the answer '7' is none of the choices A, B, C, D"):
