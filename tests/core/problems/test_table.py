@@ -273,7 +273,7 @@ def test_exemplars_name_their_options_as_the_data_do(tmp_path: Path) -> None:
         "ABCD"
     )
     with pytest.raises(
-        DataError, match="index_from_0 does not fit shown.jsonl row 4, index_from_1 does not fit all"
+        DataError, match=r"index_from_0 does not fit shown\.jsonl row 4, index_from_1 does not fit all"
     ):
         mmlu(tmp_path, MMLU, exemplars=exemplars).load(Split.TRAIN)
 
@@ -282,7 +282,7 @@ def test_answers_that_no_one_reading_fits_are_refused(tmp_path: Path) -> None:
     both_ends = [{**MMLU[0], "choices": ["a", "b"], "answer": answer} for answer in (0, 1, 2)]
     with pytest.raises(
         DataError,
-        match="index_from_0 does not fit all.jsonl row 3, index_from_1 does not fit all.jsonl row 1",
+        match=r"index_from_0 does not fit all\.jsonl row 3, index_from_1 does not fit all\.jsonl row 1",
     ):
         mmlu(tmp_path, both_ends).load(Split.TRAIN)
     beyond = [*MMLU, {**MMLU[0], "answer": 7}]
