@@ -47,6 +47,7 @@ def require_sessions(url: URL, connect_arguments: dict[str, str | int]) -> None:
     engine = create_engine(
         url, poolclass=NullPool, connect_args=connect_arguments, isolation_level="AUTOCOMMIT"
     )
+    problem = ""
     try:
         with engine.connect() as mine:
             with engine.connect() as other:
@@ -55,7 +56,9 @@ def require_sessions(url: URL, connect_arguments: dict[str, str | int]) -> None:
                 pid = brief.scalar(_LOCK, {"kind": PROBE, "number": secrets.randbelow(2**31)})
             _require_released(mine, int(str(pid)), url)
     except DBAPIError as error:
-        raise refusal(url, without_secrets(str(error.orig), url)) from error
+        problem = without_secrets(str(error.orig), url)
+    if problem:  # raised here, so that no chained exception can show the password
+        raise refusal(url, problem)
 
 
 def answers_statements(url: URL, connect_arguments: dict[str, str | int]) -> bool:
@@ -74,7 +77,7 @@ def refusal(url: URL, problem: str) -> DatabaseError:
     """Return the error for a pooler that nobody can own a run through."""
     return DatabaseError(
         f"The database {shown(url)} is behind a connection pooler without sessions of one's own ({problem}), so nobody "
-        "could own a run. Use the server's own address, or a pool with pool_mode = session."
+        "could own a run. Use the server's own address, or a pool with pool_mode = session and room for three sessions a run."
     )
 
 
