@@ -11,16 +11,18 @@ from dataclasses import dataclass
 
 _SHINGLE = 3
 _WORD = re.compile(r"\w+")
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|\S")
-_PROSE = (
+_PROSE = "|".join(
     (
-        re.compile(r"""(?:(?<=\S)[.,;]|\?)+(?=[\s"')\]]|$)|(?<=[^\W\d]):+(?=\s|$)"""),
-        "",
-    ),  # ends a part of a sentence
-    (re.compile(r"""(?<=[^\W\d]{2})[!"']+(?=\s|$)|(?<![^\s(])["']+(?=\w)"""), ""),  # a cry, or a quotation
-    (re.compile(r"(?<=[^\W\d]{2})'(?=[^\W\d])"), ""),
-    (re.compile(r"(?<=[^\W\d]{2})-(?=[^\W\d]{2})"), " "),  # a hyphen, not a minus
+        r"""(?<=[^\W\d]{2})[.,;:?!"']+(?=[\s)\]]|$)""",  # ends a part of a sentence, a cry, or a quotation
+        r"""(?<=\S)[.,;?]+["']*(?=[\s)\]]|$)""",
+        r"(?<=[^\W\d]):+(?=\s|$)",
+        r"\?+(?=\s|$)",
+        r"""(?<![^\s(])["']+(?=\w)""",  # begins a quotation
+        r"(?<=[^\W\d]{2})'(?=[^\W\d])",
+        r"(?<=[^\W\d]{2})-(?=[^\W\d]{2})",  # a hyphen, not a minus
+    )
 )
+_TOKEN = re.compile(rf"(\d+(?:[.,]\d+)*|[^\W\d_]+)|(?:{_PROSE})|(\S)")
 _ONE_KIND = str.maketrans(
     {**dict.fromkeys("‐‑‒–—−", "-"), **dict.fromkeys("‘’", "'"), **dict.fromkeys("“”«»", '"'), "⁄": "/"}
 )
@@ -36,9 +38,7 @@ def tokens(text: str) -> list[str]:
     """Return words, numbers and symbols of a text: without case, white space and the punctuation of prose."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", "".join(map(_marked, text))).translate(_ONE_KIND)
-    for pattern, replacement in _PROSE:
-        text = pattern.sub(replacement, text)
-    return _TOKEN.findall(text.casefold())
+    return [word or symbol for word, symbol in _TOKEN.findall(text.casefold()) if word or symbol]
 
 
 def _marked(character: str) -> str:
