@@ -172,6 +172,8 @@ def _items(record: Record, counted: _Counted) -> Iterator[str]:
 
 def _data(record: Record, counted: _Counted) -> Iterator[str]:
     """Look that the data still hold every pinned item as it was."""
+    if not record.items:
+        return
     try:
         found = find_items(record.items, record.stored.run.name, load_data(record.stored.problem))
         counted.count = sum(map(len, found.values()))
