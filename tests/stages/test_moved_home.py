@@ -50,7 +50,7 @@ def test_a_run_continues_and_is_audited_where_its_directory_lies_now(
     _, folder = work(small_config(database, here), 3)
     assert not there.exists()
     stored = open_stored(database, here, "run")
-    assert [one.violation for one in verify(stored)] == [None] * 7
+    assert [one.violation for one in verify(stored) if one.violation] == []
     chain = trace(database, here, "run:3").chain
     assert all(Path(one.path).is_dir() for one in chain)
     assert Path(chain[0].path).is_relative_to(here)
@@ -62,7 +62,7 @@ def test_a_run_continues_and_is_audited_where_its_directory_lies_now(
     found = removable(stored, None)
     assert all(one.path.is_relative_to(here) for one in found)
     remove(stored, found)
-    assert [one.violation for one in verify(stored)] == [None] * 7
+    assert [one.violation for one in verify(stored) if one.violation] == []
 
 
 def test_a_data_directory_that_is_not_the_runs_is_refused_before_anything_is_done(

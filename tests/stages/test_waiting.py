@@ -112,7 +112,7 @@ def test_no_transaction_is_open_while_other_work_goes_on(
         workspace.forget_sampler()
         run_iteration(workspace, 2)
     stored = open_stored(database, tmp_path, "run")
-    assert [one.violation for one in verify(stored)] == [None] * 7
+    assert [one.violation for one in verify(stored) if one.violation] == []
     require_idle(export, "_record")
     count = export.export(stored, "jsonl", tmp_path / "rationales.jsonl")
     assert count == len(list(trace(database, tmp_path, "run:2").examples())) > 0
