@@ -15,10 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from adastar_core import configfile
 from adastar_core.cards import CARDS
 from adastar_core.config import RunConfig
-from adastar_core.errors import AdaStarError, ConfigError, UserError
+from adastar_core.errors import AdaStarError, ConfigError
 from adastar_core.forecast import Assumptions
 from adastar_core.report.records import RunReport
 from adastar_core.report.summary import summary_text
+from flows.ending import Ended, ended_by_signals
 
 EPILOGUE = """\
 examples:
@@ -91,6 +92,8 @@ def share(text: str) -> float:
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
+_KEPT = "What was stored before is kept; the same command continues the run."
+
 RunFlow = Callable[[RunConfig, str], RunReport]
 """The flow itself; it is passed in because the command's own module defines it."""
 
@@ -99,7 +102,10 @@ def main(run_flow: RunFlow, arguments: Sequence[str] | None = None) -> None:
     """Parse, run, and turn the project's own errors into one paragraph and an exit status."""
     console = Console()
     try:
-        run_command(parser().parse_args(arguments), run_flow, console)
+        with ended_by_signals():
+            run_command(parser().parse_args(arguments), run_flow, console)
+    except Ended as ended:
+        fail(f"ended by {ended.signal.name}. {_KEPT}", ended.exit_status)
     except AdaStarError as error:
         fail(str(error), error.exit_status)
     except DBAPIError as error:
@@ -116,7 +122,7 @@ def main(run_flow: RunFlow, arguments: Sequence[str] | None = None) -> None:
             AdaStarError.exit_status,
         )
     except KeyboardInterrupt:
-        fail("interrupted. What was stored before stands; the same command continues the run.", INTERRUPTED)
+        fail(f"interrupted. {_KEPT}", INTERRUPTED)
 
 
 def fail(message: str, status: int) -> NoReturn:
@@ -175,18 +181,18 @@ def execute(
 ) -> None:
     """Run the flow with everything that can be checked checked first, and show what came out."""
     check_summary_path(summary)
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from adastar_core.report.console import print_report
     from adastar_core.stages.opening import open_workspace
     from flows.console import open_console
+    from flows.server import check_server, prefect_server
 
+    check_server()
     with open_workspace(config, name, preset=preset, progress=open_console(console)) as workspace:
-        prepare_prefect()
-        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-        from adastar_core.report.console import print_report
-
         console.print(workspace.opening(), highlight=False, soft_wrap=True)
         # A sync flow with heartbeats waits for whole seconds at its end, and nobody reads them here.
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        with prefect_server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             report = run_flow(config, name)
         places = workspace.places()
     if summary is not None:
@@ -205,18 +211,3 @@ def check_summary_path(summary: Path | None) -> None:
         raise ConfigError(
             f"--summary {summary}: the folder {summary.parent} is not writable or does not exist; create it first."
         )
-
-
-def prepare_prefect() -> None:
-    """Make Prefect's own directory, which must exist before its local server starts.
-
-    Raises:
-        UserError: The directory cannot be made.
-    """
-    folder = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"Prefect's directory {folder} cannot be made: {error}. Set PREFECT_HOME to a writable one."
-        ) from error

@@ -25,7 +25,7 @@ from adastar_core.comparison.table import Comparison, compare_members
 from adastar_core.errors import StageError
 from adastar_core.methods import MethodName
 from flows.border import at_the_border
-from flows.members import ComparisonSettings, facts_of, run_in_a_process
+from flows.members import ComparisonSettings, ending_members, facts_of, run_in_a_process
 from tasks.caching import NOT_CACHED
 from tasks.progress import artifact_key
 
@@ -79,7 +79,7 @@ def run_members(
     with get_client(sync_client=True) as client:
         api_url = str(client.api_url)
     runner: ThreadPoolTaskRunner[Member] = ThreadPoolTaskRunner(max_workers=settings.parallel)
-    with runner:
+    with runner, ending_members():
         futures = {
             (method, seed): runner.submit(
                 run_member,

@@ -12,7 +12,8 @@ from adastar_core.comparison import text
 from adastar_core.comparison.table import Comparison
 from adastar_core.errors import AdaStarError, ConfigError
 from adastar_core.methods import METHODS
-from flows.commandline import INTERRUPTED, FixedWidthHelp, fail, prepare_prefect
+from flows.commandline import INTERRUPTED, FixedWidthHelp, fail
+from flows.ending import Ended, ended_by_signals
 from flows.members import ComparisonSettings
 
 EPILOGUE = """\
@@ -24,6 +25,7 @@ examples:
 
 The same command continues a comparison that was interrupted; more methods or seeds add to it.
 """
+_KEPT = "What was stored before is kept; the same command continues the comparison."
 Compare = Callable[[ComparisonSettings], Comparison]
 
 
@@ -72,7 +74,10 @@ def main(compare: Compare, arguments: Sequence[str] | None = None) -> None:
     """Parse, compare, and turn the project's own errors into one paragraph and an exit status."""
     console = Console()
     try:
-        run_command(parser().parse_args(arguments), compare, console)
+        with ended_by_signals():
+            run_command(parser().parse_args(arguments), compare, console)
+    except Ended as ended:
+        fail(f"ended by {ended.signal.name}. {_KEPT}", ended.exit_status)
     except AdaStarError as error:
         fail(str(error), error.exit_status)
     except DBAPIError as error:
@@ -81,10 +86,7 @@ def main(compare: Compare, arguments: Sequence[str] | None = None) -> None:
             AdaStarError.exit_status,
         )
     except KeyboardInterrupt:
-        fail(
-            "interrupted. What was stored before stands; the same command continues the comparison.",
-            INTERRUPTED,
-        )
+        fail(f"interrupted. {_KEPT}", INTERRUPTED)
 
 
 def run_command(options: argparse.Namespace, compare: Compare, console: Console) -> None:
@@ -96,7 +98,9 @@ def run_command(options: argparse.Namespace, compare: Compare, console: Console)
     settings = settings_of(options)
     for named in settings.methods:
         settings.config(named, settings.seeds[0])  # refuse bad values before any run
-    prepare_prefect()
+    from flows.server import check_server, prefect_server
+
+    check_server()
     count = len(settings.methods) * len(settings.seeds)
     console.print(
         f"Comparing {len(settings.methods)} methods with {len(settings.seeds)} seeds: {count} runs, {settings.parallel} at "
@@ -104,7 +108,8 @@ def run_command(options: argparse.Namespace, compare: Compare, console: Console)
         highlight=False,
         soft_wrap=True,
     )
-    comparison = compare(settings)
+    with prefect_server():
+        comparison = compare(settings)
     print_comparison(comparison, console)
     console.print(f"Files: {settings.output}", highlight=False, soft_wrap=True)
 

@@ -5,6 +5,8 @@ What the user has set is left alone.
 
 import os
 import sys
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 _ALWAYS = {
@@ -31,3 +33,23 @@ def is_command() -> bool:
 
 for _name, _value in _ALWAYS.items() | (_ON_THE_COMMAND_LINE.items() if is_command() else set()):
     os.environ.setdefault(_name, _value)
+
+
+def require_readable_settings() -> None:
+    """End the command with one line where Prefect, which reads its settings when imported, cannot read them."""
+    from pydantic import ValidationError
+
+    try:
+        with redirect_stderr(StringIO()):  # it would print the same, over several lines, and raise it too
+            from prefect import flow  # noqa: F401
+    except ValidationError as error:
+        found = "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in error.errors())
+        sys.stderr.write(
+            f"error: Prefect's settings cannot be read ({found}). Correct the environment variables that begin with PREFECT_, "
+            "PREFECT_API_URL among them, or Prefect's profile.\n"
+        )
+        sys.exit(2)
+
+
+if is_command():
+    require_readable_settings()

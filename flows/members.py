@@ -5,7 +5,10 @@ import json
 import os
 import re
 import subprocess
-import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +19,7 @@ from adastar_core.config import RunConfig
 from adastar_core.confine import readable, writable
 from adastar_core.errors import ConfigError, StageError
 from adastar_core.home import usable_home
+from adastar_core.leash import leashed
 from adastar_core.methods import MethodName
 from adastar_core.settings import Settings, setting
 
@@ -154,6 +158,31 @@ def budget_settings(budget: str | None) -> list[str]:
     )
 
 
+_running: "set[subprocess.Popen[bytes]]" = set()
+
+
+_over = threading.Event()
+_END_SECONDS = 20.0
+
+
+@contextmanager
+def ending_members() -> Iterator[None]:
+    """End the runs that are going on when an error or a signal leaves the block before they have: threads wait for them."""
+    _over.clear()
+    try:
+        yield
+    except BaseException:
+        _over.set()
+        for process in list(_running):
+            process.terminate()
+        end = time.monotonic() + _END_SECONDS
+        while _running and time.monotonic() < end:
+            time.sleep(0.1)
+        for process in list(_running):
+            process.kill()
+        raise
+
+
 def run_in_a_process(settings: ComparisonSettings, method: MethodName, seed: int, api_url: str) -> None:
     """Run one member to its end; its summary appears under its name only then.
 
@@ -169,19 +198,20 @@ def run_in_a_process(settings: ComparisonSettings, method: MethodName, seed: int
         "PYTHONPATH": os.pathsep.join([str(_SCRIPTS.parent), os.environ.get("PYTHONPATH", "")]),
     }
     with log.open("ab") as output:
-        status = subprocess.call(
-            [
-                sys.executable,
-                str(_SCRIPTS / "leash.py"),
-                str(os.getpid()),
-                str(_SCRIPTS / "adastar.py"),
-                *command,
-            ],
+        process = subprocess.Popen(
+            leashed([str(_SCRIPTS / "adastar.py"), *command]),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             env=environment,
         )
+        _running.add(process)
+        try:
+            if _over.is_set():  # it was started while the others were being ended
+                process.terminate()
+            status = process.wait()
+        finally:
+            _running.discard(process)
     if status:
         last = log.read_text("utf-8", errors="replace").strip().rpartition("\n")[2]
         raise StageError(f"the run ended with status {status}: {last} (log: {log})")

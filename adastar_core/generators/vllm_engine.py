@@ -7,14 +7,11 @@ parent is no longer there.
 import json
 import os
 import sys
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
+from adastar_core.leash import end_soon_after
 from adastar_core.memory import is_memory_error
-
-_POLL_SECONDS = 0.5
 
 Answer = dict[str, Any]
 Order = dict[str, Any]
@@ -158,16 +155,9 @@ def serve(orders: TextIO, answers: TextIO) -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def _end_with(parent: int) -> None:
-    """End the process as soon as its parent is another one: the old one is dead."""
-    while os.getppid() == parent:
-        time.sleep(_POLL_SECONDS)
-    os._exit(1)
-
-
 def main(arguments: Sequence[str]) -> None:
     """Serve the parent whose process id is the only argument. What libraries print goes where errors go."""
-    threading.Thread(target=_end_with, args=(int(arguments[0]),), daemon=True).start()
+    end_soon_after(int(arguments[0]))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(sys.stdin, answers)

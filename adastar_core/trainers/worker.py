@@ -4,22 +4,20 @@
 life of the parent; ``python -m adastar_core.trainers.worker JOB.json`` is one of its processes.
 """
 
-import ctypes
 import json
 import os
-import signal
 import sys
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adastar_core.leash import end_with
+
 if TYPE_CHECKING:
     from adastar_core.trainers.job import Job
     from adastar_core.trainers.loop import Report
     from adastar_core.trainers.world import World
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -33,15 +31,6 @@ def main() -> None:
             train(Path(order))
         case other:
             raise SystemExit(f"expected JOB.json, or launch PARENT COUNT JOB.json, not {other}")
-
-
-def end_with(parent: int) -> None:
-    """Ask the kernel (Linux) for SIGKILL when the parent ends, however it does."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the line above
-        raise SystemExit("the process that asked for this training has ended")
 
 
 def _launch(count: str, order: str) -> None:

@@ -1,0 +1,101 @@
+"""A command that is told to end, or killed, without a Prefect server of the user's: no process that it started is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows.ending import ended_by_signals
+from tests.flows.conftest import ROOT
+
+SECONDS = 300
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a command that has to start Prefect's temporary server."""
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    environment |= {"HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path / "prefect"), "OMP_NUM_THREADS": "1"}
+    started = []
+
+    def run(*arguments: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / "output.log").open("ab") as output:
+            command = [sys.executable, *arguments]
+            started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def family(process: subprocess.Popen[bytes], *wanted: str) -> list[psutil.Process]:
+    """Wait until there is a process of each wanted kind; return all that this one started, directly or not."""
+    end = time.monotonic() + SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        with suppress(psutil.NoSuchProcess):
+            found = psutil.Process(process.pid).children(recursive=True)
+            lines = [" ".join(one.cmdline()) for one in found]
+            if all(any(kind in line for line in lines) for kind in wanted):
+                return found
+        time.sleep(0.05)
+    raise AssertionError(f"status {process.poll()}, and never all of {wanted}")
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+)
+def test_a_run_that_is_ended_leaves_no_process(
+    start: Start, configuration: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    """In the middle of a training in two processes."""
+    settings = ["--set", "trainer.processes=2", "--set", "trainer.save_every=1"]
+    process = start("flows/adastar.py", "--config", str(configuration), "--run", "mine", *settings)
+    started = family(process, "uvicorn", "trainers.worker launch", "trainers.worker /")
+    process.send_signal(number)
+    said = (tmp_path / "output.log").read_text
+    assert process.wait(SECONDS) == status, said()
+    assert psutil.wait_procs(started, timeout=30)[1] == []
+    assert "Traceback" not in said()
+    if number is not signal.SIGKILL:
+        assert f"error: ended by {number.name}. What was stored before is kept" in said()
+
+
+def test_a_comparison_that_is_ended_leaves_no_process(
+    start: Start, configuration: Path, tmp_path: Path
+) -> None:
+    """It tells its runs to end; what is left of one that does not hear is killed."""
+    process = start(
+        "flows/compare.py",
+        "--config",
+        str(configuration),
+        "--methods",
+        "adastar,random-lazy",
+        "--seeds",
+        "0,1",
+    )
+    started = family(process, "uvicorn", "seed-0")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(SECONDS) == 143, (tmp_path / "output.log").read_text()
+    assert psutil.wait_procs(started, timeout=30)[1] == []
+    assert "the same command continues the comparison" in (tmp_path / "output.log").read_text()
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ended_by_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
