@@ -43,7 +43,9 @@ def require_readable_settings() -> None:
         with redirect_stderr(StringIO()):  # it would print the same, over several lines, and raise it too
             from prefect import flow  # noqa: F401
     except ValidationError as error:
-        found = "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in error.errors())
+        found = "; ".join(
+            ": ".join([error.title, *map(str, one["loc"]), one["msg"]]) for one in error.errors()
+        )
         sys.stderr.write(
             f"error: Prefect's settings cannot be read ({found}). Correct the environment variables that begin with PREFECT_, "
             "PREFECT_API_URL among them, or Prefect's profile.\n"

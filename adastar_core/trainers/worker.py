@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from adastar_core.leash import end_with
 
+_LAUNCHER = "ADASTAR_LAUNCHER"
+
 if TYPE_CHECKING:
     from adastar_core.trainers.job import Job
     from adastar_core.trainers.loop import Report
@@ -27,7 +29,7 @@ def main() -> None:
             end_with(int(parent))
             _launch(count, order)
         case [order]:
-            end_with(os.getppid())
+            end_with(int(os.environ[_LAUNCHER]))
             train(Path(order))
         case other:
             raise SystemExit(f"expected JOB.json, or launch PARENT COUNT JOB.json, not {other}")
@@ -36,6 +38,7 @@ def main() -> None:
 def _launch(count: str, order: str) -> None:
     from torch.distributed.run import main as torchrun
 
+    os.environ[_LAUNCHER] = str(os.getpid())  # its processes may start after it was killed
     options = ["--standalone", "--nproc-per-node", count, "--max-restarts", "0"]
     torchrun([*options, "-m", __spec__.name, order])
 

@@ -116,7 +116,7 @@ def test_no_address_where_a_temporary_server_is_forbidden(
     ("name", "value", "complaint"),
     [
         ("PREFECT_API_URL", "http://me:hush@[::1/api", "Invalid IPv6 URL"),
-        ("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "perhaps", "ephemeral"),
+        ("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "perhaps", "ServerEphemeralSettings: enabled"),
     ],
 )
 def test_settings_that_prefect_cannot_read_are_one_line(
