@@ -10,12 +10,14 @@ from adastar_core.report.figures import figures
 from adastar_core.report.page import html
 from adastar_core.report.records import DifficultyRow, IterationRow, RunReport, StageRow
 from adastar_core.report.text import markdown
+from adastar_core.report.verifiers import verifier_note
 from adastar_core.stages.workspace import Workspace
 from adastar_core.store import incidents
 from adastar_core.store.compute import ComputeRow, read_compute
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.incidents import IncidentRow, read_incidents
 from adastar_core.store.items import items_sha256
+from adastar_core.store.iterations import read_iterations
 from adastar_core.store.provenance import read_wall_seconds
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
 from adastar_core.store.runs import read_data_notes, read_preset
@@ -31,6 +33,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
         trained = read_trained_frequency(connection, workspace.run_id)
         costs = read_compute(connection, workspace.run_id)
         happened = read_incidents(connection, workspace.run_id)
+        iterations = read_iterations(connection, workspace.run_id)
         data_notes = read_data_notes(connection, workspace.run_id)
         items = items_sha256(connection, workspace.run_id)
         seconds = read_wall_seconds(connection, workspace.run_id)
@@ -63,6 +66,7 @@ def report_of(workspace: Workspace, best: int) -> RunReport:
                 [one for one in (evaluations.get((best, split)) for split in Split) if one],
                 happened,
             ),
+            *verifier_note(iterations, list(evaluations.values())),
         ),
     )
 
@@ -151,6 +155,8 @@ def _incident(one: IncidentRow) -> str:
             )
         case incidents.ROUNDED_OTHERWISE:
             return f"After the checkpoint of iteration {one.iteration} the run was continued otherwise, {times}: {one.detail}."
+        case incidents.JUDGED_AGAIN:
+            return f"Iteration {one.iteration} was judged again, {times}; the last time: {one.detail}."
         case _:
             return (
                 f"Generation from the checkpoint of iteration {one.iteration} was mended {one.times} times ({one.kind}); the last time: "

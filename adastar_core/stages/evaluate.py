@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from adastar_core import voting
+from adastar_core.generators import Incident
 from adastar_core.records import Attempt, GenerationRequest, Split, Verdict
 from adastar_core.stages.costs import record_cost
 from adastar_core.stages.judging import write_cut_short
@@ -24,9 +25,11 @@ from adastar_core.store.evaluations import (
     borrow_answers,
     close_evaluation,
     find_evaluation,
+    forget_other_answers,
     read_answered_positions,
     write_answers,
 )
+from adastar_core.store.incidents import JUDGED_AGAIN
 from adastar_core.store.locks import EVALUATION, Lock, application_name, turn
 from adastar_core.store.numerics import all_rounded_alike
 from adastar_core.streams import stream_key
@@ -45,10 +48,26 @@ def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateMani
         return found
     content = content_sha256(workspace, iteration, split)
     with _once(workspace, iteration, content):
-        with workspace.lease.transaction() as connection:
-            borrow_answers(connection, workspace.run_id, iteration, split, content)
+        _begin(workspace, iteration, split, content)
         _answer(workspace, iteration, split)
         return _manifest(_total(workspace, iteration, split, content))
+
+
+def _begin(workspace: Workspace, iteration: int, split: Split, content: str) -> None:
+    """Keep the answers that this version of the verifier judged, and borrow: verdicts of two are never added up."""
+    verifier = _judged_by(workspace)
+    with workspace.lease.transaction() as connection:
+        forgotten = forget_other_answers(connection, workspace.run_id, iteration, split, verifier)
+        if forgotten:
+            detail = f"{forgotten:,} {split} answers are given again, since {verifier} judges them now"
+            workspace.note(connection, iteration, Incident(JUDGED_AGAIN, detail))
+        borrow_answers(connection, workspace.run_id, iteration, split, content, verifier)
+
+
+def _judged_by(workspace: Workspace) -> str:
+    """Return the version of the verifier, and that of voting where samples vote."""
+    version = workspace.problem.verifier.version
+    return f"{version}+{voting.VERSION}" if workspace.config.evaluation.samples > 1 else version
 
 
 def find_evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest | None:
@@ -118,7 +137,9 @@ def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
             workspace.generators.proved_sha256(checkpoint)
             seconds = (time.monotonic() - started) / len(answers)
             with workspace.lease.transaction() as connection:
-                write_answers(connection, workspace.run_id, iteration, split, answers, seconds)
+                write_answers(
+                    connection, workspace.run_id, iteration, split, answers, seconds, _judged_by(workspace)
+                )
                 write_cut_short(connection, workspace.run_id, iteration, verdicts)
             bar.advance(len(answers), sum(attempt.generated_tokens for attempt in attempts))
 
@@ -155,6 +176,7 @@ def _total(workspace: Workspace, iteration: int, split: Split, content: str) -> 
             workspace.evaluation_decoding(),
             samples=samples,
             content_sha256=content if alike else None,
+            verifier=workspace.problem.verifier.version,
         )
         record_cost(connection, workspace, iteration, stage, total.tokens, total.seconds)
     return total

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from adastar_core.records import Attempt, Outcome
 from adastar_core.selection import Judged, Results
+from adastar_core.store.iterations import find_iteration
 from adastar_core.store.verdicts import JudgedAttempt, read_judged
 
 
@@ -21,7 +22,7 @@ class ResultsSoFar:
     Args:
         engine: The store.
         run_id: The run's key in the store.
-        verifier: Version of the verifier whose verdicts they are.
+        verifier: Version of the verifier whose verdicts they are, until an iteration is closed by its own.
     """
 
     def __init__(self, engine: Engine, run_id: int, verifier: str) -> None:
@@ -53,7 +54,10 @@ class ResultsSoFar:
     def _read(self, iteration: int) -> dict[int, list[Judged]]:
         results: dict[int, list[Judged]] = {}
         with self._engine.connect() as connection:
-            rows = read_judged(connection, self._run_id, iteration, self._verifier)
+            known = find_iteration(connection, self._run_id, iteration)
+            closed = known is not None and known.phase != "sampling"
+            verifier = (known.verifier if known and closed else None) or self._verifier
+            rows = read_judged(connection, self._run_id, iteration, verifier)
         for row in rows:
             judged = Judged(row.attempt, row.hinted, row.outcome is Outcome.RIGHT, row.rejected)
             results.setdefault(row.position, []).append(judged)

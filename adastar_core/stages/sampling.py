@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from adastar_core import selection
 from adastar_core.errors import NothingAccepted
+from adastar_core.generators import Incident
 from adastar_core.problems import Problem
 from adastar_core.records import Attempt, GenerationRequest, Observation
 from adastar_core.selection import Planned, Selection
@@ -19,10 +20,12 @@ from adastar_core.stages.judging import judge_stored, write_cut_short
 from adastar_core.stages.manifests import GenerateManifest, SampleManifest, VerifyManifest
 from adastar_core.stages.reuse import prompt_sha256, reuse_attempts
 from adastar_core.stages.workspace import Workspace
+from adastar_core.store.incidents import JUDGED_AGAIN
 from adastar_core.store.iterations import (
     IterationRow,
     close_sampling,
     find_iteration,
+    judge_by,
     mark_judging,
     read_iteration,
     start_iteration,
@@ -43,7 +46,9 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
     row = _opened(workspace, iteration)
     if row.phase != "sampling":
         return _manifest(row)
-    if row.judging:
+    if row.verifier != workspace.problem.verifier.version:
+        _judge_again(workspace, row, wave)
+    elif row.judging:
         verify(workspace, iteration, wave)
     calibrate(workspace, iteration)
     planned = plan_wave(workspace, iteration)
@@ -86,6 +91,16 @@ def _opened(workspace: Workspace, iteration: int) -> IterationRow:
     if entered:
         workspace.forget_sampler()
     return row
+
+
+def _judge_again(workspace: Workspace, row: IterationRow, wave: int) -> None:
+    """Judge an open iteration's attempts by the verifier of now: one version decides on all of them."""
+    version = workspace.problem.verifier.version
+    detail = f"{version} judges all of its attempts, since it took the place of {row.verifier} within the iteration"
+    with workspace.lease.transaction() as connection:
+        judge_by(connection, workspace.run_id, row.iteration, version)
+        workspace.note(connection, row.iteration, Incident(JUDGED_AGAIN, detail))
+    verify(workspace, row.iteration, wave)
 
 
 def plan_wave(workspace: Workspace, iteration: int) -> list[Planned]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core.compute import ModelShape
@@ -184,9 +184,13 @@ class Workspace:
 
     def record_incident(self, iteration: int, incident: Incident) -> None:
         """Show and store what went wrong while generating from an iteration's checkpoint, and was mended."""
-        self.progress.line(f"{incident.kind}: {incident.detail}")
         with self.lease.transaction() as connection:
-            write_incident(connection, self.run_id, iteration, incident)
+            self.note(connection, iteration, incident)
+
+    def note(self, connection: Connection, iteration: int, incident: Incident) -> None:
+        """Show an incident and store it in a transaction of the lease."""
+        self.progress.line(f"{incident.kind}: {incident.detail}")
+        write_incident(connection, self.run_id, iteration, incident)
 
     def at_work(self) -> None:
         """Tell the store, once a minute at most, that a stage that writes rarely is at work: a kill loses no more time.

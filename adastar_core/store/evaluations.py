@@ -26,6 +26,7 @@ _ANSWER = (
     "outcome",
     *_TOKENS,
 )
+_SAME = ("run_id", "iteration", "split", "seconds", "verifier")
 _ANSWERS = "FROM evaluation_answers WHERE run_id = :run_id AND iteration = :iteration AND split = :split"
 
 
@@ -73,6 +74,7 @@ class EvaluationRow:
         by_difficulty: Accuracy by difficulty tag; items without a tag are in none.
         tokens: What it cost.
         seconds: Wall time.
+        verifier: Version of the verifier that judged; ``None`` for evaluations of old versions of the code.
     """
 
     iteration: int
@@ -82,6 +84,7 @@ class EvaluationRow:
     by_difficulty: dict[str, Accuracy]
     tokens: StageTokens
     seconds: float
+    verifier: str | None = None
 
 
 def write_answers(
@@ -91,12 +94,20 @@ def write_answers(
     split: Split,
     answers: Sequence[Answer],
     seconds: float,
+    verifier: str,
 ) -> int:
     """Store judged items, each with its share of the wall time; return how many were not there yet."""
-    rows = ((run_id, iteration, split, seconds, *(getattr(one, name) for name in _ANSWER)) for one in answers)
-    return insert_new(
-        connection, tables.evaluation_answers, ("run_id", "iteration", "split", "seconds", *_ANSWER), rows
-    )
+    same = (run_id, iteration, split, seconds, verifier)
+    rows = ((*same, *(getattr(one, name) for name in _ANSWER)) for one in answers)
+    return insert_new(connection, tables.evaluation_answers, (*_SAME, *_ANSWER), rows)
+
+
+def forget_other_answers(
+    connection: Connection, run_id: int, iteration: int, split: Split, verifier: str
+) -> int:
+    """Remove what another version judged of an evaluation that is open; return how many answers that were."""
+    values = {"run_id": run_id, "iteration": iteration, "split": split.value, "verifier": verifier}
+    return connection.execute(_FORGET, values).rowcount
 
 
 def read_answered_positions(connection: Connection, run_id: int, iteration: int, split: Split) -> set[int]:
@@ -122,6 +133,7 @@ def close_evaluation(
     *,
     samples: int = 1,
     content_sha256: str | None = None,
+    verifier: str | None = None,
 ) -> EvaluationRow:
     """Add up the stored answers of a split and record the totals; done twice, it changes nothing.
 
@@ -134,6 +146,7 @@ def close_evaluation(
         decoding: How the answers were decoded; recorded.
         samples: Samples per answer.
         content_sha256: Digest of all that decides the answers, by which other runs find them.
+        verifier: Version of the verifier that judged them.
 
     Raises:
         StageError: Some items have no stored answer.
@@ -146,6 +159,7 @@ def close_evaluation(
         )
     recorded = {**asdict(decoding), "samples": samples}
     values = {**key, **totals, "decoding": recorded, "content_sha256": content_sha256}
+    values["verifier"] = verifier
     connection.execute(insert(tables.evaluations).values(values).on_conflict_do_nothing())
     found = find_evaluation(connection, run_id, iteration, split)
     assert found is not None, "it was just written"
@@ -153,11 +167,11 @@ def close_evaluation(
 
 
 def borrow_answers(
-    connection: Connection, run_id: int, iteration: int, split: Split, content_sha256: str
+    connection: Connection, run_id: int, iteration: int, split: Split, content_sha256: str, verifier: str
 ) -> int:
     """Copy the answers of an evaluation with the same content, of any run; return how many were new."""
-    key = {"run_id": run_id, "iteration": iteration, "split": split.value, "content": content_sha256}
-    return connection.execute(_BORROW, key).rowcount
+    key = {"run_id": run_id, "iteration": iteration, "split": split.value, "verifier": verifier}
+    return connection.execute(_BORROW, {**key, "content": content_sha256}).rowcount
 
 
 def find_evaluation(
@@ -187,15 +201,20 @@ def _evaluation(row: Row[Any]) -> EvaluationRow:
         by_difficulty={tag: Accuracy(**counts) for tag, counts in row.by_difficulty.items()},
         tokens=StageTokens(**{name: row._mapping[name] for name in _SUMS}),
         seconds=row.seconds,
+        verifier=row.verifier,
     )
 
 
 _COPIED = ", ".join((*_ANSWER, "seconds"))
 _BORROW = text(
-    f"INSERT INTO evaluation_answers (run_id, iteration, split, {_COPIED}) "
-    f"SELECT :run_id, :iteration, :split, {', '.join(f'a.{name}' for name in (*_ANSWER, 'seconds'))} "
+    f"INSERT INTO evaluation_answers (run_id, iteration, split, verifier, {_COPIED}) "
+    f"SELECT :run_id, :iteration, :split, :verifier, {', '.join(f'a.{name}' for name in (*_ANSWER, 'seconds'))} "
     "FROM (SELECT run_id, iteration, split FROM evaluations WHERE content_sha256 = :content LIMIT 1) e "
     "JOIN evaluation_answers a USING (run_id, iteration, split) ON CONFLICT DO NOTHING"
+)
+_FORGET = text(
+    "DELETE FROM evaluation_answers WHERE run_id = :run_id AND iteration = :iteration AND split = :split "
+    "AND verifier IS DISTINCT FROM :verifier"
 )
 # The tokens of several samples are one row's, which dividing by their number makes up for.
 _TOTALS = text(

@@ -12,6 +12,7 @@ from adastar_core.store import tables
 HALVED = "out of memory"
 CUT_SHORT = "verdict cut short"
 ROUNDED_OTHERWISE = "rounded otherwise"
+JUDGED_AGAIN = "judged again"
 """Kinds after which results may be others than an undisturbed process's."""
 
 

@@ -102,6 +102,17 @@ _MARK = text(
 )
 
 
+def judge_by(connection: Connection, run_id: int, iteration: int, verifier: str) -> None:
+    """Record that another version of the verifier judges an iteration whose sampling is open."""
+    connection.execute(_JUDGE_BY, {"run_id": run_id, "iteration": iteration, "verifier": verifier})
+
+
+_JUDGE_BY = text(
+    "UPDATE iterations SET verifier = :verifier "
+    "WHERE run_id = :run_id AND iteration = :iteration AND phase = 'sampling'"
+)
+
+
 def close_sampling(
     connection: Connection, run_id: int, iteration: int, selected: Selection, verifier: str
 ) -> bool:

@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 
-SCHEMA_REVISION = "0020"
+SCHEMA_REVISION = "0009"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -342,6 +342,7 @@ evaluations = Table(
     _count("attention_pairs", "Attention's (query, key) pairs, in units of a forward pass"),
     _value("seconds", Double, "Wall time"),
     _maybe("content_sha256", Text, "Digest of all that decides the answers, by which equal work is found"),
+    _maybe("verifier", Text, "Name and version of the verifier that judged the answers"),
     _now("created_at", "When it was completed"),
     ForeignKeyConstraint(["run_id", "iteration"], ["checkpoints.run_id", "checkpoints.iteration"]),
     _one_of("split", tuple(Split)),
@@ -365,6 +366,7 @@ evaluation_answers = Table(
     _value("generated_tokens", Integer, "Tokens generated"),
     _value("padded_generated_tokens", Integer, "The same with padding"),
     _value("seconds", Double, "Its share of the batch's wall time"),
+    _maybe("verifier", Text, "Name and version of the verifier, and of voting where samples vote"),
     _one_of("outcome", tuple(Outcome)),
     comment="Every judged item of an evaluation, so that a broken-off evaluation goes on where it stopped.",
     postgresql_partition_by=_BY_RUN,

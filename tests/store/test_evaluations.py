@@ -40,9 +40,9 @@ ANSWERS = [
 def evaluated(lease: Lease) -> Lease:
     with lease.transaction() as connection:
         write_checkpoint(connection, lease.run_id, BASE, FOLDER)
-        assert write_answers(connection, lease.run_id, 0, Split.VALIDATION, ANSWERS[:2], 0.5) == 2
-        assert write_answers(connection, lease.run_id, 0, Split.VALIDATION, ANSWERS, 0.5) == 2
-        assert write_answers(connection, lease.run_id, 0, Split.TEST, ANSWERS[:1], 0.5) == 1
+        assert write_answers(connection, lease.run_id, 0, Split.VALIDATION, ANSWERS[:2], 0.5, NUMBER) == 2
+        assert write_answers(connection, lease.run_id, 0, Split.VALIDATION, ANSWERS, 0.5, NUMBER) == 2
+        assert write_answers(connection, lease.run_id, 0, Split.TEST, ANSWERS[:1], 0.5, NUMBER) == 1
     return lease
 
 
@@ -73,7 +73,9 @@ def test_totals_are_recorded_once_and_only_when_complete(evaluated: Lease) -> No
 
 def test_items_without_difficulty_are_counted_in_no_group(evaluated: Lease) -> None:
     with evaluated.transaction() as connection:
-        write_answers(connection, evaluated.run_id, 1, Split.TEST, [answer(0, Outcome.RIGHT, None)], 0.5)
+        write_answers(
+            connection, evaluated.run_id, 1, Split.TEST, [answer(0, Outcome.RIGHT, None)], 0.5, NUMBER
+        )
         connection.exec_driver_sql(
             "INSERT INTO checkpoints SELECT run_id, 1, 0, path, sha256, bytes, parameters FROM checkpoints"
         )
