@@ -42,7 +42,8 @@ def adastar(
 
     Args:
         config: What to do. Every field has a default.
-        run: Name of the run. A known name continues that run; other values than its own are refused.
+        run: Name of the run, of up to 128 printable characters. A known name continues that run; other values than its own are
+            refused.
         rerun: What a known name means. continue: go on with it. nightly: go on if it is unfinished, has more iterations
             to do or its data grew; else start a run of its own, named after the day.
     """

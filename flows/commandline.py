@@ -12,7 +12,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from sqlalchemy.exc import DBAPIError
 
-from adastar_core import configfile
+from adastar_core import configfile, names
 from adastar_core.cards import CARDS
 from adastar_core.config import RunConfig
 from adastar_core.errors import AdaStarError, ConfigError
@@ -56,7 +56,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     options.add_argument(
         "--run", metavar="NAME",
-        help="name of the run; a known name continues it (default: the preset's name and a digest of the values)",
+        help="name of the run, up to 128 printable characters; a known name continues it (default: the preset's name and a digest of "
+        "the values)",
     )  # fmt: skip
     options.add_argument(
         "--dry-run", action="store_true",
@@ -142,7 +143,7 @@ def run_command(options: argparse.Namespace, run_flow: RunFlow, console: Console
         return
     source, values = read_source(options)
     config = configfile.resolve(values, options.overrides)
-    name = options.run or f"{source}-{config.sha256()[:8]}"
+    name = f"{names.named_after(source, 100)}-{config.sha256()[:8]}" if options.run is None else options.run
     if options.dry_run:
         dry_run(config, name, Assumptions(options.accepted, options.rationale_tokens), options.card, console)
     else:
@@ -166,14 +167,14 @@ def dry_run(
     from adastar_core.plan import plan_of
     from adastar_core.report.plan import plan_lines, plan_table
 
-    console.print(f"# run {name}", highlight=False)
+    console.print(f"# run {names.shown(name)}", highlight=False, markup=False)
     console.print(
         yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), highlight=False, markup=False
     )
     plan = plan_of(config, assumptions, bf16=card is not None or torch.cuda.is_available())
     console.print(plan_table(plan))
     for line in (*plan_lines(plan, config, assumptions, card), "Nothing was written."):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def execute(
@@ -190,7 +191,7 @@ def execute(
 
     check_server()
     with open_workspace(config, name, preset=preset, progress=open_console(console)) as workspace:
-        console.print(workspace.opening(), highlight=False, soft_wrap=True)
+        console.print(workspace.opening(), highlight=False, markup=False, soft_wrap=True)
         # A sync flow with heartbeats waits for whole seconds at its end, and nobody reads them here.
         with prefect_server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             report = run_flow(config, name)

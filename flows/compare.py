@@ -18,6 +18,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from adastar_core import names
 from adastar_core.comparison import text
 from adastar_core.comparison.page import write_comparison
 from adastar_core.comparison.records import Member, read_member
@@ -27,7 +28,6 @@ from adastar_core.methods import MethodName
 from flows.border import at_the_border
 from flows.members import ComparisonSettings, ending_members, facts_of, run_in_a_process
 from tasks.caching import NOT_CACHED
-from tasks.progress import artifact_key
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False, task_run_name="{method}-seed-{seed}")
@@ -96,8 +96,8 @@ def report(settings: ComparisonSettings, comparison: Comparison) -> dict[str, Pa
     """Write the files and show the table as artifacts."""
     head = text.headings(comparison)
     rows = [dict(zip(head, row, strict=True)) for row in text.cells(comparison)]
-    create_table_artifact(rows, key=artifact_key(settings.name, "comparison"), description=settings.title)
-    create_markdown_artifact(text.markdown(comparison), key=artifact_key(settings.name, "comparison-report"))
+    create_table_artifact(rows, key=names.key(settings.name, "comparison"), description=settings.title)
+    create_markdown_artifact(text.markdown(comparison), key=names.key(settings.name, "comparison-report"))
     return write_comparison(comparison, settings.output)
 
 

@@ -67,7 +67,7 @@ class TerminalProgress:
 
     def line(self, text: str) -> None:
         """Print one line above the bars."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False)
 
 
 class _PlainBar:
@@ -105,4 +105,4 @@ class PlainProgress:
 
     def line(self, text: str) -> None:
         """Print one line."""
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from adastar_core import configfile
+from adastar_core import configfile, names
 from adastar_core.border import BaseSource, SettingText, Text, WritablePath
 from adastar_core.comparison.records import SelectOn
 from adastar_core.config import RunConfig
@@ -70,7 +70,7 @@ class ComparisonSettings(Settings):
         overrides = [text for text in self.overrides if not text.startswith(_PLACES)]
         shared = [self.source, self.base, overrides, self.budget]
         digest = hashlib.sha256(json.dumps(shared).encode()).hexdigest()[:8]
-        return f"compare-{Path(self.base).stem}-{digest}"
+        return f"compare-{names.named_after(Path(self.base).stem, 60)}-{digest}"
 
     @property
     def title(self) -> str:

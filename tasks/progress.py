@@ -1,6 +1,5 @@
 """Progress of stages as Prefect artifacts, for runs that nobody watches on a terminal."""
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
+from adastar_core import names
 from adastar_core.progress import Bar
 
 _SECONDS_BETWEEN_UPDATES = 5.0
@@ -43,8 +43,9 @@ class ArtifactProgress:
     def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
         """Show a bar of ``total`` units; none for a stage with nothing left to do."""
         if total:
-            key = artifact_key(self._run, name)
-            artifact = create_progress_artifact(0.0, key=key, description=f"{name}: {total:,} {unit}s")
+            artifact = create_progress_artifact(
+                0.0, key=names.key(self._run, name), description=f"{name}: {total:,} {unit}s"
+            )
             assert isinstance(artifact, UUID), "the call is synchronous"
             yield _ArtifactBar(artifact, total)
         else:
@@ -58,8 +59,3 @@ class ArtifactProgress:
 class _NothingToDo:
     def advance(self, done: int, tokens: int = 0) -> None:
         """Show nothing."""
-
-
-def artifact_key(name: str, what: str) -> str:
-    """Return a key as Prefect wants it: lower-case letters, digits and dashes."""
-    return re.sub("[^a-z0-9]+", "-", f"{name}-{what}".lower()).strip("-")

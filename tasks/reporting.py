@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from adastar_core import names
 from adastar_core.report.records import RunReport
 from adastar_core.report.text import cells, headings, markdown
 from adastar_core.report.units import flops
@@ -15,7 +16,6 @@ from adastar_core.stages.manifests import RunRef
 from adastar_core.stages.opening import workspace_of
 from adastar_core.store.runs import finish_run
 from tasks.caching import NOT_CACHED
-from tasks.progress import artifact_key
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False)
@@ -24,7 +24,7 @@ def report_iteration(run: RunRef, iteration: int) -> None:
     report = report_of(workspace_of(run), best=0)
     rows = [dict(zip(headings(report), row, strict=True)) for row in cells(report)]
     create_table_artifact(
-        rows, key=artifact_key(run.name, "iterations"), description=f"Iterations of run {run.name}"
+        rows, key=names.key(run.name, "iterations"), description=f"Iterations of run {run.name}"
     )
     workspace_of(run).progress.line(iteration_line(report, iteration))
 
@@ -40,7 +40,7 @@ def report_run(run: RunRef, best: int) -> RunReport:
         finish_run(connection, workspace.run_id, "finished")
     create_markdown_artifact(
         with_figures(markdown(report), files),
-        key=artifact_key(run.name, "report"),
+        key=names.key(run.name, "report"),
         description=f"Run {run.name}",
     )
     return report

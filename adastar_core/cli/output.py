@@ -30,7 +30,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left:
     for place, heading in enumerate(headings):
         table.add_column(heading, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(" ".join(printable(cell).split("\n"))) for cell in row))
     console().print(table)
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from adastar_core.config import RunConfig
 from adastar_core.home import usable_home
+from adastar_core.names import dated
 from adastar_core.numerics import resolved
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.stages.opening import load_data
@@ -39,7 +40,7 @@ def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
     finally:
         engine.dispose()
     if iterations is None:
-        return config, f"{name}-{today.isoformat()}"
+        return config, dated(name, today)
     return config.model_copy(update={"iterations": iterations}), name
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.errors import RunConflictError
+from adastar_core.names import is_storable, require_name
 from adastar_core.records import Data, Observation, Split
 from adastar_core.store import tables
 from adastar_core.store.items import moved_into_training, pin_items
@@ -90,9 +91,12 @@ def start_or_continue(
         tell: Called with whom we wait for, should another process be storing the same data.
 
     Raises:
+        ConfigError: The name cannot name a new run.
         RunConflictError: The run exists with other values (each is named), or another process owns it.
         DataError: An observation that the run trains or measures on has changed or vanished.
     """
+    if find_run(engine, name) is None:
+        require_name(name)
     fingerprint = _fingerprint(config)
     for one in data.everything:
         content_sha256(one)  # is remembered: it takes too long for a transaction
@@ -193,6 +197,8 @@ def drop_run(engine: Engine, name: str) -> bool:
 
 
 def _find(connection: Connection, name: str) -> Run | None:
+    if not is_storable(name):
+        return None
     row = connection.execute(select(*_COLUMNS).where(tables.runs.c.name == name)).one_or_none()
     return None if row is None else _run(row)
 

@@ -38,6 +38,16 @@ def test_runs_lists_what_there_is(adastar: Adastar, adastar_json: Json) -> None:
     assert one["flops"] > 0
 
 
+def test_a_name_from_before_names_were_checked_is_one_row(adastar: Adastar, run_database: Engine) -> None:
+    lines = adastar("runs")[1].count("\n")
+    with run_database.begin() as connection:
+        connection.execute(text("UPDATE runs SET name = :name"), {"name": "my\n[red]run"})
+    status, out, _ = adastar("runs")
+    assert status == 0
+    assert out.count("\n") == lines
+    assert "my [red]run" in out
+
+
 def test_a_run_that_nobody_works_on_is_interrupted(adastar_json: Json, run_database: Engine) -> None:
     with run_database.begin() as connection:
         connection.execute(text("UPDATE runs SET status = 'running'"))

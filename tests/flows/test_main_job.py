@@ -11,6 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import Engine, text
 
+from adastar_core import names
 from adastar_core.configfile import resolve
 from flows.adastar import adastar as run_flow
 from tests.flows.conftest import Command
@@ -77,10 +78,7 @@ def test_a_run_its_continuation_and_its_refusal(
         f"{prefect_environment['PREFECT_API_URL']}/artifacts/latest/filter", json={}
     ).json()
     mine = {one["key"]: one["type"] for one in artifacts if one["key"].startswith("mine-")}
-    assert mine == {
-        "mine-iterations": "table",
-        "mine-report": "markdown",
-    }
+    assert mine == {names.key("mine", "iterations"): "table", names.key("mine", "report"): "markdown"}
 
     again = adastar(*arguments)
     assert again.returncode == 0, again.stderr

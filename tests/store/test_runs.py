@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core.config import RunConfig
-from adastar_core.errors import DataError, RunConflictError
+from adastar_core.errors import ConfigError, DataError, RunConflictError
 from adastar_core.records import Observation, Split
 from adastar_core.store.lease import own_run
 from adastar_core.store.observations import read_observations
@@ -90,6 +90,17 @@ def test_iterations_and_patience_may_change(database: Engine) -> None:
     found = find_run(database, "one")
     assert found is not None
     assert (found.iterations, found.patience, found.status) == (9, 2, "running")
+
+
+def test_a_new_name_is_checked_and_an_old_one_is_kept(database: Engine) -> None:
+    for name in ("my\nrun", "my\0run", "\udcff", "x" * 400):
+        with pytest.raises(ConfigError, match="The run's name"):
+            start(database, name)
+    assert list_runs(database) == []
+    run = start(database, "one")
+    with database.begin() as connection:
+        connection.execute(text("UPDATE runs SET name = :name"), {"name": "x\n" * 200})
+    assert start(database, "x\n" * 200).run_id == run.run_id
 
 
 def test_a_finished_run_goes_on(database: Engine) -> None:
