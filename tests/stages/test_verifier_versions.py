@@ -164,5 +164,5 @@ def test_an_evaluation_that_was_begun_by_another_version_is_given_again(
         with database.connect() as connection:
             whole, mine = (read_evaluations(connection, number)[0] for number in (2, 1))
             (incident,) = connection.scalars(text("SELECT detail FROM incidents")).all()
-    assert (mine.correct, mine.undecided, mine.verifier) == (whole.correct, whole.undecided, NEW)
+    assert (mine.accuracy, mine.undecided, mine.verifier) == (whole.accuracy, whole.undecided, NEW)
     assert incident.startswith(f"{begun} validation answers are given again")
