@@ -42,17 +42,30 @@ class Way(Protocol):
         """Return the rows before their first step."""
         ...
 
+    def width(self, prompts: list[list[int]]) -> int:
+        """Return the tokens that every prompt is padded to."""
+        ...
+
+
+ALIGNED = 16
+"""Prompts are padded to a multiple of this many tokens, so that a row's sums are cut into the same blocks in every batch."""
+
 
 class Cached:
-    """Rows padded on the left that share a cache: each step feeds one new token per row."""
+    """Rows padded on the left that share a cache: each step feeds one new token per row.
+
+    Kernels sum in blocks of the padded width, and a single row has kernels of its own. So the width is aligned and a single row
+    is computed with a copy of itself, which takes most of the batch out of a row's rounding (``bench/rounding.py``).
+    """
 
     def __init__(
         self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
     ) -> None:
         self._model = model
-        width = max(map(len, prompts))
-        tokens = [[0] * (width - len(prompt)) + prompt for prompt in prompts]
-        mask = [[0] * (width - len(prompt)) + [1] * (len(prompt) + room) for prompt in prompts]
+        every = [prompts[row] for row in _paired(torch.arange(len(prompts))).tolist()]
+        width = self.width(prompts)
+        tokens = [[0] * (width - len(prompt)) + prompt for prompt in every]
+        mask = [[0] * (width - len(prompt)) + [1] * (len(prompt) + room) for prompt in every]
         self._tokens = torch.tensor(tokens, device=model.device)
         self._mask = torch.tensor(mask, device=model.device)
         self._length = width
@@ -60,6 +73,11 @@ class Cached:
         self._cache = roomy_cache(model.config)
         self.places = torch.arange(len(prompts), device=model.device)
         self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
+
+    @staticmethod
+    def width(prompts: list[list[int]]) -> int:
+        """Return the tokens that every prompt is padded to."""
+        return -(-max(map(len, prompts)) // ALIGNED) * ALIGNED
 
     def forward(self) -> torch.Tensor:
         """Return the logits of every row's next token, [rows, vocabulary]."""
@@ -71,24 +89,30 @@ class Cached:
             use_cache=True,
             logits_to_keep=1,
         )
-        logits: torch.Tensor = output.logits[:, -1]
+        logits: torch.Tensor = output.logits[: len(self.places), -1]
         return logits
 
     def append(self, chosen: torch.Tensor) -> None:
         """Feed these tokens, one per row, in the next step."""
-        self._tokens = chosen[:, None]
+        self._tokens = _paired(chosen)[:, None]
         self._positions = self._positions[:, -1:] + 1
         self._length += 1
 
     def keep(self, rows: torch.Tensor) -> None:
         """Continue with these rows only."""
+        self.places, self.streams = self.places[rows], self.streams[rows]
+        rows = _paired(rows)
         self._tokens, self._mask, self._positions = (
             self._tokens[rows],
             self._mask[rows],
             self._positions[rows],
         )
-        self.places, self.streams = self.places[rows], self.streams[rows]
         self._cache.reorder_cache(cast(torch.LongTensor, rows))
+
+
+def _paired(rows: torch.Tensor) -> torch.Tensor:
+    """Return what belongs to each row; a single row is there twice."""
+    return rows.repeat(2) if len(rows) == 1 else rows
 
 
 class Reread:
@@ -108,6 +132,11 @@ class Reread:
         self._lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
         self.places = torch.arange(len(prompts), device=model.device)
         self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
+
+    @staticmethod
+    def width(prompts: list[list[int]]) -> int:
+        """Return the tokens that every prompt is padded to before its first step."""
+        return max(map(len, prompts))
 
     def forward(self) -> torch.Tensor:
         """Return the logits of every row's next token, [rows, vocabulary]."""

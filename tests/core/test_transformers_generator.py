@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from adastar_core.generators.catalogue import choose_engine, open_generator
 from adastar_core.generators.choice import noisy_scores
 from adastar_core.generators.noise import signed
 from adastar_core.generators.precision import arithmetic
+from adastar_core.generators.steps import ALIGNED, Cached
 from adastar_core.generators.ties import divergence_gap
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
 from adastar_core.model_source import resolve_model
@@ -193,15 +195,37 @@ def test_a_response_ends_before_its_stop_string(exact: TransformersGenerator) ->
             assert (cut.response, cut.finish_reason) == (whole.response, whole.finish_reason)
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 40])
+def test_kernels_never_see_a_single_row_or_a_width_between_two_blocks(
+    single: TransformersGenerator, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """In 16-bit formats either of them rounds a row in another way than a batch does."""
+    shapes: list[tuple[int, int]] = []
+    forward = Cached.forward
+
+    def watched(batch: Cached) -> torch.Tensor:
+        shapes.append((len(batch._tokens), batch._length))
+        logits = forward(batch)
+        assert len(logits) == len(batch.places)
+        return logits
+
+    monkeypatch.setattr(Cached, "forward", watched)
+    in_batches(single, requests(40), SAMPLED, size)
+    assert {rows for rows, _ in shapes} - {1} == {rows for rows, _ in shapes}
+    starts = [width for (_, before), (_, width) in pairwise([(0, 10**6), *shapes]) if width < before]
+    assert starts
+    assert all(width % ALIGNED == 0 for width in starts)
+
+
 def test_tokens_are_counted_with_and_without_padding(exact: TransformersGenerator) -> None:
     attempts = exact.generate(requests(40), SAMPLED)
     for request, attempt in zip(requests(40), attempts, strict=True):
         ended = attempt.finish_reason is FinishReason.EOS
         assert attempt.prompt_tokens == len(request.prompt)
         assert attempt.generated_tokens == len(attempt.response) + ended
-    assert {attempt.padded_prompt_tokens for attempt in attempts} == {
-        max(row.prompt_tokens for row in attempts)
-    }
+    longest = max(row.prompt_tokens for row in attempts)
+    (padded,) = {attempt.padded_prompt_tokens for attempt in attempts}
+    assert longest <= padded < longest + ALIGNED
     assert {attempt.padded_generated_tokens for attempt in attempts} == {
         max(row.generated_tokens for row in attempts)
     }
