@@ -1,6 +1,7 @@
 """What a configuration would do: beta_t per iteration, what that is expected to take and what it takes at most."""
 
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
     from adastar_core import footprint
 
     model = resolve_model(config.model)
-    problem = prompted(open_problem(config.problem), config.prompt, model)
+    problem = prompted(open_problem(config.problem), config.prompt, model, date.today())
     splits = {split: problem.load(split) for split in Split}
     observations = splits[Split.TRAIN]
     notes = (*problem.notes, *check_room(config, problem, splits, model))

@@ -26,9 +26,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
-_SAMPLES = ("Q: What is 12 + 30?\nA:", "7=")
+SAMPLES = ("Q: What is 12 + 30?\nA:", "7=")
+"""Prompts on which a model's tokenizer and template are tried when it is opened."""
 _MARK = "So the answer is 42."
 _SOME_DAY = date(2000, 1, 1)
+_SIGNS = [f"%{flag}{letter}" for flag in ("", "-") for letter in "aAbBcdDeFHIjmMpSTuUVwWxXyYZz"] + ["%%"]
+_CLOCK = (
+    "{%- macro strftime_now(format) -%}{%- set told = namespace(text=format) -%}{%- for sign, value in clock.items() -%}"
+    "{%- set told.text = told.text | replace(sign, value) -%}{%- endfor -%}{{- told.text -}}{%- endmacro -%}"
+)
+"""What stands before a chat template that asks for the time: transformers would tell it the present one."""
 
 Message = Mapping[str, str]
 
@@ -179,11 +186,14 @@ class Vocabulary:
         Raises:
             TemplateError, ValueError: The template cannot be rendered for them, or there is none.
         """
+        template = str(self._tokenizer.get_chat_template())
+        asks = "strftime_now" in template
         text = self._tokenizer.apply_chat_template(
             [dict(one) for one in messages],
+            chat_template=f"{_CLOCK}{template}" if asks else template,
             tokenize=False,
             add_generation_prompt=open_ended,
-            strftime_now=day.strftime,
+            **({"clock": {sign: day.strftime(sign) for sign in _SIGNS}} if asks else {}),
         )
         return str(text)
 
@@ -214,14 +224,15 @@ class Vocabulary:
         bos = self._tokenizer.bos_token_id
         if bos in self._prefix and bos in body:
             place = body.index(bos)
-            if not self.decode(body[:place]).strip():
+            before = body[:place]
+            if self.ends.first(before) == place and not self.decode(before).strip():
                 return [*self._prefix, *body[place + 1 :]]
         return [*self._prefix, *body]
 
     def _put_before(self) -> list[int]:
         """Return what the tokenizer puts before every text."""
         found: set[tuple[int, ...] | None] = set()
-        for sample in _SAMPLES:
+        for sample in SAMPLES:
             whole: list[int] = self._tokenizer(sample)["input_ids"]
             body = self._body(sample)
             places = range(len(whole) - len(body) + 1)

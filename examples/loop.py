@@ -7,6 +7,7 @@ Run it:  python examples/loop.py --preset quickstart --set iterations=2
 
 import argparse
 import tempfile
+from datetime import date
 from pathlib import Path
 
 from adastar_core import configfile
@@ -46,7 +47,7 @@ def main() -> None:
 def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
     """Run every iteration; return what each selected, how many it stamped, and its validation accuracy."""
     base = model = resolve_model(config.model)
-    problem = prompted(open_problem(config.problem), config.prompt, base)
+    problem = prompted(open_problem(config.problem), config.prompt, base, date.today())
     pool, validation = problem.load(Split.TRAIN), problem.load(Split.VALIDATION)
     ids = [observation.observation_id for observation in pool]
     sampler = open_sampler(config.sampler, config.seed, ids, Statistics.empty(len(pool)))

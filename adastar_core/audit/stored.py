@@ -41,7 +41,9 @@ class StoredRun:
     def problem(self) -> Problem:
         """Prompts and verifier; the data that they came with is not read."""
         problem = open_problem(self.config.problem)
-        return prompted(problem, self.config.prompt, self.base) if self.config.prompt.chat else problem
+        if not self.config.prompt.chat:
+            return problem
+        return prompted(problem, self.config.prompt, self.base, self.run.day)
 
     @cached_property
     def base(self) -> Path:

@@ -43,6 +43,7 @@ RUN_TIME_ONLY = (
 )
 ADDED = (
     "generator.openai.plugins",
+    "prompt.date",
     "trainer.lora.rank",
     "trainer.lora.alpha",
     "trainer.lora.dropout",

@@ -4,9 +4,9 @@ Generation, training, evaluation and the plan all take their prompts from the on
 returns, so that they cannot disagree.
 """
 
+import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError
 
@@ -15,11 +15,7 @@ from adastar_core.problems import Problem
 from adastar_core.records import Observation, Split
 from adastar_core.settings import Settings, setting
 from adastar_core.verifiers import Verifier
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-_MARK = "So the answer is 42."
+from adastar_core.vocabulary import SAMPLES, Vocabulary
 
 
 class PromptSettings(Settings):
@@ -28,34 +24,40 @@ class PromptSettings(Settings):
     chat: bool = setting(
         False, 0, "Chat", "Put every prompt into the model's chat template, as a user's message."
     )
+    date: datetime.date | None = setting(
+        None,
+        1,
+        "Date",
+        "What a chat template that asks for the date is told, e.g. 2026-11-29; none: the day on which the run was created.",
+    )
 
 
-def prompted(problem: Problem, settings: PromptSettings, model: Path) -> Problem:
+def prompted(problem: Problem, settings: PromptSettings, model: Path, day: datetime.date) -> Problem:
     """Return ``problem`` with its prompts as ``model`` is to see them.
 
     Args:
         problem: Any problem.
         settings: Whether the chat template is used.
         model: The model's directory; read only for a chat template.
+        day: The day on which the run was created, which a template reads for the clock where the settings have no date:
+            a prompt is the same whenever it is rendered.
 
     Raises:
         ConfigError: The model has no chat template, or none that a response can end in.
     """
     if not settings.chat:
         return problem
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True, trust_remote_code=False)
-    check_template(tokenizer, model)
-    return ChatProblem(problem, tokenizer)
+    vocabulary, day = Vocabulary(model), settings.date or day
+    check_template(vocabulary, model, day)
+    return ChatProblem(problem, vocabulary, day)
 
 
 class ChatProblem:
     """A problem whose prompts are messages to the model; all else is the problem's own."""
 
-    def __init__(self, problem: Problem, tokenizer: "PreTrainedTokenizerBase") -> None:
+    def __init__(self, problem: Problem, vocabulary: Vocabulary, day: datetime.date) -> None:
         self._problem = problem
-        self._tokenizer = tokenizer
+        self._vocabulary, self._day = vocabulary, day
 
     @property
     def name(self) -> str:
@@ -66,6 +68,13 @@ class ChatProblem:
     def verifier(self) -> Verifier:
         """What decides whether a response is right."""
         return self._problem.verifier
+
+    @property
+    def date_told(self) -> datetime.date | None:
+        """The date that the template is told; ``None`` if it asks for none."""
+        days = (self._day + datetime.timedelta(days=later) for later in (0, 33, 401))
+        texts = {in_chat("1", self._vocabulary, day) for day in days}
+        return self._day if len(texts) > 1 else None
 
     @property
     def stop(self) -> tuple[str, ...]:
@@ -87,19 +96,19 @@ class ChatProblem:
 
     def prompt(self, observation: Observation) -> str:
         """Return the prompt as a user's message, up to where the model's begins."""
-        return in_chat(self._problem.prompt(observation), self._tokenizer)
+        return self._message(self._problem.prompt(observation))
 
     def hinted_prompt(self, observation: Observation) -> str:
         """Return the same with the reference answer shown."""
-        return in_chat(self._problem.hinted_prompt(observation), self._tokenizer)
+        return self._message(self._problem.hinted_prompt(observation))
 
     def training_prompt(self, observation: Observation) -> str:
         """Return the prompt of the training text as a user's message."""
-        return in_chat(self._problem.training_prompt(observation), self._tokenizer)
+        return self._message(self._problem.training_prompt(observation))
 
     def evaluation_prompt(self, observation: Observation, shots: int) -> str:
         """Return the evaluation prompt as a user's message."""
-        return in_chat(self._problem.evaluation_prompt(observation, shots), self._tokenizer)
+        return self._message(self._problem.evaluation_prompt(observation, shots))
 
     def reference(self, observation: Observation) -> str:
         """Return the reference answer as a response without a rationale."""
@@ -109,47 +118,52 @@ class ChatProblem:
         """Return whether every step of the rationale is right, where that can be checked."""
         return self._problem.rationale_is_correct(observation, response)
 
+    def _message(self, prompt: str) -> str:
+        return in_chat(prompt, self._vocabulary, self._day)
 
-def in_chat(prompt: str, tokenizer: "PreTrainedTokenizerBase") -> str:
+
+def in_chat(prompt: str, vocabulary: Vocabulary, day: datetime.date) -> str:
     """Return ``prompt`` as a user's message, up to where the model's message begins.
 
     A template's BOS is left out where the tokenizer puts one before every text: there would be two.
     """
-    text = _render([{"role": "user", "content": prompt}], tokenizer, open_ended=True)
-    bos = tokenizer.bos_token
-    if bos and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id:
-        return text.removeprefix(str(bos))
-    return text
+    text = vocabulary.render([{"role": "user", "content": prompt}], day, open_ended=True)
+    return text.removeprefix(vocabulary.bos)
 
 
-def check_template(tokenizer: "PreTrainedTokenizerBase", model: Path) -> None:
-    """Refuse a model that cannot be addressed by a chat template.
+def check_template(vocabulary: Vocabulary, model: Path, day: datetime.date) -> None:
+    """Refuse a model that cannot be addressed by a chat template, by trying it on two prompts.
 
     Raises:
-        ConfigError: There is no template, it cannot be rendered, or it ends a message with another token than EOS,
-            so that responses would run on to the length limit.
+        ConfigError: There is no template, it cannot be rendered, writes something else each time, writes text before BOS, or
+            ends a message with text that is no token, so that responses would run on to the length limit.
     """
-    if not tokenizer.chat_template:
+    if not vocabulary.has_template:
         raise ConfigError(
             f"prompt.chat (true) needs a model with a chat template, and the tokenizer in {model} has none. Set "
             "prompt.chat to false, or take the variant of the model that was tuned to follow instructions."
         )
     try:
-        messages = [{"role": "user", "content": "6 * 7?"}, {"role": "assistant", "content": _MARK}]
-        ending = _render(messages, tokenizer, open_ended=False).rpartition(_MARK)[2].strip()
+        ending = vocabulary.message_tail()
+        texts, again = ([in_chat(one, vocabulary, day) for one in SAMPLES] for _ in range(2))
     except (TemplateError, ValueError) as error:
         raise ConfigError(
             f"prompt.chat (true): the chat template in {model} cannot be rendered for a question and its answer "
-            f"({error}). Mend the template, or set prompt.chat to false."
+            f"({error}). Fix the template, or set prompt.chat to false."
         ) from error
-    eos = str(tokenizer.eos_token)
-    if ending and not ending.startswith(eos):
+    if wrong := _wrong(vocabulary, ending, texts, again):
         raise ConfigError(
-            f"prompt.chat (true): the chat template in {model} ends a message with {ending!r}, but its EOS token is "
-            f"{eos!r}, so responses would never end. Set eos_token in a copy of its tokenizer_config.json to the token "
-            "that ends a message, or set prompt.chat to false."
+            f"prompt.chat (true): the chat template in {model} {wrong}. Change it in a copy of the model, or set prompt.chat to "
+            "false."
         )
 
 
-def _render(messages: list[dict[str, str]], tokenizer: "PreTrainedTokenizerBase", *, open_ended: bool) -> str:
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_ended))
+def _wrong(vocabulary: Vocabulary, ending: str, texts: list[str], again: list[str]) -> str | None:
+    """Return what a template does that prompts cannot be made with; ``None`` if there is nothing."""
+    if texts != again:
+        return "writes another text each time it is rendered, so no prompt could be checked later"
+    if any(map(vocabulary.begins_twice, texts)):
+        return "writes text before its BOS token, or BOS more than once"
+    if ending and vocabulary.message_end is None:
+        return f"ends a message with {ending!r}, which is no token of the tokenizer, so responses would never end"
+    return None

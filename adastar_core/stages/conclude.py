@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adastar_core.compute import pflops
+from adastar_core.problems.chat import ChatProblem
 from adastar_core.records import Split
 from adastar_core.report.figures import figures
 from adastar_core.report.page import html
@@ -171,6 +172,10 @@ def _notes(
     happened: Sequence[IncidentRow],
 ) -> tuple[str, ...]:
     notes = []
+    if isinstance(workspace.problem, ChatProblem) and (told := workspace.problem.date_told):
+        notes.append(
+            f"The model's chat template asks for the date, and was told {told} throughout (prompt.date)."
+        )
     exhausted = [str(row.iteration) for row in rows if row.exhausted]
     schedule = workspace.config.schedule
     if exhausted and (schedule.visit, schedule.train_on) != ("all", "accepted"):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -107,8 +108,8 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
         from adastar_core.footprint import trained_parameters
 
         trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
-    problem = prompted(problem, config.prompt, model)
-    data = replace(data, notes=(*data.notes, *check_room(config, problem, data.splits, model)))
+    chat = prompted(problem, config.prompt, model, date.today())  # refused before anything is written
+    data = replace(data, notes=(*data.notes, *check_room(config, chat, data.splits, model)))
     home = usable_home(config.checked_home())
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)
@@ -117,6 +118,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     folder = folder_of(home, name, run.uid)
     require_checkpoints(engine, run, folder)
     make_folder(folder)
+    problem = prompted(problem, config.prompt, model, run.day)
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
     workspace = Workspace(

@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection, Engine, Row, delete, func, select, update
@@ -64,6 +64,11 @@ class Run:
     owner: str | None
     created_at: datetime
     finished_at: datetime | None
+
+    @property
+    def day(self) -> date:
+        """Return the day on which it was created, in UTC."""
+        return self.created_at.astimezone(UTC).date()
 
 
 _COLUMNS = [tables.runs.c[name] for name in Run.__slots__]

@@ -42,6 +42,18 @@ def test_loading_the_core_loads_no_prefect_and_no_torch() -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_one_place_alone_touches_tokenizers() -> None:
+    """What a model's tokens are is decided in one place, so that no two parts can disagree by one."""
+    files = [
+        path
+        for part in ("adastar_core", "flows", "tasks", "examples")
+        for path in (ROOT / part).rglob("*.py")
+    ]
+    words = ("AutoTokenizer", "PreTrainedTokenizer", "._tokenizer", "apply_chat_template", "from tokenizers")
+    found = {path.name for path in files if any(word in path.read_text() for word in words)}
+    assert found == {"vocabulary.py"}
+
+
 def test_no_file_has_a_working_place_in_it() -> None:
     """Paths and hosts of one machine have no place in the project."""
     texts = [
