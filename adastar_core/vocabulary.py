@@ -187,13 +187,12 @@ class Vocabulary:
             TemplateError, ValueError: The template cannot be rendered for them, or there is none.
         """
         template = str(self._tokenizer.get_chat_template())
-        asks = "strftime_now" in template
         text = self._tokenizer.apply_chat_template(
             [dict(one) for one in messages],
-            chat_template=f"{_CLOCK}{template}" if asks else template,
+            chat_template=f"{_CLOCK}{template}" if "strftime_now" in template else template,
             tokenize=False,
             add_generation_prompt=open_ended,
-            **({"clock": {sign: day.strftime(sign) for sign in _SIGNS}} if asks else {}),
+            clock={sign: day.strftime(sign) for sign in _SIGNS},
         )
         return str(text)
 

@@ -1,7 +1,8 @@
 """Frees the space of checkpoints that nothing needs: all but the best, the last and every n-th.
 
-Only files go. Every row stays, so lineage and audit keep working, and a marker in the emptied directory tells
-``verify`` that the files were removed on purpose.
+Files go, and with a checkpoint's the token ids of the rollouts that it was trained on: they are for training it again. Every
+row stays with its text, so lineage and audit keep working, and a marker in the emptied directory tells ``verify`` that the
+files were removed on purpose.
 """
 
 import json
@@ -11,9 +12,10 @@ from pathlib import Path
 
 from adastar_core.audit.stored import StoredRun
 from adastar_core.errors import HomeError
-from adastar_core.store.checkpoints import read_checkpoints
+from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
 from adastar_core.store.lease import hold_run
 from adastar_core.store.overview import find_overview
+from adastar_core.store.rollouts import remove_tokens, size_of_tokens
 
 _MARKER = "removed.json"
 
@@ -29,6 +31,15 @@ class Removable:
     sha256: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class TokenIds:
+    """Token ids that can go, with the iterations whose rollouts they are of."""
+
+    run: str
+    iterations: tuple[int, ...]
+    bytes: int
+
+
 def removable(stored: StoredRun, every: int | None) -> list[Removable]:
     """Return what the run does not need: not its best checkpoint, its last, every n-th, nor the base model.
 
@@ -36,13 +47,7 @@ def removable(stored: StoredRun, every: int | None) -> list[Removable]:
         stored: The run.
         every: Keep each iteration that this number divides; ``None`` keeps the best and the last only.
     """
-    with stored.engine.connect() as connection:
-        overview = find_overview(connection, stored.run.name)
-        recorded = read_checkpoints(connection, stored.run.run_id, stored.folder)
-    rows = [row for row in recorded if row.iteration > 0]
-    newest = max((row.iteration for row in rows), default=0)
-    kept = {newest, overview.best_iteration if overview else None}
-    spare = [row for row in rows if row.iteration not in kept and not (every and row.iteration % every == 0)]
+    rows, spare = _checkpoints(stored, every)
     checkpoints = [
         Removable(stored.run.name, row.iteration, Path(row.path), row.bytes, row.sha256)
         for row in spare
@@ -51,8 +56,30 @@ def removable(stored: StoredRun, every: int | None) -> list[Removable]:
     return checkpoints + _work_files(stored, {row.iteration for row in rows})
 
 
-def remove(stored: StoredRun, found: list[Removable]) -> None:
-    """Remove what :func:`removable` found, while nobody else can own the run.
+def removable_tokens(stored: StoredRun, every: int | None) -> TokenIds:
+    """Return the token ids of those iterations whose checkpoint the run does not need; arguments as in :func:`removable`."""
+    iterations = tuple(sorted(row.iteration for row in _checkpoints(stored, every)[1]))
+    with stored.engine.connect() as connection:
+        return TokenIds(
+            stored.run.name, iterations, size_of_tokens(connection, stored.run.run_id, iterations)
+        )
+
+
+def _checkpoints(stored: StoredRun, every: int | None) -> tuple[list[CheckpointRow], list[CheckpointRow]]:
+    """Return all trained checkpoints, and those that are neither the best, nor the last, nor an n-th."""
+    with stored.engine.connect() as connection:
+        overview = find_overview(connection, stored.run.name)
+        recorded = read_checkpoints(connection, stored.run.run_id, stored.folder)
+    rows = [row for row in recorded if row.iteration > 0]
+    newest = max((row.iteration for row in rows), default=0)
+    kept = {newest, overview.best_iteration if overview else None}
+    return rows, [
+        row for row in rows if row.iteration not in kept and not (every and row.iteration % every == 0)
+    ]
+
+
+def remove(stored: StoredRun, found: list[Removable], tokens: TokenIds) -> None:
+    """Remove what :func:`removable` and :func:`removable_tokens` found, while nobody else can own the run.
 
     Raises:
         RunConflictError: A process owns the run.
@@ -65,6 +92,8 @@ def remove(stored: StoredRun, found: list[Removable]) -> None:
                 _empty(one)
             except OSError as error:
                 raise HomeError(f"{one.path} cannot be removed: {error}. Check its permissions.") from error
+        if tokens.bytes:
+            remove_tokens(stored.engine, stored.run.run_id, tokens.iterations)
 
 
 def was_removed(checkpoint: Path, sha256: str) -> bool:

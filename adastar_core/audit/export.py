@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS_PER_GROUP = 10_000
-Record = Mapping[str, str | int | bool | None]
+Record = Mapping[str, str | int | bool | list[int] | None]
 
 
 def export(stored: StoredRun, kind: str, output: Path) -> int:
@@ -55,6 +55,7 @@ def _record(stored: StoredRun, one: Provenance) -> Record:
     return {
         "prompt": stored.problem.training_prompt(stored.train[one.position]),
         "completion": one.response,
+        "completion_ids": list(one.tokens) or None,
         "question": one.question,
         "answer": one.answer,
         "run": stored.run.name,
@@ -100,7 +101,8 @@ def _write_parquet(stored: StoredRun, path: Path) -> int:
 def _schema() -> "pa.Schema":
     import pyarrow as pa
 
-    kinds = {"iteration": pa.int32(), "place": pa.int32(), "attempt": pa.int32()}
+    kinds: dict[str, pa.DataType] = {"completion_ids": pa.list_(pa.int32())}
+    kinds |= {"iteration": pa.int32(), "place": pa.int32(), "attempt": pa.int32()}
     kinds |= {"hinted": pa.bool_(), "rationale_correct": pa.bool_()}
     return pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
 
@@ -129,6 +131,7 @@ def _card(stored: StoredRun, count: int) -> str:
 COLUMNS = {
     "prompt": "The prompt of the training text",
     "completion": "The rationale, the completion of the training text",
+    "completion_ids": "The token ids of the completion as the model generated them, with the end; null where they are not known or were removed",
     "question": "The question",
     "answer": "The reference answer",
     "run": "Name of the run",

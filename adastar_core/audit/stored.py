@@ -19,6 +19,7 @@ from adastar_core.stages.opening import folder_of
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
 from adastar_core.store.observations import read_observations
 from adastar_core.store.runs import Run, find_run, list_runs, read_run_config
+from adastar_core.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,15 @@ class StoredRun:
         with suppress(ModelError):
             return replace(checkpoint, path=str(self.base))
         return checkpoint
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens of the model.
+
+        Raises:
+            ModelError: The base model is not there.
+        """
+        return Vocabulary(self.base)
 
     @cached_property
     def train(self) -> list[Observation]:

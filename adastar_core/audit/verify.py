@@ -6,6 +6,7 @@ Each check yields its violations as sentences; :func:`verify` stops at the first
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from adastar_core import checkpoints
 from adastar_core.audit.collect import was_removed
 from adastar_core.audit.snapshot import Record, record_of
 from adastar_core.audit.stored import StoredRun
-from adastar_core.errors import CheckpointError, DataError
+from adastar_core.errors import CheckpointError, DataError, ModelError
 from adastar_core.records import Observation
 from adastar_core.stages.opening import load_data
 from adastar_core.stages.reuse import prompt_sha256
 from adastar_core.stages.sampling import training_text_sha256
+from adastar_core.store.bulk import storable
 from adastar_core.store.items import find_items
 from adastar_core.store.observations import content_sha256
 from adastar_core.streams import rationale_key
@@ -106,13 +108,18 @@ def _prompt_sha256(stored: StoredRun, observation: Observation, *, hinted: bool)
 
 
 def _training_examples(record: Record, counted: _Counted) -> Iterator[str]:
-    """Compute the digest of every training text anew, and ask for a verdict that accepted it."""
+    """Compute the digest of every training text again, read its token ids, and ask for a verdict that accepted it."""
+    known = None
+    with suppress(ModelError):  # a base model that is gone is for the checkpoints' check to name
+        known = record.stored.vocabulary
     for one in record.examples:
         counted.count += 1
         what = f"iteration {one.iteration}, training example {one.place} ({one.observation_id}, attempt {one.attempt})"
         digest = training_text_sha256(record.stored.problem, record.stored.train[one.position], one.response)
         if digest != one.text_sha256:
             yield f"{what}: its text has digest {digest}, recorded is {one.text_sha256}"
+        if one.tokens and known and not storable(known.decode(one.tokens)).startswith(one.response):
+            yield f"{what}: its token ids read {known.decode(one.tokens)!r}, and its text is {one.response!r}"
         if one.accepting is None:
             said = ", ".join(
                 f"{verdict.verifier}: {verdict.rejected_by or verdict.outcome}" for verdict in one.verdicts

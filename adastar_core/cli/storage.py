@@ -11,7 +11,7 @@ import argparse
 import os
 from pathlib import Path
 
-from adastar_core.audit.collect import Removable, removable, remove
+from adastar_core.audit.collect import Removable, TokenIds, removable, removable_tokens, remove
 from adastar_core.audit.stored import open_stored
 from adastar_core.cli.options import Commands, add_command, database, existing_home, home_of
 from adastar_core.cli.output import print_json, print_line, print_table, wants_json
@@ -28,8 +28,9 @@ def add(commands: Commands) -> None:
         commands,
         "gc",
         "remove checkpoints that nothing needs",
-        "Keep the best checkpoint of each run, the last, and every N-th; show the others, or remove their files with "
-        "--delete. Records stay, so that lineage and audit keep working.",
+        "Keep the best checkpoint of each run, the last, and every N-th; show the others, or remove with "
+        "--delete their files and the token ids of the rollouts that they were trained on. Records stay, so that lineage and audit "
+        "keep working.",
     )
     gc.add_argument("--run", metavar="RUN", help="this run only (default: all runs)")
     gc.add_argument("--every", type=int, metavar="N", help="keep every N-th iteration as well")
@@ -51,20 +52,22 @@ def add(commands: Commands) -> None:
 
 def _gc(options: argparse.Namespace) -> int:
     found: list[Removable] = []
+    tokens: list[TokenIds] = []
     busy: list[str] = []
     with database(options) as engine:
         names = [options.run] if options.run else [run.name for run in list_runs(engine)]
         for name in names:
             stored = open_stored(engine, home_of(options), name)
-            mine = removable(stored, options.every)
+            mine, ids = removable(stored, options.every), removable_tokens(stored, options.every)
             try:
                 if options.delete:
-                    remove(stored, mine)
+                    remove(stored, mine, ids)
                 found += mine
+                tokens.append(ids)
             except RunConflictError:
                 busy.append(name)
     if wants_json(options):
-        print_json({"deleted": options.delete, "directories": found, "in_use": busy})
+        print_json({"deleted": options.delete, "directories": found, "token_ids": tokens, "in_use": busy})
         return 0
     total = sum(one.bytes for one in found)
     print_table(
@@ -72,8 +75,11 @@ def _gc(options: argparse.Namespace) -> int:
         [(one.run, str(one.path), str(one.iteration), f"{one.bytes / 1e6:,.1f}") for one in found],
         left=2,
     )
-    verb = "freed" if options.delete else "could be freed (--delete removes the files)"
-    print_line(f"{total / 1e6:,.1f} MB in {len(found)} directories {verb}.")
+    verb = "freed" if options.delete else "could be freed (--delete removes them)"
+    of_tokens = sum(one.bytes for one in tokens)
+    print_line(
+        f"{total / 1e6:,.1f} MB in {len(found)} directories and {of_tokens / 1e6:,.1f} MB of token ids {verb}."
+    )
     for name in busy:
         print_line(f"Run {name} is in use and was left alone.")
     return 0

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 
 from adastar_core.store.bulk import join_by_hash
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
-from adastar_core.store.rollouts import to_unsigned
+from adastar_core.store.rollouts import read_tokens, to_unsigned
 from adastar_core.store.spool import Spool, spooled
 
 STREAMED = {"stream_results": True, "yield_per": 2_000}
@@ -51,6 +51,7 @@ class Provenance:
         stream: Key of the attempt's random stream, an unsigned 64-bit number.
         finish_reason: Why generation ended.
         response: The rationale.
+        tokens: Its ids as they were generated, with the end; empty where they are not known or were removed.
         checkpoint_sha256: Digest of the checkpoint that generated it.
         prompt_sha256: Digest of the generation prompt.
         text_sha256: Digest of the training text.
@@ -70,6 +71,7 @@ class Provenance:
     stream: int
     finish_reason: str
     response: str
+    tokens: tuple[int, ...]
     checkpoint_sha256: str
     prompt_sha256: str
     text_sha256: str
@@ -119,6 +121,7 @@ def _provenance(values: list[Any]) -> Provenance:
     """Return a row of :data:`_EXAMPLES`, whose columns are in the order of the fields."""
     fields = dict(zip(Provenance.__slots__, values, strict=True))
     fields["stream"] = to_unsigned(fields["stream"])
+    fields["tokens"] = read_tokens(fields["tokens"] and bytes.fromhex(fields["tokens"]))
     fields["verdicts"] = tuple(GivenVerdict(**one) for one in fields["verdicts"] or ())
     return Provenance(**fields)
 
@@ -188,7 +191,7 @@ def find_checkpoints(connection: Connection, digest: str) -> list[tuple[str, int
 _EXAMPLES = text(
     """
     SELECT e.iteration, e.place, e.position, o.observation_id, o.question, o.answer, e.attempt, r.hinted, r.stream,
-           r.finish_reason, r.response, r.checkpoint_sha256, r.prompt_sha256, e.text_sha256,
+           r.finish_reason, r.response, encode(r.tokens, 'hex') AS tokens, r.checkpoint_sha256, r.prompt_sha256, e.text_sha256,
            w.code_version, i.verifier AS selected_by, v.verdicts
     FROM training_examples e
     JOIN rollouts r ON r.run_id = e.run_id AND r.iteration = e.iteration AND r.position = e.position

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from adastar_core.compute import StageTokens
 from adastar_core.records import Attempt, FinishReason
@@ -11,6 +11,7 @@ from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, join_by_hash, storable
 from adastar_core.store.compute import GENERATION_PAIRS
 from adastar_core.store.packed import packed, unpacked
+from adastar_core.store.partitions import partition
 
 COLUMNS = (
     "run_id",
@@ -161,6 +162,26 @@ def count_attempts(connection: Connection, run_id: int, iteration: int) -> int:
     query = text(f"SELECT count(*) {_OF}")
     count: int = connection.execute(query, {"run_id": run_id, "iteration": iteration}).scalar_one()
     return count
+
+
+def size_of_tokens(connection: Connection, run_id: int, iterations: Sequence[int]) -> int:
+    """Return the bytes that the token ids of these iterations' attempts take."""
+    query = text(
+        "SELECT coalesce(sum(pg_column_size(tokens)), 0) FROM rollouts WHERE run_id = :run_id AND iteration = ANY(:iterations)"
+    )
+    return int(connection.execute(query, {"run_id": run_id, "iterations": list(iterations)}).scalar_one())
+
+
+def remove_tokens(engine: Engine, run_id: int, iterations: Sequence[int]) -> None:
+    """Remove the token ids of these iterations' attempts, and give their space back to the file system."""
+    table = partition(tables.rollouts, run_id)
+    update = text(
+        f"UPDATE {table} SET tokens = NULL WHERE iteration = ANY(:iterations) AND tokens IS NOT NULL"
+    )
+    with engine.begin() as connection:
+        connection.execute(update, {"iterations": list(iterations)})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"VACUUM (FULL, ANALYZE) {table}"))
 
 
 def to_signed(stream: int) -> int:

@@ -9,7 +9,9 @@ import pytest
 from datasets import load_dataset
 from sqlalchemy import Engine, text
 
+from adastar_core.model_source import resolve_model
 from adastar_core.version import code_version
+from adastar_core.vocabulary import Vocabulary
 from tests.cli.conftest import Adastar
 
 Json = Callable[..., dict]  # type: ignore[type-arg]
@@ -75,7 +77,7 @@ def test_export(
     written = adastar_json("export", "mine", "--to", kind, "--output", str(output))
     with run_database.connect() as connection:
         assert written["examples"] == connection.scalar(text("SELECT count(*) FROM training_examples"))
-    rows = _rows(kind, output, tmp_path / "cache")
+    rows, vocabulary = _rows(kind, output, tmp_path / "cache"), Vocabulary(resolve_model("tiny-adder"))
     assert len(rows) == written["examples"]
     for row in rows:
         assert (
@@ -83,6 +85,7 @@ def test_export(
             == row["text_sha256"]
         )
         assert row["verifier"].count("/") == 1
+        assert vocabulary.decode(row["completion_ids"]) == row["completion"]
         assert row["code_version"]
     status, _, complaint = adastar("export", "mine", "--to", kind, "--output", str(output))
     assert status == 2
@@ -132,6 +135,9 @@ def test_tampering_is_found(adastar: Adastar, run_database: Engine, check: str) 
     [
         ("UPDATE rollouts SET response = response || ' ' FROM training_examples e WHERE e.place = 0 AND e.iteration = 3 "
          "AND (e.iteration, e.position, e.attempt) = (rollouts.iteration, rollouts.position, rollouts.attempt)", "digest"),
+        ("UPDATE rollouts SET tokens = (SELECT tokens FROM rollouts WHERE ctid = (SELECT min(ctid) FROM rollouts)) "
+         "FROM training_examples e WHERE e.place = 0 AND e.iteration = 3 "
+         "AND (e.iteration, e.position, e.attempt) = (rollouts.iteration, rollouts.position, rollouts.attempt)", "token ids"),
         ("UPDATE rollouts SET prompt_sha256 = 'f00d' WHERE ctid = (SELECT min(ctid) FROM rollouts)", "prompt"),
         ("UPDATE rollouts SET checkpoint_sha256 = 'f00d' WHERE ctid = (SELECT min(ctid) FROM rollouts)", "checkpoint"),
         ("DELETE FROM training_examples WHERE iteration = 2 AND place = 0", "D+"),

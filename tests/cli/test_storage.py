@@ -18,7 +18,7 @@ Json = Callable[..., dict]  # type: ignore[type-arg]
 
 
 def test_gc_keeps_best_and_last_and_verify_still_holds(
-    adastar: Adastar, adastar_json: Json, run_home: Path
+    adastar: Adastar, adastar_json: Json, run_home: Path, run_database: Engine
 ) -> None:
     best = adastar_json("show", "mine")["best_iteration"]
     spare = {1, 2} - {best}
@@ -28,6 +28,10 @@ def test_gc_keeps_best_and_last_and_verify_still_holds(
         number: next(run_home.glob(f"runs/*/checkpoints/*{number}/*.safetensors")) for number in (1, 2, 3)
     }
     assert all(path.is_file() for path in weights.values())
+    (ids,) = dry["token_ids"]
+    assert set(ids["iterations"]) == spare
+    assert ids["bytes"] > 0
+    assert _iterations_with_tokens(run_database) == {1, 2, 3}
 
     status, out, _ = adastar("gc", "--delete")
     assert status == 0
@@ -35,6 +39,15 @@ def test_gc_keeps_best_and_last_and_verify_still_holds(
     assert {number for number, path in weights.items() if not path.exists()} == spare
     assert adastar("verify", "mine")[0] == 0
     assert adastar_json("gc")["directories"] == []
+    assert adastar_json("gc")["token_ids"][0]["bytes"] == 0
+    assert _iterations_with_tokens(run_database) == {1, 2, 3} - spare
+
+
+def _iterations_with_tokens(database: Engine) -> set[int]:
+    with database.connect() as connection:
+        return set(
+            connection.scalars(text("SELECT DISTINCT iteration FROM rollouts WHERE tokens IS NOT NULL"))
+        )
 
 
 def test_gc_keeps_every_nth(adastar_json: Json) -> None:
@@ -45,7 +58,12 @@ def test_gc_leaves_a_run_in_use_and_foreign_directories_alone(
     adastar: Adastar, adastar_json: Json, run_database: Engine, tmp_path: Path
 ) -> None:
     with owned(run_database):
-        assert adastar_json("gc", "--delete") == {"deleted": True, "directories": [], "in_use": ["mine"]}
+        assert adastar_json("gc", "--delete") == {
+            "deleted": True,
+            "directories": [],
+            "token_ids": [],
+            "in_use": ["mine"],
+        }
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "file").touch()

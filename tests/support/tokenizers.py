@@ -20,7 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "<|turn|>", "<|end|>", "<|stray|>")
 TEXTS = [
     "Q: How many apples are 12 + 30?\nA: There are 42 apples.\n\nThe answer is 42.\n\nQ: And 7 + 8?\nA: 7 + 8 = 15",
-    "so\n#### 42\nthen  two spaces, déjà vu, 日本 and \ttabs; 1000 - 7 = 993.",
+    "so\n#### 42\nthen  two spaces, déjà vu, 日本 and \ttabs; 1000 - 7 = 993; 56.",
 ] * 3
 UNKNOWN_IDS = 5
 """Ids that the model has and the tokenizer does not, as where a vocabulary was rounded up."""
