@@ -17,7 +17,12 @@ from adastar_core.verifiers.patterns import answer_part, without_declared_answer
 class FilterSettings(Settings):
     """Which right rationales are kept out of training. Each rule is switchable; each rejection has its reason."""
 
-    truncated: bool = setting(True, 0, "Truncated", "Reject rationales that were cut at the length limit.")
+    truncated: bool = setting(
+        True,
+        0,
+        "Truncated",
+        "Reject rationales that were cut at the length limit or broke off at a special token.",
+    )
     empty: bool = setting(True, 1, "Empty", "Reject responses that declare an answer and nothing else.")
     hint_echo: bool = setting(
         True, 2, "Hint echo", "Reject hinted rationales that only repeat the hint, or speak of it."

@@ -39,7 +39,7 @@ class Judged:
 def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[Judged]:
     """Yield a verdict for every line ``{"row": <row in the data set's schema>, "response": text}``, in order.
 
-    A line may also have ``"finish_reason"``: ``eos`` (default), ``stop`` or ``length``.
+    A line may also have ``"finish_reason"``: ``eos`` (default), ``stop``, ``length`` or ``special``.
 
     Args:
         problem: What the responses answer; its data is not read.

@@ -1,6 +1,6 @@
 """Token ids as they are stored: seven bits to a byte, least significant first, then deflated.
 
-About 1.2 bytes a token on real rationales, where ``int4[]`` takes 4 and the 24 bytes of an array's head.
+1.2 to 1.5 bytes a token on GSM8K's solutions in the vocabularies of SmolLM2 and Gemma 3, where ``int4[]`` takes 4 and a head of 24.
 """
 
 import zlib
