@@ -42,28 +42,28 @@ class Way(Protocol):
         """Return the rows before their first step."""
         ...
 
-    def width(self, prompts: list[list[int]]) -> int:
+    def width(self, model: PreTrainedModel, prompts: list[list[int]]) -> int:
         """Return the tokens that every prompt is padded to."""
         ...
 
 
 ALIGNED = 16
-"""Prompts are padded to a multiple of this many tokens, so that a row's sums are cut into the same blocks in every batch."""
+"""In 16 bits prompts are padded to a multiple of this, so that a row's sums are cut into the same blocks in every batch."""
 
 
 class Cached:
     """Rows padded on the left that share a cache: each step feeds one new token per row.
 
-    Kernels sum in blocks of the padded width, and a single row has kernels of its own. So the width is aligned and a single row
-    is computed with a copy of itself, which takes most of the batch out of a row's rounding (``bench/rounding.py``).
+    Kernels sum in blocks of the padded width, and a single row has kernels of its own. In 16-bit formats that changes
+    responses, so there the width is aligned and a single row is computed with a copy of itself (``bench/rounding.py``).
     """
 
     def __init__(
         self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
     ) -> None:
         self._model = model
-        every = [prompts[row] for row in _paired(torch.arange(len(prompts))).tolist()]
-        width = self.width(prompts)
+        every = [prompts[row] for row in self._paired(torch.arange(len(prompts))).tolist()]
+        width = self.width(model, prompts)
         tokens = [[0] * (width - len(prompt)) + prompt for prompt in every]
         mask = [[0] * (width - len(prompt)) + [1] * (len(prompt) + room) for prompt in every]
         self._tokens = torch.tensor(tokens, device=model.device)
@@ -75,9 +75,10 @@ class Cached:
         self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
 
     @staticmethod
-    def width(prompts: list[list[int]]) -> int:
+    def width(model: PreTrainedModel, prompts: list[list[int]]) -> int:
         """Return the tokens that every prompt is padded to."""
-        return -(-max(map(len, prompts)) // ALIGNED) * ALIGNED
+        longest = max(map(len, prompts))
+        return -(-longest // ALIGNED) * ALIGNED if _in_16_bits(model) else longest
 
     def forward(self) -> torch.Tensor:
         """Return the logits of every row's next token, [rows, vocabulary]."""
@@ -94,14 +95,14 @@ class Cached:
 
     def append(self, chosen: torch.Tensor) -> None:
         """Feed these tokens, one per row, in the next step."""
-        self._tokens = _paired(chosen)[:, None]
+        self._tokens = self._paired(chosen)[:, None]
         self._positions = self._positions[:, -1:] + 1
         self._length += 1
 
     def keep(self, rows: torch.Tensor) -> None:
         """Continue with these rows only."""
         self.places, self.streams = self.places[rows], self.streams[rows]
-        rows = _paired(rows)
+        rows = self._paired(rows)
         self._tokens, self._mask, self._positions = (
             self._tokens[rows],
             self._mask[rows],
@@ -109,10 +110,13 @@ class Cached:
         )
         self._cache.reorder_cache(cast(torch.LongTensor, rows))
 
+    def _paired(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return what belongs to each row; in 16 bits a single row is there twice."""
+        return rows.repeat(2) if len(rows) == 1 and _in_16_bits(self._model) else rows
 
-def _paired(rows: torch.Tensor) -> torch.Tensor:
-    """Return what belongs to each row; a single row is there twice."""
-    return rows.repeat(2) if len(rows) == 1 else rows
+
+def _in_16_bits(model: PreTrainedModel) -> bool:
+    return model.dtype.itemsize == 2
 
 
 class Reread:
@@ -134,7 +138,7 @@ class Reread:
         self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
 
     @staticmethod
-    def width(prompts: list[list[int]]) -> int:
+    def width(model: PreTrainedModel, prompts: list[list[int]]) -> int:  # noqa: ARG004
         """Return the tokens that every prompt is padded to before its first step."""
         return max(map(len, prompts))
 

@@ -140,7 +140,7 @@ class TransformersGenerator:
             rows = self._continue(prompts, requests, decoding)
         vocabulary = self._vocabulary
         endings = [end(tokens, vocabulary.ends, decoding.stop, vocabulary.decode) for tokens in rows]
-        width = self._way.width(prompts)
+        width = self._way.width(self._loaded, prompts)
         steps = max(ending.generated_tokens for ending in endings)
         return [
             Attempt(
