@@ -62,7 +62,7 @@ class Cached:
         self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
     ) -> None:
         self._model = model
-        every = [prompts[row] for row in self._paired(torch.arange(len(prompts))).tolist()]
+        every = prompts * 2 if len(prompts) == 1 and _in_16_bits(model) else prompts
         width = self.width(model, prompts)
         tokens = [[0] * (width - len(prompt)) + prompt for prompt in every]
         mask = [[0] * (width - len(prompt)) + [1] * (len(prompt) + room) for prompt in every]

@@ -83,6 +83,7 @@ class Killer:
         PGDialect_psycopg2.do_commit = do_commit  # type: ignore[method-assign]
 
     def _hook_model(self) -> None:
+        import torch
         from transformers import LlamaForCausalLM
 
         from adastar_core.generators.transformers import TransformersGenerator
@@ -92,7 +93,8 @@ class Killer:
         def counted_forward(model: LlamaForCausalLM, *args: object, **kwargs: object) -> object:
             if model.training:
                 self._write("trained 1")
-            self._reach("forward")
+            if model.training or torch.is_inference_mode_enabled():  # a model's self-check is neither
+                self._reach("forward")
             return forward(model, *args, **kwargs)
 
         def counted_generate(

@@ -176,7 +176,7 @@ def test_a_disk_that_fills_up_while_rollouts_and_checkpoints_are_written(
                 working = stop_at(run, arguments, tmp_path, hit)
                 leave(disk, kilobytes * 1024)
                 os.kill(working, signal.SIGCONT)
-                assert run.wait(working) == 1
+                assert run.wait(working) == 1, (tmp_path / "output.log").read_text()
                 (disk / "filler").unlink()
                 engine = open_database(None, home)
                 require_sound(engine, home, "mine")

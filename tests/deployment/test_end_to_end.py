@@ -65,7 +65,8 @@ def test_triggered_then_scheduled_the_second_all_cache_hits(deployed: Deployed) 
     deployed.ask("DELETE", f"deployments/{identity}/schedules/{made['id']}")
     again = _recorded(deployed, second)
     assert {state for _, state in again} == {"Cached"}
-    assert [name for name, _ in again] == [name for name, _ in done]
+    kept = {name for name, _ in done} - {"generate", "verify"}  # what a wave lacks only the store knows
+    assert {name for name, _ in again} == kept
     with deployed.database.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM runs WHERE name = 'twice'")) == 1
 
