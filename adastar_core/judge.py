@@ -11,6 +11,7 @@ from adastar_core.problems.arithmetic import Arithmetic, parse_question
 from adastar_core.problems.few_shot import FewShotProblem
 from adastar_core.problems.rows import Row, parse_row
 from adastar_core.records import FinishReason, Observation, Verdict
+from adastar_core.store.bulk import storable
 from adastar_core.verifiers.batch import Response, verify_all
 
 _AT_ONCE = 256
@@ -70,7 +71,11 @@ def _response(line: Row, read: Callable[[Row], Observation]) -> Response:
     finish = line.values.get("finish_reason", FinishReason.EOS.value)
     if finish not in list(FinishReason):
         raise line.broken(f"the field 'finish_reason' is {finish!r}. Give one of {', '.join(FinishReason)}.")
-    return read(Row(line.source, line.number, values)), response, FinishReason(str(finish))
+    return (
+        read(Row(line.source, line.number, values).checked()),
+        storable(response),
+        FinishReason(str(finish)),
+    )
 
 
 def row_reader(problem: Problem) -> Callable[[Row], Observation]:

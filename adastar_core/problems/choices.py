@@ -1,17 +1,20 @@
 """The options of a multiple-choice question in every shape that data sets have them, and which one is the answer."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from adastar_core.errors import DataError
 from adastar_core.problems.references import declared_or_whole
-from adastar_core.problems.rows import Row
+from adastar_core.problems.rows import Row, cell_text
 from adastar_core.records import Choice
 from adastar_core.verifiers.options import read_option
 from adastar_core.verifiers.patterns import Answer
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_WHOLE = re.compile(r"-?[0-9]+\.0+")
+_LONG = 9
 
 AnswerAs = Literal["auto", "label", "text", "index_from_0", "index_from_1"]
 Reading = Callable[[str, tuple[Choice, ...]], str | None]
@@ -31,10 +34,11 @@ def read_choices(row: Row, field: str) -> tuple[Choice, ...]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise row.broken(
                 f"the field {field!r} is not JSON ({error}). Write it as a JSON list of options."
             ) from error
+        Row(row.source, row.number, {field: value}).checked()
     choices = _choices(value)
     if choices is None or len(choices) < 2:
         raise row.broken(f"the field {field!r} is not a list of at least two options.")
@@ -50,34 +54,55 @@ def _choices(value: object) -> tuple[Choice, ...] | None:
         labels, texts = value.get("label"), value.get("text")
         if not isinstance(labels, list) or not isinstance(texts, list) or len(labels) != len(texts):
             return None
-        return tuple(
-            Choice(str(label).strip(), str(text).strip()) for label, text in zip(labels, texts, strict=True)
-        )
+        return _labelled(zip(labels, texts, strict=True))
     if not isinstance(value, list) or len(value) > len(LETTERS):
         return None
     if all(isinstance(one, dict) and "label" in one and "text" in one for one in value):
-        return tuple(Choice(str(one["label"]).strip(), str(one["text"]).strip()) for one in value)
-    if any(isinstance(one, dict | list) for one in value):
-        return None
-    return tuple(Choice(label, str(text).strip()) for label, text in zip(LETTERS, value, strict=False))
+        return _labelled((one["label"], one["text"]) for one in value)
+    return _labelled(zip(LETTERS, value, strict=False))
+
+
+def _labelled(cells: Iterable[tuple[object, object]]) -> tuple[Choice, ...] | None:
+    """Return labels and texts as options, unless one of them is no text."""
+    pairs = [(cell_text(label), cell_text(text)) for label, text in cells]
+    choices = tuple(Choice(label, text) for label, text in pairs if label is not None and text is not None)
+    return choices if len(choices) == len(pairs) else None
+
+
+def _whole(text: str) -> str:
+    """Return ``4`` of ``4.0``, as a column of numbers with gaps writes its whole numbers; else the text itself."""
+    return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
+
+
+def _is_decimal(answer: str, choices: tuple[Choice, ...]) -> bool:
+    """Return whether an answer like 4.0 is written as an option is, 2.5 or 4.0, and so is no index."""
+    return _whole(answer) != answer and any(choice.text == answer for choice in choices)
+
+
+def _only(labels: list[str]) -> str | None:
+    return labels[0] if len(labels) == 1 else None
 
 
 def _by_label(answer: str, choices: tuple[Choice, ...]) -> str | None:
     if any(choice.label == answer for choice in choices):
         return answer
+    if numbered := _only([choice.label for choice in choices if _whole(choice.label) == _whole(answer)]):
+        return numbered
     declared = declared_or_whole(answer)  # a worked solution: "... The answer is (B)."
     named = read_option(choices, declared) if declared != answer else None
     return named.value if isinstance(named, Answer) else None
 
 
 def _by_text(answer: str, choices: tuple[Choice, ...]) -> str | None:
-    named = [choice.label for choice in choices if choice.text == answer]
-    return named[0] if len(named) == 1 else None
+    if named := [choice.label for choice in choices if choice.text == answer]:
+        return _only(named)
+    return _only([choice.label for choice in choices if _whole(choice.text) == _whole(answer)])
 
 
 def _by_index(first: int) -> Reading:
     def read(answer: str, choices: tuple[Choice, ...]) -> str | None:
-        place = int(answer) - first if answer.isascii() and answer.isdigit() else -1
+        whole = _whole(answer)
+        place = int(whole) - first if whole.isascii() and whole.isdigit() and len(whole) < _LONG else -1
         numbered = all(choice.label.isdigit() for choice in choices)  # then a number is a label
         return choices[place].label if 0 <= place < len(choices) and not numbered else None
 
@@ -101,7 +126,7 @@ def settle(rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ...]]],
     """Return how the answers of a column name their options.
 
     The whole column decides: a 0 in it proves that indices begin at 0, one answer that is no option's text proves that
-    none is meant as one.
+    none is meant as one, and an answer 4.0 among the options 4.0 and 2.5 that none is meant as an index.
 
     Args:
         rows: The rows, for errors.
@@ -118,6 +143,8 @@ def settle(rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ...]]],
         if all(_label_or_text(*one) for one in given):
             return _label_or_text
         raise _unreadable(rows, given)
+    if "text" in fitting and any(_is_decimal(*one) for one in given):
+        fitting = {name: read for name, read in fitting.items() if not name.startswith("index")}
     for row, one in zip(rows, given, strict=True):
         named = {name: read(*one) for name, read in fitting.items()}
         if len(set(named.values())) > 1:

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +12,8 @@ from pathlib import Path
 from adastar_core.errors import DataError
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,10 @@ class Row:
             DataError: The field is missing, empty, or neither text nor a number.
         """
         value = self.value(field)
-        if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        text = None if isinstance(value, bool) else cell_text(value)
+        if text is None:
             raise self.broken(f"the field {field!r} is a {type(value).__name__}, not text or a number.")
-        if not (text := str(value).strip()):
+        if not text:
             raise self.broken(f"the field {field!r} is empty. Fill it in or remove the row.")
         return text
 
@@ -68,23 +72,57 @@ class Row:
         """
         return self.text(next((field for field in fields if self.has(field)), fields[0]))
 
+    def checked(self) -> "Row":
+        """Return the row itself.
+
+        Raises:
+            DataError: A text in it is not Unicode that can be stored: it has NUL or half of a surrogate pair.
+        """
+        for text in _texts(self.values):
+            if found := _UNSTORABLE.search(text):
+                raise self.broken(
+                    f"the text {text[:_SHOWN]!r} has the character {found[0]!r}, which cannot be stored. Remove it from the row."
+                )
+        return self
+
     def has(self, field: str) -> bool:
         """Return whether the row has this top-level field with a value."""
         return self.values.get(field) is not None
+
+
+def cell_text(value: object) -> str | None:
+    """Return a cell as text without surrounding white space; ``None`` for what is no text, number or truth value."""
+    if not isinstance(value, str | int | float | Decimal) or value != value:
+        return None
+    return str(value).strip()
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text of a value as JSON has them, names too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(name)
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
 
 
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a local file, in its order.
 
     Raises:
-        DataError: The file is missing, of an unknown kind, empty, or has a broken or an empty line.
+        DataError: The file is missing, of an unknown kind, empty, or has a broken or an empty line or text that cannot be
+            stored.
     """
     readers = {".jsonl": _json_lines, ".csv": _csv_lines, ".parquet": _parquet_rows}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: cannot read this kind of file. Give one of {', '.join(SUFFIXES)}.")
     try:
-        rows = list(reader(path))
+        rows = [row.checked() for row in reader(path)]
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror or error}). Check the path and its permissions."
@@ -124,7 +162,7 @@ def parse_row(source: str, number: int, line: str) -> Row:
         values = json.loads(line, object_pairs_hook=_without_repeats)
     except _Repeated as error:
         raise row.broken(f"the key {error} is there twice. Remove one of the two.") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
         raise row.broken(f"not a JSON object ({error}). Mend or remove the line.") from error
     if not isinstance(values, dict):
         raise row.broken(f"a JSON {type(values).__name__}, not an object. Write one object per line.")
@@ -182,7 +220,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         with parquet.ParquetFile(path) as file:
             _refuse_repeated_columns(path, file.schema_arrow.names)
             batches = [batch.to_pylist() for batch in file.iter_batches()]
-    except pyarrow.ArrowInvalid as error:
-        raise DataError(f"{path}: not a Parquet file ({error}). Write it again.") from error
+    except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a Parquet file with UTF-8 texts ({error}). Write it again.") from error
     for number, values in enumerate((row for batch in batches for row in batch), start=1):
         yield Row(str(path), number, values)

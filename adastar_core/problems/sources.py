@@ -120,7 +120,8 @@ class Source:
             if name in loaded:
                 where = f"{self.path}:{name}"
                 parts[split] = [
-                    Row(where, number, values) for number, values in enumerate(loaded[name], start=1)
+                    Row(where, number, values).checked()
+                    for number, values in enumerate(loaded[name], start=1)
                 ]
             elif split is Split.TRAIN or split in dict(self.parts):
                 there = ", ".join(map(str, loaded))

@@ -107,9 +107,7 @@ def _reader(rows: Sequence[Row], settings: TableSettings) -> Callable[[Row], Obs
 def _answer(row: Row, field: str) -> str:
     """Return the answer of a row with options, which may be an index or a truth value."""
     value = row.value(field)
-    if isinstance(value, bool):
-        return str(value)
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else row.text(field)
+    return str(value) if isinstance(value, bool) else row.text(field)
 
 
 def _observation(row: Row, settings: TableSettings, choices: tuple[Choice, ...], answer: str) -> Observation:

@@ -58,6 +58,16 @@ def test_verdicts_in_order(tmp_path: Path, arguments: list[str], content: str, v
     assert all({"verdict", "extracted", "reason", "verifier"} <= set(one) for one in written)
 
 
+@pytest.mark.parametrize("response", ["#### 7\ud800", "\udfff\x00", "The answer is \x00\ud800."])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_response_that_cannot_be_written_is_judged(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], options: list[str], response: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text(lines((GSM8K, response)), "utf-8")
+    assert cli.main(["judge", *options, "--problem", "gsm8k", str(tmp_path / "in.jsonl")]) == 0
+    assert b'"verdict"' in capsysbinary.readouterr().out
+
+
 def test_standard_output_is_the_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.jsonl").write_text(lines((GSM8K, "#### 72")) * 300, "utf-8")
     assert cli.main(["judge", "--problem", "gsm8k", str(tmp_path / "in.jsonl")]) == 0
@@ -79,6 +89,9 @@ def test_one_document_when_json_is_asked_for(tmp_path: Path, capsys: pytest.Capt
     [
         ("gsm8k", lines((GSM8K, "x")) + "\n", ["row 2", "empty"]),
         ("gsm8k", "{", ["row 1", "JSON"]),
+        ("gsm8k", lines((GSM8K | {"question": "\ud800"}, "x")), ["row 1", "cannot be stored"]),
+        ("gsm8k", lines((GSM8K | {"question": "a\x00"}, "x")), ["row 1", "cannot be stored"]),
+        ("gsm8k", f'{{"response": {"7" * 5_000}}}\n', ["row 1", "digits"]),
         ("gsm8k", '{"row": {}}\n', ["row 1", "'response' is missing"]),
         ("gsm8k", '{"row": 5, "response": "x"}\n', ["row 1", "'row' is a int"]),
         ("gsm8k", '{"row": {"question": "x", "answer": "#### 1"}, "response": 5}\n', ["'response' is a int"]),
@@ -102,7 +115,8 @@ def test_errors_name_the_line_and_leave_no_output(
         )
         == 2
     )
-    assert all(word in capsys.readouterr().err for word in words[:1])
+    printed = capsys.readouterr().err
+    assert all(word in printed for word in words), printed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]
 
 

@@ -145,7 +145,16 @@ def test_choices_come_in_every_usual_shape(
 
 @pytest.mark.parametrize(
     "options",
-    [["red"], [["red"], ["green"]], {"label": ["A"], "text": []}, 5, [{"label": "A", "text": "x"}] * 2],
+    [
+        ["red"],
+        ["red", None],
+        [["red"], ["green"]],
+        {"label": ["A"], "text": []},
+        5,
+        [{"label": "A", "text": "x"}] * 2,
+        '["red", "\\ud800"]',
+        f"[1, {'7' * 5_000}]",
+    ],
 )
 def test_choices_of_another_shape_are_refused(tmp_path: Path, options: object) -> None:
     file = write(tmp_path / "all.jsonl", [{"question": "?", "options": options, "answer": "A"}])
@@ -254,6 +263,27 @@ def test_the_whole_column_decides_that_answers_are_indices(tmp_path: Path) -> No
     assert answers(mmlu(tmp_path, in_a_csv)) == expected
     with_nulls_elsewhere = [{**row, "answer": float(str(row["answer"]))} for row in MMLU]
     assert answers(mmlu(tmp_path, with_nulls_elsewhere)) == expected
+
+
+@pytest.mark.parametrize("answer", [4.0, "4.0"])
+def test_an_answer_written_as_a_decimal_option_is_that_option(tmp_path: Path, answer: object) -> None:
+    rows = [{"question": "Which?", "choices": [4.0, 2.5, 3.0, 1.0], "answer": answer}]
+    rows += [{**rows[0], "question": f"{n}?"} for n in range(40)]
+    assert set(answers(mmlu(tmp_path, rows)).values()) == {"A"}
+    whole = [{**row, "answer": 4} for row in rows]
+    with pytest.raises(DataError, match="option A as text, option D as index_from_1"):
+        mmlu(tmp_path, whole).load(Split.TRAIN)
+    by_index = [{**row, "answer": float(n % 4)} for n, row in enumerate(rows)]
+    assert set(answers(mmlu(tmp_path, by_index, answer_as="index_from_0")).values()) == set("ABCD")
+
+
+def test_a_whole_number_may_be_written_as_a_decimal_in_a_label_or_an_option(tmp_path: Path) -> None:
+    labelled = {"label": [1, 2], "text": ["a", "b"]}
+    assert set(
+        answers(mmlu(tmp_path, [{**row, "choices": labelled, "answer": 2.0} for row in MMLU])).values()
+    ) == {"2"}
+    texts = [{**row, "choices": [70, 80], "answer": 80.0} for row in MMLU]
+    assert set(answers(mmlu(tmp_path, texts)).values()) == {"B"}
 
 
 def test_an_answer_with_two_readings_is_refused_until_one_is_chosen(tmp_path: Path) -> None:
