@@ -26,7 +26,7 @@ class ChoiceVerifier:
     @property
     def version(self) -> str:
         """Name and version; another one when the last letter counts."""
-        return "choice/1+last" if self.fall_back else "choice/1"
+        return "choice/2+last" if self.fall_back else "choice/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""

@@ -17,7 +17,7 @@ class ExactVerifier:
     @property
     def version(self) -> str:
         """Name and version."""
-        return "exact/1"
+        return "exact/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""

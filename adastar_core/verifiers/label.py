@@ -20,7 +20,7 @@ class LabelVerifier:
     @property
     def version(self) -> str:
         """Name and version."""
-        return "label/2"
+        return "label/3"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""

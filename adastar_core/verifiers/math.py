@@ -40,7 +40,7 @@ class MathVerifier:
     @cached_property
     def version(self) -> str:
         """Name and version, with those of the libraries that decide."""
-        return f"math/3+math-verify-{version('math-verify')}+sympy-{version('sympy')}"
+        return f"math/4+math-verify-{version('math-verify')}+sympy-{version('sympy')}"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""

@@ -25,7 +25,7 @@ class NumberVerifier:
     @property
     def version(self) -> str:
         """Name and version; another one when the last number counts."""
-        return "number/1+last" if self.fall_back else "number/1"
+        return "number/2+last" if self.fall_back else "number/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 from adastar_core.records import FinishReason, Outcome, Verdict
+from adastar_core.verifiers.markup import own_part
 
 HASHES = "#### X"
 SENTENCE = "The answer is X"
@@ -119,7 +120,8 @@ _ANSWER_LINE = re.compile(
 
 
 def answer_part(response: str) -> str:
-    """Return the response up to where the model goes on to ask itself another question."""
+    """Return the response up to a spelled out end, or to where the model asks itself another question."""
+    response = own_part(response)
     if "Q" not in response and "Problem" not in response:
         return response
     end = _NEXT_QUESTION.search(response)

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from adastar_core.verifiers.markup import without_marks
+
 _MINUS = "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
 _SPACES = "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True))
@@ -32,7 +34,6 @@ _FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*([^{}]*?)\s*\}\s*\{\s*([^{}]*?)\
 _WRAPPER = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|boxed|fbox|emph)\s*\{([^{}]*)\}"
 )
-_TAG = re.compile(r"</?(?:s|b|i|em|strong|answer)>|<\|[^|<>]{1,30}\|>")
 _LATEX_WORDS = [
     (re.compile(r"\\[,;:!> ]|\\q?quad\b|~"), " "),
     (re.compile(r"\{,\}"), ","),
@@ -55,8 +56,7 @@ def plain(text: str) -> str:
         text = plain_characters(_UNIT_POWER.sub("", text))
     elif "^" in text:
         text = _UNIT_POWER.sub("", text)
-    if "<" in text:
-        text = _TAG.sub("", text)
+    text = without_marks(text)
     return _without_latex(text) if "\\" in text or "{" in text else text
 
 

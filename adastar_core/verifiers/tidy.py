@@ -2,7 +2,8 @@
 
 import re
 
-_TAG = re.compile(r"</?(?:s|b|i|em|strong|answer)>|<\|[^|<>]{1,30}\|>")
+from adastar_core.verifiers.markup import without_marks
+
 _WRAPPER = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mbox|boxed|fbox|emph)\s*\{([^{}]*)\}"
 )
@@ -28,8 +29,7 @@ def tidy(text: str) -> str:
         for _ in range(3):
             text = _WRAPPER.sub(r" \1 ", text)
         text = _MATHS.sub(" ", text)
-    if "<" in text:
-        text = _TAG.sub("", text)
+    text = without_marks(text)
     if not text.isascii():
         text = text.translate(_ONE_KIND)
     return " ".join(text.replace("**", " ").split()).strip(_EDGES).rstrip(_EDGES + ".")

@@ -26,7 +26,7 @@ class YesNoVerifier:
     @property
     def version(self) -> str:
         """Name and version; another one when the last word counts."""
-        return "yes_no/1+last" if self.fall_back else "yes_no/1"
+        return "yes_no/2+last" if self.fall_back else "yes_no/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         """Return the verdict on one response. Never raises for any response text."""
