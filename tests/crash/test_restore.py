@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from adastar_core.cli import main as adastar
+from adastar_core.errors import HomeError
 from adastar_core.store.binaries import find_binaries
 from adastar_core.store.database import connect
 from tests.conftest import new_database
@@ -134,8 +135,8 @@ def test_backup_restore_and_continue(
         (trained,) = home.glob("runs/*/checkpoints/iteration-0002")
         trained.rename(tmp_path / "set aside")
         longer = [*arguments, "--set", "iterations=3"]
-        assert run(longer, tmp_path) == 1
-        assert "iteration-0002 is missing; restore it" in (tmp_path / "output.log").read_text()
+        assert run(longer, tmp_path) == HomeError.exit_status
+        assert "iteration-0002 is missing. Name the data directory" in (tmp_path / "output.log").read_text()
         (tmp_path / "set aside").rename(trained)
         assert run(longer, tmp_path) == 0
         restored.dispose()
