@@ -136,9 +136,9 @@ def test_a_removed_node_costs_its_piece_and_a_new_one_is_used(
 def test_what_an_actor_raises_is_told_as_if_it_had_been_raised_here(
     generator: RayGenerator, base: Path, tmp_path: Path, expected: list[Attempt]
 ) -> None:
-    long = replace(SAMPLED, max_new_tokens=5000)
-    with pytest.raises(ConfigError, match=r"^generator\.max_new_tokens is 5000"):
-        generator.generate(WANTED, long)
+    too_long = replace(WANTED[0], prompt="1" * 5000)
+    with pytest.raises(ConfigError, match="5000 tokens"):
+        generator.generate([too_long], SAMPLED)
     generator.hand_over(tmp_path / "elsewhere", "0" * 64)
     with pytest.raises(ModelError, match="every node of the cluster sees"):
         generator.generate(WANTED, SAMPLED)
