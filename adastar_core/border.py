@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 from adastar_core import confine
 from adastar_core.errors import ConfigError
 from adastar_core.model_source import is_packaged
+from adastar_core.paths import path_of
 from adastar_core.servers import check_server
 
 
@@ -36,13 +37,13 @@ def _model(name: str, key: str, _group: BaseModel) -> None:
 
 def _part(name: str, key: str, _group: BaseModel) -> None:
     """Check what is a file only relative to a folder; the loader, which knows the folder, checks where it leads."""
-    if Path(name).expanduser().is_absolute():
-        confine.readable(Path(name), key)
+    if path_of(name, key).is_absolute():
+        confine.readable(name, key)
 
 
 def _base(name: str, key: str, group: BaseModel) -> None:
     if getattr(group, "source", "config") == "config":
-        confine.readable(Path(name), key)
+        confine.readable(name, key)
 
 
 def _server(url: str, _key: str, group: BaseModel) -> None:
@@ -71,7 +72,7 @@ KeyVariable = Annotated[str, Kind(lambda *_: None)]
 """An environment variable with a key; checked together with the server that gets the key."""
 SettingText = Annotated[str, Kind(lambda *_: None)]
 """``key=value`` of a configuration that is checked itself."""
-ReadablePath = Annotated[str, Kind(lambda path, key, _: confine.readable(Path(path), key))]
+ReadablePath = Annotated[str, Kind(lambda path, key, _: confine.readable(path, key))]
 DataSource = Annotated[str, Kind(lambda name, key, _: confine.source(name, key))]
 DataPart = Annotated[str, Kind(_part)]
 BaseSource = Annotated[str, Kind(_base)]
@@ -80,7 +81,8 @@ CodePath = Annotated[str, Kind(lambda path, key, _: confine.user_code(path, key)
 ServerUrl = Annotated[str, Kind(_server)]
 ClusterAddress = Annotated[str, Kind(_cluster)]
 DatabaseUrl = Annotated[SecretStr, Kind(_database)]
-WritablePath = Annotated[Path, Kind(lambda path, key, _: confine.writable(Path(path), key))]
+HomePath = Annotated[Path, Kind(lambda path, key, _: confine.writable(path, key))]
+OutputPath = Annotated[Path, Kind(lambda path, key, _: confine.output(path, key))]
 
 
 def check_border(settings: BaseModel, prefix: str = "") -> None:

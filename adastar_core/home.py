@@ -8,7 +8,10 @@ from pathlib import Path
 import platformdirs
 
 from adastar_core.errors import HomeError
+from adastar_core.paths import path_of
 
+KEPT = ("runs", "comparisons", "postgres", "postgres-programs", "postgres.lock", "postgres.password")
+"""Every name under which the program itself keeps something in a data directory."""
 _ROOT_HOME = Path("/var/lib/adastar")
 _LEAST_FREE_BYTES = 256 * 2**20
 
@@ -21,7 +24,7 @@ def default_home() -> Path:
     """
     named = os.environ.get("ADASTAR_HOME")
     if named:
-        return Path(named).expanduser().absolute()
+        return path_of(named, "ADASTAR_HOME").absolute()
     if os.geteuid() == 0:
         return _ROOT_HOME
     return platformdirs.user_data_path("adastar")
@@ -34,9 +37,10 @@ def usable_home(path: Path | None = None) -> Path:
         path: The directory; ``None`` takes :func:`default_home`.
 
     Raises:
+        ConfigError: It is no path at all.
         HomeError: It cannot be created, is read-only, or is full.
     """
-    home = (path or default_home()).expanduser().absolute()
+    home = path_of(path or default_home(), "home").absolute()
     try:
         _create(home)
         _write_test(home)

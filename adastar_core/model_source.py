@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from adastar_core import confine
 from adastar_core.compute import ModelShape
 from adastar_core.errors import ModelError
+from adastar_core.paths import path_of
 from adastar_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -37,18 +38,11 @@ def resolve_model(name: str) -> Path:
     """
     if is_packaged(name):
         return check_model(PACKAGED / name)
-    directory = Path(name).expanduser()
+    directory = path_of(name, "model")
     if directory.exists() or name.startswith(("/", ".", "~")):
-        return check_model(_confined(directory.absolute()))
+        return check_model(confine.readable_tree(directory.absolute(), "model"))
     confine.source(name, "model")
     return check_model(_download(name))
-
-
-def _confined(directory: Path) -> Path:
-    """Return where a directory leads if it and every file in it lie where runs may read."""
-    for path in directory.iterdir() if confine.is_confined() and directory.is_dir() else ():
-        confine.readable(path, "model")
-    return confine.readable(directory, "model")
 
 
 def check_model(directory: Path) -> Path:

@@ -52,7 +52,10 @@ def _place(url: str) -> tuple[str, int]:
             "generator.openai.url must be http:// or https:// with a host, a port and a path, and nothing else; "
             "write http://host:port/v1"
         )
-    return parsed.host, parsed.port or _PORTS[parsed.scheme]
+    port = _PORTS[parsed.scheme] if parsed.port is None else parsed.port
+    if not 0 < port < 2**16:
+        raise ConfigError(f"generator.openai.url has the port {port}; a port is a number from 1 to 65535")
+    return parsed.host, port
 
 
 def _is_this_machine(host: str) -> bool:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from adastar_core import configfile, names
-from adastar_core.border import BaseSource, SettingText, Text, WritablePath
+from adastar_core.border import BaseSource, OutputPath, SettingText, Text
 from adastar_core.comparison.records import SelectOn
 from adastar_core.config import RunConfig
-from adastar_core.confine import readable, writable
+from adastar_core.confine import output, readable
 from adastar_core.errors import ConfigError, StageError
 from adastar_core.home import usable_home
 from adastar_core.leash import leashed
@@ -57,7 +57,7 @@ class ComparisonSettings(Settings):
     )
     parallel: int = setting(2, 7, "Runs at once", "Each is a process of its own.", ge=1)
     threads: int = setting(1, 8, "Threads", "Threads of each run.", ge=1)
-    given_output: WritablePath | None = setting(
+    given_output: OutputPath | None = setting(
         None, 9, "Output", "Folder for table, figure and page; none takes the data directory."
     )
 
@@ -93,7 +93,7 @@ class ComparisonSettings(Settings):
     def output(self) -> Path:
         """Return where the results go."""
         given = self.given_output
-        return writable(given, "given_output") if given else self.folder / "results"
+        return output(given, "given_output") if given else self.folder / "results"
 
     def config(self, method: MethodName, seed: int) -> RunConfig:
         """Return the configuration of one run.
@@ -136,7 +136,7 @@ class ComparisonSettings(Settings):
 
 
 def _load_file(path: str) -> dict[str, object]:
-    return configfile.load_file(readable(Path(path), "base"))
+    return configfile.load_file(readable(path, "base"))
 
 
 def budget_settings(budget: str | None) -> list[str]:

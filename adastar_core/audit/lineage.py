@@ -10,6 +10,7 @@ from adastar_core.audit.stored import StoredRun, open_stored
 from adastar_core.checkpoints import is_complete, open_checkpoint
 from adastar_core.errors import RunConflictError
 from adastar_core.numerics import Numerics
+from adastar_core.paths import path_of
 from adastar_core.store.checkpoints import CheckpointRow
 from adastar_core.store.numerics import read_numerics
 from adastar_core.store.provenance import (
@@ -72,7 +73,7 @@ def _identify(engine: Engine, checkpoint: str) -> tuple[str, int]:
     name, colon, iteration = checkpoint.rpartition(":")
     if colon and iteration.isdigit():
         return name, int(iteration)
-    directory = Path(checkpoint).expanduser()
+    directory = path_of(checkpoint, "checkpoint")
     digest = open_checkpoint(directory).sha256 if is_complete(directory) else checkpoint
     with engine.connect() as connection:
         found = find_checkpoints(connection, digest) if len(digest) >= _LEAST_DIGITS else []

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from adastar_core.audit.stored import StoredRun, open_stored
 from adastar_core.errors import DatabaseError
 from adastar_core.home import default_home
+from adastar_core.paths import path_of
 from adastar_core.store.cluster import Cluster
 from adastar_core.store.database import open_database
 
@@ -35,7 +36,7 @@ def add_command(commands: Commands, name: str, help_: str, description: str = ""
 def home_of(options: argparse.Namespace) -> Path:
     """Return the data directory that the options name."""
     given: Path | None = options.home
-    return given.expanduser().absolute() if given else default_home()
+    return path_of(given, "--home").absolute() if given else default_home()
 
 
 def existing_home(options: argparse.Namespace) -> Path:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from adastar_core import methods
-from adastar_core.border import DatabaseUrl, ModelSource, WritablePath
+from adastar_core.border import DatabaseUrl, HomePath, ModelSource
 from adastar_core.config.compute import ComputeSettings
 from adastar_core.config.generation import GeneratorSettings
 from adastar_core.config.identity import ADDED, ADDED_TO_PROBLEMS, MAY_GROW, RUN_TIME_ONLY, flatten, nest
@@ -119,7 +119,7 @@ class RunConfig(Settings):
     database_url: DatabaseUrl | None = setting(
         None, 23, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
     )
-    home: WritablePath | None = setting(
+    home: HomePath | None = setting(
         None, 24, "Data directory", "Where checkpoints, reports and the local database live."
     )
 

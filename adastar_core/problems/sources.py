@@ -1,5 +1,7 @@
 """Where a problem's data comes from: a file, a folder, or a name on the Hugging Face hub."""
 
+import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from adastar_core import confine
 from adastar_core.errors import DataError
+from adastar_core.paths import path_of
 from adastar_core.problems.rows import SUFFIXES, Row, read_rows
 from adastar_core.records import Split
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
 
 _WORDS = {
     Split.TRAIN: {"train"},
@@ -19,6 +22,7 @@ _WORDS = {
     Split.VALIDATION: {"validation", "valid", "val", "dev"},
 }
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?")
+_BESIDE = re.compile(r"(?!\.)[^/\\:\x00]+")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
@@ -51,7 +55,7 @@ class Source:
         Raises:
             DataError: Nothing is at the path, a part is missing, or a file is broken.
         """
-        path = Path(self.path).expanduser()
+        path = path_of(self.path, "problem.path")
         if path.exists():
             confine.readable(path, "problem.path")
         if path.is_dir() and any(
@@ -102,14 +106,13 @@ class Source:
 
     def _named_files(self, folder: Path) -> dict[Split, list[Row]]:
         """Read the parts that the settings name, relative to the folder or else to where the process runs."""
-        beside = {split: folder / Path(name).expanduser() for split, name in self.parts}
-        chosen = {
-            split: beside[split] if beside[split].exists() else Path(name) for split, name in self.parts
-        }
-        return {
-            split: read_rows(confine.readable(path, f"problem.{split.value}"))
-            for split, path in chosen.items()
-        }
+        parts: dict[Split, list[Row]] = {}
+        for split, name in self.parts:
+            key = f"problem.{split.value}"
+            given = path_of(name, key)
+            beside = path_of(folder / given, key)
+            parts[split] = read_rows(confine.readable(beside if beside.exists() else given, key))
+        return parts
 
     def _from_datasets(self, saved: Path | None) -> dict[Split, list[Row]]:
         loaded = _load(self.path, self.subset, saved)
@@ -121,7 +124,7 @@ class Source:
                 where = f"{self.path}:{name}"
                 parts[split] = [
                     Row(where, number, values).checked()
-                    for number, values in enumerate(loaded[name], start=1)
+                    for number, values in enumerate(_plain(loaded[name]), start=1)
                 ]
             elif split is Split.TRAIN or split in dict(self.parts):
                 there = ", ".join(map(str, loaded))
@@ -134,6 +137,8 @@ class Source:
 def _load(name: str, subset: str | None, saved: Path | None) -> "DatasetDict":
     from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 
+    if saved is not None:
+        _check_saved(saved)
     try:
         loaded: Dataset | DatasetDict = (
             load_dataset(name, subset) if saved is None else load_from_disk(str(saved))
@@ -145,6 +150,42 @@ def _load(name: str, subset: str | None, saved: Path | None) -> "DatasetDict":
             "Set problem.path to a file, a folder, or the name of a data set that can be reached."
         ) from error
     return loaded if isinstance(loaded, DatasetDict) else DatasetDict({"train": loaded})
+
+
+def _plain(part: "Dataset") -> list[dict[str, object]]:
+    """Return the rows as they are stored: a decoder of pictures or sound would open the files that a row names."""
+    rows: list[dict[str, object]] = part.with_format("arrow")[:].to_pylist()
+    return rows
+
+
+def _check_saved(folder: Path) -> None:
+    """Refuse a saved data set that leads elsewhere, by a link or by a name in it, before the library follows either.
+
+    Raises:
+        ConfigError: A link in it leads to where runs may not read.
+        DataError: It names a split or a file that is not beside it.
+    """
+    confine.readable_tree(folder, "problem.path")
+    for part in ("", *_named(folder / "dataset_dict.json", "splits")):
+        _named(folder / part / "state.json", "_data_files", "filename")
+
+
+def _named(file: Path, key: str, inner: str | None = None) -> list[str]:
+    """Return the names of files or folders that a file of a saved data set lists; none where the file is missing."""
+    if not file.exists():
+        return []
+    try:
+        listed = json.loads(file.read_bytes())[key]
+        names = [os.fspath(one if inner is None else one[inner]) for one in listed]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"problem.path: {file} is not what a saved data set has ({error!r}). Save the data set again."
+        ) from error
+    if elsewhere := [name for name in names if not _BESIDE.fullmatch(name)]:
+        raise DataError(
+            f"problem.path: {file} names {elsewhere[0]!r}, which is not beside it. Save the data set again."
+        )
+    return names
 
 
 def _split_of(file: Path) -> Split | None:

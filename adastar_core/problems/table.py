@@ -1,7 +1,6 @@
 """Your own data: any table with a question and an answer per row."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Literal
 
 from adastar_core import confine
@@ -86,7 +85,7 @@ class Table(FewShotProblem):
 def _exemplar_rows(settings: TableSettings) -> list[Row]:
     if settings.exemplars is None:
         return []
-    return read_rows(confine.readable(Path(settings.exemplars).expanduser(), "problem.exemplars"))
+    return read_rows(confine.readable(settings.exemplars, "problem.exemplars"))
 
 
 def _reader(rows: Sequence[Row], settings: TableSettings) -> Callable[[Row], Observation]:

@@ -159,6 +159,77 @@ def test_a_comparison_s_form_cannot_lead_outside(worker: Path) -> None:
     check_border(ComparisonSettings(given_output=worker / "out"))
 
 
+PLACES_OF_THE_PROGRAM = [
+    "runs",
+    "runs/x",
+    "runs/x/checkpoints/iteration-0002",
+    "out/../runs/x",
+    "RUNS/x",
+    "link/x",
+    "comparisons/compare-x",
+    "postgres",
+    "postgres/data",
+    "postgres.lock",
+    "postgres-programs/bin",
+    "another/runs/x",
+    "another/postgres/data",
+]
+
+
+@pytest.mark.parametrize("place", PLACES_OF_THE_PROGRAM)
+@pytest.mark.parametrize("widened", [False, True])
+def test_a_form_cannot_write_where_the_program_keeps_something(
+    worker: Path, monkeypatch: pytest.MonkeyPatch, place: str, *, widened: bool
+) -> None:
+    (worker / "runs").mkdir()
+    (worker / "link").symlink_to(worker / "runs")
+    if widened:
+        monkeypatch.setenv("ADASTAR_WRITABLE", os.pathsep.join([str(worker.parent), str(worker / "runs")]))
+    config = resolve({"home": str(worker / place)})
+    with pytest.raises(ConfigError, match=r"^home\b.*the program itself"):
+        check_border(config)
+    with pytest.raises(ConfigError, match=r"^home\b.*the program itself"):
+        config.checked_home()
+    settings = ComparisonSettings(given_output=worker / place)
+    with pytest.raises(ConfigError, match=r"^given_output\b.*the program itself"):
+        check_border(settings)
+    with pytest.raises(ConfigError, match=r"^given_output\b.*the program itself"):
+        _ = settings.output
+
+
+@pytest.mark.parametrize(
+    ("there", "free"),
+    [
+        ([], True),
+        (["comparison.html", "runs.csv", "accuracy-by-compute-selected-on-test.png"], True),
+        (["comparison.html", "model.safetensors"], False),
+        (["comparison.html.bak"], False),
+        (["comparison.md/inside"], False),
+        (["runs.csv@"], False),
+    ],
+)
+def test_a_comparison_writes_into_no_folder_of_something_else(
+    worker: Path, there: list[str], *, free: bool
+) -> None:
+    output = worker / "out"
+    output.mkdir()
+    for name in there:
+        (output / name).parent.mkdir(exist_ok=True)
+        if name.endswith("@"):
+            (output / name[:-1]).symlink_to(worker / "elsewhere")
+        else:
+            (output / name).write_text("x")
+    settings = ComparisonSettings(given_output=output)
+    if free:
+        check_border(settings)
+        assert settings.output == output
+    else:
+        with pytest.raises(ConfigError, match="given_output"):
+            check_border(settings)
+    with pytest.raises(ConfigError, match="given_output"):
+        check_border(ComparisonSettings(given_output=worker))
+
+
 def test_what_the_operator_allows_is_allowed(worker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, results = worker.parent / "data", worker.parent / "results"
     monkeypatch.setenv("ADASTAR_READABLE", str(data))
@@ -258,6 +329,30 @@ def test_a_link_inside_a_folder_leads_nowhere(worker: Path) -> None:
         resolve_model(str(worker / "model"))
 
 
+@pytest.mark.parametrize("place", ["additional_chat_templates/default.jinja", "sub/deep/x.json", "linked"])
+def test_a_link_deep_inside_a_model_leads_nowhere(worker: Path, place: str) -> None:
+    secret = worker.parent / "secret"
+    secret.mkdir()
+    (secret / "x.json").write_text("{}")
+    model = worker / "model"
+    shutil.copytree(resolve_model("tiny-adder"), model)
+    if place == "linked":  # to a folder that may be read, whose file leads on
+        (worker / "inside").mkdir()
+        (worker / "inside" / "x.json").symlink_to(secret / "x.json")
+        (model / place).symlink_to(worker / "inside")
+    else:
+        (model / place).parent.mkdir(parents=True)
+        (model / place).symlink_to(secret / "x.json")
+    with pytest.raises(ConfigError, match=r"^model\b.*ADASTAR_READABLE"):
+        resolve_model(str(model))
+
+
+def test_links_that_lead_round_in_a_model_end(worker: Path) -> None:
+    shutil.copytree(resolve_model("tiny-adder"), worker / "model")
+    (worker / "model" / "again").symlink_to(worker / "model")
+    assert resolve_model(str(worker / "model")) == worker / "model"
+
+
 def test_an_adapter_that_names_another_model_is_refused(tmp_path: Path) -> None:
     shutil.copytree(resolve_model("tiny-adder"), tmp_path / "model")
     (tmp_path / "model" / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere"}')
@@ -299,6 +394,10 @@ def test_a_model_that_names_code_on_the_hub_is_refused(tmp_path: Path, name: str
         ("", "ADASTAR_SERVER_API_KEY", "http://me:secret@127.0.0.1/v1", False),
         ("", "ADASTAR_SERVER_API_KEY", "file:///etc/passwd", False),
         ("", "ADASTAR_SERVER_API_KEY", "http:///v1", False),
+        ("", "ADASTAR_SERVER_API_KEY", "http://localhost:99999/v1", False),
+        ("", "ADASTAR_SERVER_API_KEY", "http://localhost:65536/v1", False),
+        ("", "ADASTAR_SERVER_API_KEY", "http://localhost:0/v1", False),
+        ("", "ADASTAR_SERVER_API_KEY", "http://localhost:65535/v1", True),
         ("OPENAI_API_KEY@api.example.com", "OPENAI_API_KEY", "https://api.example.com/v1", True),
         ("OPENAI_API_KEY@api.example.com:443", "OPENAI_API_KEY", "https://API.example.com:443/v1", True),
         ("OPENAI_API_KEY@api.example.com", "OPENAI_API_KEY", "http://api.example.com/v1", False),

@@ -7,11 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from datasets import Dataset, DatasetDict
 
 import adastar_core
 from adastar_core.cli.output import print_line, print_table
 from adastar_core.configfile import resolve
-from adastar_core.errors import ConfigError, ModelError
+from adastar_core.errors import ConfigError, DataError, ModelError
 from adastar_core.model_source import resolve_model
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.records import Split
@@ -50,6 +51,82 @@ def test_data_outside_the_allowed_folders_is_refused(
     with pytest.raises(ConfigError, match=key) as refused:
         open_problem(config.problem).load(Split.TRAIN)
     assert "ADASTAR_READABLE" in str(refused.value)
+
+
+def saved_elsewhere(allowed: Path, kind: str) -> Path:
+    """Save a data set in the folder that may be read, and make it lead to another one outside."""
+    rows = {"question": ["1+1"], "answer": ["2"]}
+    folder, outside = allowed / "saved", allowed.parent / "outside"
+    DatasetDict({"train": Dataset.from_dict(rows)}).save_to_disk(folder)
+    DatasetDict({"train": Dataset.from_dict(rows)}).save_to_disk(outside)
+    part = folder / "train"
+    arrow = "data-00000-of-00001.arrow"
+    if kind in ("state.json", "dataset_info.json", arrow):
+        (part / kind).unlink()
+        (part / kind).symlink_to(outside / "train" / kind)
+    elif kind == "split":
+        shutil.rmtree(part)
+        part.symlink_to(outside / "train")
+    elif kind.startswith("filename"):
+        state = json.loads((part / "state.json").read_text())
+        name = f"{outside}/train/{arrow}" if kind.endswith("/") else f"../../../outside/train/{arrow}"
+        state["_data_files"] = [{"filename": name}]
+        (part / "state.json").write_text(json.dumps(state))
+    else:
+        (folder / "dataset_dict.json").write_text(json.dumps({"splits": [kind.format(outside=outside)]}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "data-00000-of-00001.arrow",
+        "state.json",
+        "dataset_info.json",
+        "split",
+        "filename",
+        "filename/",
+        "../../outside/train",
+        "{outside}/train",
+        "..",
+        "train/../../../outside/train",
+        "x::file://outside",
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_saved_data_set_cannot_lead_outside(allowed: Path, kind: str, *, named: bool) -> None:
+    folder = saved_elsewhere(allowed, kind)
+    problem = {"type": "table", "path": str(folder)}
+    if named and "/" in kind:
+        problem["train"] = kind.format(outside=folder.parent.parent / "outside")
+    with pytest.raises((ConfigError, DataError), match=r"problem\.(path|train)") as refused:
+        open_problem(resolve({"problem": problem}).problem).load(Split.TRAIN)
+    assert "ADASTAR_READABLE" in str(refused.value) or "not beside it" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ['{"splits": 3}', "{}", "[]", "{", '{"splits": [1]}', '{"splits": null}'])
+def test_a_broken_saved_data_set_is_bad_data(allowed: Path, text: str) -> None:
+    folder = saved_elsewhere(allowed, "train")
+    (folder / "dataset_dict.json").write_text(text)
+    with pytest.raises(DataError, match=r"problem\.path"):
+        open_problem(resolve({"problem": {"type": "table", "path": str(folder)}}).problem).load(Split.TRAIN)
+
+
+def test_a_saved_data_set_opens_no_file_that_a_row_names(allowed: Path) -> None:
+    rows = [
+        {
+            "question": f"1+{n}",
+            "answer": f"{n + 1}",
+            "picture": {"bytes": b"", "path": str(allowed.parent / "x.png")},
+        }
+        for n in range(40)
+    ]
+    Dataset.from_list(rows).save_to_disk(allowed / "saved")
+    info = json.loads((allowed / "saved" / "dataset_info.json").read_text())
+    info["features"]["picture"] = {"_type": "Image"}
+    (allowed / "saved" / "dataset_info.json").write_text(json.dumps(info))
+    config = resolve({"problem": {"type": "table", "path": str(allowed / "saved")}})
+    assert open_problem(config.problem).load(Split.TRAIN)
 
 
 def test_a_model_outside_the_allowed_folders_is_refused(allowed: Path, tmp_path: Path) -> None:
