@@ -125,7 +125,24 @@ def _dotted(location: tuple[int | str, ...]) -> str:
     return ".".join(parts)
 
 
+def _types_with(key: str) -> list[str]:
+    """Return the types of a group, such as the problem, that have a key; a table before the benchmarks."""
+    head, _, rest = key.partition(".")
+    schema = RunConfig.model_json_schema()
+    types = schema["properties"].get(head, {}).get("discriminator", {}).get("mapping", {})
+    having = [
+        name
+        for name, target in types.items()
+        if rest in _schema_keys(schema["$defs"][target.rpartition("/")[2]] | {"$defs": schema["$defs"]})
+    ]
+    return sorted(having, key=lambda name: name != "table")
+
+
 def _suggestion(key: str) -> str:
+    if types := _types_with(key):
+        head = key.partition(".")[0]
+        others = f" (or {', '.join(types[1:])})" if types[1:] else ""
+        return f" of this {head}; it needs {head}={types[0]}{others}, set before it"
     near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else "; --dry-run prints all keys of a valid configuration"
 

@@ -1,9 +1,8 @@
 """Judging a file of responses, so that anyone can check a verifier: ``adastar judge``."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from adastar_core.errors import ConfigError
 from adastar_core.problems import Problem
@@ -42,6 +41,8 @@ def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[Judge
 
     A line may also have ``"finish_reason"``: ``eos`` (default), ``stop``, ``length`` or ``special``.
 
+    The rows together decide how answers name their options, as those of a data set do.
+
     Args:
         problem: What the responses answer; its data is not read.
         lines: The lines of a file.
@@ -51,15 +52,16 @@ def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[Judge
         DataError: A line is empty or broken, or lacks a field; the message has its number.
         ConfigError: The problem has no rows that a line could hold.
     """
-    read = row_reader(problem)
-    numbered = enumerate(lines, start=1)
-    while chunk := list(islice(numbered, _AT_ONCE)):
-        responses = [_response(parse_row(source, number, line), read) for number, line in chunk]
+    given = [_response(parse_row(source, number, line)) for number, line in enumerate(lines, start=1)]
+    read = row_reader(problem, [row for row, _, _ in given])
+    for start in range(0, len(given), _AT_ONCE):
+        chunk = given[start : start + _AT_ONCE]
+        responses: list[Response] = [(read(row), response, finish) for row, response, finish in chunk]
         verdicts = verify_all(problem.verifier, responses)
-        yield from (Judged(number, verdict) for (number, _), verdict in zip(chunk, verdicts, strict=True))
+        yield from (Judged(row.number, verdict) for (row, _, _), verdict in zip(chunk, verdicts, strict=True))
 
 
-def _response(line: Row, read: Callable[[Row], Observation]) -> Response:
+def _response(line: Row) -> tuple[Row, str, FinishReason]:
     values = line.value("row")
     response = line.value("response")
     if not isinstance(values, dict):
@@ -72,20 +74,20 @@ def _response(line: Row, read: Callable[[Row], Observation]) -> Response:
     if finish not in list(FinishReason):
         raise line.broken(f"the field 'finish_reason' is {finish!r}. Give one of {', '.join(FinishReason)}.")
     return (
-        read(Row(line.source, line.number, values).checked()),
+        Row(line.source, line.number, values).checked(),
         storable(response),
         FinishReason(str(finish)),
     )
 
 
-def row_reader(problem: Problem) -> Callable[[Row], Observation]:
-    """Return what makes an observation of one row of the problem's data.
+def row_reader(problem: Problem, rows: Sequence[Row]) -> Callable[[Row], Observation]:
+    """Return what makes an observation of one of these rows of the problem's data.
 
     Raises:
         ConfigError: The problem has no rows.
     """
     if isinstance(problem, FewShotProblem):
-        return problem.read
+        return problem.reader(rows)
     if isinstance(problem, Arithmetic):
         return _addition
     raise ConfigError(

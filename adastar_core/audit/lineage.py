@@ -11,7 +11,7 @@ from adastar_core.checkpoints import is_complete, open_checkpoint
 from adastar_core.errors import RunConflictError
 from adastar_core.numerics import Numerics
 from adastar_core.paths import path_of
-from adastar_core.store.checkpoints import CheckpointRow
+from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
 from adastar_core.store.numerics import read_numerics
 from adastar_core.store.provenance import (
     Owner,
@@ -59,7 +59,7 @@ def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:
     Raises:
         RunConflictError: No checkpoint is named so, or several are.
     """
-    name, iteration = _identify(engine, checkpoint)
+    name, iteration = _identify(engine, home, checkpoint)
     stored = open_stored(engine, home, name)
     with engine.connect() as connection:
         chain = read_ancestors(connection, stored.run.run_id, iteration, stored.folder)
@@ -68,7 +68,7 @@ def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:
     return Lineage(stored, tuple(map(stored.located, chain)), tuple(owners), numerics)
 
 
-def _identify(engine: Engine, checkpoint: str) -> tuple[str, int]:
+def _identify(engine: Engine, home: Path | None, checkpoint: str) -> tuple[str, int]:
     """Return run and iteration of a checkpoint."""
     name, colon, iteration = checkpoint.rpartition(":")
     if colon and iteration.isdigit():
@@ -77,11 +77,23 @@ def _identify(engine: Engine, checkpoint: str) -> tuple[str, int]:
     digest = open_checkpoint(directory).sha256 if is_complete(directory) else checkpoint
     with engine.connect() as connection:
         found = find_checkpoints(connection, digest) if len(digest) >= _LEAST_DIGITS else []
-    if len(found) == 1:
-        return found[0]
+    own = (
+        [one for one in found if _directory(engine, home, *one) == directory.resolve()]
+        if len(found) > 1
+        else found
+    )
+    if len(own) == 1:  # equal checkpoints of several runs have directories of their own
+        return own[0]
     named = ", ".join(f"{run}:{number}" for run, number in found[:5])
     problem = f"is several checkpoints: {named}" if found else "is no recorded checkpoint"
     raise RunConflictError(
         f"{checkpoint!r} {problem}. Give RUN:ITERATION, a checkpoint's directory, or at least {_LEAST_DIGITS} digits of "
         "its digest; `adastar show RUN` lists a run's checkpoints."
     )
+
+
+def _directory(engine: Engine, home: Path | None, name: str, iteration: int) -> Path:
+    """Return where a run's checkpoint lies."""
+    stored = open_stored(engine, home, name)
+    with engine.connect() as connection:
+        return Path(read_checkpoint(connection, stored.run.run_id, iteration, stored.folder).path).resolve()

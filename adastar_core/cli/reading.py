@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
     runs.set_defaults(action=_runs)
 
     show = add_command(
-        commands, "show", "show a run: iterations, accuracy with its 95 % interval, compute, phase"
+        commands, "show", "show a run: iterations, accuracy with its 95 %% interval, compute, phase"
     )
     show.add_argument("run", metavar="RUN", help="name of the run")
     show.set_defaults(action=_show)

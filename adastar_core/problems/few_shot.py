@@ -156,16 +156,21 @@ class FewShotProblem:
         """Return the observations of all parts of the data, whatever limits, overlap or contradictions keep out."""
         return self._data.everything
 
-    def read(self, row: Row) -> Observation:
-        """Return one row of the data set's schema as an observation.
+    def reader(self, rows: Sequence[Row]) -> Callable[[Row], Observation]:
+        """Return what makes an observation of one of these rows, which are all that there are; see :class:`Benchmark`.
 
         Raises:
-            DataError: The row lacks a field, or its answer cannot be read.
+            DataError: A row lacks a field, or its answer cannot be read; the reader too raises it.
         """
-        observation = self.benchmark.reader([row])(row)
-        if not self.is_readable(row, observation):
-            raise unreadable(self.benchmark.verifier, [(row, observation)], 1, self.benchmark.remedy)
-        return observation
+        read = self.benchmark.reader(rows)
+
+        def readable(row: Row) -> Observation:
+            observation = read(row)
+            if not self.is_readable(row, observation):
+                raise unreadable(self.benchmark.verifier, [(row, observation)], 1, self.benchmark.remedy)
+            return observation
+
+        return readable
 
     def is_readable(self, row: Row, observation: Observation) -> bool:  # noqa: ARG002 (for problems that look at it)
         """Return whether the verifier finds the reference right when a response gives it."""

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import cli
+from flows import commandline, compare_commandline
 from tests.cli.conftest import Adastar, owned
 
 Json = Callable[..., dict]  # type: ignore[type-arg]
@@ -26,6 +27,20 @@ def test_every_command_has_json() -> None:
     commands = {one.prog.removeprefix("adastar "): one for one in leaves(cli.parser())}
     assert {"runs", "lineage", "db upgrade", "db backup", "doctor", "judge", "reverify"} <= set(commands)
     assert [name for name, one in commands.items() if "--json" not in one.format_help()] == []
+
+
+def every_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield a parser and those of all its commands and groups of commands."""
+    yield parser
+    for one in parser._actions:
+        for command in one.choices.values() if isinstance(one, argparse._SubParsersAction) else ():
+            yield from every_parser(command)
+
+
+@pytest.mark.parametrize("parser", [cli.parser, commandline.parser, compare_commandline.parser])
+def test_every_help_is_printed(parser: Callable[[], argparse.ArgumentParser]) -> None:
+    for one in every_parser(parser()):
+        assert one.format_help().startswith(f"usage: {one.prog}")
 
 
 def test_runs_lists_what_there_is(adastar: Adastar, adastar_json: Json) -> None:

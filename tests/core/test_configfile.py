@@ -17,6 +17,8 @@ from adastar_core.problems.arithmetic import ArithmeticSettings
     [
         (["atempts=3"], ["'atempts'", "did you mean 'attempts'"]),
         (["trainer.lerning_rate=1"], ["'trainer.lerning_rate'", "did you mean 'trainer.learning_rate'"]),
+        (["problem.path=x"], ["'problem.path' of this problem", "needs problem=table (or ", "gsm8k"]),
+        (["problem.choices=x"], ["needs problem=table, set before it"]),
         (["attempts=0"], ["attempts = 0", "greater than or equal to 1"]),
         (["schedule.growth=0.9"], ["schedule.growth = 0.9", "greater than or equal to 1"]),
         (["seed=-1"], ["seed = -1"]),

@@ -44,6 +44,14 @@ def lines(*pairs: tuple[object, str]) -> str:
             lines((PAIR, "The answer is $0.5$."), (PAIR, "The answer is $x$.")),
             ["right", "wrong"],
         ),
+        (
+            ["table", "--set", "choices=options", "--set", "verifier=choice"],
+            lines(
+                ({"question": "a?", "options": ["1", "0"], "answer": 1}, "The answer is (B)."),
+                ({"question": "b?", "options": ["x", "y"], "answer": 0}, "The answer is (B)."),
+            ),
+            ["right", "wrong"],
+        ),
         (["gsm8k", "--set", "fall_back=true"], lines((GSM8K, "72 it is")), ["right"]),
     ],
 )

@@ -119,7 +119,7 @@ def test_the_authors_schema_and_the_hubs_are_read(
     settings: type[BenchmarkSettings], values: dict[str, object], expected: tuple[str, str, str]
 ) -> None:
     problem = open_benchmark(settings())
-    one = problem.read(Row("f", 1, values))
+    one = problem.reader([row := Row("f", 1, values)])(row)
     assert (one.observation_id, one.question, one.answer) == expected
     assert problem.verifier.verify(one, problem.closing(one), FinishReason.EOS).outcome is Outcome.RIGHT
 
@@ -141,7 +141,7 @@ def test_rows_without_a_usable_answer_are_named(
     settings: type[BenchmarkSettings], values: dict[str, object]
 ) -> None:
     with pytest.raises(DataError, match="f, row 12: "):
-        open_benchmark(settings()).read(Row("f", 12, values))
+        open_benchmark(settings()).reader([row := Row("f", 12, values)])(row)
 
 
 def test_exemplars_are_of_the_papers_number_and_evenly_spread(problem: FewShotProblem) -> None:
