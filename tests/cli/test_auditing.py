@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from datasets import load_dataset
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from adastar_core.model_source import resolve_model
+from adastar_core.store import tables
 from adastar_core.version import code_version
 from adastar_core.vocabulary import Vocabulary
 from tests.cli.conftest import Adastar
@@ -67,6 +69,30 @@ def test_lineage_by_directory_and_by_digest(adastar: Adastar, adastar_json: Json
     assert status == 0
     assert newest["sha256"][:16] in out
     assert adastar("lineage", "0" * 64)[0] == 2
+
+
+def test_a_directory_decides_between_equal_checkpoints_of_two_runs(
+    adastar: Adastar, adastar_json: Json, run_database: Engine
+) -> None:
+    mine = adastar_json("lineage", "mine:3")["checkpoints"][0]
+    folder = next(one for one in Path(mine["path"]).parents if one.parent.name == "runs")
+    shutil.copytree(folder, folder.with_name("other-01234567"))
+    with run_database.begin() as connection:
+        _copy(connection, "runs", name="'other'", uid="'0123456789'")
+        _copy(connection, "checkpoints", run_id="(SELECT max(run_id) FROM runs)")
+    status, _, complaint = adastar("lineage", mine["sha256"])
+    assert status == 2
+    assert "is several checkpoints: mine:3, other:3" in complaint
+    assert adastar_json("lineage", mine["path"])["checkpoints"][0] == mine
+    other = folder.with_name("other-01234567") / Path(mine["path"]).relative_to(folder)
+    assert adastar_json("lineage", str(other))["checkpoints"][0]["path"] == str(other)
+
+
+def _copy(connection: Connection, table: str, **values: str) -> None:
+    """Copy a table's rows with other values in some columns."""
+    names = [one.name for one in tables.metadata.tables[table].columns if one.identity is None]
+    taken = ", ".join(values.get(name, name) for name in names)
+    connection.execute(text(f"INSERT INTO {table} ({', '.join(names)}) SELECT {taken} FROM {table}"))
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet", "hub-dataset"])
