@@ -26,6 +26,10 @@ class Choice:
     text: str
 
 
+SHOWN_CHARACTERS = 60
+"""Characters of a question that messages show."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One problem with a known answer: question ``x`` and reference answer ``y``.
@@ -43,6 +47,17 @@ class Observation:
     answer: str
     choices: tuple[Choice, ...] = ()
     difficulty: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """Its id for messages, and how its question begins, by which a row without an id of its own is found."""
+        return shown_row(self.observation_id, self.question)
+
+
+def shown_row(observation_id: str, question: str) -> str:
+    """Return an observation's id and how its question begins, for messages."""
+    begins = "" if question == observation_id else f" ({question[:SHOWN_CHARACTERS]!r})"
+    return f"{observation_id!r}{begins}"
 
 
 @dataclass(frozen=True, slots=True)

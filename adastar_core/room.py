@@ -134,7 +134,7 @@ def check_room(
 def _long_references(room: Room, observations: Sequence[Observation]) -> list[str]:
     """Return what is to be said where the data's own answers are too long to train on."""
     found = [
-        (one.observation_id, rejection.detail)
+        (one.shown, rejection.detail)
         for one in observations
         if (rejection := room.rejection(one, room.problem.reference(one), ()))
     ]
@@ -142,7 +142,7 @@ def _long_references(room: Room, observations: Sequence[Observation]) -> list[st
         return []
     name, detail = found[0]
     return [
-        f"Of {len(observations):,} rows, {len(found):,} are too long to train on; the first is {name!r}: {detail}."
+        f"Of {len(observations):,} rows, {len(found):,} are too long to train on; the first is {name}: {detail}."
     ]
 
 
@@ -178,16 +178,16 @@ def _check(
     if not tight:
         return []
     longest = max(tight, key=tokens.__getitem__)
-    name, count = observations[longest].observation_id, tokens[longest]
+    name, count = observations[longest].shown, tokens[longest]
     least = 2 if limit.cuts else new
     if count + least > limit.tokens:
         raise DataError(
-            f"The {what} row {name!r} has {count} tokens, which leaves no room for {least} more within {limit.name}. "
+            f"The {what} row {name} has {count} tokens, which leaves no room for {least} more within {limit.name}. "
             f"{limit.fix}, or remove that row."
         )
     return [
         f"Of {len(observations):,} rows, the {what} leaves fewer than {new:,} tokens within {limit.name} in {len(tight):,}; the "
-        f"longest is {name!r} with {count:,}. What is longer than the rest is cut or not trained on."
+        f"longest is {name} with {count:,}. What is longer than the rest is cut or not trained on."
     ]
 
 

@@ -167,7 +167,7 @@ class FewShotProblem:
         def readable(row: Row) -> Observation:
             observation = read(row)
             if not self.is_readable(row, observation):
-                raise unreadable(self.benchmark.verifier, [(row, observation)], 1, self.benchmark.remedy)
+                raise self.unreadable([(row, observation)], 1)
             return observation
 
         return readable
@@ -175,6 +175,10 @@ class FewShotProblem:
     def is_readable(self, row: Row, observation: Observation) -> bool:  # noqa: ARG002 (for problems that look at it)
         """Return whether the verifier finds the reference right when a response gives it."""
         return is_reference(self.benchmark.verifier, self._verifier, observation, self.closing(observation))
+
+    def unreadable(self, rows: Sequence[tuple[Row, Observation]], count: int) -> DataError:
+        """Return the one error about rows that are not readable, of so many."""
+        return unreadable(self.benchmark.verifier, rows, count, self.benchmark.remedy)
 
     def prompt(self, observation: Observation) -> str:
         """Return the exemplars and the question."""
@@ -246,7 +250,7 @@ class FewShotProblem:
         asked = [pair for part in parts.values() for pair in part]
         wrong = [pair for pair in asked if not self.is_readable(*pair)]
         if wrong:
-            raise unreadable(self.benchmark.verifier, wrong, len(every), self.benchmark.remedy)
+            raise self.unreadable(wrong, len(every))
         observations = {split: named([one for _, one in part], rows[split]) for split, part in parts.items()}
         return observations, find_repeats(asked, self._same_answer)
 

@@ -72,16 +72,34 @@ def unreadable(
         count: How many rows were read.
         remedy: What may be done besides fixing the rows.
     """
+    return DataError(
+        f"{_first(rows)}: {len(rows):,} of {count:,} reference answers cannot be read as "
+        f"{_KINDS[kind]}, which the verifier {kind} compares. Fix these rows{remedy}."
+    )
+
+
+def contradictory(rows: Sequence[tuple[Row, Observation]], count: int, remedy: str) -> DataError:
+    """Return the one error about all solutions that declare answers which differ.
+
+    Args:
+        rows: Each row with what was made of it, whose answer is the last one that it declares.
+        count: How many rows were read.
+        remedy: What may be done besides fixing the rows.
+    """
+    return DataError(
+        f"{_first(rows)}: {len(rows):,} of {count:,} solutions declare two different answers, of which this is the one "
+        f"that would count. Leave only the right one in these rows{remedy}."
+    )
+
+
+def _first(rows: Sequence[tuple[Row, Observation]]) -> str:
+    """Return the file and the first rows with their references."""
     source = rows[0][0].source
     first = [
         f"{'' if row.source == source else row.source + ', '}row {row.number}: {_shown(one)}"
         for row, one in rows[:_SHOWN]
     ]
-    more = ", ..." if len(rows) > _SHOWN else ""
-    return DataError(
-        f"{source}, {', '.join(first)}{more}: {len(rows):,} of {count:,} reference answers cannot be read as "
-        f"{_KINDS[kind]}, which the verifier {kind} compares. Fix these rows{remedy}."
-    )
+    return f"{source}, {', '.join(first)}{', ...' if len(rows) > _SHOWN else ''}"
 
 
 def _shown(one: Observation) -> str:

@@ -5,10 +5,11 @@ from typing import Literal
 
 from adastar_core import confine
 from adastar_core.border import DataSource, ReadablePath, Text
+from adastar_core.errors import DataError
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
 from adastar_core.problems.few_shot import Benchmark, DataSettings, FewShotProblem
 from adastar_core.problems.prompts import Exemplar
-from adastar_core.problems.references import contradicts_itself, declared_or_whole, unreadable
+from adastar_core.problems.references import contradictory, contradicts_itself, declared_or_whole
 from adastar_core.problems.rows import Row, read_rows
 from adastar_core.records import Choice, Observation
 from adastar_core.settings import setting
@@ -72,13 +73,20 @@ class Table(FewShotProblem):
         )
         asked = [(row, one.observation) for row, one in zip(shown, self.benchmark.exemplars, strict=True)]
         if wrong := [pair for pair in asked if not self.is_readable(*pair)]:
-            raise unreadable(settings.verifier, wrong, len(asked), self.benchmark.remedy)
+            raise self.unreadable(wrong, len(asked))
 
     def is_readable(self, row: Row, observation: Observation) -> bool:
         """Return the same, and whether a solution that declares its answer declares no other one."""
         written = str(row.value(self.settings.answer))
         return super().is_readable(row, observation) and not (
             declared_or_whole(written) != written and contradicts_itself(self.verifier, observation, written)
+        )
+
+    def unreadable(self, rows: Sequence[tuple[Row, Observation]], count: int) -> DataError:
+        """Return the same; where each reference can be read, that solutions declare several."""
+        wrong = [pair for pair in rows if not super(Table, self).is_readable(*pair)]
+        return (
+            super().unreadable(wrong, count) if wrong else contradictory(rows, count, self.benchmark.remedy)
         )
 
 

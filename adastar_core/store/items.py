@@ -10,14 +10,13 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select, text
 
 from adastar_core.errors import DataError
-from adastar_core.records import Choice, Data, Observation, Split
+from adastar_core.records import SHOWN_CHARACTERS, Choice, Data, Observation, Split
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new
 from adastar_core.store.observations import CONTENT, content, content_sha256, read_known
 
 MEASURED = (Split.VALIDATION, Split.TEST)
 _COLUMNS = ("run_id", "split", "position", "observation_id", *CONTENT, "sha256")
-_QUESTION_WIDTH = 60
 
 
 class Item(NamedTuple):
@@ -157,9 +156,9 @@ def _row(one: Observation) -> tuple[object, ...]:
 def _changed(
     name: str, split: Split, observation_id: str, question: str | None, now: Sequence[Observation]
 ) -> DataError:
-    asked = "" if question is None else f" ({question[:_QUESTION_WIDTH]!r})"
+    asked = "" if question is None else f" ({question[:SHOWN_CHARACTERS]!r})"
     what = (
-        f"has changed (it is now {now[0].question[:_QUESTION_WIDTH]!r}, answered {now[0].answer!r}) in"
+        f"has changed (it is now {now[0].question[:SHOWN_CHARACTERS]!r}, answered {now[0].answer!r}) in"
         if now
         else "is no longer in"
     )

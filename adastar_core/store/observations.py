@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.errors import DataError
-from adastar_core.records import Choice, Data, Observation, Split
+from adastar_core.records import Choice, Data, Observation, Split, shown_row
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
 
@@ -44,7 +44,8 @@ def grow_dataset(
     for observation_id, sha256 in stored:
         if (observation_id, sha256) not in there:
             vanished = all(one != observation_id for one, _ in there)
-            raise DataError(_changed(observation_id, name, vanished=vanished))
+            question = read_question(connection, dataset_id, observation_id)
+            raise DataError(_changed(shown_row(observation_id, question), name, vanished=vanished))
     new = new_observations(data, [observation_id for observation_id, _ in stored], left_out)
     rows = (
         (dataset_id, position, one.observation_id, *content(one), content_sha256(one))
@@ -66,6 +67,15 @@ def new_observations(data: Data, known: Iterable[str], left_out: Set[tuple[str, 
         if one.observation_id not in ids and (one.observation_id, content_sha256(one)) not in left_out
     ]
     return new[: max(len(train) - len(ids), 0)]
+
+
+def read_question(connection: Connection, dataset_id: int, observation_id: str) -> str:
+    """Return the question of a stored observation."""
+    table = tables.observations
+    query = select(table.c.question).where(
+        table.c.dataset_id == dataset_id, table.c.observation_id == observation_id
+    )
+    return str(connection.execute(query).scalar_one())
 
 
 def read_known(connection: Connection, dataset_id: int) -> set[tuple[str, str]]:
@@ -114,10 +124,10 @@ def content_sha256(observation: Observation) -> str:
     return hashlib.sha256(json.dumps(content(observation)).encode()).hexdigest()
 
 
-def _changed(observation_id: str, name: str, *, vanished: bool) -> str:
+def _changed(row: str, name: str, *, vanished: bool) -> str:
     what = "is no longer in" if vanished else "has changed, or is read in another way, in"
     return (
-        f"Observation {observation_id!r} {what} the training data of problem {name!r} since an earlier run saw it, so "
+        f"Observation {row} {what} the training data of problem {name!r} since an earlier run saw it, so "
         "their results would not be comparable. Put it back as it was; or give the changed data another file name, "
         "which makes it a dataset of its own."
     )

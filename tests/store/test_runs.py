@@ -135,10 +135,19 @@ def test_runs_of_the_same_problem_share_their_data(database: Engine) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows[:1] + rows[2:], "'id-1' is no longer in"),
-        (lambda rows: [rows[0], replace(rows[1], answer="9"), *rows[2:]], "'id-1' has changed"),
-        (lambda rows: [rows[0], replace(rows[1], choices=()), *rows[2:]], "'id-1' has changed"),
-        (lambda rows: [rows[0], replace(rows[1], difficulty=None), *rows[2:]], "'id-1' has changed"),
+        (lambda rows: rows[:1] + rows[2:], r"'id-1' \('How much is 1 \+ 1\?'\) is no longer in"),
+        (
+            lambda rows: [rows[0], replace(rows[1], answer="9"), *rows[2:]],
+            r"'id-1' \('How much is 1 \+ 1\?'\) has changed",
+        ),
+        (
+            lambda rows: [rows[0], replace(rows[1], choices=()), *rows[2:]],
+            r"'id-1' \('How much is 1 \+ 1\?'\) has changed",
+        ),
+        (
+            lambda rows: [rows[0], replace(rows[1], difficulty=None), *rows[2:]],
+            r"'id-1' \('How much is 1 \+ 1\?'\) has changed",
+        ),
     ],
 )
 def test_a_changed_or_vanished_observation_is_named(

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -386,9 +387,26 @@ def test_references_are_written_as_responses_are(tmp_path: Path, written: str, r
     assert problem.verifier.verify(one, f"#### {response}", FinishReason.EOS).outcome is Outcome.RIGHT
 
 
+def test_a_solution_with_two_different_answers_is_refused_as_that(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"question": f"{n}?", "answer": f"\\boxed{{{n}}}"} for n in range(40)]
+    rows[2]["answer"] = "\\boxed{12} or rather \\boxed{13}"
+    file = write(tmp_path / "all.jsonl", rows)
+    with pytest.raises(DataError, match=r"row 3: '13': 1 of 40 solutions declare two different answers"):
+        Table(TableSettings(path=str(file))).load(Split.TRAIN)
+
+
 def test_a_class_is_declared_as_the_reference_names_it(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{"question": f"{n}?", "answer": "the Beatles"} for n in range(40)]
     problem = Table(TableSettings(path=str(write(tmp_path / "all.jsonl", rows)), verifier="label"))
     one = problem.load(Split.TRAIN)[0]
     for response in ("The answer is the Beatles.", "The answer is Beatles"):
         assert problem.verifier.verify(one, response, FinishReason.EOS).outcome is Outcome.RIGHT
+
+
+def test_messages_name_a_row_by_how_its_question_begins(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "all.jsonl", [{"question": f"{n} and " + "more " * 40, "answer": n} for n in range(40)]
+    )
+    one = Table(TableSettings(path=str(file))).load(Split.TRAIN)[0]
+    assert one.shown == f"{one.observation_id!r} ({one.question[:60]!r})"
+    assert replace(one, observation_id="2+2", question="2+2").shown == "'2+2'"
