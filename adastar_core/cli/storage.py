@@ -115,12 +115,13 @@ def _backup(options: argparse.Namespace) -> int:
     if output.exists() or not os.access(output.absolute().parent, os.W_OK):
         raise HomeError(f"{output} exists already or cannot be written. Name another file.")
     with database(options) as engine:
-        size = back_up(engine, output)
+        made = back_up(engine, output)
     if wants_json(options):
-        print_json({"file": output.absolute(), "bytes": size})
+        print_json({"file": output.absolute(), "bytes": made.bytes, "restore_program": made.restore_program})
     else:
         print_line(
-            f"{output}: {size / 1e6:,.1f} MB. Read it back, into an empty database, with pg_restore --no-owner --dbname=URL {output}"
+            f"{output}: {made.bytes / 1e6:,.1f} MB. Read it back, into an empty database, with {made.restore_program} "
+            f"--no-owner --dbname=URL {output}"
         )
     return 0
 

@@ -50,8 +50,21 @@ def database_status(engine: Engine) -> DatabaseStatus:
         )
 
 
-def back_up(engine: Engine, output: Path) -> int:
-    """Write the whole database to a file that ``pg_restore`` reads; return its size in bytes.
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy of a database.
+
+    Attributes:
+        bytes: Its size.
+        restore_program: A ``pg_restore`` that can read it; one of an older PostgreSQL refuses the file's format.
+    """
+
+    bytes: int
+    restore_program: Path
+
+
+def back_up(engine: Engine, output: Path) -> Backup:
+    """Write the whole database to a file that ``pg_restore`` reads.
 
     The copy is of one moment, whatever runs meanwhile. The password goes by environment, never by command line.
 
@@ -61,7 +74,8 @@ def back_up(engine: Engine, output: Path) -> int:
     with engine.connect() as connection:
         major = int(str(connection.scalar(text("SHOW server_version_num")))) // 10_000
     part = output.with_name(f".{output.name}.part")
-    command = [_pg_dump(major), "--format=custom", "--no-owner", f"--file={part}"]
+    program = _pg_dump(major)
+    command = [program, "--format=custom", "--no-owner", f"--file={part}"]
     done = subprocess.run(
         command, env={**os.environ, **_environment(engine.url)}, capture_output=True, text=True, check=False
     )
@@ -71,7 +85,7 @@ def back_up(engine: Engine, output: Path) -> int:
             f"The database {shown(engine.url)} could not be copied: {without_secrets(done.stderr, engine.url)}"
         )
     part.replace(output)
-    return output.stat().st_size
+    return Backup(output.stat().st_size, Path(program).with_name("pg_restore"))
 
 
 def _integer(connection: Connection, query: str) -> int:

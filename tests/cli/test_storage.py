@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import cli
-from adastar_core.store.binaries import find_binaries
 from adastar_core.store.local import is_up, start_local_postgres
 from tests.cli.conftest import Adastar, owned
 from tests.conftest import new_database
@@ -85,10 +84,11 @@ def test_status_and_backup(
     assert status["runs"] == 1
     assert str(run_database.url.password) not in json.dumps(status)
     copy = tmp_path / "copy.dump"
-    assert adastar_json("db", "backup", str(copy))["bytes"] == copy.stat().st_size
+    made = adastar_json("db", "backup", str(copy))
+    assert made["bytes"] == copy.stat().st_size
     with new_database(administrator, "restored"):
         target = run_database.url.set(drivername="postgresql", database="restored")
-        program = find_binaries(None).program("pg_restore")
+        program = made["restore_program"]
         url = target.render_as_string(hide_password=False)
         subprocess.run([program, "--no-owner", f"--dbname={url}", str(copy)], check=True)
         assert _count_rollouts(administrator, "restored") == _count_rollouts(
