@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import stages
-from adastar_core.audit.collect import removable, remove
+from adastar_core.audit.collect import removable, removable_tokens, remove
 from adastar_core.audit.lineage import trace
 from adastar_core.audit.reports import rewrite_report
 from adastar_core.audit.stored import open_stored
@@ -61,7 +61,7 @@ def test_a_run_continues_and_is_audited_where_its_directory_lies_now(
     assert all(path.is_relative_to(here) for path in files.values())
     found = removable(stored, None)
     assert all(one.path.is_relative_to(here) for one in found)
-    remove(stored, found)
+    remove(stored, found, removable_tokens(stored, None))
     assert [one.violation for one in verify(stored) if one.violation] == []
 
 
