@@ -1,9 +1,53 @@
-"""The base of every configuration class: frozen, unknown keys refused, one documented line per field."""
+"""The base of every configuration class: frozen, unknown keys refused, one documented line per field.
 
-from typing import Any
+A field that holds text declares what the text is, by its type: plain text, or something that leads outside the process.
+``config/access.py`` checks each kind before a run begins. A field of plain ``str`` or ``Path`` fails a test, so that none
+is added unguarded.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+from enum import Enum, auto
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.config import JsonDict
+
+
+class TextKind(Enum):
+    """What a configured text means outside of the process."""
+
+    NOTHING = auto()
+    READABLE_PATH = auto()
+    DATA_SOURCE = auto()
+    DATA_PART = auto()
+    BASE_SOURCE = auto()
+    MODEL_SOURCE = auto()
+    CODE_PATH = auto()
+    SERVER_URL = auto()
+    CLUSTER_ADDRESS = auto()
+    DATABASE_URL = auto()
+    HOME_PATH = auto()
+    OUTPUT_PATH = auto()
+
+
+Text = Annotated[str, TextKind.NOTHING]
+"""A name of a field, a model's name on a server, an option."""
+KeyVariable = Annotated[str, TextKind.NOTHING]
+"""An environment variable with a key; checked together with the server that gets the key."""
+SettingText = Annotated[str, TextKind.NOTHING]
+"""``key=value`` of a configuration that is checked itself."""
+ReadablePath = Annotated[str, TextKind.READABLE_PATH]
+DataSource = Annotated[str, TextKind.DATA_SOURCE]
+DataPart = Annotated[str, TextKind.DATA_PART]
+"""A file within the data source's folder, or a path of its own."""
+BaseSource = Annotated[str, TextKind.BASE_SOURCE]
+ModelSource = Annotated[str, TextKind.MODEL_SOURCE]
+CodePath = Annotated[str, TextKind.CODE_PATH]
+ServerUrl = Annotated[str, TextKind.SERVER_URL]
+ClusterAddress = Annotated[str, TextKind.CLUSTER_ADDRESS]
+DatabaseUrl = Annotated[SecretStr, TextKind.DATABASE_URL]
+HomePath = Annotated[Path, TextKind.HOME_PATH]
+OutputPath = Annotated[Path, TextKind.OUTPUT_PATH]
 
 
 def _place_type_first(schema: JsonDict) -> None:

@@ -27,12 +27,12 @@ from random_llama import write_random_llama
 from rich.console import Console
 from rich.table import Table
 
-from adastar_core.checkpoints import digest_of
 from adastar_core.config import GeneratorSettings
 from adastar_core.generators import Decoding, Generator
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.generators.vllm import VllmGenerator
-from adastar_core.model_source import parameter_count, resolve_model
+from adastar_core.models.checkpoints import digest_of
+from adastar_core.models.source import parameter_count, resolve_model
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.streams import rationale_key

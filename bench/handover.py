@@ -22,12 +22,12 @@ from random_llama import write_random_llama
 from rich.console import Console
 from sqlalchemy import text
 
-from adastar_core.checkpoints import digest_of
 from adastar_core.config import GeneratorSettings
 from adastar_core.generators.vllm import VllmGenerator
-from adastar_core.model_source import parameter_count
+from adastar_core.models.checkpoints import digest_of
+from adastar_core.models.source import parameter_count
+from adastar_core.postgres.server import stop_local_postgres
 from adastar_core.store.database import open_database
-from adastar_core.store.local import stop_local_postgres
 
 FLOW = Path(__file__).parent.parent / "flows" / "adastar.py"
 SECONDS = text("SELECT iteration, seconds FROM iterations ORDER BY iteration")

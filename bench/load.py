@@ -15,12 +15,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 
 from adastar_core.config import RunConfig
+from adastar_core.postgres.server import stop_local_postgres
 from adastar_core.records import Data, Observation, Split
-from adastar_core.store.compute import read_compute
+from adastar_core.store.costs import read_compute
 from adastar_core.store.database import open_database
 from adastar_core.store.evaluations import read_evaluations
 from adastar_core.store.iterations import read_iterations
-from adastar_core.store.local import stop_local_postgres
 from adastar_core.store.overview import find_overview, read_overviews
 from adastar_core.store.runs import Run, drop_run, start_or_continue
 from adastar_core.store.usage import read_used, summarise_usage

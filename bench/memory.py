@@ -19,10 +19,10 @@ import torch
 from random_llama import write_random_llama
 
 from adastar_core.config import GeneratorSettings, TrainerSettings
-from adastar_core.footprint import generation_memory, training_memory
 from adastar_core.generators import Decoding
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
+from adastar_core.planning.footprint import generation_memory, training_memory
 from adastar_core.records import GenerationRequest
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.job import Job, open_training

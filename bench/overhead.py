@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
+from adastar_core.postgres.server import stop_local_postgres
 from adastar_core.store.database import open_database
-from adastar_core.store.local import stop_local_postgres
 
 FLOW = Path(__file__).parent.parent / "flows" / "adastar.py"
 QUERY = text(

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from adastar_core.generators import canary
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
 
 
 def write_random_llama(

@@ -20,11 +20,11 @@ from rich.table import Table
 from adastar_core.config import GeneratorSettings
 from adastar_core.generators import Decoding
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
-from adastar_core.model_source import resolve_model
+from adastar_core.machine.quiet import no_progress_bars
+from adastar_core.models.source import resolve_model
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.gsm8k import GSM8KSettings
-from adastar_core.quiet import no_progress_bars
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.streams import rationale_key
 

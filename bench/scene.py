@@ -9,12 +9,12 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from adastar_core.config import RunConfig
+from adastar_core.postgres.server import stop_local_postgres
 from adastar_core.records import Data, Observation, Split
 from adastar_core.store.checkpoints import CheckpointRow, write_checkpoint
 from adastar_core.store.database import open_database
 from adastar_core.store.iterations import start_iteration
 from adastar_core.store.lease import Lease, own_run
-from adastar_core.store.local import stop_local_postgres
 from adastar_core.store.runs import drop_run, start_or_continue
 
 _ONE = Observation("a", "q", "a")

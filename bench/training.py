@@ -36,7 +36,8 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from adastar_core.config import TrainerSettings
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings, parse_question
 from adastar_core.records import Split
 from adastar_core.trainers import TrainingExample
@@ -45,7 +46,6 @@ from adastar_core.trainers.loop import Randomness, Training
 from adastar_core.trainers.optimizer import Schedule
 from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.rows import Row, TrainingPlan, plan_training, tokenize
-from adastar_core.vocabulary import Vocabulary
 
 Contender = Callable[[PreTrainedModel, TrainingPlan, TrainerSettings, PreTrainedTokenizerBase, Path], float]
 _VOCABULARY = 8192

@@ -10,32 +10,31 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from adastar_core import configfile
-from adastar_core.config import RunConfig
-from adastar_core.filters import screen
+from adastar_core.config import RunConfig, files
 from adastar_core.generators import Decoding, Generator
 from adastar_core.generators.catalogue import open_generator
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import GenerationRequest, Observation, Outcome, Split
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.catalogue import open_sampler
-from adastar_core.selection import Judged, Rules, Selection, close, next_attempts
+from adastar_core.selection import Judged, Selection, close, next_attempts
 from adastar_core.streams import rationale_key
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.sft import finetune
-from adastar_core.vocabulary import Vocabulary
+from adastar_core.verifiers.filters import screen
 
 
 def main() -> None:
     """Run the loop for a preset and print a line per iteration."""
     options = argparse.ArgumentParser(description="AdaSTaR as one flat script.")
-    options.add_argument("--preset", default=configfile.DEFAULT_PRESET)
+    options.add_argument("--preset", default=files.DEFAULT_PRESET)
     options.add_argument("--set", action="append", default=[], dest="overrides", metavar="a.b=value")
     arguments = options.parse_args()
-    config = configfile.resolve(configfile.load_preset(arguments.preset), arguments.overrides)
+    config = files.resolve(files.load_preset(arguments.preset), arguments.overrides)
     with tempfile.TemporaryDirectory() as folder:
         for iteration, (selection, stamped, accuracy) in enumerate(loop(config, Path(folder)), start=1):
             print(
@@ -51,7 +50,7 @@ def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
     pool, validation = problem.load(Split.TRAIN), problem.load(Split.VALIDATION)
     ids = [observation.observation_id for observation in pool]
     sampler = open_sampler(config.sampler, config.seed, ids, Statistics.empty(len(pool)))
-    rules, vocabulary = Rules.of(config), Vocabulary(base)
+    rules, vocabulary = config.rules(), Vocabulary(base)
     history = []
 
     for iteration in range(1, config.iterations + 1):

@@ -15,18 +15,19 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
-from adastar_core.border import Text
 from adastar_core.config import RunConfig
 from adastar_core.records import Split
+from adastar_core.report.build import spent_pflops
 from adastar_core.report.records import RunReport
-from adastar_core.stages.conclude import spent_pflops
-from adastar_core.stages.manifests import EvaluateManifest, RunRef
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.rerun import nightly
-from adastar_core.stages.workspace import Workspace
-from flows.border import at_the_border
+from adastar_core.runs.nightly import nightly
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.stored import RunRef
+from adastar_core.runs.workspace import Workspace
+from adastar_core.settings import Text
+from adastar_core.stages.manifests import EvaluateManifest
+from flows.access import confine_deployed
 from flows.iteration import iterate
-from flows.nights import overtaken_by
+from flows.overdue import overtaken_by
 from tasks.progress import ArtifactProgress
 from tasks.reporting import report_run
 from tasks.stages import evaluate
@@ -47,7 +48,7 @@ def adastar(
         rerun: What a known name means. continue: go on with it. nightly: go on if it is unfinished, has more iterations
             to do or its data grew; else start a run of its own, named after the day.
     """
-    at_the_border(config)
+    confine_deployed(config)
     if rerun == "nightly":
         if later := overtaken_by():
             return Cancelled(message=f"The night of {later:%Y-%m-%d %H:%M} has come due.")  # type: ignore[return-value]

@@ -12,14 +12,14 @@ from rich.console import Console
 from safetensors import SafetensorError
 from sqlalchemy.exc import DBAPIError
 
-from adastar_core import configfile, names
-from adastar_core.cards import CARDS
-from adastar_core.config import RunConfig
+from adastar_core import names
+from adastar_core.config import RunConfig, files
 from adastar_core.errors import AdaStarError, ConfigError
-from adastar_core.forecast import Assumptions
+from adastar_core.planning.cards import CARDS
+from adastar_core.planning.forecast import Assumptions
 from adastar_core.report.records import RunReport
 from adastar_core.report.summary import summary_text
-from flows.ending import Ended, ended_by_signals
+from flows.signals import Ended, ended_by_signals
 
 EPILOGUE = """\
 examples:
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     )
     source = options.add_mutually_exclusive_group()
     source.add_argument(
-        "--preset", metavar="NAME", help=f"a ready-made run (default: {configfile.DEFAULT_PRESET})"
+        "--preset", metavar="NAME", help=f"a ready-made run (default: {files.DEFAULT_PRESET})"
     )
     source.add_argument("--config", metavar="FILE.yaml", type=Path, help="a configuration file of your own")
     options.add_argument(
@@ -138,11 +138,11 @@ def fail(message: str, status: int) -> NoReturn:
 def run_command(options: argparse.Namespace, run_flow: RunFlow, console: Console) -> None:
     """Do what the parsed options ask for."""
     if options.list_presets:
-        for name in configfile.preset_names():
-            console.print(f"{name:28} {configfile.preset_summary(name)}", highlight=False, soft_wrap=True)
+        for name in files.preset_names():
+            console.print(f"{name:28} {files.preset_summary(name)}", highlight=False, soft_wrap=True)
         return
     source, values = read_source(options)
-    config = configfile.resolve(values, options.overrides)
+    config = files.resolve(values, options.overrides)
     name = f"{names.named_after(source, 100)}-{config.sha256()[:8]}" if options.run is None else options.run
     if options.dry_run:
         dry_run(config, name, Assumptions(options.accepted, options.rationale_tokens), options.card, console)
@@ -153,9 +153,9 @@ def run_command(options: argparse.Namespace, run_flow: RunFlow, console: Console
 def read_source(options: argparse.Namespace) -> tuple[str, dict[str, object]]:
     """Return the name and the keys of the preset or file that the options name."""
     if options.config is not None:
-        return options.config.stem, configfile.load_file(options.config)
-    preset = options.preset or configfile.DEFAULT_PRESET
-    return preset, configfile.load_preset(preset)
+        return options.config.stem, files.load_file(options.config)
+    preset = options.preset or files.DEFAULT_PRESET
+    return preset, files.load_preset(preset)
 
 
 def dry_run(
@@ -164,8 +164,8 @@ def dry_run(
     """Print the resolved configuration, and the plan with what it costs."""
     import torch
 
-    from adastar_core.plan import plan_of
-    from adastar_core.report.plan import plan_lines, plan_table
+    from adastar_core.planning.plan import plan_of
+    from adastar_core.planning.text import plan_lines, plan_table
 
     console.print(f"# run {names.shown(name)}", highlight=False, markup=False)
     console.print(
@@ -185,7 +185,7 @@ def execute(
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from adastar_core.report.console import print_report
-    from adastar_core.stages.opening import open_workspace
+    from adastar_core.runs.opening import open_workspace
     from flows.console import open_console
     from flows.server import check_server, prefect_server
 

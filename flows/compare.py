@@ -23,9 +23,9 @@ from adastar_core.comparison import text
 from adastar_core.comparison.page import write_comparison
 from adastar_core.comparison.records import Member, read_member
 from adastar_core.comparison.table import Comparison, compare_members
+from adastar_core.config.methods import MethodName
 from adastar_core.errors import StageError
-from adastar_core.methods import MethodName
-from flows.border import at_the_border
+from flows.access import confine_deployed
 from flows.members import ComparisonSettings, ending_members, facts_of, run_in_a_process
 from tasks.caching import NOT_CACHED
 
@@ -49,9 +49,9 @@ def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison: 
     Raises:
         StageError: A run failed; the table holds the others.
     """
-    at_the_border(settings)
+    confine_deployed(settings)
     for method in settings.methods:
-        at_the_border(settings.config(method, settings.seeds[0]))
+        confine_deployed(settings.config(method, settings.seeds[0]))
     # Seed by seed, so that an early end leaves every method with the same seeds.
     wanted = [(method, seed) for seed in settings.seeds for method in settings.methods]
     outcomes = run_members(settings, wanted)

@@ -10,11 +10,11 @@ from sqlalchemy.exc import DBAPIError
 
 from adastar_core.comparison import text
 from adastar_core.comparison.table import Comparison
+from adastar_core.config.methods import METHODS
 from adastar_core.errors import AdaStarError, ConfigError
-from adastar_core.methods import METHODS
 from flows.commandline import INTERRUPTED, FixedWidthHelp, fail
-from flows.ending import Ended, ended_by_signals
 from flows.members import ComparisonSettings
+from flows.signals import Ended, ended_by_signals
 
 EPILOGUE = """\
 examples:

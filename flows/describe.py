@@ -6,8 +6,7 @@ Run it:  python -m flows.describe
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from adastar_core import configfile, methods
-from adastar_core.config import LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
+from adastar_core.config import LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, files, flatten, methods
 from flows import compare_commandline
 from flows.commandline import parser
 
@@ -27,9 +26,7 @@ This page is made by `python -m flows.describe`.
 
 def usage() -> str:
     """Return the page: help text, presets, and the configuration keys with their defaults."""
-    presets = "\n".join(
-        f"| `{name}` | {configfile.preset_summary(name)} |" for name in configfile.preset_names()
-    )
+    presets = "\n".join(f"| `{name}` | {files.preset_summary(name)} |" for name in files.preset_names())
     keys = "\n".join(rows_of(RunConfig.model_json_schema()))
     return (
         f"{_HEAD}## Command\n\n```text\n{parser().format_help()}```\n\n"

@@ -3,7 +3,8 @@
 from prefect import flow
 
 from adastar_core.records import Split
-from adastar_core.stages.manifests import AdvanceManifest, RunRef
+from adastar_core.runs.stored import RunRef
+from adastar_core.stages.manifests import AdvanceManifest
 from tasks.reporting import report_iteration
 from tasks.stages import advance, evaluate, finetune, generate, sample, verify
 

@@ -12,16 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from adastar_core import configfile, names
-from adastar_core.border import BaseSource, OutputPath, SettingText, Text
+from adastar_core import names
 from adastar_core.comparison.records import SelectOn
-from adastar_core.config import RunConfig
-from adastar_core.confine import output, readable
+from adastar_core.config import RunConfig, files
+from adastar_core.config.methods import MethodName
 from adastar_core.errors import ConfigError, StageError
-from adastar_core.home import usable_home
-from adastar_core.leash import leashed
-from adastar_core.methods import MethodName
-from adastar_core.settings import Settings, setting
+from adastar_core.machine.confine import output, readable
+from adastar_core.machine.home import usable_home
+from adastar_core.machine.parent import leashed
+from adastar_core.settings import BaseSource, OutputPath, Settings, SettingText, Text, setting
 
 _PLACES = ("home=", "database_url=")
 _SCRIPTS = Path(__file__).parent
@@ -101,8 +100,8 @@ class ComparisonSettings(Settings):
         Raises:
             ConfigError: A key or a value is not acceptable.
         """
-        load = configfile.load_preset if self.source == "preset" else _load_file
-        return configfile.resolve(load(self.base), self.settings_of(method, seed))
+        load = files.load_preset if self.source == "preset" else _load_file
+        return files.resolve(load(self.base), self.settings_of(method, seed))
 
     def settings_of(self, method: MethodName, seed: int) -> list[str]:
         """Return what a run's command sets: method, seed, budget, a test of every checkpoint, and the overrides."""
@@ -136,7 +135,7 @@ class ComparisonSettings(Settings):
 
 
 def _load_file(path: str) -> dict[str, object]:
-    return configfile.load_file(readable(path, "base"))
+    return files.load_file(readable(path, "base"))
 
 
 def budget_settings(budget: str | None) -> list[str]:

@@ -24,8 +24,8 @@ from prefect.settings import (
 )
 
 from adastar_core.errors import StageError, UserError
-from adastar_core.leash import leashed
-from flows.ending import Ended, force_soon
+from adastar_core.machine.parent import leashed
+from flows.signals import Ended, force_soon
 
 _CHECK_SECONDS = 10.0
 _END_SECONDS = 5.0

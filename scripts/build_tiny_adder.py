@@ -21,8 +21,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from adastar_core.machine.quiet import no_progress_bars
 from adastar_core.problems.arithmetic import Addition
-from adastar_core.quiet import no_progress_bars
 from adastar_core.records import Split
 from adastar_core.streams import generator
 

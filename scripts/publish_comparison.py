@@ -16,7 +16,7 @@ from pathlib import Path
 from adastar_core.comparison.page import write_comparison
 from adastar_core.comparison.records import Member, Point, SelectOn, in_order
 from adastar_core.comparison.table import Comparison, compare_members
-from adastar_core.methods import METHODS
+from adastar_core.config.methods import METHODS
 
 FACT = re.compile(r"^\* ([^:\n]+): `(.*)`$", re.MULTILINE)
 Cells = dict[str, str]

@@ -12,17 +12,17 @@ from prefect import task
 
 from adastar_core import stages
 from adastar_core.records import Split
+from adastar_core.runs.opening import workspace_of
+from adastar_core.runs.stored import RunRef
+from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.manifests import (
     AdvanceManifest,
     EvaluateManifest,
     FinetuneManifest,
     GenerateManifest,
-    RunRef,
     SampleManifest,
     VerifyManifest,
 )
-from adastar_core.stages.opening import workspace_of
-from adastar_core.stages.workspace import Workspace
 from tasks.caching import NOT_CACHED, STAGE_POLICY
 
 P = ParamSpec("P")

@@ -13,8 +13,8 @@ os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # before Prefect is 
 import pytest
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 
+from adastar_core.postgres.server import start_local_postgres, stop_local_postgres
 from adastar_core.store.database import connect
-from adastar_core.store.local import start_local_postgres, stop_local_postgres
 from adastar_core.store.migrate import migrate
 from tests.support.prefect_server import PrefectServer, prefect_server
 

@@ -10,8 +10,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from adastar_core.audit.stored import StoredRun
 from adastar_core.errors import HomeError
+from adastar_core.runs.stored import StoredRun
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
 from adastar_core.store.lease import hold_run
 from adastar_core.store.overview import find_overview

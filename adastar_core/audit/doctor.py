@@ -13,15 +13,15 @@ from typing import Literal
 import httpx
 
 from adastar_core.errors import AdaStarError
-from adastar_core.numerics import processor
+from adastar_core.machine.numerics import processor
+from adastar_core.machine.version import code_version
+from adastar_core.postgres.binaries import find_binaries
+from adastar_core.postgres.layout import Cluster
+from adastar_core.postgres.server import is_up
 from adastar_core.store.backup import database_status
-from adastar_core.store.binaries import find_binaries
-from adastar_core.store.cluster import Cluster
 from adastar_core.store.database import connect
-from adastar_core.store.local import is_up
 from adastar_core.store.tables import SCHEMA_REVISION
 from adastar_core.store.urls import parse_url
-from adastar_core.version import code_version
 
 _PACKAGES = ("torch", "transformers", "prefect", "sqlalchemy", "psycopg2-binary")
 _LEAST_FREE_BYTES = 2 * 2**30
@@ -103,7 +103,7 @@ def _processor() -> Finding:
 
 
 def _engine() -> Finding:
-    from adastar_core.model_source import resolve_model
+    from adastar_core.models.source import resolve_model
 
     try:
         found = f"transformers; packaged model in {resolve_model('tiny-adder')}"

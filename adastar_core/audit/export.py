@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from adastar_core.audit.stored import StoredRun
 from adastar_core.errors import HomeError
+from adastar_core.runs.stored import StoredRun
 from adastar_core.store.provenance import Provenance, read_provenance
 
 if TYPE_CHECKING:

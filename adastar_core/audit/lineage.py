@@ -6,11 +6,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from adastar_core.audit.stored import StoredRun, open_stored
-from adastar_core.checkpoints import is_complete, open_checkpoint
 from adastar_core.errors import RunConflictError
-from adastar_core.numerics import Numerics
-from adastar_core.paths import path_of
+from adastar_core.machine.numerics import Numerics
+from adastar_core.machine.paths import path_of
+from adastar_core.models.checkpoints import is_complete, open_checkpoint
+from adastar_core.runs.stored import StoredRun, open_stored
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
 from adastar_core.store.numerics import read_numerics
 from adastar_core.store.provenance import (

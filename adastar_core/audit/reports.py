@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from adastar_core.audit.stored import StoredRun
 from adastar_core.compute import ModelShape
 from adastar_core.errors import StageError
 from adastar_core.records import Split
+from adastar_core.report.build import report_of, write_report
 from adastar_core.report.records import RunReport
-from adastar_core.stages.conclude import report_of, write_report
-from adastar_core.stages.manifests import RunRef
-from adastar_core.stages.workspace import Workspace
+from adastar_core.runs.stored import RunRef, StoredRun
+from adastar_core.runs.workspace import Workspace
 from adastar_core.store.checkpoints import find_checkpoint
 from adastar_core.store.lease import Lease
 from adastar_core.store.overview import find_overview

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from adastar_core.audit.stored import StoredRun
+from adastar_core.runs.stored import StoredRun
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
 from adastar_core.store.items import Item, read_items
 from adastar_core.store.provenance import STREAMED, Provenance, spooled_provenance

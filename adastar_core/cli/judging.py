@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from adastar_core.audit.responses import Judged, judge
 from adastar_core.cli.options import Commands
 from adastar_core.cli.output import wants_json
-from adastar_core.configfile import resolve
+from adastar_core.config.files import resolve
 from adastar_core.errors import DataError
-from adastar_core.judge import Judged, judge
 from adastar_core.problems.catalogue import open_problem
 
 

@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from sqlalchemy import Engine
 
-from adastar_core.audit.stored import StoredRun, open_stored
 from adastar_core.errors import DatabaseError
-from adastar_core.home import default_home
-from adastar_core.paths import path_of
-from adastar_core.store.cluster import Cluster
+from adastar_core.machine.home import default_home
+from adastar_core.machine.paths import path_of
+from adastar_core.postgres.layout import Cluster
+from adastar_core.runs.stored import StoredRun, open_stored
 from adastar_core.store.database import open_database
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

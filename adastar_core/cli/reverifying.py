@@ -45,8 +45,8 @@ def add(commands: Commands) -> None:
 
 def _reverify(options: argparse.Namespace) -> int:
     """Judge anew, say how far it is on standard error, and print the disagreements."""
-    from adastar_core.report.disagreements import as_json, print_disagreements
-    from adastar_core.reverify import reverify
+    from adastar_core.audit.disagreements import as_json, print_disagreements
+    from adastar_core.audit.reverify import reverify
 
     with database(options) as engine:
         result = reverify(

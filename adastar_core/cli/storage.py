@@ -12,13 +12,13 @@ import os
 from pathlib import Path
 
 from adastar_core.audit.collect import Removable, TokenIds, removable, removable_tokens, remove
-from adastar_core.audit.stored import open_stored
 from adastar_core.cli.options import Commands, add_command, database, existing_home, home_of
 from adastar_core.cli.output import print_json, print_line, print_table, wants_json
 from adastar_core.errors import HomeError, RunConflictError
+from adastar_core.postgres.server import stop_local_postgres
+from adastar_core.runs.stored import open_stored
 from adastar_core.store.backup import DatabaseStatus, back_up, database_status
 from adastar_core.store.database import find_database
-from adastar_core.store.local import stop_local_postgres
 from adastar_core.store.runs import list_runs
 
 

@@ -8,8 +8,9 @@ import threading
 from importlib.util import find_spec
 from typing import Any
 
-from adastar_core.config import ComputeSettings, GeneratorSettings
+from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import ConfigError
+from adastar_core.generators.settings import GeneratorSettings
 
 _CONNECT_SECONDS = 10.0
 

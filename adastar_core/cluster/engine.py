@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adastar_core.config import ComputeSettings, GeneratorSettings
+from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import ModelError
 from adastar_core.generators import Decoding, Incident
 from adastar_core.generators.catalogue import Choice, choose_engine
+from adastar_core.generators.keeper import Keeper
+from adastar_core.generators.settings import GeneratorSettings
+from adastar_core.machine.version import code_version
 from adastar_core.records import Attempt, GenerationRequest
-from adastar_core.stages.keeper import Keeper
 from adastar_core.store.checkpoints import CheckpointRow
-from adastar_core.version import code_version
 
 
 @dataclass(frozen=True, slots=True)

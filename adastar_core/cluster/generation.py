@@ -9,12 +9,13 @@ from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError
 
 from adastar_core.cluster.connection import actors_wanted, connect, gpus_of_an_actor
-from adastar_core.cluster.crew import Crew
 from adastar_core.cluster.engine import Answer, ClusterEngine, Weights, choose_here
-from adastar_core.config import ComputeSettings, GeneratorSettings
+from adastar_core.cluster.pool import Crew
+from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import EngineError
 from adastar_core.generators import Decoding, Incident
 from adastar_core.generators.catalogue import Choice, Engine
+from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.records import Attempt, GenerationRequest
 
 

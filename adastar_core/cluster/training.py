@@ -11,7 +11,7 @@ from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.queue import Empty, Queue
 
 from adastar_core.cluster.connection import connect, has_gpus
-from adastar_core.config import ComputeSettings
+from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import AdaStarError, StageError
 from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.job import Job

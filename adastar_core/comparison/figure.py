@@ -16,7 +16,7 @@ from matplotlib.ticker import PercentFormatter
 from adastar_core.comparison.records import Member
 from adastar_core.comparison.statistics import curve, estimate
 from adastar_core.comparison.table import REFERENCE, Comparison
-from adastar_core.methods import METHODS, MethodName
+from adastar_core.config.methods import METHODS, MethodName
 from adastar_core.report.figures import Figure, draw, draw_canvas
 from adastar_core.report.units import flops_unit
 

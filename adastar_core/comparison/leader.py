@@ -5,7 +5,7 @@ from itertools import combinations
 
 from adastar_core.comparison.statistics import CONFIDENCE, Difference, holm, paired_difference
 from adastar_core.comparison.table import Comparison, paired
-from adastar_core.methods import MethodName
+from adastar_core.config.methods import MethodName
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from adastar_core.comparison import text
 from adastar_core.comparison.figure import comparison_figure
 from adastar_core.comparison.table import Comparison
-from adastar_core.methods import METHODS
+from adastar_core.config.methods import METHODS
 from adastar_core.report.figures import Figure
 
 

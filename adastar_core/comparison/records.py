@@ -7,7 +7,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
-from adastar_core.methods import METHODS, MethodName
+from adastar_core.config.methods import METHODS, MethodName
 
 SelectOn = Literal["validation", "test"]
 

@@ -13,8 +13,8 @@ from adastar_core.comparison.statistics import (
     paired_difference,
     reached_at,
 )
+from adastar_core.config.methods import METHODS, MethodName
 from adastar_core.errors import StageError
-from adastar_core.methods import METHODS, MethodName
 
 REFERENCE: MethodName = "adastar"
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from adastar_core.comparison.leader import Leader, leader
 from adastar_core.comparison.statistics import SAME, Difference, Estimate
 from adastar_core.comparison.table import Comparison, Row
-from adastar_core.methods import METHODS
+from adastar_core.config.methods import METHODS
 from adastar_core.report.text import escape, markdown_table
 from adastar_core.report.units import NONE, flops_unit, number, percent_number
 

@@ -1,11 +1,12 @@
 """The configuration of a run and its groups of settings."""
 
-from adastar_core.config.compute import ComputeSettings
-from adastar_core.config.generation import GeneratorSettings, OpenAiSettings, VllmSettings
+from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.config.identity import ADDED, LIMITS, MAY_GROW, RUN_TIME_ONLY, flatten
-from adastar_core.config.iteration import EvaluationSettings, ExplorationSettings, ScheduleSettings
+from adastar_core.config.iteration import EvaluationSettings, ScheduleSettings
 from adastar_core.config.run import RunConfig
-from adastar_core.config.training import LoraSettings, TrainerSettings
+from adastar_core.generators.settings import GeneratorSettings, OpenAiSettings, VllmSettings
+from adastar_core.selection.exploration import ExplorationSettings
+from adastar_core.trainers.settings import LoraSettings, TrainerSettings
 
 __all__ = [
     "ADDED",

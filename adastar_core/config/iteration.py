@@ -26,26 +26,6 @@ class ScheduleSettings(Settings):
     )
 
 
-class ExplorationSettings(Settings):
-    """Whether temperature and K are fixed, or the temperature, or both, chosen in each iteration by B-STaR's balance score.
-
-    The score of a setting is the mean over observations of min(n' / n*, 1) n' / n, with n' distinct right responses
-    among n (arXiv 2412.17256, section 3). It is measured on a few observations before each iteration.
-    """
-
-    control: Literal["fixed", "temperature", "balance"] = method_setting(
-        "fixed",
-        0,
-        "Control",
-        "Keep temperature and K; choose the temperature by the balance score each iteration, as B-STaR does; or (balance) both.",
-    )
-    temperatures: tuple[float, ...] = setting(
-        (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), 1, "Temperatures", "The ones to choose from.", min_length=1
-    )
-    wanted: int = setting(6, 2, "Wanted (n*)", "Distinct right responses that are enough.", ge=1)
-    observations: int = setting(32, 3, "Observations", "How many the score is measured on.", ge=1)
-
-
 class EvaluationSettings(Settings):
     """How checkpoints are evaluated: on validation each iteration and on test once."""
 

@@ -15,21 +15,25 @@ from pydantic import (
     model_validator,
 )
 
-from adastar_core import methods
-from adastar_core.border import DatabaseUrl, HomePath, ModelSource
-from adastar_core.config.compute import ComputeSettings
-from adastar_core.config.generation import GeneratorSettings
+from adastar_core.cluster.settings import ComputeSettings
+from adastar_core.config import methods
 from adastar_core.config.identity import ADDED, ADDED_TO_PROBLEMS, MAY_GROW, RUN_TIME_ONLY, flatten, nest
-from adastar_core.config.iteration import EvaluationSettings, ExplorationSettings, ScheduleSettings
-from adastar_core.config.training import TrainerSettings
-from adastar_core.confine import writable
+from adastar_core.config.iteration import EvaluationSettings, ScheduleSettings
+from adastar_core.config.methods import MethodName
 from adastar_core.errors import ConfigError
-from adastar_core.filters import FilterSettings
-from adastar_core.methods import MethodName
+from adastar_core.generators.settings import GeneratorSettings
+from adastar_core.machine.confine import writable
 from adastar_core.problems.catalogue import ProblemSettings
 from adastar_core.problems.chat import PromptSettings
-from adastar_core.samplers.catalogue import AdaStarSettings, SamplerSettings
-from adastar_core.settings import Settings, method_setting, setting
+from adastar_core.samplers.adastar import AdaStarSettings
+from adastar_core.samplers.boundary import BoundarySettings
+from adastar_core.samplers.catalogue import SamplerSettings
+from adastar_core.samplers.dart import DartSettings
+from adastar_core.selection.exploration import ExplorationSettings
+from adastar_core.selection.rules import Rules
+from adastar_core.settings import DatabaseUrl, HomePath, ModelSource, Settings, method_setting, setting
+from adastar_core.trainers.settings import TrainerSettings
+from adastar_core.verifiers.filters import FilterSettings
 
 
 class RunConfig(Settings):
@@ -191,6 +195,25 @@ class RunConfig(Settings):
     def steps(self, iteration: int) -> int:
         """Return sigma_t, the planned training steps of iteration ``iteration`` >= 1."""
         return int(self.schedule.first_steps * self.schedule.growth ** (iteration - 1))
+
+    def rules(self) -> Rules:
+        """Return what one visit does and when visits end."""
+        return Rules(
+            attempts=self.attempts,
+            until_correct=self.attempt_mode == "until_correct",
+            rationalize=self.rationalize,
+            count_hinted_wins=self.count_hinted_wins,
+            cut_off=self.cut_off,
+            full_pass=self.schedule.visit == "all",
+        )
+
+    def attempts_at_most(self) -> int:
+        """Return the most attempts that one observation gets in an iteration."""
+        match self.sampler:
+            case DartSettings(attempts=most) | BoundarySettings(most=most):
+                return most
+            case _:
+                return self.attempts
 
     def schedule_steps(self) -> int:
         """Return the planned training steps of all iterations together."""

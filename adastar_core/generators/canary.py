@@ -114,7 +114,7 @@ def _distance(one: tuple[float, ...], other: tuple[float, ...]) -> float:
 def _computed(model_dir: Path) -> Canary:
     from transformers import AutoModelForCausalLM
 
-    from adastar_core.quiet import no_progress_bars
+    from adastar_core.machine.quiet import no_progress_bars
 
     with no_progress_bars():
         model = AutoModelForCausalLM.from_pretrained(

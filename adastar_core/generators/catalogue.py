@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from adastar_core.config import GeneratorSettings
 from adastar_core.generators import Generator, LastingGenerator, Report
+from adastar_core.generators.settings import GeneratorSettings
 
 Engine = Literal["transformers", "vllm", "openai"]
 

@@ -4,8 +4,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from adastar_core.models.vocabulary import Ends
 from adastar_core.records import FinishReason
-from adastar_core.vocabulary import Ends
 
 Decode = Callable[[Sequence[int]], str]
 

@@ -17,15 +17,15 @@ from typing import Any
 
 import httpx
 
-from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, EngineError
 from adastar_core.generators import Decoding
 from adastar_core.generators.canary import Canary, canary_at, disagreement
 from adastar_core.generators.endings import Ending, end_elsewhere
-from adastar_core.model_source import positions_of
+from adastar_core.generators.settings import GeneratorSettings
+from adastar_core.machine.servers import check_server
+from adastar_core.models.source import positions_of
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
-from adastar_core.servers import check_server
-from adastar_core.vocabulary import Vocabulary
 
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _LONGEST_WAIT_SECONDS = 60.0
@@ -43,7 +43,7 @@ class OpenAiGenerator:
         settings: Where the server is and how it is asked.
 
     Raises:
-        ConfigError: The server may not be sent the key, see :mod:`adastar_core.servers`.
+        ConfigError: The server may not be sent the key, see :mod:`adastar_core.machine.servers`.
     """
 
     def __init__(self, settings: GeneratorSettings) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from adastar_core.generators import Decoding
 from adastar_core.generators.endings import Ending, end
+from adastar_core.models.vocabulary import Ends
 from adastar_core.records import Attempt, GenerationRequest
-from adastar_core.vocabulary import Ends
 
 Script = Callable[[GenerationRequest], str]
 Table = Mapping[tuple[int, int], str]

@@ -14,8 +14,16 @@ from transformers import PreTrainedModel
 from adastar_core.errors import ModelError
 from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.steps import Cached, Reread, Way
-from adastar_core.memory import is_memory_error, memory_errors
-from adastar_core.scores import FAULTS, audible, distance, plain_scores, random_texts, text_effect, tolerance
+from adastar_core.machine.memory import is_memory_error, memory_errors
+from adastar_core.models.scores import (
+    FAULTS,
+    audible,
+    distance,
+    plain_scores,
+    random_texts,
+    text_effect,
+    tolerance,
+)
 
 _PROMPTS, _STEPS = (2, 9, 5), 5
 _LEAVES_AFTER, _STAY = 2, (2, 0)

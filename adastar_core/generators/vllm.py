@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, EngineError, OutOfMemory
 from adastar_core.generators import Decoding, Incident
 from adastar_core.generators.canary import Canary, canary_at, disagreement
 from adastar_core.generators.child import ChildFailure
 from adastar_core.generators.endings import Ending, end_elsewhere
+from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.generators.vllm_processes import Engines, Order
-from adastar_core.model_source import positions_of
+from adastar_core.models.source import positions_of
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, GenerationRequest
-from adastar_core.vocabulary import Vocabulary
 
 Report = Callable[[Incident], None]
 

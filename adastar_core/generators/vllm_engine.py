@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
-from adastar_core.leash import end_soon_after
-from adastar_core.memory import is_memory_error
+from adastar_core.machine.memory import is_memory_error
+from adastar_core.machine.parent import end_soon_after
 
 Answer = dict[str, Any]
 Order = dict[str, Any]

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from adastar_core.config import GeneratorSettings
 from adastar_core.errors import EngineError
 from adastar_core.generators.child import Child, ChildFailure
 from adastar_core.generators.device import await_freed, free_bytes, kv_cache_bytes, visible_devices
+from adastar_core.generators.settings import GeneratorSettings
 
 MODULE = "adastar_core.generators.vllm_engine"
 _START_SECONDS = 900.0

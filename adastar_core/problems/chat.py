@@ -11,11 +11,11 @@ from pathlib import Path
 from jinja2 import TemplateError
 
 from adastar_core.errors import ConfigError
+from adastar_core.models.vocabulary import SAMPLES, Vocabulary
 from adastar_core.problems import Problem
 from adastar_core.records import Observation, Split
 from adastar_core.settings import Settings, setting
 from adastar_core.verifiers import Verifier
-from adastar_core.vocabulary import SAMPLES, Vocabulary
 
 
 class PromptSettings(Settings):

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from adastar_core import confine
-from adastar_core.border import DataPart, DataSource, Text
 from adastar_core.errors import DataError
+from adastar_core.machine import confine
 from adastar_core.problems.identity import named
 from adastar_core.problems.overlap import Overlap, overlap
 from adastar_core.problems.prompts import STOP, Exemplar, closing, question, worked
@@ -20,7 +19,7 @@ from adastar_core.problems.rows import Row
 from adastar_core.problems.sources import HubSource, Source
 from adastar_core.problems.splits import carve, limit
 from adastar_core.records import Observation, Split
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import DataPart, DataSource, Settings, Text, setting
 from adastar_core.shingles import tokens
 from adastar_core.verifiers import Verifier
 from adastar_core.verifiers.catalogue import VerifierName, open_verifier

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adastar_core import confine
 from adastar_core.errors import DataError
-from adastar_core.paths import path_of
+from adastar_core.machine import confine
+from adastar_core.machine.paths import path_of
 from adastar_core.problems.rows import SUFFIXES, Row, read_rows
 from adastar_core.records import Split
 

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from adastar_core import confine
-from adastar_core.border import DataSource, ReadablePath, Text
 from adastar_core.errors import DataError
+from adastar_core.machine import confine
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
 from adastar_core.problems.few_shot import Benchmark, DataSettings, FewShotProblem
 from adastar_core.problems.prompts import Exemplar
 from adastar_core.problems.references import contradictory, contradicts_itself, declared_or_whole
 from adastar_core.problems.rows import Row, read_rows
 from adastar_core.records import Choice, Observation
-from adastar_core.settings import setting
+from adastar_core.settings import DataSource, ReadablePath, Text, setting
 from adastar_core.verifiers.catalogue import VerifierName
 
 

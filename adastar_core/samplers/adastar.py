@@ -10,15 +10,45 @@ the very slots that they left. The ring is rebuilt from the statistics, which ar
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from adastar_core import streams
 from adastar_core.samplers import Statistics
 from adastar_core.selection import Rounding, Visit, stamp_count
+from adastar_core.settings import Settings, setting
 
 _PAGE = 4096
 Ranks = npt.NDArray[np.uint64] | npt.NDArray[np.int64]
+
+
+class AdaStarSettings(Settings):
+    """AdaSTaR: least recently, then least successfully sampled observations first."""
+
+    type: Literal["adastar"] = "adastar"
+    power: float = setting(
+        2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p); 0 stamps every visit (AdaD).", ge=0
+    )
+    tiebreak: Literal["seeded", "official"] = setting(
+        "seeded",
+        1,
+        "Tie-break",
+        "Order among equals: a seeded permutation, or ids as strings as the official code has it.",
+    )
+    rounding: Rounding = setting(
+        "floor",
+        2,
+        "Rounding",
+        "How u becomes a whole number: floor as printed, round as in the official code.",
+    )
+    win_rate: bool = setting(
+        True,
+        3,
+        "Use the win rate",
+        "Whether the win rate decides among the equally recent; off is an ablation.",
+    )
 
 
 class AdaStarSampler:
@@ -87,3 +117,19 @@ class AdaStarSampler:
         if not self._by_win_rate:
             return np.zeros(len(positions))
         return self._statistics.correct[positions] / np.maximum(self._statistics.attempts[positions], 1)
+
+
+def ranks_of(settings: AdaStarSettings, seed: int, observation_ids: Sequence[str]) -> Ranks:
+    """Return each observation's unique rank among equals, shape (N,)."""
+    if settings.tiebreak == "official":
+        return string_ranks(observation_ids)
+    return streams.tiebreak_ranks(seed, len(observation_ids))
+
+
+def string_ranks(observation_ids: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return each id's place when ids are sorted as strings, as the official code breaks ties."""
+    ranks = np.empty(len(observation_ids), dtype=np.int64)
+    ranks[np.argsort(np.array(observation_ids, dtype=object), kind="stable")] = np.arange(
+        len(observation_ids)
+    )
+    return ranks

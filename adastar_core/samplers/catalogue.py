@@ -1,60 +1,20 @@
 """Every sampler that a configuration can name, and how to open it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, assert_never
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from adastar_core import streams
 from adastar_core.samplers import Remembering, Sampler, Stamps, Statistics
-from adastar_core.samplers.adastar import AdaStarSampler, Ranks
+from adastar_core.samplers.adastar import AdaStarSampler, AdaStarSettings, ranks_of
 from adastar_core.samplers.band import BandSampler, BandSettings
 from adastar_core.samplers.boundary import BoundarySampler, BoundarySettings
 from adastar_core.samplers.custom import CustomSettings, open_custom
 from adastar_core.samplers.dart import DartSampler, DartSettings
-from adastar_core.samplers.flipped import FlippedSampler
+from adastar_core.samplers.flipped import FlippedSampler, FlippedSettings
 from adastar_core.samplers.random import RandomSampler, RandomSettings
 from adastar_core.samplers.thompson import ThompsonSampler, ThompsonSettings
 from adastar_core.samplers.variance import VarianceSampler, VarianceSettings
-from adastar_core.selection import Rounding
-from adastar_core.settings import Settings, setting
-
-
-class AdaStarSettings(Settings):
-    """AdaSTaR: least recently, then least successfully sampled observations first."""
-
-    type: Literal["adastar"] = "adastar"
-    power: float = setting(
-        2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p); 0 stamps every visit (AdaD).", ge=0
-    )
-    tiebreak: Literal["seeded", "official"] = setting(
-        "seeded",
-        1,
-        "Tie-break",
-        "Order among equals: a seeded permutation, or ids as strings as the official code has it.",
-    )
-    rounding: Rounding = setting(
-        "floor",
-        2,
-        "Rounding",
-        "How u becomes a whole number: floor as printed, round as in the official code.",
-    )
-    win_rate: bool = setting(
-        True,
-        3,
-        "Use the win rate",
-        "Whether the win rate decides among the equally recent; off is an ablation.",
-    )
-
-
-class FlippedSettings(Settings):
-    """AdaSTaR with the priority flipped: least successful, then least recently sampled first."""
-
-    type: Literal["flipped"] = "flipped"
-    power: float = setting(2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p).", ge=0)
-
 
 AnySamplerSettings = (
     AdaStarSettings
@@ -107,7 +67,7 @@ def _open(
         case AdaStarSettings():
             return AdaStarSampler(
                 statistics,
-                _ranks(settings, seed, observation_ids),
+                ranks_of(settings, seed, observation_ids),
                 settings.power,
                 by_win_rate=settings.win_rate,
                 rounding=settings.rounding,
@@ -130,18 +90,3 @@ def _open(
             return open_custom(settings, statistics, seed, observation_ids)
         case _:
             assert_never(settings)
-
-
-def _ranks(settings: AdaStarSettings, seed: int, observation_ids: Sequence[str]) -> Ranks:
-    if settings.tiebreak == "official":
-        return string_ranks(observation_ids)
-    return streams.tiebreak_ranks(seed, len(observation_ids))
-
-
-def string_ranks(observation_ids: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return each id's place when ids are sorted as strings, as the official code breaks ties."""
-    ranks = np.empty(len(observation_ids), dtype=np.int64)
-    ranks[np.argsort(np.array(observation_ids, dtype=object), kind="stable")] = np.arange(
-        len(observation_ids)
-    )
-    return ranks

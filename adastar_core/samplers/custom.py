@@ -16,11 +16,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from adastar_core.border import CodePath, Text
-from adastar_core.confine import user_code
 from adastar_core.errors import ConfigError
+from adastar_core.machine.confine import user_code
 from adastar_core.samplers import Allocating, Sampler, Statistics
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import CodePath, Settings, Text, setting
 
 
 class CustomSettings(Settings):

@@ -5,10 +5,19 @@ and again.
 """
 
 from fractions import Fraction
+from typing import Literal
 
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.sorted import Key, SortedSampler
 from adastar_core.selection import stamp_count
+from adastar_core.settings import Settings, setting
+
+
+class FlippedSettings(Settings):
+    """AdaSTaR with the priority flipped: least successful, then least recently sampled first."""
+
+    type: Literal["flipped"] = "flipped"
+    power: float = setting(2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p).", ge=0)
 
 
 class FlippedSampler(SortedSampler):

@@ -4,10 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from adastar_core.config import RunConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +73,6 @@ class Rules:
     cut_off: int | None = None
     full_pass: bool = False
     budget_of: BudgetOf | None = None
-
-    @classmethod
-    def of(cls, config: "RunConfig") -> "Rules":
-        """Return the rules that a configuration asks for."""
-        return cls(
-            attempts=config.attempts,
-            until_correct=config.attempt_mode == "until_correct",
-            rationalize=config.rationalize,
-            count_hinted_wins=config.count_hinted_wins,
-            cut_off=config.cut_off,
-            full_pass=config.schedule.visit == "all",
-        )
 
     def missing(self, position: int, judged: Sequence[Judged]) -> range:
         """Return the numbers of the attempts that a visit still owes and that can be made now."""

@@ -2,12 +2,12 @@
 
 from fractions import Fraction
 
+from adastar_core.runs.workspace import Workspace
 from adastar_core.selection import Selection
 from adastar_core.stages.manifests import AdvanceManifest
-from adastar_core.stages.sampling import read_selection, trained_part
-from adastar_core.stages.workspace import Workspace
+from adastar_core.stages.sample import read_selection, trained_part
 from adastar_core.store import iterations
-from adastar_core.store.compute import read_compute
+from adastar_core.store.costs import read_compute
 
 
 def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:

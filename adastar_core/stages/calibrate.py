@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from adastar_core.compute import StageTokens, generation_pairs
 from adastar_core.config import RunConfig
-from adastar_core.exploration import Control, Tried, choose_control
 from adastar_core.generators import Decoding
 from adastar_core.records import Attempt, GenerationRequest, Outcome
+from adastar_core.runs.workspace import Workspace
+from adastar_core.selection.exploration import Control, Tried, choose_control
 from adastar_core.stages.costs import record_cost
-from adastar_core.stages.workspace import Workspace
 from adastar_core.store.controls import find_control, write_control
 from adastar_core.streams import generator as stream
 from adastar_core.streams import stream_key

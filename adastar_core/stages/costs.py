@@ -5,9 +5,9 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from adastar_core.compute import StageTokens
+from adastar_core.runs.workspace import Workspace
 from adastar_core.selection import Selection
-from adastar_core.stages.workspace import Workspace
-from adastar_core.store.compute import write_compute
+from adastar_core.store.costs import write_compute
 from adastar_core.store.rollouts import read_generation_costs
 
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from adastar_core import voting
 from adastar_core.generators import Incident
 from adastar_core.records import Attempt, GenerationRequest, Split, Verdict
+from adastar_core.runs.judging import write_cut_short
+from adastar_core.runs.workspace import Workspace
+from adastar_core.stages import voting
 from adastar_core.stages.costs import record_cost
-from adastar_core.stages.judging import write_cut_short
 from adastar_core.stages.manifests import EvaluateManifest
-from adastar_core.stages.sampling import batches
-from adastar_core.stages.workspace import Workspace
+from adastar_core.stages.sample import batches
 from adastar_core.store.evaluations import (
     Answer,
     EvaluationRow,

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adastar_core import checkpoints
 from adastar_core.compute import StageTokens
+from adastar_core.models import checkpoints
 from adastar_core.progress import Bar
+from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.costs import record_cost
 from adastar_core.stages.manifests import FinetuneManifest
-from adastar_core.stages.workspace import Workspace
 from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts, find_checkpoint, write_checkpoint
 from adastar_core.store.training import read_training_examples
 from adastar_core.trainers import TrainingExample, TrainingProgress

@@ -4,14 +4,6 @@ from adastar_core.records import Accuracy, Split
 from adastar_core.settings import Settings
 
 
-class RunRef(Settings):
-    """Names a run: its ``uid`` is new for every run in a database, its digest covers the configuration."""
-
-    uid: str
-    name: str
-    config_sha256: str
-
-
 class SampleManifest(Settings):
     """The state of an iteration's sampling: ``planned`` attempts in the next wave; none when it is closed."""
 

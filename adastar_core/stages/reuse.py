@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from adastar_core.config import flatten
 from adastar_core.records import GenerationRequest
-from adastar_core.stages.workspace import Workspace
+from adastar_core.runs.workspace import Workspace
 from adastar_core.store.reuse import find_twins, read_twin_attempts
 from adastar_core.store.rollouts import write_attempts
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, text
 
 from adastar_core.errors import DatabaseError
-from adastar_core.store.binaries import find_binaries
+from adastar_core.postgres.binaries import find_binaries
 from adastar_core.store.migrate import stored_revision
 from adastar_core.store.tables import SCHEMA_REVISION
 from adastar_core.store.urls import shown, without_secrets

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
-from adastar_core.exploration import Control
+from adastar_core.selection.exploration import Control
 from adastar_core.store import tables
 
 

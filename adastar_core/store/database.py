@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adastar_core.errors import DatabaseError
-from adastar_core.store.local import start_local_postgres
+from adastar_core.postgres.server import start_local_postgres
 from adastar_core.store.locks import SCHEMA, turn, warn
 from adastar_core.store.migrate import migrate
 from adastar_core.store.pooler import answers_statements, is_direct, refusal, require_sessions

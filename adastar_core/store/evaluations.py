@@ -13,7 +13,7 @@ from adastar_core.generators import Decoding
 from adastar_core.records import Accuracy, Attempt, Observation, Outcome, Split, Verdict
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
-from adastar_core.store.compute import GENERATION_PAIRS
+from adastar_core.store.costs import GENERATION_PAIRS
 
 _TOKENS = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_generated_tokens")
 _SUMS = (*_TOKENS, "attention_pairs")

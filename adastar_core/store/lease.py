@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, text
 
 from adastar_core.errors import LostLease, RunConflictError
+from adastar_core.machine.version import code_version
 from adastar_core.store.locks import Held, Lock, application_name, find_holder, hold
-from adastar_core.version import code_version
 
 if TYPE_CHECKING:
     from adastar_core.store.runs import Run

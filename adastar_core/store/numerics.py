@@ -5,7 +5,7 @@ from dataclasses import asdict
 from sqlalchemy import Connection, Row, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from adastar_core.numerics import Numerics
+from adastar_core.machine.numerics import Numerics
 from adastar_core.store import tables
 from adastar_core.store.incidents import CUT_SHORT, HALVED
 

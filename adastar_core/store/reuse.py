@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from adastar_core.numerics import Numerics
+from adastar_core.machine.numerics import Numerics
 from adastar_core.records import Attempt
 from adastar_core.store.numerics import all_rounded_alike
 from adastar_core.store.rollouts import read_attempts

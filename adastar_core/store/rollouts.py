@@ -9,7 +9,7 @@ from adastar_core.compute import StageTokens
 from adastar_core.records import Attempt, FinishReason
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, join_by_hash, storable
-from adastar_core.store.compute import GENERATION_PAIRS
+from adastar_core.store.costs import GENERATION_PAIRS
 from adastar_core.store.packed import packed, unpacked
 from adastar_core.store.partitions import partition
 

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from adastar_core.checkpoints import Checkpoint
+from adastar_core.models.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,15 @@ import torch
 from transformers import PreTrainedModel
 
 from adastar_core.errors import ModelError
-from adastar_core.scores import EXACT, FAULTS, audible, distance, plain_scores, random_texts, text_effect
+from adastar_core.models.scores import (
+    EXACT,
+    FAULTS,
+    audible,
+    distance,
+    plain_scores,
+    random_texts,
+    text_effect,
+)
 from adastar_core.trainers.batches import collate, collate_packed
 from adastar_core.trainers.rows import Row, pack
 

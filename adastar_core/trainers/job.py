@@ -16,12 +16,12 @@ from transformers import (
     PreTrainedModel,
 )
 
-from adastar_core import checkpoints
-from adastar_core.checkpoints import Fence
-from adastar_core.config import TrainerSettings
 from adastar_core.errors import HomeError, ModelError
 from adastar_core.generators import canary
-from adastar_core.model_source import positions_of
+from adastar_core.models import checkpoints
+from adastar_core.models.checkpoints import Fence
+from adastar_core.models.source import positions_of
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.apart import require_apart
@@ -30,8 +30,8 @@ from adastar_core.trainers.loop import Randomness, Report, Training
 from adastar_core.trainers.optimizer import STATE, Schedule, save_state
 from adastar_core.trainers.restart import WorkDirectory, remove_up_to
 from adastar_core.trainers.rows import TrainingPlan, plan_training, tokenize
+from adastar_core.trainers.settings import TrainerSettings
 from adastar_core.trainers.world import ALONE, World
-from adastar_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from peft import PeftModel

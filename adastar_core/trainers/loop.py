@@ -13,9 +13,8 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedModel
 
-from adastar_core.config import TrainerSettings
 from adastar_core.errors import StageError
-from adastar_core.memory import memory_errors
+from adastar_core.machine.memory import memory_errors
 from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.batches import IGNORED, collate, collate_packed
@@ -30,6 +29,7 @@ from adastar_core.trainers.optimizer import (
 )
 from adastar_core.trainers.restart import TrainingTotals, WorkDirectory
 from adastar_core.trainers.rows import Row, TrainingPlan
+from adastar_core.trainers.settings import TrainerSettings
 from adastar_core.trainers.world import ALONE, World, whole
 
 if TYPE_CHECKING:

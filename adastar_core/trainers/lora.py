@@ -16,9 +16,9 @@ from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 from transformers import PreTrainedModel
 
-from adastar_core.config import LoraSettings
 from adastar_core.errors import ModelError, StageError
-from adastar_core.scores import distance, plain_scores, random_texts
+from adastar_core.models.scores import distance, plain_scores, random_texts
+from adastar_core.trainers.settings import LoraSettings
 
 ADAPTER = "adapter"
 _PROBE_LENGTHS = (3, 12)

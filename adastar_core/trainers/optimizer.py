@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers.trainer_pt_utils import get_parameter_names
 
-from adastar_core.config import TrainerSettings
+from adastar_core.trainers.settings import TrainerSettings
 from adastar_core.trainers.world import World, shard_like, whole
 
 STATE = "optimizer.safetensors"

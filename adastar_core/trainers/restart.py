@@ -11,8 +11,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from adastar_core import checkpoints
 from adastar_core.errors import CheckpointError
+from adastar_core.models import checkpoints
 
 
 def remove_up_to(own: Path) -> None:

@@ -7,11 +7,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adastar_core.config import TrainerSettings
 from adastar_core.errors import DataError, NothingAccepted
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.streams import generator
 from adastar_core.trainers import TrainingExample
-from adastar_core.vocabulary import Vocabulary
+from adastar_core.trainers.settings import TrainerSettings
 
 _GROUPED_BATCHES = 50
 """Batches whose rows are sorted by length together; the more, the less padding and the less random."""

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from adastar_core import checkpoints
-from adastar_core.checkpoints import Fence
 from adastar_core.compute import training_pairs
-from adastar_core.config import TrainerSettings
-from adastar_core.quiet import no_progress_bars
+from adastar_core.machine.quiet import no_progress_bars
+from adastar_core.models import checkpoints
+from adastar_core.models.checkpoints import Fence
 from adastar_core.trainers import TrainingExample, TrainingOutcome
 from adastar_core.trainers.job import Job, release_memory, run
 from adastar_core.trainers.launch import Launcher, launch
 from adastar_core.trainers.loop import Report
 from adastar_core.trainers.optimizer import Schedule
+from adastar_core.trainers.settings import TrainerSettings
 from adastar_core.trainers.world import ALONE, PUBLISHER
 
 
@@ -58,7 +58,7 @@ def finetune(
         progress: Called after each step.
         launcher: Trains in other processes than this machine's; by default several train here, and one is this one.
         owner: The fencing number of whoever trains, which names what is being written.
-        fence: Entered for the moment of publishing, as in :func:`adastar_core.checkpoints.publish`.
+        fence: Entered for the moment of publishing, as in :func:`adastar_core.models.checkpoints.publish`.
 
     Raises:
         NothingAccepted: There are no examples.

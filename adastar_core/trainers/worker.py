@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adastar_core.leash import end_with
+from adastar_core.machine.parent import end_with
 
 _LAUNCHER = "ADASTAR_LAUNCHER"
 
@@ -72,7 +72,7 @@ def train_as(job: "Job", world: "World", report: "Report") -> None:
     """Train as one process of a process group, and leave a restart point of the last step."""
     from torch import distributed
 
-    from adastar_core.quiet import no_progress_bars
+    from adastar_core.machine.quiet import no_progress_bars
     from adastar_core.trainers.job import open_training
 
     with no_progress_bars():

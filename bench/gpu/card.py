@@ -18,14 +18,14 @@ from engines import requests
 from random_llama import write_random_llama
 from rich.console import Console
 
-from adastar_core.checkpoints import digest_of
 from adastar_core.compute import generation_flops, training_flops
 from adastar_core.config import GeneratorSettings, TrainerSettings
 from adastar_core.generators import Decoding, Generator
 from adastar_core.generators.device import free_bytes
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.generators.vllm import VllmGenerator
-from adastar_core.model_source import parameter_count
+from adastar_core.models.checkpoints import digest_of
+from adastar_core.models.source import parameter_count
 from adastar_core.trainers import TrainingExample, sft
 
 SHAPES = {"3b": (3072, 28, 8192), "1b": (2048, 16, 8192), "92m": (768, 12, 2304)}

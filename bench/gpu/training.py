@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from adastar_core import compute
 from adastar_core.config import LoraSettings, TrainerSettings
-from adastar_core.model_source import model_shape, resolve_model
+from adastar_core.models.source import model_shape, resolve_model
 from adastar_core.trainers import TrainingExample, TrainingProgress
 from adastar_core.trainers.sft import finetune
 

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine, text
 
 from adastar_core import cli, stages
 from adastar_core.records import Split
-from adastar_core.stages.opening import open_workspace
+from adastar_core.runs.opening import open_workspace
 from adastar_core.store.database import connect
 from adastar_core.store.runs import finish_run
 from tests.conftest import new_database

@@ -10,10 +10,10 @@ import pytest
 from datasets import load_dataset
 from sqlalchemy import Connection, Engine, text
 
-from adastar_core.model_source import resolve_model
+from adastar_core.machine.version import code_version
+from adastar_core.models.source import resolve_model
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.store import tables
-from adastar_core.version import code_version
-from adastar_core.vocabulary import Vocabulary
 from tests.cli.conftest import Adastar
 
 Json = Callable[..., dict]  # type: ignore[type-arg]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import cli
-from adastar_core.store.local import is_up, start_local_postgres
+from adastar_core.postgres.server import is_up, start_local_postgres
 from tests.cli.conftest import Adastar, owned
 from tests.conftest import new_database
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from adastar_core.config import ComputeSettings, RunConfig
 from adastar_core.errors import ConfigError
-from adastar_core.stages.opening import open_workspace
+from adastar_core.runs.opening import open_workspace
 from tests.support.runs import small_config
 
 

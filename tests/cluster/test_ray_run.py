@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from adastar_core.stages.opening import open_workspace
+from adastar_core.runs.opening import open_workspace
 from tests.support.engine_runs import killed, undisturbed
 from tests.support.ray_cluster import SmallCluster
 from tests.support.runs import run_iteration, small_config

@@ -34,7 +34,7 @@ def test_tasks_do_not_know_flows() -> None:
 def test_loading_the_core_loads_no_prefect_and_no_torch() -> None:
     code = (
         "import sys, adastar_core.config, adastar_core.selection, adastar_core.samplers.catalogue, adastar_core.stages, "
-        "adastar_core.configfile, adastar_core.plan; print(sorted({'prefect', 'torch'} & set(sys.modules)))"
+        "adastar_core.config.files, adastar_core.planning.plan; print(sorted({'prefect', 'torch'} & set(sys.modules)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adastar_core import checkpoints
 from adastar_core.errors import CheckpointError, LostLease
+from adastar_core.models import checkpoints
 
 
 def _files(directory: Path, weights: bytes = b"weights") -> Path:

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core import compute
 from adastar_core.compute import ModelShape, StageTokens
-from adastar_core.model_source import model_shape, resolve_model
+from adastar_core.models.source import model_shape, resolve_model
 from tests.support.tiny_llama import write_model
 
 

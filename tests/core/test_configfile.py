@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adastar_core import configfile
-from adastar_core.config import ADDED, LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, flatten
+from adastar_core.config import ADDED, LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, files, flatten
 from adastar_core.errors import ConfigError
 from adastar_core.problems.arithmetic import ArithmeticSettings
 
@@ -40,19 +39,19 @@ from adastar_core.problems.arithmetic import ArithmeticSettings
 )
 def test_bad_values_name_the_key_and_the_fix(overrides: list[str], words: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
-        configfile.resolve({}, overrides)
+        files.resolve({}, overrides)
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert caught.value.exit_status == 2
 
 
 def test_a_password_in_a_server_s_url_is_refused_and_not_repeated() -> None:
     with pytest.raises(ConfigError, match=r"generator\.openai\.url.*key_variable") as caught:
-        configfile.resolve({}, ["generator.openai.url=http://me:hunter2@127.0.0.1/v1"])
+        files.resolve({}, ["generator.openai.url=http://me:hunter2@127.0.0.1/v1"])
     assert "hunter2" not in str(caught.value)
 
 
 def test_overrides_reach_into_groups() -> None:
-    config = configfile.resolve(
+    config = files.resolve(
         {"problem": "arithmetic"},
         ["problem.max_digits=3", "sampler=random", "trainer.learning_rate=3e-4", "iterations=2"],
     )
@@ -69,7 +68,7 @@ def test_another_type_drops_the_keys_of_the_old_one_only_where_types_have_keys_o
         "problem": {"type": "arithmetic", "max_digits": 3},
         "generator": {"temperature": 0.7, "max_new_tokens": 80},
     }
-    config = configfile.resolve(given, ["problem.type=gsm8k", "problem.path=x", "generator.type=vllm"])
+    config = files.resolve(given, ["problem.type=gsm8k", "problem.path=x", "generator.type=vllm"])
     assert config.problem.type == "gsm8k"
     generator = config.generator
     assert (generator.type, generator.temperature, generator.max_new_tokens) == ("vllm", 0.7, 80)
@@ -77,14 +76,14 @@ def test_another_type_drops_the_keys_of_the_old_one_only_where_types_have_keys_o
 
 def test_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="quickstart"):
-        configfile.load_preset("quikstart")
+        files.load_preset("quikstart")
 
 
 def test_every_preset_resolves_and_says_what_it_is() -> None:
-    assert configfile.preset_names()[0] == configfile.DEFAULT_PRESET
-    for name in configfile.preset_names():
-        configfile.resolve(configfile.load_preset(name))
-        assert len(configfile.preset_summary(name)) > 10
+    assert files.preset_names()[0] == files.DEFAULT_PRESET
+    for name in files.preset_names():
+        files.resolve(files.load_preset(name))
+        assert len(files.preset_summary(name)) > 10
 
 
 @pytest.mark.parametrize("content", ["- a\n- b\n", "a: [1", ""])
@@ -92,12 +91,12 @@ def test_files_that_are_no_configuration(tmp_path: Path, content: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(content)
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
-        configfile.load_file(path)
+        files.load_file(path)
 
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.yaml"):
-        configfile.load_file(tmp_path / "absent.yaml")
+        files.load_file(tmp_path / "absent.yaml")
 
 
 def test_a_digest_covers_every_field_but_the_listed_ones() -> None:
@@ -109,13 +108,13 @@ def test_a_digest_covers_every_field_but_the_listed_ones() -> None:
 
 def test_a_field_added_to_one_problem_counts_once_it_is_not_at_its_default() -> None:
     table = {"problem": {"type": "table", "path": "x.csv"}}
-    old, new = configfile.resolve(table, []), configfile.resolve(table, ["problem.answer_as=text"])
+    old, new = files.resolve(table, []), files.resolve(table, ["problem.answer_as=text"])
     assert new.identity().keys() - old.identity().keys() == {"problem.answer_as"}
     assert RunConfig.of_identity(old.identity()) == old
 
 
 def test_an_added_field_counts_once_it_is_not_at_its_default() -> None:
-    changed = configfile.resolve({}, ["trainer.lora.rank=8"])
+    changed = files.resolve({}, ["trainer.lora.rank=8"])
     assert changed.sha256() != RunConfig().sha256()
     assert changed.identity().keys() - RunConfig().identity().keys() == {"trainer.lora.rank"}
     assert RunConfig.of_identity(changed.identity()) == changed
@@ -131,7 +130,7 @@ def test_an_added_field_counts_once_it_is_not_at_its_default() -> None:
      ("generator.dtype=float64", False), ("seed=1", False), ("sampler.power=1", False), ("problem.max_digits=4", False)],
 )  # fmt: skip
 def test_what_makes_another_run(override: str, same: bool) -> None:
-    assert (configfile.resolve({}, [override]).sha256() == RunConfig().sha256()) == same
+    assert (files.resolve({}, [override]).sha256() == RunConfig().sha256()) == same
 
 
 def test_the_database_password_is_never_shown() -> None:

@@ -5,9 +5,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adastar_core import configfile
-from adastar_core.config import RunConfig
-from adastar_core.exploration import balance_score, choose_control
+from adastar_core.config import RunConfig, files
+from adastar_core.selection.exploration import balance_score, choose_control
 
 K = 5
 response = st.sampled_from([None, "a", "b", "c"])
@@ -39,8 +38,8 @@ def test_one_right_rationale_makes_a_free_choice_of_k_take_a_single_attempt() ->
 
 
 def test_b_star_fixes_k_and_its_variant_does_not() -> None:
-    published = configfile.resolve({}, ["method=b-star"])
-    variant = configfile.resolve({}, ["method=b-star-k"])
+    published = files.resolve({}, ["method=b-star"])
+    variant = files.resolve({}, ["method=b-star-k"])
     assert (published.exploration.control, published.attempts) == ("temperature", K)
     assert published.method_title() == "b-star"
     assert variant.exploration.control == "balance"
@@ -48,7 +47,7 @@ def test_b_star_fixes_k_and_its_variant_does_not() -> None:
 
 def test_runs_of_the_earlier_definition_stay_what_they_are() -> None:
     """They are stored as ``b-star`` whose balance score chooses K, and are continued by saying so."""
-    stored = configfile.resolve({}, ["method=b-star"]).identity() | {"exploration.control": "balance"}
-    again = configfile.resolve({}, ["method=b-star", "exploration.control=balance"])
+    stored = files.resolve({}, ["method=b-star"]).identity() | {"exploration.control": "balance"}
+    again = files.resolve({}, ["method=b-star", "exploration.control=balance"])
     assert RunConfig.of_identity(stored).identity() == stored == again.identity()
     assert again.method_title() == "b-star (exploration.control=balance)"

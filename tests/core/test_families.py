@@ -16,7 +16,7 @@ from adastar_core.generators.noise import signed
 from adastar_core.generators.serving import Probe, serving
 from adastar_core.generators.steps import Cached, Reread, Way
 from adastar_core.generators.transformers import open_transformers
-from adastar_core.model_source import model_shape, resolve_model
+from adastar_core.models.source import model_shape, resolve_model
 from adastar_core.records import GenerationRequest
 from tests.support.families import READ_AGAIN, SHARED_CACHE, WINDOW, build, sharpened, write_family
 from tests.support.tiny_llama import write_tiny_llama

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adastar_core.filters import FilterSettings, screen
 from adastar_core.records import Attempt, Choice, FinishReason, Observation, Rejection
 from adastar_core.records import RejectionReason as Reason
+from adastar_core.verifiers.filters import FilterSettings, screen
 
 WIND = Observation("w", "What turns the mill?", "B", (Choice("A", "a stone"), Choice("B", "the wind")))
 OFF = FilterSettings(truncated=False, empty=False, hint_echo=False, exact_duplicates=False)

@@ -8,15 +8,15 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from adastar_core.config import GeneratorSettings, LoraSettings, TrainerSettings
-from adastar_core.footprint import (
+from adastar_core.generators import Decoding
+from adastar_core.generators.transformers import TransformersGenerator, open_transformers
+from adastar_core.models.source import parameter_count
+from adastar_core.planning.footprint import (
     cache_bytes_per_token,
     generation_memory,
     trained_parameters,
     training_memory,
 )
-from adastar_core.generators import Decoding
-from adastar_core.generators.transformers import TransformersGenerator, open_transformers
-from adastar_core.model_source import parameter_count
 from adastar_core.records import GenerationRequest
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.job import Job, open_training

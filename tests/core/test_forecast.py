@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from adastar_core.cards import CARDS, Load, decoding_load
-from adastar_core.configfile import resolve
-from adastar_core.forecast import Assumptions, Texts, forecast, per_visit
+from adastar_core.config.files import resolve
+from adastar_core.planning.cards import CARDS, Load, decoding_load
+from adastar_core.planning.forecast import Assumptions, Texts, forecast, per_visit
 
 TEXTS = Texts(
     longest_prompt=90,

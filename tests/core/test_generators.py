@@ -12,8 +12,8 @@ from adastar_core.generators.choice import noisy_scores, tie_gap
 from adastar_core.generators.endings import Ending, end
 from adastar_core.generators.noise import gumbel
 from adastar_core.generators.scripted import ScriptedGenerator, from_table
+from adastar_core.models.vocabulary import Ends
 from adastar_core.records import FinishReason, GenerationRequest
-from adastar_core.vocabulary import Ends
 
 SAMPLED = Decoding(greedy=False, temperature=1.0, top_p=1.0, max_new_tokens=20)
 EOS, PAD = 0, 9

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adastar_core import home
 from adastar_core.errors import HomeError
+from adastar_core.machine import home
 
 
 def test_the_environment_names_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_read_only_directory_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_system_that_takes_no_more_bytes_is_named(tmp_path: Path) -> None:
-    script = f"from pathlib import Path; from adastar_core.home import usable_home; usable_home(Path({str(tmp_path)!r}))"
+    script = f"from pathlib import Path; from adastar_core.machine.home import usable_home; usable_home(Path({str(tmp_path)!r}))"
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

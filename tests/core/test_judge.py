@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adastar_core import cli
-from adastar_core.judge import judge
+from adastar_core.audit.responses import judge
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 
 GSM8K = {"question": "How many?", "answer": "24 + 48 = 72\n#### 72"}

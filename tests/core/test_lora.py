@@ -10,11 +10,12 @@ from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from adastar_core import checkpoints, compute
+from adastar_core import compute
 from adastar_core.config import LoraSettings, TrainerSettings
 from adastar_core.errors import ModelError, StageError
-from adastar_core.footprint import trained_parameters
-from adastar_core.model_source import check_model, model_shape
+from adastar_core.models import checkpoints
+from adastar_core.models.source import check_model, model_shape
+from adastar_core.planning.footprint import trained_parameters
 from adastar_core.trainers import TrainingOutcome, TrainingProgress, lora
 from adastar_core.trainers.job import load
 from adastar_core.trainers.lora import adapt, adapter_parameters

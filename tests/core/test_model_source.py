@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adastar_core import model_source
 from adastar_core.errors import ModelError
+from adastar_core.models import source as model_source
 from tests.support.tiny_llama import write_model, write_tiny_llama, write_tokenizer
 
 
@@ -89,7 +89,7 @@ def test_a_file_is_not_a_model(tmp_path: Path) -> None:
 def test_an_unreachable_hub_is_one_clear_error(name: str) -> None:
     script = f"""
 from adastar_core.errors import ModelError
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
 try:
     resolve_model({name!r})
 except ModelError as error:
@@ -140,7 +140,7 @@ def test_importing_and_counting_need_no_torch(tmp_path: Path) -> None:
     script = f"""
 import sys
 from pathlib import Path
-from adastar_core.model_source import parameter_count
+from adastar_core.models.source import parameter_count
 assert parameter_count(Path({str(tmp_path)!r})) > 0
 assert "torch" not in sys.modules and "transformers" not in sys.modules
 """

@@ -1,7 +1,8 @@
 """With ``tiebreak: official`` and rounding, the order of visit and the stamps are those of the authors' code."""
 
 from adastar_core.samplers import Statistics
-from adastar_core.samplers.catalogue import AdaStarSettings, open_sampler
+from adastar_core.samplers.adastar import AdaStarSettings
+from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Judged, Rules, close, next_attempts
 from adastar_core.streams import generator
 from tests.core.official import Official

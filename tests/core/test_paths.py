@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from adastar_core.border import check_border
 from adastar_core.cli.options import home_of
 from adastar_core.config import RunConfig
-from adastar_core.configfile import resolve
+from adastar_core.config.access import check_access
+from adastar_core.config.files import resolve
 from adastar_core.errors import ConfigError
-from adastar_core.home import default_home, usable_home
-from adastar_core.model_source import resolve_model
-from adastar_core.paths import path_of
+from adastar_core.machine.home import default_home, usable_home
+from adastar_core.machine.paths import path_of
+from adastar_core.models.source import resolve_model
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.records import Split
 
@@ -74,7 +74,7 @@ def test_what_is_no_path_is_refused_by_field_and_value(
     monkeypatch.setenv("ADASTAR_READABLE", str(folder) if confined else "")
     config = config_with(key, NO_PATHS[kind].format(folder=folder), folder)
     with pytest.raises(ConfigError, match=rf"^{key} = .*cannot be used as a path") as refused:
-        check_border(config)
+        check_access(config)
     assert len(str(refused.value)) < 300
     assert "\0" not in str(refused.value)
     if key != "sampler.path":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adastar_core import configfile
+from adastar_core.config import files
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = runpy.run_path(str(ROOT / "scripts" / "write_presets.py"))["presets"]()
@@ -37,16 +37,16 @@ def test_the_committed_files_are_what_the_script_writes() -> None:
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_resolves_and_its_data_can_be_elsewhere(name: str, tmp_path: Path) -> None:
-    config = configfile.resolve(configfile.load_preset(name), [f"problem.path={tmp_path}"])
+    config = files.resolve(files.load_preset(name), [f"problem.path={tmp_path}"])
     assert config.problem.path == str(tmp_path)  # type: ignore[union-attr]
-    assert configfile.preset_summary(name).startswith(
+    assert files.preset_summary(name).startswith(
         ("Smoke test of", "ARC", "Commonsense", "CLadder", "ANLI", "SVAMP", "GSM8K")
     )
 
 
 @pytest.mark.parametrize("name", sorted(PAIRS))
 def test_paper_presets_have_the_values_of_table_3(name: str) -> None:
-    config = configfile.resolve(configfile.load_preset(name))
+    config = files.resolve(files.load_preset(name))
     trainer = config.trainer
     assert (trainer.batch_size, trainer.learning_rate, trainer.weight_decay, trainer.warmup_steps) == (
         8,

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import StageError
-from adastar_core.model_source import check_model
+from adastar_core.models.source import check_model
 from adastar_core.trainers import TrainingOutcome, TrainingProgress
 from adastar_core.trainers.rows import Row, TrainingPlan
 from adastar_core.trainers.sft import finetune

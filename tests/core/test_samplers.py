@@ -13,13 +13,8 @@ from pydantic import TypeAdapter
 from adastar_core import streams
 from adastar_core.errors import ConfigError
 from adastar_core.samplers import Allocating, Remembering, Sampler, Stamps, Statistics
-from adastar_core.samplers.catalogue import (
-    AdaStarSettings,
-    AnySamplerSettings,
-    SamplerSettings,
-    open_sampler,
-    string_ranks,
-)
+from adastar_core.samplers.adastar import AdaStarSettings, string_ranks
+from adastar_core.samplers.catalogue import AnySamplerSettings, SamplerSettings, open_sampler
 from adastar_core.samplers.random import RandomSampler
 from adastar_core.selection import Budget, Judged, Visit
 

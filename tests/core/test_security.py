@@ -11,12 +11,12 @@ from datasets import Dataset, DatasetDict
 
 import adastar_core
 from adastar_core.cli.output import print_line, print_table
-from adastar_core.configfile import resolve
+from adastar_core.config.files import resolve
 from adastar_core.errors import ConfigError, DataError, ModelError
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.records import Split
-from adastar_core.stages.opening import folder_of
+from adastar_core.runs.stored import folder_of
 
 ROW = '{"question": "1+1", "answer": "2", "rationale": "1+1=2"}\n'
 

@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from adastar_core import checkpoints
 from adastar_core.config import TrainerSettings
 from adastar_core.errors import DataError, HomeError, ModelError, NothingAccepted, StageError
+from adastar_core.models import checkpoints
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.trainers import TrainingExample, TrainingOutcome, TrainingProgress
 from adastar_core.trainers.rows import tokenize
 from adastar_core.trainers.sft import finetune
-from adastar_core.vocabulary import Vocabulary
 from tests.support.tiny_llama import write_tiny_llama
 
 EXAMPLES = tuple(
@@ -366,7 +366,7 @@ from tests.core.test_sft import EXAMPLES, SETTINGS, finetune
 
 torch.set_num_threads(1)
 base, directory, places = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-watched = ("adastar_core.checkpoints", "adastar_core.trainers.restart", "adastar_core.trainers.job")
+watched = ("adastar_core.models.checkpoints", "adastar_core.trainers.restart", "adastar_core.trainers.job")
 
 def train(where, kill_at):
     calls = 0

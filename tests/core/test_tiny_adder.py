@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from adastar_core.config import GeneratorSettings
 from adastar_core.generators import Decoding
 from adastar_core.generators.transformers import open_transformers
-from adastar_core.model_source import parameter_count, resolve_model
+from adastar_core.models.source import parameter_count, resolve_model
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings, parse_question
 from adastar_core.records import GenerationRequest, Outcome, Split
 

@@ -10,7 +10,7 @@ from transformers import LlamaForCausalLM
 
 from adastar_core.config import LoraSettings, TrainerSettings
 from adastar_core.errors import ConfigError, ModelError, OutOfMemory
-from adastar_core.model_source import check_model
+from adastar_core.models.source import check_model
 from adastar_core.trainers import TrainingExample, TrainingOutcome, apart
 from adastar_core.trainers.apart import Arrange, require_apart
 from adastar_core.trainers.batches import IGNORED, collate, collate_packed
@@ -261,7 +261,7 @@ def _randomness() -> object:
     ],
 )
 def test_moments_of_other_weights_are_refused(values: list[str], message: str) -> None:
-    from adastar_core.configfile import resolve
+    from adastar_core.config.files import resolve
 
     with pytest.raises(ConfigError, match=message):
         resolve({}, values)

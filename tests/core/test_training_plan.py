@@ -8,12 +8,12 @@ from adastar_core.config import GeneratorSettings, TrainerSettings
 from adastar_core.errors import DataError
 from adastar_core.generators import Decoding
 from adastar_core.generators.catalogue import open_generator
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import GenerationRequest
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.batches import IGNORED, collate
 from adastar_core.trainers.optimizer import learning_rate_factor
 from adastar_core.trainers.rows import Row, plan_training, tokenize
-from adastar_core.vocabulary import Vocabulary
 from tests.support.tiny_llama import write_tiny_llama, write_tokenizer
 
 EXAMPLES = tuple(TrainingExample(f"{a}+4=", f"#### {a + 4}", f"sum {a}") for a in range(20))

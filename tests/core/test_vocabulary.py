@@ -15,10 +15,10 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.endings import end
 from adastar_core.generators.steps import Cached
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.rows import Row, tokenize
-from adastar_core.vocabulary import Vocabulary
 from tests.support.tokenizers import KINDS, write_kind
 
 PROMPTS = ("Q: How many apples are 12 + 30?\nA:", "7 + 8 =", "so\n")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adastar_core.records import Outcome
+from adastar_core.stages.voting import majority
 from adastar_core.store.evaluations import Answer
-from adastar_core.voting import majority
 
 RIGHT, WRONG, UNDECIDED = Outcome.RIGHT, Outcome.WRONG, Outcome.UNDECIDED
 

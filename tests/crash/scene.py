@@ -7,8 +7,8 @@ from typing import NamedTuple
 import yaml
 from sqlalchemy import Engine
 
-from adastar_core.audit.stored import open_stored
 from adastar_core.audit.verify import verify
+from adastar_core.runs.stored import open_stored
 from adastar_core.store.runs import find_run
 from tests.support.runs import SMALL, outcome_of
 

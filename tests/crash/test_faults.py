@@ -16,8 +16,8 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
+from adastar_core.postgres.server import stop_local_postgres
 from adastar_core.store.database import open_database
-from adastar_core.store.local import stop_local_postgres
 from adastar_core.store.runs import find_run
 from tests.crash.conftest import Run
 from tests.crash.killer import Hit

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from adastar_core.postgres.server import start_local_postgres
 from adastar_core.store.database import open_database
-from adastar_core.store.local import start_local_postgres
 from tests.crash.conftest import Run
 from tests.crash.killer import Hit
 from tests.crash.scene import BATCH, SAVE_EVERY, Undisturbed, on_database, outcome, work, write_config

@@ -19,8 +19,8 @@ import psutil
 import pytest
 from sqlalchemy import Engine
 
+from adastar_core.postgres.server import start_local_postgres
 from adastar_core.store.database import open_database
-from adastar_core.store.local import start_local_postgres
 from adastar_core.store.runs import drop_run
 from adastar_core.streams import generator
 from tests.crash.conftest import Run

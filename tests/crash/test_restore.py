@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from adastar_core.cli import main as adastar
 from adastar_core.errors import HomeError
-from adastar_core.store.binaries import find_binaries
+from adastar_core.postgres.binaries import find_binaries
 from adastar_core.store.database import connect
 from tests.conftest import new_database
 from tests.crash.conftest import Run

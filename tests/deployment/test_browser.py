@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from adastar_core import methods
-from adastar_core.config import flatten
+from adastar_core.config import flatten, methods
 from tests.deployment.conftest import Deployed
 from tests.deployment.services import PATIENCE_SECONDS
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from adastar_core.audit.stored import open_stored
 from adastar_core.audit.verify import verify
+from adastar_core.runs.stored import open_stored
 from tests.deployment.conftest import Deployed
 
 OUTAGE_SECONDS = float(os.environ.get("ADASTAR_TEST_OUTAGE_SECONDS", "5"))

@@ -16,9 +16,8 @@ from prefect import Flow
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.utilities.callables import parameter_schema
 
-from adastar_core import methods
-from adastar_core.config import RunConfig
-from adastar_core.configfile import load_preset
+from adastar_core.config import RunConfig, methods
+from adastar_core.config.files import load_preset
 from flows.adastar import adastar
 from flows.compare import compare
 from tests.deployment.image import ROOT, borrow_environment, instructions, lay_out

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from adastar_core.audit.stored import open_stored
 from adastar_core.audit.verify import verify
+from adastar_core.runs.stored import open_stored
 from adastar_core.store.runs import find_run
 from adastar_core.streams import generator
 from tests.deployment.conftest import Deployed

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
 from tests.flows.conftest import Command
 
 

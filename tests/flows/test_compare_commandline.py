@@ -2,8 +2,8 @@
 
 import pytest
 
+from adastar_core.config.methods import METHODS
 from adastar_core.errors import ConfigError
-from adastar_core.methods import METHODS
 from flows.compare_commandline import methods_of, parser, seeds_of, settings_of
 from flows.members import ComparisonSettings, budget_settings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.ending import ended_by_signals
+from flows.signals import ended_by_signals
 from tests.flows.conftest import ROOT
 
 SECONDS = 300

@@ -12,7 +12,7 @@ import yaml
 from sqlalchemy import Engine, text
 
 from adastar_core import names
-from adastar_core.configfile import resolve
+from adastar_core.config.files import resolve
 from flows.adastar import adastar as run_flow
 from tests.flows.conftest import Command
 from tests.support.runs import outcome_of

@@ -10,11 +10,11 @@ from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.generators.ties import divergence_gap
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.records import Attempt, GenerationRequest, Outcome, Split
+from adastar_core.runs.opening import open_workspace
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.sampling import request
+from adastar_core.stages.sample import request
 from adastar_core.store.statistics import read_statistics, rebuild_statistics, statistics_differences
 from adastar_core.streams import generator as stream
 from tests.support.runs import outcome_of, run_iteration, small_config

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from adastar_core.stages.opening import open_workspace
+from adastar_core.runs.opening import open_workspace
 from examples.loop import loop
 from tests.support.runs import outcome_of, run_iteration, small_config
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from adastar_core.forecast import Assumptions
-from adastar_core.plan import plan_of
-from adastar_core.stages.opening import open_workspace
+from adastar_core.planning.forecast import Assumptions
+from adastar_core.planning.plan import plan_of
+from adastar_core.runs.opening import open_workspace
 from tests.support.runs import run_iteration, small_config
 
 COSTS = text(

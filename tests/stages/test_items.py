@@ -8,16 +8,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import stages
-from adastar_core.audit.stored import open_stored
 from adastar_core.audit.verify import verify
 from adastar_core.config import RunConfig
-from adastar_core.configfile import resolve
+from adastar_core.config.files import resolve
 from adastar_core.errors import DataError
 from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import Accuracy, Observation, Split
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.rerun import nightly
-from adastar_core.stages.workspace import Workspace
+from adastar_core.runs.nightly import nightly
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.stored import open_stored
+from adastar_core.runs.workspace import Workspace
 from adastar_core.store.runs import finish_run
 from tests.support.runs import run_iteration
 

@@ -8,14 +8,15 @@ from typing import get_args
 import pytest
 from sqlalchemy import Engine, text
 
-from adastar_core import configfile, stages
+from adastar_core import stages
+from adastar_core.config import files
+from adastar_core.config.methods import METHODS, MethodName
 from adastar_core.generators.scripted import ScriptedGenerator
-from adastar_core.methods import METHODS, MethodName
 from adastar_core.records import GenerationRequest, Split
+from adastar_core.report.build import report_of
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.calibrate import calibrate
-from adastar_core.stages.conclude import report_of
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.workspace import Workspace
 from adastar_core.streams import generator as stream
 from tests.support.runs import run_iteration, small_config
 
@@ -64,7 +65,7 @@ ATTEMPTS_EACH = "SELECT count(*) FROM rollouts WHERE run_id = :run GROUP BY iter
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_named_on_the_command_line_replaces_the_preset_s_values(name: str) -> None:
     for preset in ("quickstart", "paper-arc_challenge-llama"):
-        config = configfile.resolve(configfile.load_preset(preset), [f"method={name}"])
+        config = files.resolve(files.load_preset(preset), [f"method={name}"])
         assert config.method_title() == name
 
 
@@ -73,19 +74,19 @@ def test_every_name_that_a_configuration_may_give_has_its_settings() -> None:
 
 
 def test_values_given_besides_a_method_stand_and_show_in_its_title() -> None:
-    config = configfile.resolve({"method": "rest-em", "attempts": 32})
+    config = files.resolve({"method": "rest-em", "attempts": 32})
     assert (config.attempts, config.cut_off) == (32, 3)
     assert config.method_title() == "rest-em (attempts=32)"
-    assert configfile.resolve({}, ["attempts=4", "method=rest-em"]).attempts == 4
-    assert configfile.resolve({"attempts": 4}, ["method=rest-em"]).attempts == 11
+    assert files.resolve({}, ["attempts=4", "method=rest-em"]).attempts == 4
+    assert files.resolve({"attempts": 4}, ["method=rest-em"]).attempts == 11
     for other in ("sampler=thompson", "sampler.type=thompson"):
-        config = configfile.resolve({}, ["method=adastar", other])
+        config = files.resolve({}, ["method=adastar", other])
         assert config.method_title() == "adastar (sampler.type=thompson)"
 
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in METHODS if configfile.resolve({}, [f"method={name}"]).schedule.visit == "until_beta"],
+    [name for name in METHODS if files.resolve({}, [f"method={name}"]).schedule.visit == "until_beta"],
 )
 def test_lazy_methods_stop_at_beta_and_go_on_from_the_last_checkpoint(
     database: Engine, tmp_path: Path, name: str

@@ -11,15 +11,15 @@ from adastar_core import stages
 from adastar_core.audit.collect import removable, removable_tokens, remove
 from adastar_core.audit.lineage import trace
 from adastar_core.audit.reports import rewrite_report
-from adastar_core.audit.stored import open_stored
 from adastar_core.audit.verify import verify
 from adastar_core.config import RunConfig
 from adastar_core.errors import CheckpointError, HomeError
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
+from adastar_core.postgres.server import start_local_postgres, stop_local_postgres
 from adastar_core.records import Split
-from adastar_core.stages.opening import open_workspace
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.stored import open_stored
 from adastar_core.store.database import find_database, open_database
-from adastar_core.store.local import start_local_postgres, stop_local_postgres
 from tests.support.runs import outcome_of, run_iteration, small_config
 
 

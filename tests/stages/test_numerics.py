@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from adastar_core import numerics, stages
+from adastar_core import stages
 from adastar_core.config import RunConfig
 from adastar_core.errors import RunConflictError
 from adastar_core.generators import Decoding
 from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import Attempt, GenerationRequest, Split, Verdict
-from adastar_core.stages import judging
+from adastar_core.runs import judging, numerics
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.evaluate import content_sha256
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.workspace import Workspace
 from adastar_core.store.incidents import read_incidents
 from adastar_core.store.numerics import read_numerics
 from adastar_core.streams import generator as stream

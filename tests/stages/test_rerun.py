@@ -6,9 +6,9 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from adastar_core.config import RunConfig
-from adastar_core.configfile import resolve
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.rerun import nightly
+from adastar_core.config.files import resolve
+from adastar_core.runs.nightly import nightly
+from adastar_core.runs.opening import open_workspace
 from adastar_core.store.runs import finish_run
 
 TODAY = date(2026, 11, 23)

@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import cli, stages
+from adastar_core.audit.disagreements import as_json
+from adastar_core.audit.reverify import Reverification, reverify
 from adastar_core.config import RunConfig
 from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import GenerationRequest, Outcome, Split
-from adastar_core.report.disagreements import as_json
-from adastar_core.reverify import Reverification, reverify
-from adastar_core.stages.conclude import report_of
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.workspace import Workspace
+from adastar_core.report.build import report_of
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.workspace import Workspace
 from tests.support.runs import outcome_of, run_iteration, small_config
 
 R, W, U = Outcome.RIGHT, Outcome.WRONG, Outcome.UNDECIDED

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core.errors import DataError
-from adastar_core.plan import plan_of
+from adastar_core.planning.plan import plan_of
 from adastar_core.records import Rejection
-from adastar_core.room import Room
+from adastar_core.runs.lengths import Room
+from adastar_core.runs.opening import open_workspace
 from adastar_core.stages.finetune import read_examples
-from adastar_core.stages.opening import open_workspace
 from tests.support.runs import run_iteration, small_config
 
 LONGEST = 40

@@ -12,19 +12,19 @@ from sqlalchemy import Engine, text
 from transformers.utils import chat_template_utils
 
 from adastar_core import stages
-from adastar_core.audit.stored import open_stored
 from adastar_core.audit.verify import verify
 from adastar_core.generators import Decoding
 from adastar_core.generators.scripted import ScriptedGenerator
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, GenerationRequest, Split
-from adastar_core.stages.conclude import report_of
+from adastar_core.report.build import report_of
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.stored import open_stored
+from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.finetune import read_examples
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.workspace import Workspace
 from adastar_core.store.rollouts import read_attempts
 from adastar_core.trainers.rows import tokenize
-from adastar_core.vocabulary import Vocabulary
 from tests.support.runs import run_iteration, small_config
 from tests.support.tokenizers import write_kind
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from adastar_core import checkpoints, stages
+from adastar_core import stages
 from adastar_core.errors import LostLease
+from adastar_core.models import checkpoints
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.finetune import read_examples
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.workspace import Workspace
 from adastar_core.trainers.optimizer import Schedule
 from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.sft import finetune

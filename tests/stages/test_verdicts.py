@@ -13,9 +13,9 @@ from adastar_core import stages
 from adastar_core.errors import NothingAccepted
 from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import GenerationRequest, Split
-from adastar_core.stages.conclude import report_of
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.workspace import Workspace
+from adastar_core.report.build import report_of
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.workspace import Workspace
 from adastar_core.store.incidents import read_incidents
 from adastar_core.verifiers.math import MathVerifier
 from adastar_core.verifiers.math_pool import STEPS, MathPool

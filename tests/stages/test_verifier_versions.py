@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import stages
-from adastar_core.audit.stored import open_stored
 from adastar_core.audit.verify import verify
 from adastar_core.config import RunConfig
 from adastar_core.generators import Decoding, Generator
@@ -22,9 +21,10 @@ from adastar_core.records import (
     Split,
     Verdict,
 )
-from adastar_core.stages.conclude import report_of
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.workspace import Workspace
+from adastar_core.report.build import report_of
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.stored import open_stored
+from adastar_core.runs.workspace import Workspace
 from adastar_core.store.evaluations import read_evaluations
 from adastar_core.store.iterations import read_iterations
 from adastar_core.verifiers.number import NumberVerifier

@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from adastar_core import checkpoints, stages
+from adastar_core import stages
 from adastar_core.audit import export
 from adastar_core.audit.lineage import trace
-from adastar_core.audit.stored import open_stored
 from adastar_core.audit.verify import verify
 from adastar_core.generators import Decoding
 from adastar_core.generators.transformers import TransformersGenerator
+from adastar_core.models import checkpoints
 from adastar_core.problems import arithmetic
 from adastar_core.progress import Silent
 from adastar_core.records import Attempt, GenerationRequest, Split
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.stored import open_stored
 from adastar_core.samplers.thompson import ThompsonSampler
-from adastar_core.stages.opening import open_workspace
 from adastar_core.store import database as database_module
 from adastar_core.trainers import sft
 from tests.support.runs import run_iteration, small_config

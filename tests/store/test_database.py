@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import URL, Engine, create_engine, text
 
 from adastar_core.errors import DatabaseError
+from adastar_core.postgres.server import start_local_postgres
 from adastar_core.store import database as database_module
 from adastar_core.store.database import find_database, open_database
-from adastar_core.store.local import start_local_postgres
 from adastar_core.store.migrate import VERSION_TABLE, migrate
 from adastar_core.store.tables import SCHEMA_REVISION
 from adastar_core.store.urls import parse_url, shown

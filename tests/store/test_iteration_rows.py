@@ -11,7 +11,7 @@ from adastar_core.errors import CheckpointError, StageError
 from adastar_core.records import Attempt, FinishReason, Outcome, Rejection, RejectionReason
 from adastar_core.selection import Selection, Visit
 from adastar_core.store.checkpoints import find_checkpoint, read_checkpoint, write_checkpoint
-from adastar_core.store.compute import read_compute, write_compute
+from adastar_core.store.costs import read_compute, write_compute
 from adastar_core.store.iterations import (
     advance,
     close_sampling,

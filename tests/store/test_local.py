@@ -15,15 +15,15 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from adastar_core.errors import DatabaseError, HomeError
-from adastar_core.store import cluster as cluster_module
-from adastar_core.store import local
-from adastar_core.store.binaries import Binaries, find_binaries
-from adastar_core.store.cluster import Cluster
+from adastar_core.postgres import layout as cluster_module
+from adastar_core.postgres import server as local
+from adastar_core.postgres.binaries import Binaries, find_binaries
+from adastar_core.postgres.layout import Cluster
+from adastar_core.postgres.server import start_local_postgres, stop_local_postgres
 from adastar_core.store.database import open_database
-from adastar_core.store.local import start_local_postgres, stop_local_postgres
 
 _START = (
-    "import sys; from pathlib import Path; from adastar_core.store.local import start_local_postgres;"
+    "import sys; from pathlib import Path; from adastar_core.postgres.server import start_local_postgres;"
     "print(start_local_postgres(Path(sys.argv[1]), durable=False))"
 )
 _BUSY_SECONDS = (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.workspace import Workspace
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.workspace import Workspace
 from tests.crash.killer import Hit
 from tests.support.runs import outcome_of, run_iteration, small_config
 
@@ -24,8 +24,8 @@ Outcome = dict[str, list[tuple[object, ...]]]
 KILLABLE = """
 import json, sys
 from pathlib import Path
-from adastar_core.configfile import resolve
-from adastar_core.stages.opening import open_workspace
+from adastar_core.config.files import resolve
+from adastar_core.runs.opening import open_workspace
 from tests.crash.killer import Killer
 from tests.support.runs import run_iteration
 order = json.loads(sys.argv[1])

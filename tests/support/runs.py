@@ -7,9 +7,9 @@ from sqlalchemy import Engine, text
 
 from adastar_core import stages
 from adastar_core.config import RunConfig
-from adastar_core.configfile import resolve
+from adastar_core.config.files import resolve
 from adastar_core.records import Split
-from adastar_core.stages.workspace import Workspace
+from adastar_core.runs.workspace import Workspace
 
 SMALL: Mapping[str, object] = {
     "problem": {"type": "arithmetic", "train": 120, "validation": 24, "test": 24, "max_digits": 3},

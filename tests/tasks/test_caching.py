@@ -11,7 +11,7 @@ import pytest
 from prefect import Flow, Task
 
 from adastar_core.records import Split
-from adastar_core.stages.manifests import RunRef
+from adastar_core.runs.stored import RunRef
 from flows.adastar import adastar
 from flows.compare import compare
 from flows.iteration import iterate

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from adastar_core.checkpoints import digest_of
 from adastar_core.config import GeneratorSettings
 from adastar_core.generators import Incident
 from adastar_core.generators.vllm import VllmGenerator
+from adastar_core.models.checkpoints import digest_of
 
 FOLDER = Path(__file__).parent
 

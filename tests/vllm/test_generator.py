@@ -14,7 +14,7 @@ from adastar_core.generators.catalogue import choose_engine, vllm_is_for_cpu
 from adastar_core.generators.ties import divergence_gap
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
 from adastar_core.generators.vllm import VllmGenerator
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
 from tests.support.attempts import DECODINGS, GREEDY, SAMPLED, STOPPED, in_batches, requests
 from tests.vllm.conftest import started

@@ -9,14 +9,14 @@ import psutil
 import pytest
 from transformers import AutoModelForCausalLM
 
-from adastar_core.checkpoints import digest_of
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import EngineError
 from adastar_core.generators import Decoding, canary, vllm_processes
-from adastar_core.generators.sparing import Sparing
+from adastar_core.generators.halving import Sparing
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.generators.vllm import VllmGenerator
-from adastar_core.model_source import resolve_model
+from adastar_core.models.checkpoints import digest_of
+from adastar_core.models.source import resolve_model
 from adastar_core.records import GenerationRequest
 from tests.support.attempts import SAMPLED, requests
 from tests.support.tiny_llama import write_tiny_llama

@@ -13,8 +13,8 @@ from sqlalchemy import Engine, text
 
 from adastar_core.generators.vllm import VllmGenerator
 from adastar_core.generators.vllm_processes import MODULE
-from adastar_core.stages.opening import open_workspace
-from adastar_core.stages.workspace import Workspace
+from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.workspace import Workspace
 from tests.support.engine_runs import INVARIANT, Outcome, killed, undisturbed
 from tests.support.runs import outcome_of, run_iteration, small_config
 

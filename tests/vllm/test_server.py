@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adastar_core.checkpoints import digest_of
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, EngineError
 from adastar_core.generators.openai import OpenAiGenerator
 from adastar_core.generators.transformers import open_transformers
+from adastar_core.models.checkpoints import digest_of
 from adastar_core.records import FinishReason, GenerationRequest
 from tests.support.attempts import GREEDY, SAMPLED
 from tests.support.tiny_llama import write_tiny_llama

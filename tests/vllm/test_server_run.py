@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from adastar_core.model_source import resolve_model
+from adastar_core.models.source import resolve_model
 from tests.support.engine_runs import killed, undisturbed
 from tests.vllm.serving import Server
 

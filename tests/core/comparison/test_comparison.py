@@ -15,8 +15,8 @@ from adastar_core.comparison.page import write_comparison
 from adastar_core.comparison.records import Member, Point, read_member
 from adastar_core.comparison.statistics import curve, estimate, holm, paired_difference, reached_at
 from adastar_core.comparison.table import compare_members
+from adastar_core.config.methods import METHODS, MethodName
 from adastar_core.errors import StageError
-from adastar_core.methods import METHODS, MethodName
 
 
 def member(method: MethodName, seed: int, *accuracies: tuple[float, float], cost: float = 1.0) -> Member:

@@ -8,10 +8,10 @@ import pytest
 from transformers import AutoTokenizer
 
 from adastar_core.errors import ConfigError
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 from adastar_core.problems.chat import ChatProblem, PromptSettings, in_chat, prompted
 from adastar_core.records import Observation
-from adastar_core.vocabulary import Vocabulary
 from tests.support.tiny_llama import write_tokenizer
 
 BODY = (

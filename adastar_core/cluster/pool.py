@@ -1,0 +1,164 @@
+"""Actors that share pieces of work: whoever is free takes the next one, and what a lost one was at is done again."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import ray
+from ray import ObjectRef
+from ray.actor import ActorHandle
+from ray.exceptions import RayError, RayTaskError
+
+from adastar_core.cluster.engine import Node
+from adastar_core.errors import AdaStarError, EngineError
+from adastar_core.machine.version import code_version
+
+_POLL_SECONDS = 1.0
+_PAUSE_SECONDS = 0.2
+_MOST_LOSSES = 4
+"""A piece that so many actors were lost over is at fault itself."""
+
+Ask = Callable[[ActorHandle[Any], int], ObjectRef[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A piece under way: who is at it, which one it is, and since when on the monotonic clock."""
+
+    actor: ActorHandle[Any]
+    place: int
+    since: float
+
+
+@dataclass(slots=True)
+class Work:
+    """Pieces that are being done together."""
+
+    waiting: deque[int]
+    answers: dict[int, Any] = field(default_factory=dict)
+    losses: Counter[int] = field(default_factory=Counter)
+    heard: float = field(default_factory=time.monotonic)
+
+
+class Crew:
+    """The actors, of which Ray starts lost ones again wherever there is room.
+
+    Args:
+        actors: They have a method ``node`` that returns a :class:`Node`.
+        seconds: Longest wait for a piece, or for any actor at all.
+        report: Told of each loss.
+    """
+
+    def __init__(self, actors: list[ActorHandle[Any]], seconds: float, report: Callable[[str], None]) -> None:
+        self.actors, self._seconds, self._report = actors, seconds, report
+        self._free: list[ActorHandle[Any]] = []
+        self._busy: dict[ObjectRef[Any], Task] = {}
+        self._coming: dict[ObjectRef[Any], ActorHandle[Any]] = {}
+        for actor in actors:
+            self._await(actor)
+
+    def do(self, pieces: int, ask: Ask) -> list[Any]:
+        """Return the answers to pieces 0, 1, …, in order.
+
+        Args:
+            pieces: How many there are.
+            ask: Gives an actor the piece of a number.
+
+        Raises:
+            EngineError: No actor answers in time, or several were lost over the same piece.
+            AdaStarError: What an actor raised.
+        """
+        work = Work(deque(range(pieces)))
+        try:
+            while len(work.answers) < pieces:
+                self._hand_out(work, ask)
+                refs = [*self._busy, *self._coming]
+                for ref in ray.wait(refs, num_returns=1, timeout=_POLL_SECONDS)[0]:
+                    self._take(ref, work)
+                self._watch(work)
+        finally:
+            for task in self._busy.values():  # after an error: they are free when they have ended
+                self._await(task.actor)
+            self._busy.clear()
+        return [work.answers[place] for place in range(pieces)]
+
+    def _hand_out(self, work: Work, ask: Ask) -> None:
+        while self._free and work.waiting:
+            actor, place = self._free.pop(0), work.waiting.popleft()
+            self._busy[ask(actor, place)] = Task(actor, place, time.monotonic())
+
+    def _take(self, ref: ObjectRef[Any], work: Work) -> None:
+        if ref in self._coming:
+            self._welcome(ref, work)
+            return
+        task = self._busy.pop(ref)
+        try:
+            work.answers[task.place] = ray.get(ref)
+        except RayTaskError as error:
+            self._free.append(task.actor)
+            raise _cause(error) from error
+        except RayError as error:  # the actor, or its answer with the node that held it
+            self._lose(task, work, error)
+        else:
+            work.heard = time.monotonic()
+            self._free.append(task.actor)
+
+    def _welcome(self, ref: ObjectRef[Any], work: Work) -> None:
+        """Take in an actor that has started; one that was lost before that is awaited again."""
+        actor = self._coming.pop(ref)
+        try:
+            node: Node = ray.get(ref)
+        except RayTaskError as error:
+            raise _cause(error) from error
+        except RayError:
+            time.sleep(_PAUSE_SECONDS)
+            self._await(actor)
+            return
+        if node.version != code_version():
+            raise EngineError(
+                f"the node {node.host} of the cluster has adastar {node.version}, and the flow has {code_version()}; install the "
+                "same version on both"
+            )
+        work.heard = time.monotonic()
+        self._free.append(actor)
+
+    def _lose(self, task: Task, work: Work, error: RayError) -> None:
+        work.losses[task.place] += 1
+        reason = str(error).strip().splitlines()[0]
+        if work.losses[task.place] >= _MOST_LOSSES:
+            raise EngineError(
+                f"The cluster lost {_MOST_LOSSES} actors over the same attempts, the last one like this: {reason}. Look into Ray's "
+                "logs; where their memory ran out, lower compute.piece or generator.max_new_tokens."
+            ) from error
+        self._report(f"its piece is generated again by another actor: {reason}")
+        work.waiting.appendleft(task.place)
+        self._await(task.actor)
+
+    def _await(self, actor: ActorHandle[Any]) -> None:
+        self._coming[actor.node.remote()] = actor
+
+    def _watch(self, work: Work) -> None:
+        """End actors that take too long, and give up when there are none.
+
+        Raises:
+            EngineError: No actor has been there for as long as was to be waited.
+        """
+        now = time.monotonic()
+        for ref, task in self._busy.items():
+            if now - task.since > self._seconds:
+                ray.kill(task.actor, no_restart=False)  # its piece then fails, as after any loss
+                self._busy[ref] = replace(task, since=now)
+        if not self._busy and not self._free and now - work.heard > self._seconds:
+            raise EngineError(
+                f"No actor of the Ray cluster was there for {self._seconds:g} seconds. See with `ray status` what room it has, and "
+                "lower compute.cpus or compute.gpus, or raise compute.timeout_seconds; what was stored stands."
+            )
+
+
+def _cause(error: RayTaskError) -> AdaStarError:
+    """Return what an actor raised, without the tale of how it came here."""
+    if isinstance(error.cause, AdaStarError):
+        return error.cause
+    return EngineError(f"An actor of the Ray cluster failed: {str(error).strip().splitlines()[-1]}")

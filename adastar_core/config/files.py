@@ -1,0 +1,192 @@
+"""From presets, YAML files and ``--set`` to a validated :class:`RunConfig`, with errors that name the key."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from adastar_core.config import RunConfig, methods
+from adastar_core.errors import ConfigError
+
+DEFAULT_PRESET = "quickstart"
+KEYS_BY_TYPE = ("problem", "sampler")
+"""Groups whose keys depend on their type; every other group's stay when a type in it is changed."""
+
+
+def preset_names() -> list[str]:
+    """Return the names of the ready-made runs, the default one first."""
+    folder = resources.files("adastar_core") / "presets"
+    names = sorted(
+        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+    )
+    return sorted(names, key=lambda name: name != DEFAULT_PRESET)
+
+
+def preset_summary(name: str) -> str:
+    """Return the first comment line of a preset: what it is, in one line."""
+    first = _preset_text(name).splitlines()[0]
+    return first.removeprefix("#").strip()
+
+
+def load_preset(name: str) -> dict[str, object]:
+    """Return a preset's keys.
+
+    Raises:
+        ConfigError: There is no such preset; the message lists the nearest names.
+    """
+    return _parse(_preset_text(name), f"preset {name}")
+
+
+def load_file(path: Path) -> dict[str, object]:
+    """Return a YAML file's keys.
+
+    Raises:
+        ConfigError: The file cannot be read or is not a mapping.
+    """
+    try:
+        return _parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"--config {path} cannot be read: {error}. Give the path of a YAML file."
+        ) from error
+
+
+def resolve(values: Mapping[str, object], overrides: Iterable[str] = ()) -> RunConfig:
+    """Return the configuration that ``values`` and then ``key.path=value`` overrides describe.
+
+    Raises:
+        ConfigError: A key is unknown, a value is out of bounds, or two values disagree.
+    """
+    overrides = list(overrides)
+    merged = _with_method(dict(values), overrides)
+    for override in overrides:
+        merged = _with_override(merged, override)
+    try:
+        return RunConfig.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from None
+
+
+def _with_method(values: dict[str, object], overrides: list[str]) -> dict[str, object]:
+    """Return ``values`` under the settings of the method that an override names: it replaces the preset's own."""
+    named = [
+        text.partition("=")[2].strip() for text in overrides if text.partition("=")[0].strip() == "method"
+    ]
+    return methods.merge(values, methods.settings_of(named[-1])) if named else values
+
+
+def explain(error: ValidationError) -> str:
+    """Return a validation error in the user's terms: each key, its value, and what is wrong with it."""
+    lines = []
+    for detail in error.errors(include_url=False):
+        key = _dotted(detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            lines.append(f"unknown configuration key {key!r}{_suggestion(key)}")
+        elif detail["type"] == "value_error":
+            lines.append(f"{key + ': ' if key else ''}{detail['msg'].removeprefix('Value error, ')}")
+        else:
+            lines.append(f"{key} = {detail['input']!r}: {detail['msg']}")
+    return "The configuration is not acceptable: " + "; ".join(lines) + "."
+
+
+def known_keys() -> list[str]:
+    """Return every dotted key that a configuration can set."""
+    return sorted(_schema_keys(RunConfig.model_json_schema()))
+
+
+def _schema_keys(schema: Mapping[str, object]) -> set[str]:
+    definitions = schema.get("$defs", {})
+    assert isinstance(definitions, dict)
+
+    def walk(node: object, prefix: str) -> set[str]:
+        if not isinstance(node, dict):
+            return set()
+        if "$ref" in node:
+            return walk(definitions[str(node["$ref"]).rsplit("/", 1)[-1]], prefix)
+        keys = set()
+        for name, child in node.get("properties", {}).items():
+            keys |= {prefix + name} | walk(child, f"{prefix}{name}.")
+        for branch in (*node.get("oneOf", ()), *node.get("anyOf", ()), *node.get("allOf", ())):
+            keys |= walk(branch, prefix)
+        return keys
+
+    return walk(dict(schema), "")
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    """Return the key of a validation error without the tag of the union that it lies in."""
+    parts = [str(part) for part in location]
+    if parts and parts[0] in KEYS_BY_TYPE and len(parts) > 2:
+        del parts[1]
+    return ".".join(parts)
+
+
+def _types_with(key: str) -> list[str]:
+    """Return the types of a group, such as the problem, that have a key; a table before the benchmarks."""
+    head, _, rest = key.partition(".")
+    schema = RunConfig.model_json_schema()
+    types = schema["properties"].get(head, {}).get("discriminator", {}).get("mapping", {})
+    having = [
+        name
+        for name, target in types.items()
+        if rest in _schema_keys(schema["$defs"][target.rpartition("/")[2]] | {"$defs": schema["$defs"]})
+    ]
+    return sorted(having, key=lambda name: name != "table")
+
+
+def _suggestion(key: str) -> str:
+    if types := _types_with(key):
+        head = key.partition(".")[0]
+        others = f" (or {', '.join(types[1:])})" if types[1:] else ""
+        return f" of this {head}; it needs {head}={types[0]}{others}, set before it"
+    near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else "; --dry-run prints all keys of a valid configuration"
+
+
+def _preset_text(name: str) -> str:
+    if name not in preset_names():
+        near = difflib.get_close_matches(name, preset_names(), n=3) or preset_names()[:3]
+        raise ConfigError(
+            f"There is no preset {name!r}; nearest: {', '.join(near)}. --list-presets shows them all."
+        )
+    return (resources.files("adastar_core") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _parse(text: str, source: str) -> dict[str, object]:
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not valid YAML: {error}. Mend that line.") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{source} holds no configuration; it must be a YAML mapping such as `seed: 0`.")
+    return {str(key): value for key, value in values.items()}
+
+
+def _with_override(values: dict[str, object], override: str) -> dict[str, object]:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(
+            f"--set {override!r} is not of the form key.path=value, e.g. --set trainer.batch_size=16."
+        )
+    try:
+        value: object = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {key}: the value {text!r} is not valid YAML: {error}.") from error
+    return _replaced(values, key.strip().split("."), value)
+
+
+def _replaced(values: dict[str, object], path: list[str], value: object) -> dict[str, object]:
+    """Return ``values`` with the dotted ``path`` set; a group named by its type alone becomes a mapping."""
+    head, *rest = path
+    if not rest:
+        return {**values, head: value}
+    inner = values.get(head)
+    group: dict[str, object] = (
+        dict(inner) if isinstance(inner, dict) else {"type": inner} if isinstance(inner, str) else {}
+    )
+    if rest == ["type"] and head in KEYS_BY_TYPE and group.get("type") != value:
+        group = {}  # the keys of another type
+    return {**values, head: _replaced(group, rest, value)}

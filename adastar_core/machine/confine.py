@@ -1,0 +1,171 @@
+"""What a configuration may reach on a machine where somebody else may have written it.
+
+Whoever can fill in a deployment's form names data, models, folders and code. A process is *confined* when Prefect started it
+for a flow run, or when the operator has set ``ADASTAR_CONFINED``, ``ADASTAR_READABLE`` or ``ADASTAR_WRITABLE``. Then paths
+lead into the folders that these name (without them: into the data directory), code is what ``ADASTAR_USER_CODE`` names,
+and models and data come from the hub only where ``ADASTAR_HUB`` names them. A person's own command is not confined.
+"""
+
+import fnmatch
+import os
+import re
+from pathlib import Path
+
+from adastar_core.errors import ConfigError
+from adastar_core.machine.home import KEPT, default_home
+from adastar_core.machine.paths import path_of
+
+CONFINED = "ADASTAR_CONFINED"
+READABLE = "ADASTAR_READABLE"
+WRITABLE = "ADASTAR_WRITABLE"
+USER_CODE = "ADASTAR_USER_CODE"
+HUB = "ADASTAR_HUB"
+_OF_A_FLOW_RUN = "PREFECT__FLOW_RUN_ID"
+"""Prefect sets it in every process that it starts for a flow run; what such a process starts inherits it."""
+
+RESULTS = re.compile(r"(comparison|runs|accuracy-by-compute)(-selected-on-test)?\.(html|md|tex|csv|png)")
+"""The names of the files of a comparison's results."""
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?")
+
+
+def is_confined() -> bool:
+    """Return whether somebody else than this process's own user may have written the configuration."""
+    return any(os.environ.get(name) for name in (CONFINED, READABLE, WRITABLE, _OF_A_FLOW_RUN))
+
+
+def readable(path: str | Path, key: str) -> Path:
+    """Return the path that ``path`` names, after checking that runs may read where it leads; links and ``..`` are followed first.
+
+    Args:
+        path: A path from a configuration.
+        key: The configuration key that names it, for the message.
+
+    Raises:
+        ConfigError: It is no path, or leads outside.
+    """
+    return _inside(path, key, "read", READABLE, _folders(READABLE) or [default_home()])
+
+
+def readable_tree(folder: Path, key: str) -> Path:
+    """Return ``folder`` as :func:`readable` does, after the same check of everything in it, at any depth and behind links.
+
+    Raises:
+        ConfigError: Something in it leads outside, or cannot be looked at.
+    """
+    waiting, seen = [folder], set[Path]()
+    while waiting and is_confined():
+        place = readable(waiting.pop(), key)
+        if place.is_dir() and place.resolve() not in seen:
+            seen.add(place.resolve())
+            try:
+                waiting += place.iterdir()
+            except OSError as error:
+                raise ConfigError(f"{key}: {place} cannot be looked into ({error.strerror})") from error
+    return readable(folder, key)
+
+
+def writable(path: str | Path, key: str) -> Path:
+    """Return a path as :func:`readable` does, if runs may write there: never where the program keeps runs or the database.
+
+    Raises:
+        ConfigError: It is no path, leads outside, or to what the program keeps.
+    """
+    allowed = [*_folders(WRITABLE), default_home()]
+    found = _inside(path, key, "write", WRITABLE, allowed)
+    if is_confined() and _is_kept(found.resolve(), [folder.resolve() for folder in allowed]):
+        raise ConfigError(
+            f"{key} = {str(path)!r} leads to where the program itself keeps runs and the database. Choose a folder whose path has "
+            f"none of the names {', '.join(KEPT)} in it."
+        )
+    return found
+
+
+def _is_kept(target: Path, allowed: list[Path]) -> bool:
+    """Return whether a program keeps something at ``target``: in this data directory, or in any other that lies in these folders."""
+    innermost = max(
+        (folder for folder in allowed if target.is_relative_to(folder)), key=lambda it: len(it.parts)
+    )
+    named = {part.casefold() for part in target.relative_to(innermost).parts}
+    own = ((default_home() / name).resolve() for name in KEPT)
+    return not named.isdisjoint(KEPT) or any(target.is_relative_to(place) for place in own)
+
+
+def output(path: str | Path, key: str) -> Path:
+    """Return a folder for results as :func:`writable` does, if it is new, empty, or holds a comparison's results and nothing else.
+
+    Raises:
+        ConfigError: It is not, or is the data directory.
+    """
+    folder = writable(path, key)
+    if is_confined() and (folder.resolve() == default_home().resolve() or not _is_free(folder)):
+        raise ConfigError(
+            f"{key} = {str(path)!r} holds something else than a comparison's results. Choose a new folder, or an empty one."
+        )
+    return folder
+
+
+def _is_free(folder: Path) -> bool:
+    try:
+        there = list(folder.iterdir())
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return all(RESULTS.fullmatch(one.name) and one.is_file() and not one.is_symlink() for one in there)
+
+
+def source(name: str, key: str) -> None:
+    """Check a file, a folder, or a name on the hub.
+
+    Raises:
+        ConfigError: It leads outside, or the operator has not named it.
+    """
+    path = path_of(name, key)
+    if path.exists() or not _HUB_NAME.fullmatch(name):
+        readable(name, key)
+    elif is_confined() and not any(fnmatch.fnmatchcase(name, pattern) for pattern in _listed(HUB)):
+        raise ConfigError(
+            f"{key} = {name!r} is a name on the hub, and runs here may load none but those in {HUB}. Give a path in "
+            f"the folders of {READABLE}, or ask the operator to add {name} to {HUB} (* stands for any text)."
+        )
+
+
+def user_code(path: str, key: str) -> str:
+    """Return an import path, ``module:Name`` or ``file.py:Name``; confined, only one that the operator names.
+
+    Raises:
+        ConfigError: It is no path, or the operator has not allowed it by name.
+    """
+    located = _located(path, key)
+    if not is_confined() or located in [_located(one, USER_CODE) for one in _listed(USER_CODE)]:
+        return path
+    raise ConfigError(
+        f"{key} = {path!r} is code, and runs here execute none but what the operator names. Ask the operator to review it and "
+        f"to set {USER_CODE}={path} where the worker starts."
+    )
+
+
+def _located(path: str, key: str) -> str:
+    """Return an import path with its file's place, links and ``..`` followed, in place of its name."""
+    place, _, name = path.rpartition(":")
+    return f"{path_of(place, key).resolve()}:{name}" if place.endswith(".py") else path
+
+
+def _inside(path: str | Path, key: str, verb: str, variable: str, allowed: list[Path]) -> Path:
+    found = path_of(path, key)
+    if not is_confined() or any(found.resolve().is_relative_to(folder.resolve()) for folder in allowed):
+        return found
+    raise ConfigError(
+        f"{key} = {str(path)!r} leads outside the folders that runs may {verb} here ({', '.join(map(str, allowed))}). "
+        f"Choose a place in them, or ask the operator to add its folder to {variable}."
+    )
+
+
+def _folders(variable: str) -> list[Path]:
+    """Return the folders that a variable lists as ``PATH`` does."""
+    return [path_of(folder, variable) for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
+
+
+def _listed(variable: str) -> list[str]:
+    """Return what a variable lists, with commas or spaces between."""
+    return re.split(r"[,\s]+", os.environ.get(variable, "").strip()) if os.environ.get(variable) else []

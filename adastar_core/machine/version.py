@@ -1,0 +1,19 @@
+"""Which code this is: its version, and a digest of its sources that tells two states of one version apart."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from adastar_core import __version__
+
+_DIGITS = 12
+
+
+@cache
+def code_version() -> str:
+    """Return the version and the beginning of a digest of every source file of the core, e.g. ``0.1.0+3f2a9c4e1b7d``."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return f"{__version__}+{digest.hexdigest()[:_DIGITS]}"

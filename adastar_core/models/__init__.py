@@ -1,0 +1,1 @@
+"""Where models come from, their tokens, and checkpoint directories."""

@@ -1,0 +1,211 @@
+"""Where a model comes from: the packaged one, a local directory, or a hub name; checked without loading weights."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adastar_core.compute import ModelShape
+from adastar_core.errors import ModelError
+from adastar_core.machine import confine
+from adastar_core.machine.paths import path_of
+from adastar_core.models.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+PACKAGED = Path(__file__).parent
+HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+_IMPLEMENTATIONS = ("attn_implementation", "_attn_implementation", "experts_implementation")
+_TIED_HEAD = "lm_head.weight"
+_EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
+
+
+def is_packaged(name: str) -> bool:
+    """Return whether a model of this name comes with the package."""
+    return name in {config.parent.name for config in PACKAGED.glob("*/config.json")}
+
+
+def resolve_model(name: str) -> Path:
+    """Return the local directory of the model that ``name`` means, after checking it.
+
+    Args:
+        name: A packaged model (``tiny-adder``), a directory, or the hub name of a causal language model.
+
+    Raises:
+        ConfigError: The directory, or the hub, is not for runs here.
+        ModelError: The directory lacks something, or the hub does not have the name or cannot be reached.
+    """
+    if is_packaged(name):
+        return check_model(PACKAGED / name)
+    directory = path_of(name, "model")
+    if directory.exists() or name.startswith(("/", ".", "~")):
+        return check_model(confine.readable_tree(directory.absolute(), "model"))
+    confine.source(name, "model")
+    return check_model(_download(name))
+
+
+def check_model(directory: Path) -> Path:
+    """Return ``directory`` if it holds a causal language model with a tokenizer that the method can use.
+
+    Raises:
+        ModelError: Says what is missing and how to mend it.
+    """
+    if not directory.is_dir():
+        raise ModelError(
+            f"model: {directory} is not a directory; give a packaged name (tiny-adder), a directory "
+            "with config.json, safetensors weights and a tokenizer, or a hub name"
+        )
+    config = _config(directory)
+    if "model_type" not in config:
+        raise ModelError(
+            f"model: {directory / 'config.json'} has no model_type; save it again with save_pretrained"
+        )
+    _refuse_what_loads_more(directory, config)
+    for shard in weight_files(directory):
+        if not shard.is_file():
+            raise ModelError(f"model: {shard} is missing, though the weights' index names it; copy it there")
+    Vocabulary(directory)
+    return directory
+
+
+def _refuse_what_loads_more(directory: Path, config: dict[str, object]) -> None:
+    """Refuse a directory whose files would make transformers load another model, or code from the hub."""
+    if (directory / "adapter_config.json").exists():
+        raise ModelError(
+            f"model: {directory} is an adapter, which names another model to load; merge the two and save the result"
+        )
+    for group in _groups(config):
+        for name in _IMPLEMENTATIONS:
+            value = str(group.get(name) or "sdpa")
+            if not value.replace("_", "").isalnum():
+                raise ModelError(
+                    f"model: {directory / 'config.json'} has {name} = {value!r}, which is code to be fetched from the hub; "
+                    "remove it"
+                )
+
+
+def _groups(config: dict[str, object]) -> Iterator[dict[str, object]]:
+    """Yield a configuration and every one inside it."""
+    yield config
+    for inner in config.values():
+        if isinstance(inner, dict):
+            yield from _groups(inner)
+
+
+def weight_files(directory: Path) -> list[Path]:
+    """Return the safetensors files that hold a model's weights; files that the index names may be missing.
+
+    Raises:
+        ModelError: There are no safetensors weights.
+    """
+    index = directory / "model.safetensors.index.json"
+    if index.is_file():
+        shards = _json(index).get("weight_map")
+        if not isinstance(shards, dict):
+            raise ModelError(f"model: {index} has no weight_map; copy the index of the weights again")
+        names = {str(shard) for shard in shards.values()}
+        if elsewhere := sorted(name for name in names if Path(name).name != name):
+            raise ModelError(
+                f"model: {index} names {elsewhere[0]!r}, which is not a file beside it; remove it"
+            )
+        return sorted(directory / name for name in names)
+    if (directory / "model.safetensors").is_file():
+        return [directory / "model.safetensors"]
+    pickled = sorted(path.name for path in directory.glob("*.bin"))
+    fix = f"convert {pickled[0]} to safetensors" if pickled else "copy the model's *.safetensors files there"
+    raise ModelError(f"model: {directory} has no weights (model.safetensors); {fix}")
+
+
+def parameter_count(directory: Path) -> int:
+    """Return P, all parameters of a model, read from the headers of its weights; tied weights count once.
+
+    Raises:
+        ModelError: There are no safetensors weights, or one is unreadable.
+    """
+    sizes = dict(_tensor_sizes(directory))
+    if _config(directory).get("tie_word_embeddings") and any(key.endswith(_EMBEDDINGS) for key in sizes):
+        sizes.pop(_TIED_HEAD, None)
+    return sum(sizes.values())
+
+
+def model_shape(directory: Path) -> ModelShape:
+    """Return what the compute of a model follows from: P, layers and the width of attention.
+
+    Raises:
+        ModelError: There are no readable weights, or the architecture is unknown.
+    """
+    config = _text_config(directory)
+    heads = getattr(config, "num_attention_heads", None) or 0  # 0: the model has no attention
+    head_width = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)
+    return ModelShape(parameter_count(directory), config.num_hidden_layers, heads * head_width)
+
+
+def positions_of(directory: Path) -> int | None:
+    """Return the longest text that a model's position embeddings allow; ``None`` where nothing limits it.
+
+    Raises:
+        ModelError: The architecture is unknown.
+    """
+    positions: int | None = getattr(_text_config(directory), "max_position_embeddings", None)
+    return positions or None
+
+
+def _text_config(directory: Path) -> "PreTrainedConfig":
+    from transformers import AutoConfig
+
+    try:
+        loaded = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        config: PreTrainedConfig = loaded.get_text_config()
+    except (ValueError, OSError) as error:
+        raise ModelError(f"model: {directory / 'config.json'} cannot be understood ({error})") from error
+    return config
+
+
+def _tensor_sizes(directory: Path) -> Iterator[tuple[str, int]]:
+    import numpy as np
+    from safetensors import SafetensorError, safe_open
+
+    for path in weight_files(directory):
+        try:
+            with safe_open(path, framework="np") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 (not a mapping)
+                    yield name, int(np.prod(tensors.get_slice(name).get_shape(), dtype=np.int64))
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"model: {path} is not a readable safetensors file ({error}); copy it again"
+            ) from error
+
+
+def _config(directory: Path) -> dict[str, object]:
+    path = directory / "config.json"
+    if not path.is_file():
+        raise ModelError(
+            f"model: {directory} has no config.json; give the directory that save_pretrained wrote"
+        )
+    return _json(path)
+
+
+def _json(path: Path) -> dict[str, object]:
+    try:
+        values = json.loads(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise ModelError(f"model: {path} cannot be read as JSON ({error}); copy it again") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"model: {path} holds a {type(values).__name__}, not an object; copy it again")
+    return values
+
+
+def _download(name: str) -> Path:
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
+    except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"model: {name!r} is no packaged model and no directory, and could not be fetched from the hub ({reason}); "
+            "check the spelling and the network, or give the path of a local copy"
+        ) from error

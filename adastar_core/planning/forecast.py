@@ -1,0 +1,124 @@
+"""What an iteration is expected to take: visits, attempts and tokens, from two assumptions about the model.
+
+How often a model is right, and how long its rationales are, is only known from running it. So both are assumed, and a
+run's own lines (alpha) and report say afterwards what they were.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adastar_core.compute import StageTokens
+from adastar_core.config import RunConfig
+from adastar_core.models.vocabulary import Vocabulary
+from adastar_core.problems import Problem
+from adastar_core.records import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What a forecast takes for granted.
+
+    Attributes:
+        acceptance: Share of visited observations that give an accepted rationale (alpha), in (0, 1].
+        rationale_tokens: Mean tokens of a rationale with EOS; ``None`` takes half of the longest allowed.
+    """
+
+    acceptance: float = 0.5
+    rationale_tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Tokens of a problem's texts: of the longest prompts, and means of all that is read or trained on."""
+
+    longest_prompt: int
+    longest_training_prompt: int
+    prompt: float
+    hinted_prompt: float
+    training_prompt: float
+    reference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """An iteration as expected.
+
+    Attributes:
+        observations: Visited ones, m.
+        attempts: All attempts at them.
+        examples: Rationales trained on.
+        tokens: What all of it puts through the model, evaluation left out.
+    """
+
+    observations: int
+    attempts: int
+    examples: int
+    tokens: StageTokens
+
+
+def measure_texts(
+    problem: Problem, observations: Sequence[Observation], model: Path, *, hints: bool
+) -> Texts:
+    """Return the lengths of a problem's texts in the model's tokens; hinted prompts are among the longest with ``hints``."""
+    vocabulary = Vocabulary(model)
+
+    def lengths(texts: Iterable[str]) -> list[int]:
+        return [len(ids) for ids in vocabulary.prompt_ids(list(texts))]
+
+    prompts = lengths(map(problem.prompt, observations))
+    hinted = lengths(map(problem.hinted_prompt, observations))
+    training = lengths(map(problem.training_prompt, observations))
+    return Texts(
+        longest_prompt=max(max(prompts), max(hinted) if hints else 0),
+        longest_training_prompt=max(training),
+        prompt=_mean(prompts),
+        hinted_prompt=_mean(hinted),
+        training_prompt=_mean(training),
+        reference=_mean(lengths(map(problem.reference, observations))) + 1,
+    )
+
+
+def forecast(
+    config: RunConfig, iteration: int, pool: int, texts: Texts, assumptions: Assumptions, attempts_each: int
+) -> Forecast:
+    """Return what an iteration takes of a pool of so many observations, with at most ``attempts_each`` at one."""
+    from_model = config.rationales == "model"
+    acceptance = assumptions.acceptance if from_model else 1.0
+    made, accepted = per_visit(config, acceptance, attempts_each)
+    beta = config.beta(iteration)
+    visits = pool if config.schedule.visit == "all" else min(pool, math.ceil(beta / accepted))
+    found = visits * accepted
+    kept = (
+        found
+        if (config.schedule.visit, config.schedule.train_on) == ("all", "accepted")
+        else min(found, beta)
+    )
+    examples = max(kept, beta) if config.trainer.on_exhausted == "repeat" else kept
+    length = assumptions.rationale_tokens or config.generator.max_new_tokens / 2
+    attempts = visits * made if from_model else 0.0
+    later = texts.hinted_prompt if config.rationalize else texts.prompt
+    read = visits * texts.prompt + (attempts - visits) * later if from_model else 0.0
+    trained = texts.training_prompt + (length if from_model else texts.reference)
+    tokens = StageTokens(
+        prompt_tokens=round(read),
+        generated_tokens=round(attempts * length),
+        train_tokens=round(examples * trained),
+    )
+    return Forecast(visits, round(attempts), round(examples), tokens)
+
+
+def per_visit(config: RunConfig, acceptance: float, attempts_each: int) -> tuple[float, float]:
+    """Return the attempts and the accepted rationales of one visit, if attempts are right independently of each other."""
+    right = 1 - (1 - acceptance) ** (1 / attempts_each)
+    if config.attempt_mode == "until_correct":
+        return acceptance / right, acceptance
+    most = config.cut_off or attempts_each
+    counts = range(attempts_each + 1)
+    chances = [math.comb(attempts_each, n) * right**n * (1 - right) ** (attempts_each - n) for n in counts]
+    return attempts_each, sum(min(n, most) * chance for n, chance in zip(counts, chances, strict=True))
+
+
+def _mean(values: Sequence[int]) -> float:
+    return sum(values) / len(values)

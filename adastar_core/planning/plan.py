@@ -1,0 +1,146 @@
+"""What a configuration would do: beta_t per iteration, what that is expected to take and what it takes at most."""
+
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from adastar_core import compute
+from adastar_core.config import RunConfig
+from adastar_core.models.source import parameter_count, resolve_model
+from adastar_core.planning.forecast import Assumptions, Forecast, Texts, forecast, measure_texts
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.chat import prompted
+from adastar_core.records import Split
+from adastar_core.runs.lengths import check_room
+
+if TYPE_CHECKING:
+    from adastar_core.planning.footprint import GenerationMemory, TrainingMemory
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedIteration:
+    """One iteration as planned: ``attempts`` and ``flops`` are upper bounds, ``expected`` rests on assumptions."""
+
+    iteration: int
+    beta: int
+    attempts: int
+    flops: int
+    expected: Forecast
+    expected_flops: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run as planned, for ``observations`` training observations.
+
+    Attributes:
+        observations: Their number, N.
+        parameters: All parameters of the model, P.
+        texts: Lengths of the problem's texts.
+        longest_text: Tokens of the longest prompt and rationale together.
+        rationale_tokens: Mean tokens of a rationale, as assumed.
+        iterations: What is planned.
+        training: Memory of each process that trains.
+        generation: Memory of the generator on transformers for one batch.
+        cache_bytes_per_token: Keys and values of one token, whatever generates.
+        data_notes: What is to be said of the data, e.g. which questions are repeated, or leave little room.
+    """
+
+    observations: int
+    parameters: int
+    texts: Texts
+    longest_text: int
+    rationale_tokens: float
+    iterations: tuple[PlannedIteration, ...]
+    training: "TrainingMemory"
+    generation: "GenerationMemory"
+    cache_bytes_per_token: int
+    data_notes: tuple[str, ...] = ()
+
+    @property
+    def pflops(self) -> float:
+        """Return the upper bound of the whole run's compute in 10^15 floating point operations."""
+        return float(Fraction(sum(one.flops for one in self.iterations), 10**15))
+
+    @property
+    def expected_pflops(self) -> float:
+        """Return the whole run's compute as expected."""
+        return float(Fraction(sum(one.expected_flops for one in self.iterations), 10**15))
+
+
+def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: bool = False) -> Plan:
+    """Return the plan of ``config``. Reads the data and the tokenizer; writes nothing and loads no weights.
+
+    The bound takes every observation of the pool with all K attempts at the longest prompt and the longest
+    rationale allowed, and training on as many such texts as the iteration may accept.
+
+    Args:
+        config: The run.
+        assumptions: What the expected figures rest on.
+        bf16: Whether ``dtype: auto`` means bfloat16, as on a GPU.
+    """
+    from adastar_core.planning import footprint
+
+    model = resolve_model(config.model)
+    problem = prompted(open_problem(config.problem), config.prompt, model, date.today())
+    splits = {split: problem.load(split) for split in Split}
+    observations = splits[Split.TRAIN]
+    notes = (*problem.notes, *check_room(config, problem, splits, model))
+    texts = measure_texts(problem, observations, model, hints=config.rationalize)
+    assumed = assumptions or Assumptions()
+    training = footprint.training_memory(model, config.trainer, _longest_text(config, texts), bf16=bf16)
+    adapter = footprint.trained_parameters(model, config.trainer) if config.trainer.lora.rank else 0
+    shape = compute.ModelShape(parameter_count(model), 0, 0, adapter)
+    iterations = tuple(
+        _plan_iteration(config, number, len(observations), shape, texts, assumed)
+        for number in range(1, config.iterations + 1)
+    )
+    return Plan(
+        len(observations),
+        shape.parameters,
+        texts,
+        texts.longest_prompt + config.generator.max_new_tokens,
+        assumed.rationale_tokens or config.generator.max_new_tokens / 2,
+        iterations,
+        training,
+        footprint.generation_memory(model, config.generator, texts.longest_prompt, bf16=bf16),
+        footprint.cache_bytes_per_token(model, config.generator, bf16=bf16),
+        notes,
+    )
+
+
+def _plan_iteration(
+    config: RunConfig,
+    iteration: int,
+    observations: int,
+    shape: compute.ModelShape,
+    texts: Texts,
+    assumptions: Assumptions,
+) -> PlannedIteration:
+    attempts_each = config.attempts_at_most()
+    attempts = 0 if config.rationales == "reference" else observations * attempts_each
+    beta = config.beta(iteration)
+    per_observation = 1 if config.attempt_mode == "until_correct" else config.attempts
+    if config.sampler.type in ("dart", "boundary"):
+        per_observation = attempts_each
+    per_observation = min(per_observation, config.cut_off or per_observation)
+    accepted = observations * per_observation
+    if config.schedule.visit == "until_beta":
+        accepted = min(beta + per_observation - 1, accepted)
+    elif config.schedule.train_on == "beta":
+        accepted = min(beta, accepted)
+    examples = max(accepted, beta) if config.trainer.on_exhausted == "repeat" else accepted
+    read, generated = attempts * texts.longest_prompt, attempts * config.generator.max_new_tokens
+    bound = compute.generation_flops(shape.parameters, read, generated)
+    bound += compute.training_flops(
+        shape.parameters, examples * _longest_text(config, texts), shape.adapter_parameters
+    )
+    expected = forecast(config, iteration, observations, texts, assumptions, attempts_each)
+    expected_flops = expected.tokens.flops(shape.parameters, shape.adapter_parameters)
+    return PlannedIteration(iteration, beta, attempts, bound, expected, expected_flops)
+
+
+def _longest_text(config: RunConfig, texts: Texts) -> int:
+    """Return the tokens of the longest text that can be trained on."""
+    return min(config.trainer.max_length, texts.longest_training_prompt + config.generator.max_new_tokens + 1)

@@ -1,0 +1,103 @@
+"""A plan for people: a table, and what it rests on, needs of memory and takes of time."""
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from adastar_core import compute
+from adastar_core.config import RunConfig
+from adastar_core.planning.cards import CARDS, Load, decoding_load
+from adastar_core.planning.forecast import Assumptions
+from adastar_core.planning.plan import Plan
+from adastar_core.report.units import duration, flops, flops_unit, number, size
+
+_GIB = 2**30
+_TOO_LARGE = (
+    "raise trainer.processes, lower trainer.micro_batch_size, or set gradient_checkpointing or lora.rank"
+)
+
+
+def plan_table(plan: Plan) -> Table:
+    """Return the plan as a table for the terminal."""
+    factor, unit = flops_unit(max(one.flops for one in plan.iterations) / 1e15)
+    title = f"{plan.observations:,} training observations, {plan.parameters:,} parameters"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in (
+        "t",
+        "beta",
+        "visits",
+        "attempts",
+        "at most",
+        "tokens made",
+        "tokens trained",
+        unit,
+        "at most",
+    ):
+        table.add_column(heading, justify="right")
+    for one in plan.iterations:
+        expected = one.expected
+        counts = (one.beta, expected.observations, expected.attempts, one.attempts)
+        tokens = (expected.tokens.generated_tokens, expected.tokens.train_tokens)
+        costs = (one.expected_flops, one.flops)
+        table.add_row(
+            str(one.iteration),
+            *(f"{count:,}" for count in (*counts, *tokens)),
+            *(number(cost / 1e15 * factor) for cost in costs),
+        )
+    return table
+
+
+def plan_lines(plan: Plan, config: RunConfig, assumptions: Assumptions, card: str | None) -> list[str]:
+    """Return what is to be said beside the table: what it rests on, memory, and time where a card is named."""
+    lines = [
+        *plan.data_notes,
+        f"Expected, if {assumptions.acceptance:.3g} of the visited observations give an accepted rationale and rationales have "
+        f"{plan.rationale_tokens:,.0f} tokens: {flops(plan.expected_pflops)}; at most {flops(plan.pflops)}. Evaluation is "
+        "not counted.",
+        *_memory_lines(plan, config),
+    ]
+    return lines if card is None else [*lines, *_card_lines(plan, config, card)]
+
+
+def _memory_lines(plan: Plan, config: RunConfig) -> list[str]:
+    training, generation, processes = plan.training, plan.generation, config.trainer.processes
+    who = "Training" if processes == 1 else f"Each of {processes} training processes"
+    return [
+        f"{who} holds {size(training.total)} at most: weights {size(training.weights)}, AdamW's moments "
+        f"{size(training.moments)}, gradients and activations {size(training.passing)}.",
+        f"Generation on transformers holds {size(generation.total)} at most for {config.generator.batch_size} attempts at once: "
+        f"weights {size(generation.weights)}, keys and values {size(generation.cache)}, work {size(generation.working)}. vLLM "
+        f"holds the weights and {size(plan.cache_bytes_per_token)} for each token that its cache has room for.",
+    ]
+
+
+def _card_lines(plan: Plan, config: RunConfig, name: str) -> list[str]:
+    """Return whether the run fits on such cards, and how long it takes at their peak."""
+    card, parallel, processes = CARDS[name], config.generator.vllm, config.trainer.processes
+    engines = parallel.data_parallel * parallel.tensor_parallel
+    generation, training = _loads(plan, config)
+    times = generation.seconds(card, engines), training.seconds(card, processes)
+    room = card.memory_gib * _GIB * parallel.utilization * parallel.tensor_parallel - plan.generation.weights
+    texts = max(room, 0) / plan.cache_bytes_per_token / plan.longest_text
+    verdict = "fits" if plan.training.total <= card.memory_gib * _GIB else f"does not fit ({_TOO_LARGE})"
+    return [
+        f"On {name} ({card.memory_gib:g} GiB, {card.tflops:g} TFLOP/s, {card.gigabytes_per_second:,g} GB/s, as its maker states "
+        f"them) training {verdict}, and an engine of vLLM has room for {texts:,.0f} of the longest texts.",
+        f"No less than {duration(sum(times))}: generation {duration(times[0])} on {engines}, bound by {generation.bound_by(card)}; "
+        f"training {duration(times[1])} on {processes}.",
+    ]
+
+
+def _loads(plan: Plan, config: RunConfig) -> tuple[Load, Load]:
+    """Return the work of generation and of training in the whole run, as expected."""
+    every = [one.expected.tokens for one in plan.iterations]
+    read, generated = sum(one.prompt_tokens for one in every), sum(one.generated_tokens for one in every)
+    generation_flops = compute.generation_flops(plan.parameters, read, generated)
+    generation = decoding_load(
+        generation_flops,
+        generated,
+        config.generator.batch_size,
+        plan.generation.weights,
+        plan.texts.prompt + plan.rationale_tokens / 2,
+        plan.cache_bytes_per_token,
+    )
+    return generation, Load(sum(one.expected_flops for one in plan.iterations) - generation_flops, 0)

@@ -1,0 +1,1 @@
+"""The local PostgreSQL server: its programs, its files, and its start and stop."""

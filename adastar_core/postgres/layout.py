@@ -1,0 +1,277 @@
+"""The files of the local Postgres and who owns them: layout, password, initialisation.
+
+::
+
+    home/postgres.lock        held by whoever starts or stops the server
+    home/postgres.password    readable by the caller alone; local users without it cannot connect
+    home/postgres/            belongs to the server's user, mode 0700
+        data/  socket/  log
+    home/postgres-programs/   root only: a copy of the programs where the server's user cannot reach them
+
+A server refuses to run as root, so root's runs as an unprivileged user that the system already has.
+"""
+
+import fcntl
+import hashlib
+import os
+import pwd
+import secrets
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from adastar_core.errors import DatabaseError, HomeError
+from adastar_core.postgres.binaries import Binaries, find_binaries
+from adastar_core.store.locks import Waiting, warn
+
+ROLE = "adastar"
+PORT = 5432
+"""Names the socket; there is no network port."""
+_UNPRIVILEGED_USERS = ("postgres", "nobody")
+_LONGEST_SOCKET_PATH = 107 - len(f"/.s.PGSQL.{PORT}")
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where one local server's files lie, and the account it runs as when the caller is root.
+
+    Attributes:
+        home: The data directory of the project.
+        account: The server's account; ``None`` when it runs as the caller.
+    """
+
+    home: Path
+    account: pwd.struct_passwd | None
+
+    @classmethod
+    def at(cls, home: Path) -> "Cluster":
+        """Return the cluster of a data directory, whether or not it exists yet."""
+        home = home.absolute()
+        return cls(home, _server_account(home / "postgres") if os.geteuid() == 0 else None)
+
+    @property
+    def root(self) -> Path:
+        """The directory that belongs to the server's user."""
+        return self.home / "postgres"
+
+    @property
+    def data(self) -> Path:
+        """The server's data directory."""
+        return self.root / "data"
+
+    @property
+    def log(self) -> Path:
+        """What the server prints."""
+        return self.root / "log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Where a server writes its process id; outlives a killed server."""
+        return self.data / "postmaster.pid"
+
+    @property
+    def lock_files(self) -> tuple[Path, Path]:
+        """What keeps a second server from starting; a killed server leaves both behind."""
+        return self.pid_file, self.socket.with_name(f"{self.socket.name}.lock")
+
+    @property
+    def password_file(self) -> Path:
+        """The password that connections need."""
+        return self.home / "postgres.password"
+
+    @property
+    def tag(self) -> str:
+        """A name that every process of this server shows in its command line."""
+        return "adastar-" + hashlib.sha256(str(self.data).encode()).hexdigest()[:16]
+
+    @property
+    def socket_directory(self) -> Path:
+        """The socket's directory: in ``root``, or in /tmp where that path is too long for a socket."""
+        inside = self.root / "socket"
+        if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
+            return inside
+        return Path("/tmp") / self.tag  # TMPDIR may be too long as well
+
+    @property
+    def socket(self) -> Path:
+        """Where the server listens."""
+        return self.socket_directory / f".s.PGSQL.{PORT}"
+
+    @property
+    def owner(self) -> int:
+        """The number of the user that the server runs as."""
+        return self.account.pw_uid if self.account else os.geteuid()
+
+    def owns(self, directory: Path) -> bool:
+        """Return whether ``directory`` is the server's own, so that no other user can listen in it."""
+        found = directory.lstat()
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == self.owner
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from starting or stopping this server meanwhile; wait for one that does."""
+        file = self.home / "postgres.lock"
+        waiting = Waiting("another process to start or stop the local database", warn)
+        with _private_file(file, os.O_RDWR) as descriptor:
+            while not _try_lock(descriptor):
+                waiting.pause(f"which holds {file}")
+            yield
+
+    def password(self) -> str:
+        """Return the password, or an empty string before there is one."""
+        try:
+            return self.password_file.read_text(encoding="ascii")
+        except FileNotFoundError:
+            return ""
+
+    def binaries(self) -> Binaries:
+        """Return the programs that fit the data, at a path where the server's user can run them."""
+        version = self.data / "PG_VERSION"
+        found = find_binaries(int(version.read_text()) if version.exists() else None)
+        if self.account is None or self.can_reach(found.directory):
+            return found
+        return found.copied_to(self.home / "postgres-programs")
+
+    def prepare(self, *, durable: bool) -> None:
+        """Create whatever is missing: directories, password, an initialised data directory."""
+        self._require_reachable()
+        for directory in (self.root, self.socket_directory):
+            self._own_directory(directory)
+        if self.data.is_dir() and not self.password():
+            raise HomeError(
+                f"{self.password_file} is gone, so the local database in {self.data} cannot be opened. "
+                f"Put it back from a copy, or move {self.root} away to start with an empty database."
+            )
+        if not self.data.is_dir():
+            self._initialise(() if durable else ("--no-sync",))
+
+    def run(self, *command: str, timeout_seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a program as the server's user and return what it printed."""
+        user = self.account
+        return subprocess.run(
+            command,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+            cwd="/",
+            env=_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=timeout_seconds,
+        )
+
+    def can_reach(self, directory: Path) -> bool:
+        """Return whether the server's user can pass through ``directory``."""
+        return self.run("/bin/sh", "-c", 'test -x "$0"', str(directory)).returncode == 0
+
+    def _require_reachable(self) -> None:
+        for directory in reversed((self.home, *self.home.parents)):
+            if self.account and not self.can_reach(directory):
+                raise HomeError(
+                    f"The local database runs as user {self.account.pw_name}, who cannot pass through {directory}. "
+                    f"Choose a data directory that it can reach (--set home=DIRECTORY or ADASTAR_HOME), e.g. one in "
+                    "/var/lib, or set ADASTAR_DATABASE_URL to a running server."
+                )
+
+    def _own_directory(self, directory: Path) -> None:
+        """Create ``directory`` for the server's user alone; refuse one that somebody else made."""
+        if not directory.exists():
+            directory.mkdir(mode=0o700)
+        if self.account and directory.lstat().st_uid == 0:
+            os.chown(directory, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
+        if not self.owns(directory):
+            raise HomeError(
+                f"{directory} is not a directory of user number {self.owner}, whom the local database runs as. "
+                "Remove it, or choose another data directory with --set home=DIRECTORY or ADASTAR_HOME."
+            )
+
+    def _initialise(self, options: tuple[str, ...]) -> None:
+        """Make an empty database cluster under a temporary name, then move it into place in one step."""
+        password = self.password() or _new_password(self.password_file)
+        staging, secret = self.root / "data.new", self.root / "password.new"
+        shutil.rmtree(staging, ignore_errors=True)
+        secret.unlink(missing_ok=True)
+        with _private_file(secret, os.O_WRONLY | os.O_EXCL) as descriptor:
+            os.write(descriptor, password.encode())
+            if self.account:
+                os.fchown(descriptor, self.account.pw_uid, self.account.pw_gid)
+        options += ("--encoding=UTF8", "--no-locale", "--auth=scram-sha-256", f"--pwfile={secret}")
+        done = self.run(
+            self.binaries().program("initdb"), f"--pgdata={staging}", f"--username={ROLE}", *options
+        )
+        secret.unlink()
+        if done.returncode:
+            raise DatabaseError(
+                f"The local database could not be created in {self.root}: {_last_lines(done.stderr)}"
+            )
+        staging.rename(self.data)
+
+    def last_log_lines(self) -> str:
+        """Return the end of the server's log, for an error message."""
+        return (
+            _last_lines(self.log.read_text(errors="replace")) if self.log.exists() else "no log was written"
+        )
+
+
+def _server_account(root: Path) -> pwd.struct_passwd:
+    """Return whom root's server runs as: the owner of its data, or an unprivileged account of the system."""
+    owner = root.stat().st_uid if root.is_dir() else 0
+    if owner:
+        try:
+            return pwd.getpwuid(owner)
+        except KeyError:
+            raise HomeError(
+                f"{root} belongs to user number {owner}, whom this system does not know. Add the user, or give the "
+                f"directory to another one: chown -R nobody {root}."
+            ) from None
+    for name in _UNPRIVILEGED_USERS:
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise DatabaseError(
+        "The local database cannot run as root, and the system has neither a user 'postgres' nor 'nobody'. Add one "
+        "(useradd --system postgres), run as an ordinary user, or set ADASTAR_DATABASE_URL to a running server."
+    )
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _private_file(path: Path, flags: int) -> Iterator[int]:
+    """Open (and create) a file that only its owner can read; a symbolic link is refused."""
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _new_password(path: Path) -> str:
+    """Write a new password to ``path`` in one step and return it."""
+    password = secrets.token_urlsafe(24)
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with _private_file(temporary, os.O_WRONLY | os.O_EXCL) as descriptor:
+        os.write(descriptor, password.encode())
+        os.fsync(descriptor)
+    temporary.rename(path)
+    return password
+
+
+def _last_lines(text: str, count: int = 5) -> str:
+    return " | ".join(line.strip() for line in text.strip().splitlines()[-count:]) or "no output"

@@ -1,0 +1,219 @@
+"""A local Postgres that starts by itself: for a laptop, a test, a single machine.
+
+The server outlives the process that started it, and the next one finds it running;
+:func:`stop_local_postgres` ends it. "Up" means that a connection succeeds, never that a process id exists:
+after a crash the id may be a zombie's or somebody else's. Recovery after a crash can take minutes, so the
+starter waits that long, and says so. One machine per data directory: sharing it between hosts is not safe.
+"""
+
+import logging
+import shlex
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg2
+from sqlalchemy import URL
+
+from adastar_core.errors import DatabaseError, HomeError
+from adastar_core.postgres.binaries import Binaries
+from adastar_core.postgres.layout import PORT, ROLE, Cluster
+
+_logger = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS = 600.0
+_SAY_AFTER_SECONDS = 10.0
+_ATTEMPTS = 3
+_LARGEST_LOG_BYTES = 10 * 2**20
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "wal_compression": "off",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    "log_checkpoints": "off",
+    "autovacuum_naptime": "15s",
+}
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+
+
+def start_local_postgres(home: Path, *, durable: bool = True) -> str:
+    """Return the URL of the local server's maintenance database, starting the server if it is not up.
+
+    Any number of processes may call this at once.
+
+    Args:
+        home: The data directory; it must exist. The server's files go to ``home/postgres``.
+        durable: Whether committed data must survive a crash of the machine. Tests turn it off for speed.
+
+    Raises:
+        DatabaseError: There are no server programs, or the server does not come up.
+        HomeError: The directory belongs to somebody else or cannot be reached by the server's user.
+    """
+    cluster = Cluster.at(home)
+    try:
+        if not _accepts(cluster):
+            with cluster.locked():
+                cluster.prepare(durable=durable)
+                _bring_up(cluster, _NOT_DURABLE if not durable else {})
+        return _url(cluster).render_as_string(hide_password=False)
+    except OSError as error:
+        raise HomeError(
+            f"The local database in {cluster.root} cannot be used: {error}. Make {home} a writable directory of "
+            "your own, or name another one with --set home=DIRECTORY or ADASTAR_HOME."
+        ) from error
+
+
+def stop_local_postgres(home: Path) -> None:
+    """Stop the local server if it runs; open transactions are rolled back.
+
+    Raises:
+        DatabaseError: It did not stop within a minute.
+    """
+    cluster = Cluster.at(home)
+    if not cluster.pid_file.exists():
+        return
+    with cluster.locked():
+        command = (
+            cluster.binaries().program("pg_ctl"),
+            "stop",
+            "-D",
+            str(cluster.data),
+            "-m",
+            "fast",
+            "-t",
+            "60",
+        )
+        done = cluster.run(*command)
+    if done.returncode and _is_alive(cluster):
+        raise DatabaseError(f"The local database in {cluster.data} did not stop: {done.stderr.strip()}")
+
+
+def is_up(home: Path) -> bool:
+    """Return whether the local server of this data directory accepts connections; nothing is started."""
+    return _accepts(Cluster.at(home))
+
+
+def _url(cluster: Cluster) -> URL:
+    return URL.create(
+        "postgresql+psycopg2",
+        username=ROLE,
+        password=cluster.password(),
+        port=PORT,
+        database="postgres",
+        query={"host": str(cluster.socket_directory)},
+    )
+
+
+def _accepts(cluster: Cluster) -> bool:
+    """Return whether a connection succeeds.
+
+    Raises:
+        DatabaseError: The server is up and refuses the password.
+    """
+    if not _listens(cluster):
+        return False
+    try:
+        psycopg2.connect(
+            host=str(cluster.socket_directory),
+            port=PORT,
+            user=ROLE,
+            password=cluster.password(),
+            dbname="postgres",
+            connect_timeout=10,
+        ).close()
+    except psycopg2.OperationalError as error:
+        if "authentication failed" in str(error):
+            raise DatabaseError(
+                f"The local database refuses the password in {cluster.password_file}. Put back the file that "
+                "belongs to it."
+            ) from None
+        return False
+    return True
+
+
+def _listens(cluster: Cluster) -> bool:
+    """Return whether some process, in this container or another, has the server's socket open."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(str(cluster.socket))
+        return cluster.owns(cluster.socket_directory)
+    except TimeoutError:
+        return True  # its queue is full
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+
+
+def _is_alive(cluster: Cluster) -> bool:
+    """Return whether any process of this server exists. A zombie has no command line and does not count."""
+    return any(
+        "postgres" in (process.info["name"] or "") and cluster.tag in " ".join(process.info["cmdline"] or ())
+        for process in psutil.process_iter(["name", "cmdline"])
+    )
+
+
+@dataclass(slots=True)
+class _Patience:
+    """Counts down the minutes that a server may take to come up, and says once what is waited for."""
+
+    started: float
+    told: bool = False
+
+    def wait(self, cluster: Cluster) -> None:
+        """Sleep a moment.
+
+        Raises:
+            DatabaseError: The time is up.
+        """
+        waited = time.monotonic() - self.started
+        if waited > _PATIENCE_SECONDS:
+            raise DatabaseError(
+                f"The local database in {cluster.data} did not come up within {_PATIENCE_SECONDS / 60:.0f} minutes. "
+                f"Its log, {cluster.log}, ends with: {cluster.last_log_lines()}"
+            )
+        if waited > _SAY_AFTER_SECONDS and not self.told:
+            _logger.warning("Waiting for the local database to recover; its log is %s", cluster.log)
+            self.told = True
+        time.sleep(0.1)
+
+
+def _bring_up(cluster: Cluster, settings: dict[str, str]) -> None:
+    """Start the server and wait until it accepts connections. The caller holds the cluster's lock."""
+    patience = _Patience(time.monotonic())
+    attempts = 0
+    while not _accepts(cluster):
+        if _listens(cluster) or _is_alive(cluster):
+            patience.wait(cluster)  # it is recovering, or a killed server's last query still runs
+            continue
+        if attempts == _ATTEMPTS:
+            raise DatabaseError(
+                f"The local database in {cluster.data} does not start. Its log, {cluster.log}, ends with: "
+                f"{cluster.last_log_lines()}"
+            )
+        attempts += 1
+        for file in cluster.lock_files:
+            file.unlink(missing_ok=True)  # no process is left, so it is a dead server's
+        _start(cluster, cluster.binaries(), settings)
+
+
+def _start(cluster: Cluster, binaries: Binaries, settings: dict[str, str]) -> None:
+    """Start the server in a session of its own; returns when it is ready, has failed, or takes long."""
+    if cluster.log.exists() and cluster.log.stat().st_size > _LARGEST_LOG_BYTES:
+        cluster.log.replace(cluster.log.with_suffix(".old"))
+    place = {
+        "port": str(PORT),
+        "unix_socket_directories": f'"{cluster.socket_directory}"',
+        "cluster_name": cluster.tag,
+    }
+    options = [f"-c{key}={value}" for key, value in (_SETTINGS | place | settings).items()]
+    command = (binaries.program("pg_ctl"), "start", "-D", str(cluster.data), "-l", str(cluster.log))
+    cluster.run(*command, "-w", "-t", "5", "-o", shlex.join(options))

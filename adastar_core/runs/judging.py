@@ -1,0 +1,143 @@
+"""Verdicts on stored attempts, and the rationale filter's decision on the right ones, written together.
+
+An attempt's row depends on its observation's attempts alone, earlier ones first, so it is the same in whatever
+batches they were judged.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+
+from adastar_core.config import RunConfig
+from adastar_core.generators import Incident
+from adastar_core.problems import Problem
+from adastar_core.records import CUT_SHORT, Attempt, Observation, Outcome, Verdict
+from adastar_core.runs.lengths import Room
+from adastar_core.store import incidents
+from adastar_core.store.rollouts import read_unjudged
+from adastar_core.store.verdicts import JudgedAttempt, read_kept_responses
+from adastar_core.verifiers import Verifier
+from adastar_core.verifiers.batch import verify_all
+from adastar_core.verifiers.filters import FilterSettings, screen
+
+_PER_TRANSACTION = 2_000
+_ALLOCATING = ("dart", "boundary", "custom")
+"""Samplers that may allot attempts beyond an observation's first success."""
+
+Store = Callable[[Sequence[Attempt], Sequence[JudgedAttempt], int], None]
+"""Writes the verdicts on these attempts; as many others are still without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What decides on attempts.
+
+    Attributes:
+        problem: Checks rationales where that is possible.
+        verifier: Judges answers; the problem's own, or another one.
+        filter: Rules for right rationales.
+        until_correct: Whether an observation's attempts end with the first right one.
+        references: Whether responses are the data's own answers, which have no rationale to check or to reject.
+        room: Decides what is too long to train on; ``None`` where nothing will be trained.
+    """
+
+    problem: Problem
+    verifier: Verifier
+    filter: FilterSettings
+    until_correct: bool
+    references: bool = False
+    room: Room | None = None
+
+    @classmethod
+    def of(cls, config: RunConfig, problem: Problem, verifier: Verifier, room: Room | None = None) -> "Judge":
+        """Return what decides on the attempts of a run."""
+        until_correct = config.attempt_mode == "until_correct" and config.sampler.type not in _ALLOCATING
+        return cls(problem, verifier, config.filter, until_correct, config.rationales == "reference", room)
+
+    def decide(
+        self,
+        observations: Sequence[Observation],
+        attempts: Sequence[Attempt],
+        kept: Mapping[int, Sequence[str]],
+    ) -> list[JudgedAttempt]:
+        """Return the verdict on every attempt, in order.
+
+        Args:
+            observations: By position.
+            attempts: In order of attempt within each observation.
+            kept: Responses of earlier attempts that were right and kept, by position.
+        """
+        verdicts = verify_all(
+            self.verifier, [(observations[one.position], one.response, one.finish_reason) for one in attempts]
+        )
+        accepted = {position: list(responses) for position, responses in kept.items()}
+        return [
+            self._screened(observations[attempt.position], attempt, verdict, accepted)
+            for attempt, verdict in zip(attempts, verdicts, strict=True)
+        ]
+
+    def _screened(
+        self, observation: Observation, attempt: Attempt, verdict: Verdict, accepted: dict[int, list[str]]
+    ) -> JudgedAttempt:
+        """Return the row of one attempt; a right one that is kept joins ``accepted``."""
+        if verdict.outcome is not Outcome.RIGHT:
+            return JudgedAttempt(attempt.position, attempt.attempt, verdict)
+        too_long = self.room.rejection(observation, attempt.response, attempt.tokens) if self.room else None
+        if self.references:
+            return JudgedAttempt(attempt.position, attempt.attempt, verdict, None, too_long)
+        correct = self.problem.rationale_is_correct(observation, attempt.response)
+        earlier = accepted.setdefault(attempt.position, [])
+        rejection = screen(observation, attempt, earlier, self.filter) or too_long
+        if rejection is None:
+            earlier.append(attempt.response)
+        return JudgedAttempt(attempt.position, attempt.attempt, verdict, correct, rejection)
+
+
+def write_cut_short(
+    connection: Connection, run_id: int, checkpoint_iteration: int, verdicts: Sequence[Verdict]
+) -> None:
+    """Count the verdicts that another machine may give otherwise, in the transaction that stores them."""
+    cut = [one for one in verdicts if one.cut_short]
+    if cut:
+        detail = f"the answer {(cut[-1].extracted or '')[:80]!r} is undecided: {cut[-1].reason.removeprefix(CUT_SHORT)}"
+        incident = Incident(incidents.CUT_SHORT, detail)
+        incidents.write_incident(connection, run_id, checkpoint_iteration, incident, times=len(cut))
+
+
+def judge_stored(
+    engine: Engine,
+    judge: Judge,
+    run_id: int,
+    iteration: int,
+    observations: Sequence[Observation],
+    store: Store,
+) -> int:
+    """Judge every stored attempt of an iteration that has no verdict of the judge's verifier; return how many.
+
+    Args:
+        engine: The database.
+        judge: What decides.
+        run_id: The run.
+        iteration: Its number.
+        observations: The run's training observations by position.
+        store: Writes a part of the verdicts, in a transaction of its own.
+    """
+    with engine.connect() as connection:
+        attempts = read_unjudged(connection, run_id, iteration, judge.verifier.version)
+    for start in range(0, len(attempts), _PER_TRANSACTION):
+        part = attempts[start : start + _PER_TRANSACTION]
+        kept = _kept_earlier(engine, judge, run_id, iteration, part)
+        store(part, judge.decide(observations, part, kept), len(attempts) - start - len(part))
+    return len(attempts)
+
+
+def _kept_earlier(
+    engine: Engine, judge: Judge, run_id: int, iteration: int, attempts: Sequence[Attempt]
+) -> dict[int, list[str]]:
+    """Return kept responses of the observations whose attempts began in an earlier part or wave."""
+    positions = sorted({one.position for one in attempts if one.attempt > 1})
+    if judge.until_correct or not positions:
+        return {}
+    with engine.connect() as connection:
+        return read_kept_responses(connection, run_id, iteration, judge.verifier.version, positions)

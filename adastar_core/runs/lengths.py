@@ -1,0 +1,218 @@
+"""Whether texts have room in what the model and the training take, known before anything is spent.
+
+A prompt that leaves no room for a single token is refused when the run is opened. Where a prompt leaves less than
+``generator.max_new_tokens``, a rationale is cut at the model's last position, and one that is right and too long to train is
+rejected with its reason.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from unicodedata import normalize
+
+from adastar_core.config import RunConfig
+from adastar_core.errors import DataError
+from adastar_core.generators.catalogue import choose_engine
+from adastar_core.models.source import parameter_count, positions_of
+from adastar_core.models.vocabulary import Vocabulary
+from adastar_core.problems import Problem
+from adastar_core.records import Observation, Rejection, RejectionReason, Split
+
+_SPECIAL = 16
+"""Tokens at most that a tokenizer adds to a text; the rest are no more than its bytes, however it normalises them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most tokens that a text may have.
+
+    Attributes:
+        tokens: How many.
+        name: What sets that, with its value: ``trainer.max_length (1024)``.
+        fix: What to do about a prompt that leaves no room.
+        cuts: Whether what is longer is cut or left out of training; an engine refuses it instead.
+    """
+
+    tokens: int
+    name: str
+    fix: str
+    cuts: bool = True
+
+
+def training_limit(config: RunConfig, model: Path) -> Limit:
+    """Return the most tokens of prompt and rationale together that can be trained on."""
+    own, positions = config.trainer.max_length, positions_of(model)
+    if positions is not None and positions < own:
+        return _positions(positions)
+    return Limit(own, f"trainer.max_length ({own})", "Raise trainer.max_length")
+
+
+def generation_limit(config: RunConfig, model: Path) -> Limit:
+    """Return the most tokens of prompt and rationale together that can be generated."""
+    engine, positions = config.generator.vllm.longest_text, positions_of(model) or sys.maxsize
+    if engine is not None and engine < positions:
+        chosen = choose_engine(config.generator, parameter_count(model)).engine
+        if chosen == "vllm":
+            name = "generator.vllm.longest_text"
+            return Limit(engine, f"{name} ({engine})", f"Raise {name}", cuts=False)
+    return _positions(positions)
+
+
+def _positions(count: int) -> Limit:
+    fix = "Shorten the question or the examples before it, take a model with more positions"
+    return Limit(count, f"the model's positions ({count})", fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Decides which rationales can be trained on.
+
+    Attributes:
+        problem: Renders training prompts.
+        vocabulary: The model's.
+        chat: Whether prompts are messages.
+        limit: The most tokens of prompt and rationale together.
+    """
+
+    problem: Problem
+    vocabulary: Vocabulary
+    chat: bool
+    limit: Limit
+
+    def rejection(self, observation: Observation, response: str, tokens: Sequence[int]) -> Rejection | None:
+        """Return why a right response cannot be trained on; ``None`` if it can.
+
+        Args:
+            observation: What it answers.
+            response: Its text.
+            tokens: Its ids as generated; empty where they are not known.
+        """
+        prompt = self.problem.training_prompt(observation)
+        if _surely_fits([prompt, "" if tokens else response], self.limit.tokens - len(tokens)):
+            return None
+        completion = self.vocabulary.completed(response, tokens, chat=self.chat)
+        count = len(self.vocabulary.prompt_ids([prompt])[0]) + len(completion)
+        if count <= self.limit.tokens:
+            return None
+        long = f"prompt and rationale have {count} tokens, more than {self.limit.name}"
+        return Rejection(RejectionReason.NO_ROOM, long)
+
+
+def check_room(
+    config: RunConfig, problem: Problem, splits: Mapping[Split, Sequence[Observation]], model: Path
+) -> tuple[str, ...]:
+    """Refuse prompts that leave no room; return what is to be said of those that leave little, a sentence each.
+
+    Args:
+        config: The run.
+        problem: Renders the prompts, as the model is given them.
+        splits: The observations.
+        model: The model's directory.
+
+    Raises:
+        DataError: Names the longest such prompt, its tokens, and the limit.
+    """
+    vocabulary, longest = Vocabulary(model), config.generator.max_new_tokens
+    lengths = _Lengths(vocabulary)
+    reading, training = generation_limit(config, model), training_limit(config, model)
+    answers = config.evaluation.max_new_tokens or longest
+    notes = []
+    for split, observations in splits.items():
+        new = longest if split is Split.TRAIN else answers
+        for what, prompts in _read(config, problem, split, observations):
+            notes += _check(f"{what} of {split}", prompts, observations, reading, new, lengths)
+    train = splits[Split.TRAIN]
+    shortest = 2 if config.rationales == "reference" else longest + 1  # a token and an end
+    prompts = map(problem.training_prompt, train)
+    notes += _check("training prompt of train", prompts, train, training, shortest, lengths)
+    if config.rationales == "reference":
+        notes += _long_references(Room(problem, vocabulary, config.prompt.chat, training), train)
+    return tuple(notes)
+
+
+def _long_references(room: Room, observations: Sequence[Observation]) -> list[str]:
+    """Return what is to be said where the data's own answers are too long to train on."""
+    found = [
+        (one.shown, rejection.detail)
+        for one in observations
+        if (rejection := room.rejection(one, room.problem.reference(one), ()))
+    ]
+    if not found:
+        return []
+    name, detail = found[0]
+    return [
+        f"Of {len(observations):,} rows, {len(found):,} are too long to train on; the first is {name}: {detail}."
+    ]
+
+
+def _read(
+    config: RunConfig, problem: Problem, split: Split, observations: Sequence[Observation]
+) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield every kind of prompt that is generated from."""
+    if split is not Split.TRAIN:
+        shots = config.evaluation.shots
+        yield "evaluation prompt", (problem.evaluation_prompt(one, shots) for one in observations)
+    elif config.rationales == "model":
+        yield "prompt", map(problem.prompt, observations)
+        if config.rationalize:
+            yield "hinted prompt", map(problem.hinted_prompt, observations)
+
+
+def _check(
+    what: str,
+    prompts: Iterable[str],
+    observations: Sequence[Observation],
+    limit: Limit,
+    new: int,
+    lengths: "_Lengths",
+) -> list[str]:
+    """Return what is to be said where ``new`` tokens may not fit behind a prompt.
+
+    Raises:
+        DataError: Not even one does, or the engine would refuse them.
+    """
+    long = {place: text for place, text in enumerate(prompts) if not _surely_fits([text], limit.tokens - new)}
+    tokens = dict(zip(long, lengths.of(long.values()), strict=True))
+    tight = [place for place, count in tokens.items() if count + new > limit.tokens]
+    if not tight:
+        return []
+    longest = max(tight, key=tokens.__getitem__)
+    name, count = observations[longest].shown, tokens[longest]
+    least = 2 if limit.cuts else new
+    if count + least > limit.tokens:
+        raise DataError(
+            f"The {what} row {name} has {count} tokens, which leaves no room for {least} more within {limit.name}. "
+            f"{limit.fix}, or remove that row."
+        )
+    return [
+        f"Of {len(observations):,} rows, the {what} leaves fewer than {new:,} tokens within {limit.name} in {len(tight):,}; the "
+        f"longest is {name} with {count:,}. What is longer than the rest is cut or not trained on."
+    ]
+
+
+def _surely_fits(texts: Sequence[str], tokens: int) -> bool:
+    """Return whether texts have no more than so many tokens, as far as their bytes tell."""
+    return sum(map(_bytes, texts)) + _SPECIAL <= tokens
+
+
+def _bytes(text: str) -> int:
+    """Return the most bytes that a text has in any of Unicode's normal forms."""
+    if text.isascii():
+        return len(text)
+    return max(len(normalize(form, text).encode()) for form in ("NFC", "NFD", "NFKC", "NFKD"))
+
+
+class _Lengths:
+    """Counts the tokens of prompts, each text once."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._known: dict[str, int] = {}
+
+    def of(self, texts: Iterable[str]) -> list[int]:
+        """Return each text's tokens."""
+        wanted = list(texts)
+        new = list({text for text in wanted if text not in self._known})
+        self._known |= zip(new, map(len, self._vocabulary.prompt_ids(new)), strict=True)
+        return [self._known[text] for text in wanted]

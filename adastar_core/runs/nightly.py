@@ -1,0 +1,64 @@
+"""The nightly rule: what a scheduled rerun of a named run does."""
+
+from datetime import date
+
+from sqlalchemy import Engine
+
+from adastar_core.config import RunConfig
+from adastar_core.machine.home import usable_home
+from adastar_core.names import dated
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.runs.numerics import resolved
+from adastar_core.runs.opening import load_data
+from adastar_core.store.database import open_database
+from adastar_core.store.items import moved_into_training
+from adastar_core.store.observations import new_observations, read_observations
+from adastar_core.store.runs import Run, differences, find_run
+from adastar_core.store.statistics import read_statistics
+
+
+def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
+    """Return the configuration and the name that a rerun of ``name`` works under.
+
+    The named run goes on when there is something left to do in it: it has not finished, its iterations were
+    raised, or its data grew (then for one iteration more, which visits the new observations first). When it is
+    finished, or was made with other values, the rerun is a run of its own: ``NAME-YYYY-MM-DD``. Asked twice on
+    one day, as a retry does, it gives the same answer.
+
+    Args:
+        config: The configuration of the rerun.
+        name: The run's name.
+        today: The day that the rerun was scheduled for.
+    """
+    url = config.database_url.get_secret_value() if config.database_url else None
+    engine = open_database(url, usable_home(config.checked_home()))
+    try:
+        run = find_run(engine, name)
+        if run is None:
+            return config, name
+        iterations = _iterations(engine, run, config)
+    finally:
+        engine.dispose()
+    if iterations is None:
+        return config, dated(name, today)
+    return config.model_copy(update={"iterations": iterations}), name
+
+
+def _iterations(engine: Engine, run: Run, config: RunConfig) -> int | None:
+    """Return how many iterations the run is to have now; ``None`` when there is nothing left to do in it."""
+    with engine.connect() as connection:
+        if all(differences(connection, run, one) for one in (config, resolved(config))):
+            return None
+    if run.status != "finished" or config.iterations > run.iterations:
+        return max(config.iterations, run.iterations)
+    return run.iterations + 1 if _has_grown(engine, run, config) else None
+
+
+def _has_grown(engine: Engine, run: Run, config: RunConfig) -> bool:
+    """Return whether there are training observations that the run has not taken in."""
+    data = load_data(open_problem(config.problem))
+    with engine.connect() as connection:
+        taken_in = len(read_statistics(connection, run.run_id).last_iteration)
+        known = [one.observation_id for one in read_observations(connection, run.dataset_id)]
+        new = new_observations(data, known, moved_into_training(connection, run.dataset_id, data))
+    return bool(new) or 0 < taken_in < len(known)

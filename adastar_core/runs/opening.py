@@ -1,0 +1,200 @@
+"""Opens a run: checks everything, creates or continues it, owns it.
+
+Tasks receive a :class:`RunRef` and look the workspace up here, so that nothing large travels between them.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from adastar_core.config import RunConfig
+from adastar_core.config.access import check_access
+from adastar_core.errors import DataError, HomeError, StageError
+from adastar_core.generators import Incident
+from adastar_core.machine.home import usable_home
+from adastar_core.machine.threads import limit_threads
+from adastar_core.machine.version import code_version
+from adastar_core.models import checkpoints
+from adastar_core.models.source import model_shape, resolve_model
+from adastar_core.problems import Problem
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.chat import prompted
+from adastar_core.progress import Progress, Silent
+from adastar_core.records import Data, Split
+from adastar_core.runs.lengths import check_room
+from adastar_core.runs.numerics import resolved
+from adastar_core.runs.stored import RunRef, folder_of, make_folder
+from adastar_core.runs.workspace import Workspace
+from adastar_core.store.checkpoints import (
+    CheckpointRow,
+    newest_checkpoint,
+    read_checkpoints,
+    write_checkpoint,
+)
+from adastar_core.store.database import open_database
+from adastar_core.store.incidents import ROUNDED_OTHERWISE
+from adastar_core.store.lease import own_run
+from adastar_core.store.numerics import read_numerics, write_numerics
+from adastar_core.store.runs import Run, finish_run, start_or_continue
+from adastar_core.verifiers.batch import close_verifier
+
+_open: dict[str, Workspace] = {}
+
+
+def workspace_of(run: RunRef) -> Workspace:
+    """Return the workspace that is open in this process.
+
+    Raises:
+        StageError: None is.
+    """
+    if run.uid not in _open:
+        raise StageError(
+            f"run {run.name!r} is not open in this process; stages run inside open_workspace(...)"
+        )
+    return _open[run.uid]
+
+
+@contextmanager
+def open_workspace(
+    config: RunConfig, name: str, *, preset: str = "", progress: Progress | None = None
+) -> Iterator[Workspace]:
+    """Check everything, create the run or continue it, own it, and yield its workspace.
+
+    Opening a run that is already open in this process yields the same workspace again. Nothing is written
+    before the data, the model, the data directory and the database have been found usable.
+
+    Args:
+        config: What to do.
+        name: The run's name.
+        preset: Where the configuration came from.
+        progress: Who shows progress; nobody by default.
+
+    Raises:
+        UserError: Something is not acceptable, or the run is owned by another process.
+    """
+    config = resolved(config)
+    for workspace in _open.values():
+        if (workspace.ref.name, workspace.ref.config_sha256) == (name, config.sha256()):
+            yield workspace
+            return
+    with ExitStack() as stack:
+        workspace = _prepare(config, name, preset, progress or Silent(), stack)
+        _open[workspace.ref.uid] = workspace
+        try:
+            yield workspace
+        except BaseException:
+            with suppress(DBAPIError, StageError), workspace.lease.transaction() as connection:
+                finish_run(connection, workspace.run_id, "failed")
+            raise
+        finally:
+            del _open[workspace.ref.uid]
+            workspace.generators.close()
+            close_verifier(workspace.problem.verifier)
+
+
+def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stack: ExitStack) -> Workspace:
+    """Check what can be checked without writing, then open the store, the run and the lease."""
+    check_access(config)
+    problem = open_problem(config.problem)
+    data = load_data(problem)
+    model = resolve_model(config.model)
+    if config.trainer.lora.rank is not None:
+        from adastar_core.planning.footprint import trained_parameters
+
+        trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
+    chat = prompted(problem, config.prompt, model, date.today())  # refused before anything is written
+    data = replace(data, notes=(*data.notes, *check_room(config, chat, data.splits, model)))
+    home = usable_home(config.checked_home())
+    url = config.database_url.get_secret_value() if config.database_url else None
+    engine = open_database(url, home)
+    stack.callback(engine.dispose)
+    run, splits = start_or_continue(engine, name, config, data, code_version(), progress.line)
+    folder = folder_of(home, name, run.uid)
+    require_checkpoints(engine, run, folder)
+    make_folder(folder)
+    problem = prompted(problem, config.prompt, model, run.day)
+    owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
+    lease = stack.enter_context(owned)
+    workspace = Workspace(
+        ref=RunRef(uid=run.uid, name=name, config_sha256=config.sha256()),
+        config=config,
+        run_id=run.run_id,
+        engine=engine,
+        lease=lease,
+        problem=problem,
+        data=splits,
+        base=model,
+        shape=model_shape(model),
+        folder=folder,
+        progress=progress,
+    )
+    record_base(workspace)
+    limit_threads(workspace.parameters)
+    record_numerics(workspace)
+    return workspace
+
+
+def require_checkpoints(engine: Engine, run: Run, folder: Path) -> None:
+    """Refuse a data directory that is not the one that the run was made with.
+
+    Raises:
+        HomeError: It lacks the newest checkpoint, from which the run continues.
+    """
+    with engine.connect() as connection:
+        trained = [one for one in read_checkpoints(connection, run.run_id, folder) if one.iteration > 0]
+    if trained and not Path(trained[-1].path).is_dir():
+        raise HomeError(
+            f"Run {run.name!r} has a checkpoint of iteration {trained[-1].iteration}, and {trained[-1].path} is missing. "
+            "Name the data directory that the run was made with (--set home=DIRECTORY or ADASTAR_HOME), or restore it: "
+            "every machine that works on a run needs its files."
+        )
+
+
+def record_base(workspace: Workspace) -> None:
+    """Record the base model as checkpoint 0.
+
+    Raises:
+        CheckpointError: The run was started from a model with other files.
+    """
+    digest = checkpoints.digest_of(workspace.base)
+    size_bytes = sum(path.stat().st_size for path in workspace.base.rglob("*") if path.is_file())
+    with workspace.lease.transaction() as connection:
+        write_checkpoint(
+            connection,
+            workspace.run_id,
+            CheckpointRow(0, None, str(workspace.base), digest, size_bytes, workspace.parameters),
+            workspace.folder,
+        )
+
+
+def record_numerics(workspace: Workspace) -> None:
+    """Record how this process rounds; where that may change results against the process before, say so."""
+    run_id, ours = workspace.run_id, workspace.numerics
+    with workspace.lease.transaction() as connection:
+        earlier = list(read_numerics(connection, run_id).values())
+        write_numerics(connection, run_id, workspace.lease.epoch, ours)
+        newest = newest_checkpoint(connection, run_id)
+    differences = ours.differences(earlier[-1]) if earlier else []
+    if differences:
+        detail = f"{'; '.join(differences)}. From here on last digits may differ from those of one undisturbed process"
+        workspace.record_incident(newest, Incident(ROUNDED_OTHERWISE, detail))
+
+
+def load_data(problem: Problem) -> Data:
+    """Return every split of a problem, and what is to be said of them.
+
+    Raises:
+        DataError: A split is empty, or broken in a way that the problem's loader names.
+    """
+    splits = {split: problem.load(split) for split in Split}
+    for split, observations in splits.items():
+        if not observations:
+            raise DataError(
+                f"problem {problem.name}: the {split} split is empty; give it at least one observation"
+            )
+    return Data(splits, problem.everything(), problem.notes)

@@ -1,0 +1,139 @@
+"""A run as the store knows it: its configuration, its problem and its data, without owning it."""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from adastar_core.config import RunConfig
+from adastar_core.errors import HomeError, ModelError, RunConflictError
+from adastar_core.machine.home import default_home
+from adastar_core.models.source import resolve_model
+from adastar_core.models.vocabulary import Vocabulary
+from adastar_core.problems import Problem
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.chat import prompted
+from adastar_core.records import Observation
+from adastar_core.settings import Settings
+from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
+from adastar_core.store.observations import read_observations
+from adastar_core.store.runs import Run, find_run, list_runs, read_run_config
+
+
+class RunRef(Settings):
+    """Names a run: its ``uid`` is new for every run in a database, its digest covers the configuration."""
+
+    uid: str
+    name: str
+    config_sha256: str
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run that is read, never written.
+
+    Attributes:
+        engine: The database.
+        home: The data directory.
+        run: The run.
+        config: Its configuration; what may differ from process to process has its defaults.
+    """
+
+    engine: Engine
+    home: Path
+    run: Run
+    config: RunConfig
+
+    @cached_property
+    def problem(self) -> Problem:
+        """Prompts and verifier; the data that they came with is not read."""
+        problem = open_problem(self.config.problem)
+        if not self.config.prompt.chat:
+            return problem
+        return prompted(problem, self.config.prompt, self.base, self.run.day)
+
+    @cached_property
+    def base(self) -> Path:
+        """The base model's directory: the recorded one, or, where that is gone, what its name means here.
+
+        Raises:
+            ModelError: Neither is there.
+        """
+        with self.engine.connect() as connection:
+            recorded = Path(read_checkpoint(connection, self.run.run_id, 0, self.folder).path)
+        return recorded if recorded.is_dir() else resolve_model(self.run.base_model)
+
+    def located(self, checkpoint: CheckpointRow) -> CheckpointRow:
+        """Return a checkpoint with the directory where it lies here, should it be the base model and be found."""
+        if checkpoint.iteration > 0:
+            return checkpoint
+        with suppress(ModelError):
+            return replace(checkpoint, path=str(self.base))
+        return checkpoint
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens of the model.
+
+        Raises:
+            ModelError: The base model is not there.
+        """
+        return Vocabulary(self.base)
+
+    @cached_property
+    def train(self) -> list[Observation]:
+        """The training observations by position, as they were when they were first seen."""
+        with self.engine.connect() as connection:
+            return read_observations(connection, self.run.dataset_id)
+
+    @property
+    def folder(self) -> Path:
+        """The run's own directory."""
+        return folder_of(self.home, self.run.name, self.run.uid)
+
+
+def open_stored(engine: Engine, home: Path | None, name: str) -> StoredRun:
+    """Return the run of this name.
+
+    Raises:
+        RunConflictError: There is none.
+        ConfigError: It was created by a version whose configuration this one cannot read.
+    """
+    run = find_run(engine, name)
+    if run is None:
+        raise no_such_run(engine, name)
+    with engine.connect() as connection:
+        identity = read_run_config(connection, run.run_id)
+    config = RunConfig.of_identity({**identity, "iterations": run.iterations, "patience": run.patience})
+    return StoredRun(engine, (home or default_home()).absolute(), run, config)
+
+
+def no_such_run(engine: Engine, name: str) -> RunConflictError:
+    """Return the error for a name that no run has."""
+    known = ", ".join(run.name for run in list_runs(engine)[-5:]) or "none yet"
+    return RunConflictError(
+        f"There is no run {name!r}; the newest are: {known}. `adastar runs` lists them all."
+    )
+
+
+def folder_of(home: Path, name: str, uid: str) -> Path:
+    """Return the run's own directory in a data directory, whether or not it exists."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".") or "run"
+    return home / "runs" / f"{plain[:80]}-{uid[:8]}"
+
+
+def make_folder(folder: Path) -> None:
+    """Make the run's own directory when it is missing.
+
+    Raises:
+        HomeError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(
+            f"The run's directory {folder} cannot be made: {error}. Choose another home."
+        ) from error
