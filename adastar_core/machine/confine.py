@@ -133,11 +133,17 @@ def source(name: str, key: str) -> None:
 def user_code(path: str, key: str) -> str:
     """Return an import path, ``module:Name`` or ``file.py:Name``; confined, only one that the operator names.
 
+    The bare name of an entry point leads only to packages that the operator installed.
+
     Raises:
         ConfigError: It is no path, or the operator has not allowed it by name.
     """
     located = _located(path, key)
-    if not is_confined() or located in [_located(one, USER_CODE) for one in _listed(USER_CODE)]:
+    if (
+        ":" not in path
+        or not is_confined()
+        or located in [_located(one, USER_CODE) for one in _listed(USER_CODE)]
+    ):
         return path
     raise ConfigError(
         f"{key} = {path!r} is code, and runs here execute none but what the operator names. Ask the operator to review it and "

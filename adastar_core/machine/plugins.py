@@ -1,0 +1,91 @@
+"""The user's own parts: samplers, problems, verifiers, generators and monitors.
+
+Each is named by an import path (``package.module:Name`` or ``/path/to/file.py:Name``) or by the name of an entry point, so
+that a package on an index extends AdaSTaR. ``docs/extending.md`` has an example of each.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from adastar_core.errors import ConfigError
+from adastar_core.machine.confine import user_code
+
+Group = Literal["samplers", "problems", "verifiers", "generators", "monitors"]
+PLUGIN_PATTERN = r"^(.+:)?[A-Za-z_][\w.-]*$"
+"""An import path, or the name of an entry point."""
+
+
+def load_plugin(path: str, group: Group, key: str) -> object:
+    """Return what an import path, or an entry point of the group ``adastar.<group>``, names.
+
+    Args:
+        path: ``package.module:Name``, ``/path/to/file.py:Name``, or the entry point's name.
+        group: What kind of part it is.
+        key: The configuration's key, for messages.
+
+    Raises:
+        ConfigError: There is no such thing, it cannot be imported, or runs here may not execute it.
+    """
+    if ":" not in path:
+        return _entry_point(path, group, key)
+    place, _, name = user_code(path, key).rpartition(":")
+    try:
+        module = _file(place) if place.endswith(".py") else importlib.import_module(place)
+    except Exception as error:
+        raise ConfigError(
+            f"{key}: {place} cannot be imported ({type(error).__name__}: {error}). Check the path."
+        ) from error
+    if not hasattr(module, name):
+        raise ConfigError(f"{key}: {place} has no {name!r}. Check the name after the colon.")
+    found: object = getattr(module, name)
+    return found
+
+
+def call_plugin(
+    path: str, group: Group, key: str, arguments: tuple[object, ...], options: Mapping[str, object]
+) -> object:
+    """Load a part and call it with the arguments that its kind gets, and with the configured options by name.
+
+    Raises:
+        ConfigError: It cannot be loaded or called, or does not take these options.
+    """
+    part = load_plugin(path, group, key)
+    if not callable(part):
+        raise ConfigError(f"{key}: {path} is a {type(part).__name__}. Name a class or a function.")
+    try:
+        made: object = part(*arguments, **options)
+    except TypeError as error:
+        raise ConfigError(f"{key}: {path} cannot be called ({error}). Check its options.") from error
+    return made
+
+
+def _entry_point(name: str, group: Group, key: str) -> object:
+    """Return what an installed package registers. Whoever runs the worker installed it, so it is allowed everywhere."""
+    known = entry_points(group=f"adastar.{group}")
+    if name not in known.names:
+        listed = ", ".join(sorted(known.names)) or "none"
+        raise ConfigError(
+            f"{key} = {name!r} is no entry point of adastar.{group} (installed: {listed}). Install the package that has it, "
+            "or give an import path such as my_package.my_module:Name."
+        )
+    try:
+        found: object = known[name].load()
+    except Exception as error:
+        raise ConfigError(
+            f"{key}: the entry point {name!r} cannot be loaded ({type(error).__name__}: {error})."
+        ) from error
+    return found
+
+
+def _file(place: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"adastar_plugin_{Path(place).stem}", place)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{place} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
