@@ -230,3 +230,16 @@ class Rejection:
 
     reason: RejectionReason
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that went wrong during generation and was recovered.
+
+    Attributes:
+        kind: In two or three words, e.g. ``"engine rebuilt"``.
+        detail: What happened, in a sentence.
+    """
+
+    kind: str
+    detail: str

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import ModelError
-from adastar_core.generators import Decoding, Incident
+from adastar_core.generators import Decoding
 from adastar_core.generators.catalogue import Choice, choose_engine
 from adastar_core.generators.keeper import Keeper
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.machine.version import code_version
-from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.records import Attempt, GenerationRequest, Incident
 from adastar_core.store.checkpoints import CheckpointRow
 
 

@@ -13,10 +13,10 @@ from adastar_core.cluster.engine import Answer, ClusterEngine, Weights, choose_h
 from adastar_core.cluster.pool import Crew
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import EngineError
-from adastar_core.generators import Decoding, Incident
+from adastar_core.generators import Decoding
 from adastar_core.generators.catalogue import Choice, Engine
 from adastar_core.generators.settings import GeneratorSettings
-from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.records import Attempt, GenerationRequest, Incident
 
 
 def choose_on_cluster(settings: GeneratorSettings, compute: ComputeSettings, parameters: int) -> Choice:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.records import Attempt, GenerationRequest, Incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +33,8 @@ class Decoding:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """Something that went wrong during generation and was mended.
-
-    Attributes:
-        kind: In two or three words, e.g. ``"engine rebuilt"``.
-        detail: What happened, in a sentence.
-    """
-
-    kind: str
-    detail: str
-
-
 Report = Callable[[Incident], None]
-"""Called with everything that went wrong and was mended."""
+"""Called with everything that went wrong and was recovered."""
 
 
 class Generator(Protocol):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from adastar_core.errors import OutOfMemory
-from adastar_core.generators import Decoding, Generator, Incident, Report
-from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.generators import Decoding, Generator, Report
+from adastar_core.records import Attempt, GenerationRequest, Incident
 
 
 class Sparing:

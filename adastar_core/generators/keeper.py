@@ -5,11 +5,12 @@ from pathlib import Path
 
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import EngineError
-from adastar_core.generators import Generator, Incident, LastingGenerator
+from adastar_core.generators import Generator, LastingGenerator
 from adastar_core.generators.catalogue import Choice, choose_engine, open_generator, open_lasting
 from adastar_core.generators.halving import Sparing
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.models import checkpoints
+from adastar_core.records import Incident
 from adastar_core.store.checkpoints import CheckpointRow
 
 Record = Callable[[int, Incident], None]

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core.errors import ConfigError, DataError, ModelError
-from adastar_core.generators import Decoding, Incident, Report
+from adastar_core.generators import Decoding, Report
 from adastar_core.generators.choice import noisy_scores, tie_gap
 from adastar_core.generators.endings import end, first_stop
 from adastar_core.generators.precision import arithmetic, number_format
@@ -31,7 +31,7 @@ from adastar_core.generators.steps import Cached, Way
 from adastar_core.machine.memory import memory_errors
 from adastar_core.machine.quiet import no_progress_bars
 from adastar_core.models.vocabulary import Vocabulary
-from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.records import Attempt, GenerationRequest, Incident
 
 _STEPS_BETWEEN_STOP_CHECKS = 8
 _ENDED_SHARE = 8

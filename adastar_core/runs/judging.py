@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 
 from adastar_core.config import RunConfig
-from adastar_core.generators import Incident
 from adastar_core.problems import Problem
-from adastar_core.records import CUT_SHORT, Attempt, Observation, Outcome, Verdict
+from adastar_core.records import CUT_SHORT, Attempt, Incident, Observation, Outcome, Verdict
 from adastar_core.runs.lengths import Room
 from adastar_core.store import incidents
 from adastar_core.store.rollouts import read_unjudged

@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError
 from adastar_core.config import RunConfig
 from adastar_core.config.access import check_access
 from adastar_core.errors import DataError, HomeError, StageError
-from adastar_core.generators import Incident
 from adastar_core.machine.home import usable_home
 from adastar_core.machine.threads import limit_threads
 from adastar_core.machine.version import code_version
@@ -25,7 +24,7 @@ from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.progress import Progress, Silent
-from adastar_core.records import Data, Split
+from adastar_core.records import Data, Incident, Split
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import resolved
 from adastar_core.runs.stored import RunRef, folder_of, make_folder

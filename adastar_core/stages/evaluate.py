@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from adastar_core.generators import Incident
-from adastar_core.records import Attempt, GenerationRequest, Split, Verdict
+from adastar_core.records import Attempt, GenerationRequest, Incident, Split, Verdict
 from adastar_core.runs.judging import write_cut_short
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages import voting

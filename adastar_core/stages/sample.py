@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 from adastar_core import selection
 from adastar_core.errors import NothingAccepted
-from adastar_core.generators import Incident
 from adastar_core.problems import Problem
-from adastar_core.records import Attempt, GenerationRequest, Observation
+from adastar_core.records import Attempt, GenerationRequest, Incident, Observation
 from adastar_core.runs.judging import judge_stored, write_cut_short
 from adastar_core.runs.workspace import Workspace
 from adastar_core.selection import Planned, Selection

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from adastar_core.generators import Incident
+from adastar_core.records import Incident
 from adastar_core.store import tables
 
 HALVED = "out of memory"

@@ -17,11 +17,10 @@ from adastar_core.cluster.engine import ClusterEngine
 from adastar_core.cluster.generation import RayGenerator, choose_on_cluster
 from adastar_core.config import ComputeSettings, GeneratorSettings
 from adastar_core.errors import CheckpointError, ConfigError, ModelError
-from adastar_core.generators import Incident
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.models.checkpoints import digest_of
 from adastar_core.models.source import resolve_model
-from adastar_core.records import Attempt
+from adastar_core.records import Attempt, Incident
 from tests.support.attempts import SAMPLED, in_batches, requests
 from tests.support.ray_cluster import SmallCluster
 

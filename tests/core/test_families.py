@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, 
 
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ModelError
-from adastar_core.generators import Decoding, Incident
+from adastar_core.generators import Decoding
 from adastar_core.generators import serving as serving_module
 from adastar_core.generators.choice import noisy_scores
 from adastar_core.generators.noise import signed
@@ -17,7 +17,7 @@ from adastar_core.generators.serving import Probe, serving
 from adastar_core.generators.steps import Cached, Reread, Way
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.models.source import model_shape, resolve_model
-from adastar_core.records import GenerationRequest
+from adastar_core.records import GenerationRequest, Incident
 from tests.support.families import READ_AGAIN, SHARED_CACHE, WINDOW, build, sharpened, write_family
 from tests.support.tiny_llama import write_tiny_llama
 

@@ -1,6 +1,6 @@
 """Incidents are counted, and the last one of a kind is described."""
 
-from adastar_core.generators import Incident
+from adastar_core.records import Incident
 from adastar_core.store.incidents import read_incidents, write_incident
 from adastar_core.store.lease import Lease
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from adastar_core.config import GeneratorSettings
-from adastar_core.generators import Incident
 from adastar_core.generators.vllm import VllmGenerator
 from adastar_core.models.checkpoints import digest_of
+from adastar_core.records import Incident
 
 FOLDER = Path(__file__).parent
 

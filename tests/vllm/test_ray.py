@@ -11,9 +11,9 @@ pytest.importorskip("ray")
 
 from adastar_core.cluster.generation import RayGenerator, choose_on_cluster
 from adastar_core.config import ComputeSettings, GeneratorSettings
-from adastar_core.generators import Incident
 from adastar_core.models.checkpoints import digest_of
 from adastar_core.models.source import resolve_model
+from adastar_core.records import Incident
 from tests.support.attempts import GREEDY, in_batches, requests
 from tests.support.ray_cluster import small_cluster
 from tests.vllm.conftest import started
