@@ -14,7 +14,7 @@ from adastar_core.audit import export, verify
 from adastar_core.audit.lineage import Lineage, trace
 from adastar_core.cli.options import Commands, add_command, database, home_of, stored_run
 from adastar_core.cli.output import print_json, print_line, print_table, shortened, wants_json
-from adastar_core.report.units import NONE
+from adastar_core.machine.units import NONE
 from adastar_core.store.provenance import Provenance
 
 _SHOWN_EXAMPLES = 20

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from adastar_core.cli.options import Commands, add_command, database, stored_run
 from adastar_core.cli.output import print_json, print_line, print_table, shortened, wants_json
 from adastar_core.compute import pflops
+from adastar_core.machine.units import NONE, accuracy, duration, flops, percent_number, wall_time
 from adastar_core.records import Accuracy
 from adastar_core.report.summary import summary
 from adastar_core.report.text import headline
-from adastar_core.report.units import NONE, accuracy, duration, flops, percent_number, wall_time
 from adastar_core.runs.stored import no_such_run
 from adastar_core.store.costs import read_compute
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations

@@ -17,8 +17,8 @@ from adastar_core.comparison.records import Member
 from adastar_core.comparison.statistics import curve, estimate
 from adastar_core.comparison.table import REFERENCE, Comparison
 from adastar_core.config.methods import METHODS, MethodName
+from adastar_core.machine.units import flops_unit
 from adastar_core.report.figures import Figure, draw, draw_canvas
-from adastar_core.report.units import flops_unit
 
 _GRID = 120
 _TOGETHER = 6

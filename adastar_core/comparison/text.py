@@ -9,8 +9,8 @@ from adastar_core.comparison.leader import Leader, leader
 from adastar_core.comparison.statistics import SAME, Difference, Estimate
 from adastar_core.comparison.table import Comparison, Row
 from adastar_core.config.methods import METHODS
+from adastar_core.machine.units import NONE, flops_unit, number, percent_number
 from adastar_core.report.text import escape, markdown_table
-from adastar_core.report.units import NONE, flops_unit, number, percent_number
 
 _LATEX = str.maketrans(
     {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "–": "--", "−": "$-$", "↓": r"$\downarrow$",

@@ -17,7 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from adastar_core.generators import Decoding
 from adastar_core.generators.cache import room_for
@@ -26,7 +26,7 @@ from adastar_core.generators.precision import number_format
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.generators.steps import Cached
 from adastar_core.trainers.loop import checkpoint_activations
-from adastar_core.trainers.lora import adapt
+from adastar_core.trainers.lora import adapt, unloaded
 from adastar_core.trainers.settings import TrainerSettings
 
 
@@ -124,7 +124,7 @@ def training_memory(directory: Path, settings: TrainerSettings, length: int, *, 
     processes = settings.processes
     rows = settings.micro_batch_size or -(-settings.batch_size // processes)
     passes = 2 if settings.batch_size > rows * processes else 1  # the second meets the first one's gradients
-    model = _without_storage(directory, torch.float32)
+    model = unloaded(directory, torch.float32)
     block = _largest_block(model)
     module = _to_train(model, settings)
     autocast = settings.dtype == "bfloat16" or (settings.dtype == "auto" and bf16)
@@ -136,16 +136,6 @@ def training_memory(directory: Path, settings: TrainerSettings, length: int, *, 
         return TrainingMemory(weights, 2 * trained, max(peak, trained))
     passing = forward + trained // processes + 3 * block
     return TrainingMemory(weights // processes, 2 * trained // processes, passing)
-
-
-def trained_parameters(directory: Path, settings: TrainerSettings) -> int:
-    """Return how many parameters training changes: the adapter's, or all.
-
-    Raises:
-        ModelError: An adapter's target module is not one of the model's, or shares its weights with another module.
-    """
-    module = _to_train(_without_storage(directory, torch.float32), settings)
-    return sum(one.numel() for one in module.parameters() if one.requires_grad)
 
 
 def generation_memory(
@@ -162,7 +152,7 @@ def generation_memory(
     dtype = _number_format(settings, bf16=bf16)
     rows, longest = settings.batch_size, settings.max_new_tokens
     decoding = Decoding(False, settings.temperature, settings.top_p, longest)
-    model = _without_storage(directory, dtype)
+    model = unloaded(directory, dtype)
     model.train(mode=False)
     with FakeTensorMode(), torch.no_grad():
         _computable(model)
@@ -192,15 +182,6 @@ def cache_bytes_per_token(directory: Path, settings: GeneratorSettings, *, bf16:
 
 def _number_format(settings: GeneratorSettings, *, bf16: bool) -> torch.dtype:
     return number_format(settings.dtype, torch.device("cuda" if bf16 else "cpu"))
-
-
-def _without_storage(directory: Path, dtype: torch.dtype) -> PreTrainedModel:
-    """Return the model on the device where tensors have nothing but sizes."""
-    config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)  # type: ignore[no-untyped-call]
-    assert isinstance(model, PreTrainedModel)
-    return model
 
 
 def _computable(module: nn.Module) -> None:

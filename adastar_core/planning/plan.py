@@ -81,6 +81,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
         bf16: Whether ``dtype: auto`` means bfloat16, as on a GPU.
     """
     from adastar_core.planning import footprint
+    from adastar_core.trainers.lora import trained_parameters
 
     model = resolve_model(config.model)
     problem = prompted(open_problem(config.problem), config.prompt, model, date.today())
@@ -90,7 +91,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
     texts = measure_texts(problem, observations, model, hints=config.rationalize)
     assumed = assumptions or Assumptions()
     training = footprint.training_memory(model, config.trainer, _longest_text(config, texts), bf16=bf16)
-    adapter = footprint.trained_parameters(model, config.trainer) if config.trainer.lora.rank else 0
+    adapter = trained_parameters(model, config.trainer) if config.trainer.lora.rank else 0
     shape = compute.ModelShape(parameter_count(model), 0, 0, adapter)
     iterations = tuple(
         _plan_iteration(config, number, len(observations), shape, texts, assumed)

@@ -5,10 +5,10 @@ from rich.table import Table
 
 from adastar_core import compute
 from adastar_core.config import RunConfig
+from adastar_core.machine.units import duration, flops, flops_unit, number, size
 from adastar_core.planning.cards import CARDS, Load, decoding_load
 from adastar_core.planning.forecast import Assumptions
 from adastar_core.planning.plan import Plan
-from adastar_core.report.units import duration, flops, flops_unit, number, size
 
 _GIB = 2**30
 _TOO_LARGE = (

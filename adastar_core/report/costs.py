@@ -4,8 +4,8 @@ from functools import reduce
 from operator import add
 
 from adastar_core.compute import StageTokens
+from adastar_core.machine.units import duration, flops_unit, number
 from adastar_core.report.records import RunReport, StageRow
-from adastar_core.report.units import duration, flops_unit, number
 
 
 def cost_headings(report: RunReport) -> tuple[str, ...]:

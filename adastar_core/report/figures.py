@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from adastar_core.machine.units import flops_unit
 from adastar_core.records import Accuracy
 from adastar_core.report.records import RunReport
-from adastar_core.report.units import flops_unit
 
 _BLUE, _GREY, _GREEN, _INK = "#2563eb", "#94a3b8", "#059669", "#334155"
 _STYLE: dict[str, object] = {

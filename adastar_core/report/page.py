@@ -7,12 +7,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from adastar_core.machine.units import accuracy, flops, percent, points, wall_time
 from adastar_core.records import Accuracy
 from adastar_core.report.costs import cost_cells, cost_headings
 from adastar_core.report.figures import Figure
 from adastar_core.report.records import RunReport
 from adastar_core.report.text import cells, facts, headings, headline
-from adastar_core.report.units import accuracy, flops, percent, points, wall_time
 
 
 def html(report: RunReport, figures: Iterable[Figure]) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from adastar_core.report.costs import cost_cells, cost_headings
-from adastar_core.report.records import IterationRow, RunReport
-from adastar_core.report.units import (
+from adastar_core.machine.units import (
     NONE,
     accuracy,
     flops,
@@ -18,6 +16,8 @@ from adastar_core.report.units import (
     points,
     wall_time,
 )
+from adastar_core.report.costs import cost_cells, cost_headings
+from adastar_core.report.records import IterationRow, RunReport
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]#!|~$])")
 _LINE_START = re.compile(r"^(\d*)([-+.)=])")

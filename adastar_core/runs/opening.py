@@ -103,7 +103,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     data = load_data(problem)
     model = resolve_model(config.model)
     if config.trainer.lora.rank is not None:
-        from adastar_core.planning.footprint import trained_parameters
+        from adastar_core.trainers.lora import trained_parameters
 
         trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
     chat = prompted(problem, config.prompt, model, date.today())  # refused before anything is written

@@ -17,11 +17,11 @@ from adastar_core.generators.keeper import Keeper
 from adastar_core.generators.reference import ReferenceGenerator
 from adastar_core.machine.numerics import Numerics
 from adastar_core.machine.threads import threads_for
+from adastar_core.machine.units import flops
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.problems import Problem
 from adastar_core.progress import Progress, Silent
 from adastar_core.records import Incident, Observation, Split
-from adastar_core.report.units import flops
 from adastar_core.runs.judging import Judge
 from adastar_core.runs.lengths import Room, training_limit
 from adastar_core.runs.numerics import numerics_of

@@ -14,11 +14,11 @@ from typing import cast
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
-from transformers import PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core.errors import ModelError, StageError
 from adastar_core.models.scores import distance, plain_scores, random_texts
-from adastar_core.trainers.settings import LoraSettings
+from adastar_core.trainers.settings import LoraSettings, TrainerSettings
 
 ADAPTER = "adapter"
 _PROBE_LENGTHS = (3, 12)
@@ -166,3 +166,23 @@ def adapter_parameters(checkpoint: Path) -> int:
         return 0
     with safe_open(path, framework="pt") as tensors:
         return sum(tensors.get_tensor(name).numel() for name in tensors.keys())  # noqa: SIM118 (not a mapping)
+
+
+def trained_parameters(directory: Path, settings: TrainerSettings) -> int:
+    """Return how many parameters training changes: the adapter's, or all.
+
+    Raises:
+        ModelError: An adapter's target module is not one of the model's, or shares its weights with another module.
+    """
+    model: torch.nn.Module = unloaded(directory, torch.float32)
+    if settings.lora.rank is not None:
+        model = adapt(cast(PreTrainedModel, model), settings.lora, 0)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def unloaded(directory: Path, dtype: torch.dtype) -> PreTrainedModel:
+    """Return a model directory's model with shapes alone, on torch's ``meta`` device; no weight is read."""
+    config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)  # type: ignore[no-untyped-call]
+    return cast(PreTrainedModel, model)

@@ -14,12 +14,12 @@ from adastar_core.models.source import parameter_count
 from adastar_core.planning.footprint import (
     cache_bytes_per_token,
     generation_memory,
-    trained_parameters,
     training_memory,
 )
 from adastar_core.records import GenerationRequest
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.job import Job, open_training
+from adastar_core.trainers.lora import trained_parameters
 from tests.support.tiny_llama import write_tiny_llama
 
 LENGTH = 60

@@ -15,10 +15,9 @@ from adastar_core.config import LoraSettings, TrainerSettings
 from adastar_core.errors import ModelError, StageError
 from adastar_core.models import checkpoints
 from adastar_core.models.source import check_model, model_shape
-from adastar_core.planning.footprint import trained_parameters
 from adastar_core.trainers import TrainingOutcome, TrainingProgress, lora
 from adastar_core.trainers.job import load
-from adastar_core.trainers.lora import adapt, adapter_parameters
+from adastar_core.trainers.lora import adapt, adapter_parameters, trained_parameters
 from adastar_core.trainers.sft import finetune
 from tests.core.test_sft import EXAMPLES
 from tests.support.tiny_llama import write_tiny_llama

@@ -13,8 +13,8 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from adastar_core.compute import StageTokens
+from adastar_core.machine import units
 from adastar_core.records import Accuracy
-from adastar_core.report import units
 from adastar_core.report.costs import cost_cells, cost_headings
 from adastar_core.report.figures import figures
 from adastar_core.report.page import html

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import cli
-from adastar_core.report.units import duration
+from adastar_core.machine.units import duration
 from tests.flows.conftest import Command
 
 Ask = Callable[..., list[dict[str, object]]]
