@@ -17,7 +17,7 @@ from tests.deployment.image import ROOT, borrow_environment
 from tests.deployment.services import COMPOSE, PATIENCE_SECONDS, free_port, healthy
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
-SECTION = PAGE.partition("## A process pool on one machine")[2].partition("\n## ")[0]
+SECTION = PAGE.partition("## Run a process pool on one machine")[2].partition("\n## ")[0]
 INSTALL, SERVER, SET_UP, WORKER, START = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
 (API,) = re.findall("export PREFECT_API_URL.*\n", START)
 ONLY_IN_A_CONTAINER = ("--host", "0.0.0.0", "--with-healthcheck", "sh", "-c")
