@@ -20,8 +20,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from adastar_core import names
 from adastar_core.comparison import text
+from adastar_core.comparison.member import Member, read_member
 from adastar_core.comparison.page import write_comparison
-from adastar_core.comparison.records import Member, read_member
 from adastar_core.comparison.table import Comparison, compare_members
 from adastar_core.config.methods import MethodName
 from adastar_core.errors import StageError

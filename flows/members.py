@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from adastar_core import names
-from adastar_core.comparison.records import SelectOn
+from adastar_core.comparison.member import SelectOn
 from adastar_core.config import RunConfig, files
 from adastar_core.config.methods import MethodName
 from adastar_core.errors import ConfigError, StageError

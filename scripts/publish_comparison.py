@@ -13,8 +13,8 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
+from adastar_core.comparison.member import Member, Point, SelectOn, in_order
 from adastar_core.comparison.page import write_comparison
-from adastar_core.comparison.records import Member, Point, SelectOn, in_order
 from adastar_core.comparison.table import Comparison, compare_members
 from adastar_core.config.methods import METHODS
 

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
-from adastar_core.comparison.records import Member
-from adastar_core.comparison.statistics import curve, estimate
+from adastar_core.comparison.intervals import curve, estimate
+from adastar_core.comparison.member import Member
 from adastar_core.comparison.table import REFERENCE, Comparison
 from adastar_core.config.methods import METHODS, MethodName
 from adastar_core.machine.units import flops_unit

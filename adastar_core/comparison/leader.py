@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import combinations
 
-from adastar_core.comparison.statistics import CONFIDENCE, Difference, holm, paired_difference
+from adastar_core.comparison.intervals import CONFIDENCE, PairedDifference, holm, paired_difference
 from adastar_core.comparison.table import Comparison, paired
 from adastar_core.config.methods import MethodName
 
@@ -44,7 +44,7 @@ def leader(comparison: Comparison) -> Leader:
     return Leader(best, tied, _helped(comparison, best))
 
 
-def _difference(comparison: Comparison, method: MethodName, other: MethodName) -> Difference | None:
+def _difference(comparison: Comparison, method: MethodName, other: MethodName) -> PairedDifference | None:
     ours, theirs = ([one for one in comparison.members if one.method == name] for name in (method, other))
     return paired(ours, theirs, comparison.select_on)
 

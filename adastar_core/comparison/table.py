@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from adastar_core.comparison.records import Member, SelectOn, in_order
-from adastar_core.comparison.statistics import (
-    Difference,
+from adastar_core.comparison.intervals import (
     Estimate,
+    PairedDifference,
     estimate,
     holm,
     paired_difference,
     reached_at,
 )
+from adastar_core.comparison.member import Member, SelectOn, in_order
 from adastar_core.config.methods import METHODS, MethodName
 from adastar_core.errors import StageError
 
@@ -20,7 +20,7 @@ REFERENCE: MethodName = "adastar"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MethodRow:
     """One method over its seeds. Accuracies are shares on test, costs 10^15 FLOPs up to the selected checkpoint.
 
     Attributes:
@@ -45,7 +45,7 @@ class Row:
     method: MethodName
     seeds: int
     accuracy: Estimate
-    difference: Difference | None
+    difference: PairedDifference | None
     iteration: float
     base_chosen: int
     pflops: float
@@ -54,7 +54,7 @@ class Row:
     reached: float | None
     saving: float | None
     equal_compute: Estimate
-    equal_difference: Difference | None
+    equal_difference: PairedDifference | None
     frequency_deviation: float | None
     false_positive_share: float | None
     corrected_p: float | None = None
@@ -96,7 +96,7 @@ class Comparison:
 
     title: str
     members: tuple[Member, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[MethodRow, ...]
     select_on: SelectOn
     base: float
     best_baseline: MethodName | None
@@ -147,7 +147,7 @@ def _measure(
     return _Measure(select_on, by_method.get(REFERENCE, []), target, paid, _equal_pflops(by_method))
 
 
-def _corrected(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+def _corrected(rows: tuple[MethodRow, ...]) -> tuple[MethodRow, ...]:
     corrected = holm([row.difference.p if row.difference else None for row in rows])
     return tuple(replace(row, corrected_p=p) for row, p in zip(rows, corrected, strict=True))
 
@@ -178,12 +178,12 @@ def _equal_pflops(by_method: dict[MethodName, list[Member]]) -> float:
     return min(sampling or [one.pflops for runs in by_method.values() for one in runs])
 
 
-def _row(name: MethodName, runs: Sequence[Member], measure: _Measure) -> Row:
+def _row(name: MethodName, runs: Sequence[Member], measure: _Measure) -> MethodRow:
     chosen = [one.selected(measure.select_on) for one in runs]
     reached = reached_at(runs, measure.target, measure.select_on) if measure.target is not None else None
     at_equal = [one.selected(measure.select_on, measure.equal).test for one in runs]
     against = [] if name == REFERENCE else measure.reference
-    return Row(
+    return MethodRow(
         method=name,
         seeds=len(runs),
         accuracy=estimate([point.test for point in chosen]),
@@ -204,7 +204,7 @@ def _row(name: MethodName, runs: Sequence[Member], measure: _Measure) -> Row:
 
 def paired(
     runs: Sequence[Member], reference: Sequence[Member], select_on: SelectOn, pflops: float = float("inf")
-) -> Difference | None:
+) -> PairedDifference | None:
     """Return the difference in accuracy over the seeds that both have; ``None`` without one."""
     theirs = {one.seed: one.selected(select_on, pflops).test for one in reference}
     ours = {one.seed: one.selected(select_on, pflops).test for one in runs if one.seed in theirs}

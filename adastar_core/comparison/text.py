@@ -5,9 +5,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from adastar_core.comparison.intervals import SAME, Estimate, PairedDifference
 from adastar_core.comparison.leader import Leader, leader
-from adastar_core.comparison.statistics import SAME, Difference, Estimate
-from adastar_core.comparison.table import Comparison, Row
+from adastar_core.comparison.table import Comparison, MethodRow
 from adastar_core.config.methods import METHODS
 from adastar_core.machine.units import NONE, flops_unit, number, percent_number
 from adastar_core.report.text import escape, markdown_table
@@ -42,7 +42,7 @@ def _unit(comparison: Comparison) -> tuple[float, str]:
     return flops_unit(max(member.pflops for member in comparison.members))
 
 
-def _cells(row: Row, factor: float, comparison: Comparison) -> tuple[str, ...]:
+def _cells(row: MethodRow, factor: float, comparison: Comparison) -> tuple[str, ...]:
     reached = NONE if row.reached is None else number(row.reached * factor)
     if row.reached is None and comparison.best_baseline:
         reached = "not reached"
@@ -73,7 +73,7 @@ def _interval(found: Estimate) -> str:
     return f"{percent_number(found.mean)} ({percent_number(found.low)}–{percent_number(found.high)})"
 
 
-def _points(found: Difference | None) -> str:
+def _points(found: PairedDifference | None) -> str:
     if found is None:
         return NONE
     mean = f"{100 * found.mean:+.1f}"
@@ -219,7 +219,7 @@ def _standing(comparison: Comparison, found: Leader) -> str:
     return f"No winner: {title} has the highest mean, {accuracy} %, and is tied with {_names(tied)} ({_why(comparison)})."
 
 
-def _names(rows: Sequence[Row]) -> str:
+def _names(rows: Sequence[MethodRow]) -> str:
     """Return the methods' titles, or their number where they are many."""
     if len(rows) > _MANY:
         return f"{len(rows)} others"

@@ -11,9 +11,9 @@ import pytest
 
 from adastar_core.comparison import text
 from adastar_core.comparison.figure import comparison_figure
+from adastar_core.comparison.intervals import curve, estimate, holm, paired_difference, reached_at
+from adastar_core.comparison.member import Member, Point, read_member
 from adastar_core.comparison.page import write_comparison
-from adastar_core.comparison.records import Member, Point, read_member
-from adastar_core.comparison.statistics import curve, estimate, holm, paired_difference, reached_at
 from adastar_core.comparison.table import compare_members
 from adastar_core.config.methods import METHODS, MethodName
 from adastar_core.errors import StageError

@@ -4,7 +4,7 @@ import pytest
 
 from adastar_core.comparison import text
 from adastar_core.comparison.leader import leader
-from adastar_core.comparison.records import Member
+from adastar_core.comparison.member import Member
 from adastar_core.comparison.table import compare_members
 from adastar_core.config.methods import METHODS, MethodName
 from tests.core.comparison.test_comparison import member

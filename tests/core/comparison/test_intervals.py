@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adastar_core.comparison.statistics import Difference, Estimate, estimate, paired_difference
+from adastar_core.comparison.intervals import Estimate, PairedDifference, estimate, paired_difference
 from adastar_core.records import Accuracy
 from adastar_core.streams import generator
 
@@ -31,7 +31,7 @@ def accuracies(method: float, seeds: int, spread: float) -> tuple[npt.NDArray[np
     return np.array(rows), float(many.mean())
 
 
-def covers(found: Estimate | Difference, truth: float) -> bool:
+def covers(found: Estimate | PairedDifference, truth: float) -> bool:
     """Whether the interval holds the truth; where there is no interval, it does not."""
     return found.low is not None and found.high is not None and found.low <= truth <= found.high
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from adastar_core.comparison.records import Member, SelectOn
+from adastar_core.comparison.member import Member, SelectOn
 
 CONFIDENCE = 0.95
 SAME = 1e-9
@@ -27,7 +27,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PairedDifference:
     """A mean difference between paired runs, with the paired t-test's interval and two-sided p."""
 
     mean: float
@@ -47,21 +47,21 @@ def estimate(shares: Sequence[float]) -> Estimate:
     return Estimate(found.mean, max(0.0, found.low), min(1.0, found.high))
 
 
-def paired_difference(values: Sequence[float], reference: Sequence[float]) -> Difference:
+def paired_difference(values: Sequence[float], reference: Sequence[float]) -> PairedDifference:
     """Return ``values - reference``, pair by pair; no test when all differences are equal."""
     return _t_test(np.asarray(values, dtype=float) - np.asarray(reference, dtype=float))
 
 
-def _t_test(values: npt.NDArray[np.float64]) -> Difference:
+def _t_test(values: npt.NDArray[np.float64]) -> PairedDifference:
     """Return the mean, its interval, and the p of its being zero."""
     mean = float(values.mean())
     if len(values) < 2 or np.ptp(values) < SAME:
-        return Difference(mean, None, None, None)
+        return PairedDifference(mean, None, None, None)
     from scipy.stats import ttest_1samp
 
     found = ttest_1samp(values, 0.0)
     interval = found.confidence_interval(CONFIDENCE)
-    return Difference(mean, float(interval.low), float(interval.high), float(found.pvalue))
+    return PairedDifference(mean, float(interval.low), float(interval.high), float(found.pvalue))
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
