@@ -5,6 +5,8 @@ A field that holds text declares what the text is, by its type: plain text, or s
 is added unguarded.
 """
 
+# ruff: noqa: ANN401 (a field stands where a value of any type is expected)
+
 from enum import Enum, auto
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,12 +52,28 @@ HomePath = Annotated[Path, TextKind.HOME_PATH]
 OutputPath = Annotated[Path, TextKind.OUTPUT_PATH]
 
 
-def _place_type_first(schema: JsonDict) -> None:
-    """Describe a group's ``type``, which tells it from its alternatives, and put it before the group's fields."""
-    properties = schema.get("properties")
-    kind = properties.get("type") if isinstance(properties, dict) else None
-    if isinstance(kind, dict) and "const" in kind:
-        kind.update(description="Which one.", position=-1)
+class Role(Enum):
+    """What a field, or a whole group, is to a run besides a part of its identity (``config/identity.py``)."""
+
+    RUN_TIME = auto()
+    MAY_GROW = auto()
+    LIMIT = auto()
+    ADDED = auto()
+
+
+def _number_fields(schema: JsonDict) -> None:
+    """Give every property its place in the deployment's form, which Prefect sorts by ``position``.
+
+    A group's ``type``, which tells it from its alternatives, comes first.
+    """
+    properties = schema.get("properties", {})
+    assert isinstance(properties, dict)
+    for place, (name, field) in enumerate(properties.items()):
+        assert isinstance(field, dict)
+        if name == "type" and "const" in field:
+            field.update(description="Which one.", position=-1)
+        else:
+            field["position"] = place
 
 
 class Settings(BaseModel):
@@ -66,40 +84,53 @@ class Settings(BaseModel):
         extra="forbid",
         validate_default=True,
         protected_namespaces=(),
-        json_schema_extra=_place_type_first,
+        json_schema_extra=_number_fields,
     )
 
 
-def setting(default: Any, position: int, title: str, description: str, **bounds: Any) -> Any:  # noqa: ANN401
-    """Declare one configuration field.
+def setting(
+    default: Any,
+    title: str,
+    description: str,
+    *,
+    run_time: bool = False,
+    may_grow: bool = False,
+    limit: bool = False,
+    added: bool = False,
+    **bounds: Any,
+) -> Any:
+    """Declare one configuration field; the form shows fields in the order of declaration.
+
+    Without a role a field is part of what a run is.
 
     Args:
-        default: The value when the key is absent.
-        position: Where the field stands in the deployment's form, counted from 0.
+        default: The value when the key is absent, or a function that returns it.
         title: The field's label in the form.
         description: One line of help: what it does and its unit.
+        run_time: It decides where and how fast, not what.
+        may_grow: A finished run resumes when it is raised.
+        limit: Part of the identity, but raising it only admits more.
+        added: It came after the first runs, and is left out of a run's identity at its default.
         bounds: Pydantic constraints, e.g. ``ge=1``.
 
     Returns:
         A pydantic field. ``Any`` because it stands where a value of the field's type is expected.
     """
-    extra: JsonDict = {"position": position}
-    if callable(default):
-        return Field(
-            default_factory=default, title=title, description=description, json_schema_extra=extra, **bounds
-        )
-    return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
+    roles = {Role.RUN_TIME: run_time, Role.MAY_GROW: may_grow, Role.LIMIT: limit, Role.ADDED: added}
+    given = {"default_factory" if callable(default) else "default": default}
+    field = Field(**given, title=title, description=description, **bounds)
+    field.metadata.extend(role for role, applies in roles.items() if applies)
+    return field
 
 
-def method_setting(default: Any, position: int, title: str, description: str, **bounds: Any) -> Any:  # noqa: ANN401
+def method_setting(default: Any, title: str, description: str, **bounds: Any) -> Any:
     """Declare a field that a method may decide, as :func:`setting` does.
 
-    A deployment's form fills in and sends every default that it is told. This one it is not told: a field that is left
+    A deployment's form fills in and sends every default in its schema. This default is left out: a field that is left
     empty is the method's. A switch is always on or off, so a field of two values is a choice.
     """
 
     def extra(schema: JsonDict) -> None:
-        schema["position"] = position
         schema.pop("default", None)
         if schema.get("type") == "boolean":
             schema["anyOf"] = [{"type": "string", "enum": ["true", "false"]}, {"type": schema.pop("type")}]

@@ -33,31 +33,30 @@ class ComparisonSettings(Settings):
     """Everything that decides what a comparison does."""
 
     source: Literal["preset", "config"] = setting(
-        "preset", 0, "Source", "Where the common values come from: a preset or a configuration file."
+        "preset", "Source", "Where the common values come from: a preset or a configuration file."
     )
     base: BaseSource = setting(
-        "arithmetic-hard", 1, "Base", "The preset's name, or the configuration file's path.", min_length=1
+        "arithmetic-hard", "Base", "The preset's name, or the configuration file's path.", min_length=1
     )
     methods: tuple[MethodName, ...] = setting(
-        ("adastar", "random-lazy", "star-acc"), 2, "Methods", "Each is a run per seed.", min_length=1
+        ("adastar", "random-lazy", "star-acc"), "Methods", "Each is a run per seed.", min_length=1
     )
-    seeds: tuple[int, ...] = setting((0, 1, 2, 3, 4), 3, "Seeds", "Each is a run per method.", min_length=1)
+    seeds: tuple[int, ...] = setting((0, 1, 2, 3, 4), "Seeds", "Each is a run per method.", min_length=1)
     overrides: tuple[SettingText, ...] = setting(
-        (), 4, "Overrides", "key=value, applied to every run after its method."
+        (), "Overrides", "key=value, applied to every run after its method."
     )
     budget: Text | None = setting(
         None,
-        5,
         "Budget",
         "Iterations (8) or compute (0.002PFLOPs, 2TFLOPs) of each run; none takes the preset's.",
     )
     select_on: SelectOn = setting(
-        "validation", 6, "Select on", "What selects checkpoints; test is the paper's protocol."
+        "validation", "Select on", "What selects checkpoints; test is the paper's protocol."
     )
-    parallel: int = setting(2, 7, "Runs at once", "Each is a process of its own.", ge=1)
-    threads: int = setting(1, 8, "Threads", "Threads of each run.", ge=1)
+    parallel: int = setting(2, "Runs at once", "Each is a process of its own.", ge=1)
+    threads: int = setting(1, "Threads", "Threads of each run.", ge=1)
     given_output: OutputPath | None = setting(
-        None, 9, "Output", "Folder for table, figure and page; none takes the data directory."
+        None, "Output", "Folder for table, figure and page; none takes the data directory."
     )
 
     @property

@@ -12,41 +12,33 @@ class ComputeSettings(Settings):
 
     backend: Literal["local", "ray"] = setting(
         "local",
-        0,
         "Backend",
         "This machine; or a Ray cluster, where actors generate and Ray Train trains, while the flow stays here.",
     )
     address: ClusterAddress = setting(
         "auto",
-        1,
         "Address",
         "The cluster's, as ray.init takes it; auto is RAY_ADDRESS or the cluster that this machine belongs to.",
         min_length=1,
     )
     actors: int | None = setting(
         None,
-        2,
         "Actors",
         "Generation engines; none takes as many as the cluster's GPUs allow or, without GPUs, one per node.",
         ge=1,
     )
-    cpus: float = setting(1.0, 3, "Cores", "Cores of each actor and of each training process.", gt=0)
+    cpus: float = setting(1.0, "Cores", "Cores of each actor and of each training process.", gt=0)
     gpus: int | None = setting(
         None,
-        4,
         "GPUs",
         "GPUs of each actor; none takes generator.vllm.tensor_parallel where the cluster has GPUs. A training process has one.",
         ge=0,
     )
     piece: int = setting(
-        32, 5, "Piece", "Attempts that an actor takes at a time, and does again when it is lost.", ge=1
+        32, "Piece", "Attempts that an actor takes at a time, and does again when it is lost.", ge=1
     )
     timeout_seconds: float = setting(
-        1800.0,
-        6,
-        "Timeout",
-        "Longest wait for room, for one piece or for one training step, in seconds.",
-        gt=0,
+        1800.0, "Timeout", "Longest wait for room, for one piece or for one training step, in seconds.", gt=0
     )
 
     @field_validator("address")

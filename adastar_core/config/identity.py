@@ -1,63 +1,41 @@
 """Which fields decide what a run is, and nested settings as flat ones with dotted keys.
 
-Every field belongs to exactly one of three groups, and a test fails when a field belongs to none:
+A field says by a flag of :func:`adastar_core.settings.setting` which group it belongs to; a group of settings passes its
+flag on to its fields. Without a flag a field belongs to the first:
 
-* *identity*: part of what the run is. Continuing a run with another value is refused, but for ``LIMITS``, which only admit
-  more when they are raised: those may grow, and only grow.
-* *may grow*: ``iterations``, ``patience``, ``budget_pflops`` and ``evaluation.test_every_iteration``. A finished run
-  goes on when they are raised.
-* *run-time only*: where and how fast, and what is computed up to rounding (``docs/exactness.md``): ``database_url``, ``home``, ``generator.batch_size``,
-  ``trainer.timeout_seconds``, ``compute``, and the engines' own settings, ``generator.vllm`` and ``generator.openai``.
+* *identity*: part of what the run is. Continuing a run with another value is refused. A *limit* may be raised, never
+  lowered: it only admits more.
+* *may grow*: a finished run resumes when such a field is raised.
+* *run-time only*: where and how fast, and what is computed up to rounding (``docs/exactness.md``).
 
-A field that is added later belongs to ``ADDED`` too, so that runs which know nothing of it stay the runs that they are.
+A field that is added later is *added* too: at its default it is left out of the identity, so that earlier runs keep
+theirs.
 """
 
-MAY_GROW = ("iterations", "patience", "budget_pflops", "evaluation.test_every_iteration")
-LIMITS = ("trainer.max_length",)
-RUN_TIME_ONLY = (
-    "compute.actors",
-    "compute.address",
-    "compute.backend",
-    "compute.cpus",
-    "compute.gpus",
-    "compute.piece",
-    "compute.timeout_seconds",
-    "database_url",
-    "home",
-    "generator.batch_size",
-    "generator.openai.concurrency",
-    "generator.openai.key_variable",
-    "generator.openai.model",
-    "generator.openai.retries",
-    "generator.openai.timeout_seconds",
-    "generator.openai.url",
-    "generator.vllm.data_parallel",
-    "generator.vllm.kv_cache_gib",
-    "generator.vllm.longest_text",
-    "generator.vllm.prefix_caching",
-    "generator.vllm.tensor_parallel",
-    "generator.vllm.timeout_seconds",
-    "generator.vllm.utilization",
-    "generator.vllm.while_training",
-    "trainer.timeout_seconds",
-)
-ADDED = (
-    "generator.openai.plugins",
-    "prompt.date",
-    "trainer.lora.rank",
-    "trainer.lora.alpha",
-    "trainer.lora.dropout",
-    "trainer.lora.target_modules",
-    "trainer.batching",
-    "trainer.gradient_checkpointing",
-    "trainer.optimizer_state",
-    "trainer.schedule_scope",
-    "trainer.processes",
-)
-"""Fields that came after the first runs: at its default, such a field is left out of a run's identity."""
+from collections.abc import Iterator
+from typing import get_args
 
-ADDED_TO_PROBLEMS = {"problem.answer_as": "auto"}
-"""The same of fields that only some problems have, with their defaults."""
+from adastar_core.settings import Role, Settings
+
+
+def keys_with(role: Role | None, group: type[Settings], prefix: str = "") -> dict[str, object]:
+    """Return the dotted keys of the fields that have a role (``None``: of all), with their defaults."""
+    found: dict[str, object] = {}
+    for name, field in group.model_fields.items():
+        wanted = None if role in field.metadata else role
+        inner = list(_groups_in(field.annotation))
+        for subgroup in inner:
+            found |= keys_with(wanted, subgroup, f"{prefix}{name}.")
+        if wanted is None and not inner:
+            found[prefix + name] = field.get_default(call_default_factory=True, validated_data={})
+    return found
+
+
+def _groups_in(annotation: object) -> Iterator[type[Settings]]:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _groups_in(part)
 
 
 def flatten(values: dict[str, object], prefix: str = "") -> dict[str, object]:

@@ -9,18 +9,16 @@ class ScheduleSettings(Settings):
     """How many accepted rationales an iteration wants: beta_t = floor(first_steps * growth^(t-1)) * batch."""
 
     first_steps: int = setting(
-        40, 0, "First steps", "Training steps of the first iteration (sigma_1 of the paper).", ge=1
+        40, "First steps", "Training steps of the first iteration (sigma_1 of the paper).", ge=1
     )
-    growth: float = setting(1.2, 1, "Growth", "Factor by which the steps grow each iteration.", ge=1, le=10)
+    growth: float = setting(1.2, "Growth", "Factor by which the steps grow each iteration.", ge=1, le=10)
     visit: Literal["until_beta", "all"] = method_setting(
         "until_beta",
-        2,
         "Visit",
         "Stop at the observation where beta_t rationales are accepted, or visit the whole pool.",
     )
     train_on: Literal["accepted", "beta"] = method_setting(
         "accepted",
-        3,
         "Train on",
         "All accepted rationales, or beta_t of them at random; they differ after a visit to the whole pool.",
     )
@@ -30,24 +28,23 @@ class EvaluationSettings(Settings):
     """How checkpoints are evaluated: on validation each iteration and on test once."""
 
     max_new_tokens: int | None = setting(
-        None, 0, "Longest answer", "Upper bound of generated tokens; none takes the generator's.", ge=1
+        None, "Longest answer", "Upper bound of generated tokens; none takes the generator's.", ge=1
     )
     shots: int = method_setting(
-        0, 1, "Exemplars", "Worked examples before each question; at most those that the problem has.", ge=0
+        0, "Exemplars", "Worked examples before each question; at most those that the problem has.", ge=0
     )
     samples: int = method_setting(
         1,
-        2,
         "Samples",
         "1 decodes greedily; more take the majority of so many samples, of which undecided ones have no vote (self-consistency).",
         ge=1,
     )
     temperature: float = setting(
-        0.7, 3, "Temperature", "Divides the scores of those samples; greedy decoding has none.", gt=0, le=10
+        0.7, "Temperature", "Divides the scores of those samples; greedy decoding has none.", gt=0, le=10
     )
     test_every_iteration: bool = setting(
         False,
-        4,
         "Test every iteration",
         "Measure every checkpoint on test at the end, not only the selected one. May be changed later.",
+        may_grow=True,
     )

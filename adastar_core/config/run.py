@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +16,7 @@ from pydantic import (
 
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.config import methods
-from adastar_core.config.identity import ADDED, ADDED_TO_PROBLEMS, MAY_GROW, RUN_TIME_ONLY, flatten, nest
+from adastar_core.config.identity import flatten, keys_with, nest
 from adastar_core.config.iteration import EvaluationSettings, ScheduleSettings
 from adastar_core.config.methods import MethodName
 from adastar_core.errors import ConfigError
@@ -31,7 +30,7 @@ from adastar_core.samplers.catalogue import SamplerSettings
 from adastar_core.samplers.dart import DartSettings
 from adastar_core.selection.exploration import ExplorationSettings
 from adastar_core.selection.rules import Rules
-from adastar_core.settings import DatabaseUrl, HomePath, ModelSource, Settings, method_setting, setting
+from adastar_core.settings import DatabaseUrl, HomePath, ModelSource, Role, Settings, method_setting, setting
 from adastar_core.trainers.settings import TrainerSettings
 from adastar_core.verifiers.filters import FilterSettings
 
@@ -39,92 +38,85 @@ from adastar_core.verifiers.filters import FilterSettings
 class RunConfig(Settings):
     """Everything that decides what a self-improvement run does."""
 
-    seed: int = setting(0, 0, "Seed", "Names every random stream of the run.", ge=0)
+    seed: int = setting(0, "Seed", "Names every random stream of the run.", ge=0)
     iterations: int = setting(
-        6, 1, "Iterations", "Rounds of sampling and fine-tuning. May be raised later.", ge=1
+        6, "Iterations", "Rounds of sampling and fine-tuning. May be raised later.", ge=1, may_grow=True
     )
     patience: int | None = setting(
         None,
-        2,
         "Patience",
         "Stop after this many iterations without a better validation accuracy; none never stops. May be changed later.",
         ge=1,
+        may_grow=True,
     )
     problem: ProblemSettings = setting(
-        lambda: {"type": "arithmetic"}, 3, "Problem", "What the model teaches itself."
+        lambda: {"type": "arithmetic"}, "Problem", "What the model teaches itself."
     )
     model: ModelSource = setting(
-        "tiny-adder", 4, "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1
+        "tiny-adder", "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1
     )
     method: MethodName = setting(
-        "adastar", 5, "Method", "A named set of settings; it fills in those that are not given."
+        "adastar", "Method", "A named set of settings; it fills in those that are not given."
     )
-    sampler: SamplerSettings = setting(AdaStarSettings, 6, "Sampler", "Which observations are visited first.")
+    sampler: SamplerSettings = setting(AdaStarSettings, "Sampler", "Which observations are visited first.")
     alpha: Literal["acceptance", "first_try", "train_accuracy"] = setting(
         "acceptance",
-        7,
         "Strength signal",
         "What measures the model's strength: share of visited observations accepted, share right at first try, or token accuracy of training.",
     )
-    attempts: int = method_setting(2, 8, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
+    attempts: int = method_setting(2, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
     attempt_mode: Literal["until_correct", "independent"] = method_setting(
         "until_correct",
-        9,
         "Attempt mode",
         "Stop an observation at its first success, or make all K attempts and accept every right one.",
     )
     rationalize: bool = method_setting(
-        False, 10, "Rationalize", "Show the answer as a hint in attempts after the first."
+        False, "Rationalize", "Show the answer as a hint in attempts after the first."
     )
     count_hinted_wins: bool = setting(
-        True, 11, "Count hinted wins", "Whether a success with a hint counts in the win rate."
+        True, "Count hinted wins", "Whether a success with a hint counts in the win rate."
     )
     cut_off: int | None = method_setting(
-        None,
-        12,
-        "Cut-off",
-        "Accepted rationales per observation at most; none accepts every right one.",
-        ge=1,
+        None, "Cut-off", "Accepted rationales per observation at most; none accepts every right one.", ge=1
     )
     rationales: Literal["model", "reference"] = method_setting(
         "model",
-        13,
         "Rationales",
         "What is trained on: the model's own, or the data's reference answers (supervised fine-tuning).",
     )
     exploration: ExplorationSettings = setting(
-        ExplorationSettings,
-        14,
-        "Exploration",
-        "Whether temperature and K are fixed or chosen each iteration.",
+        ExplorationSettings, "Exploration", "Whether temperature and K are fixed or chosen each iteration."
     )
     schedule: ScheduleSettings = setting(
-        ScheduleSettings, 15, "Schedule", "How many accepted rationales each iteration wants."
+        ScheduleSettings, "Schedule", "How many accepted rationales each iteration wants."
     )
-    generator: GeneratorSettings = setting(GeneratorSettings, 16, "Generator", "How rationales are sampled.")
-    trainer: TrainerSettings = setting(TrainerSettings, 17, "Trainer", "How the model is fine-tuned.")
+    generator: GeneratorSettings = setting(GeneratorSettings, "Generator", "How rationales are sampled.")
+    trainer: TrainerSettings = setting(TrainerSettings, "Trainer", "How the model is fine-tuned.")
     evaluation: EvaluationSettings = setting(
-        EvaluationSettings, 18, "Evaluation", "How checkpoints are evaluated."
+        EvaluationSettings, "Evaluation", "How checkpoints are evaluated."
     )
     budget_pflops: float | None = setting(
         None,
-        19,
         "Budget",
         "Stop after the iteration in which so many PFLOPs are spent, evaluation not counted; none never stops. May be changed later.",
         gt=0,
+        may_grow=True,
     )
-    prompt: PromptSettings = setting(PromptSettings, 20, "Prompt", "How prompts are put to the model.")
+    prompt: PromptSettings = setting(PromptSettings, "Prompt", "How prompts are put to the model.")
     filter: FilterSettings = setting(
-        FilterSettings, 21, "Rationale filter", "Which right rationales are kept out of training."
+        FilterSettings, "Rationale filter", "Which right rationales are kept out of training."
     )
     compute: ComputeSettings = setting(
-        ComputeSettings, 22, "Compute", "Where generation and training are computed."
+        ComputeSettings, "Compute", "Where generation and training are computed.", run_time=True
     )
     database_url: DatabaseUrl | None = setting(
-        None, 23, "Database", "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server."
+        None,
+        "Database",
+        "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server.",
+        run_time=True,
     )
     home: HomePath | None = setting(
-        None, 24, "Data directory", "Where checkpoints, reports and the local database live."
+        None, "Data directory", "Where checkpoints, reports and the local database live.", run_time=True
     )
 
     @model_validator(mode="before")
@@ -237,8 +229,7 @@ class RunConfig(Settings):
     def lasting(self) -> dict[str, object]:
         """Return all fields but the run-time ones, and but ``ADDED`` ones at their defaults."""
         flat = flatten(self.model_dump(mode="json"))
-        defaults = {**ADDED_TO_PROBLEMS, **{key: _defaults()[key] for key in ADDED}}
-        left_out = {*RUN_TIME_ONLY, *(key for key, default in defaults.items() if flat.get(key) == default)}
+        left_out = {*RUN_TIME_ONLY, *(key for key, default in ADDED.items() if flat.get(key) == default)}
         return {key: value for key, value in flat.items() if key not in left_out}
 
     @classmethod
@@ -260,6 +251,8 @@ class RunConfig(Settings):
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
 
-@cache
-def _defaults() -> dict[str, object]:
-    return flatten(RunConfig().model_dump(mode="json"))
+RUN_TIME_ONLY, MAY_GROW, LIMITS = (
+    tuple(keys_with(role, RunConfig)) for role in (Role.RUN_TIME, Role.MAY_GROW, Role.LIMIT)
+)
+ADDED = keys_with(Role.ADDED, RunConfig)
+"""With their defaults."""

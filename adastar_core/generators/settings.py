@@ -12,38 +12,32 @@ from adastar_core.settings import KeyVariable, ServerUrl, Settings, Text, settin
 class VllmSettings(Settings):
     """How vLLM uses the machine; read where ``generator.type`` is, or means, ``vllm``. Nothing here is part of what a run is, but it may change rounding."""
 
-    tensor_parallel: int = setting(1, 0, "Tensor parallel", "GPUs that share one engine's model.", ge=1)
+    tensor_parallel: int = setting(1, "Tensor parallel", "GPUs that share one engine's model.", ge=1)
     data_parallel: int = setting(
-        1, 1, "Data parallel", "Engines, each with a copy of the model and GPUs of its own.", ge=1
+        1, "Data parallel", "Engines, each with a copy of the model and GPUs of its own.", ge=1
     )
     kv_cache_gib: float | None = setting(
         None,
-        2,
         "Cache memory",
         "GiB for keys and values per engine; none takes what utilization leaves of a GPU, and on a CPU an eighth of the free memory, 4 at most.",
         gt=0,
     )
     utilization: float = setting(
-        0.9, 3, "Memory utilization", "Share of each GPU's memory that an engine may use.", gt=0, le=1
+        0.9, "Memory utilization", "Share of each GPU's memory that an engine may use.", gt=0, le=1
     )
     longest_text: int | None = setting(
-        None,
-        4,
-        "Longest text",
-        "Prompt and rationale in tokens; none takes what model and memory allow.",
-        ge=2,
+        None, "Longest text", "Prompt and rationale in tokens; none takes what model and memory allow.", ge=2
     )
     prefix_caching: bool = setting(
-        True, 5, "Prefix caching", "Compute what prompts begin with in common (worked examples) only once."
+        True, "Prefix caching", "Compute what prompts begin with in common (worked examples) only once."
     )
     while_training: Literal["auto", "keep", "sleep", "end"] = setting(
         "auto",
-        6,
         "While training",
         "Keep the engine's memory, let it sleep, or end it; auto keeps it on a CPU, and on a GPU sleeps where vLLM can, else ends. On a cluster all but keep end the actors.",
     )
     timeout_seconds: float = setting(
-        3600.0, 7, "Timeout", "Longest wait for one batch, in seconds; the engine is then built anew.", gt=0
+        3600.0, "Timeout", "Longest wait for one batch, in seconds; the engine is then built anew.", gt=0
     )
 
 
@@ -51,28 +45,34 @@ class OpenAiSettings(Settings):
     """A server with OpenAI's completions interface; read where ``generator.type`` is ``openai``."""
 
     url: ServerUrl = setting(
-        "http://127.0.0.1:8000/v1", 0, "URL", "Where it is, with the interface's version."
+        "http://127.0.0.1:8000/v1", "URL", "Where it is, with the interface's version.", run_time=True
     )
     model: Text | None = setting(
-        None, 1, "Model", "Its name for the model; none takes the only one that it has."
+        None, "Model", "Its name for the model; none takes the only one that it has.", run_time=True
     )
     key_variable: KeyVariable = setting(
         OWN_KEY,
-        2,
         "Key",
         "Environment variable with the key; it may be absent. Another one, or another machine, must be in ADASTAR_SERVERS.",
         pattern=r"^\w*API_KEY$",
+        run_time=True,
     )
-    concurrency: int = setting(64, 3, "Concurrency", "Requests under way at once.", ge=1)
+    concurrency: int = setting(64, "Concurrency", "Requests under way at once.", ge=1, run_time=True)
     retries: int = setting(
-        6, 4, "Retries", "How often a request is repeated when the server is busy or out of reach.", ge=0
+        6,
+        "Retries",
+        "How often a request is repeated when the server is busy or out of reach.",
+        ge=0,
+        run_time=True,
     )
-    timeout_seconds: float = setting(600.0, 5, "Timeout", "Longest wait for one answer, in seconds.", gt=0)
+    timeout_seconds: float = setting(
+        600.0, "Timeout", "Longest wait for one answer, in seconds.", gt=0, run_time=True
+    )
     plugins: bool = setting(
         False,
-        6,
         "Plug-ins",
         "Whether it is a vLLM with this project's plug-ins, which takes new checkpoints by itself and samples from this project's streams.",
+        added=True,
     )
 
     @field_validator("url")
@@ -91,32 +91,30 @@ class GeneratorSettings(Settings):
 
     type: Literal["auto", "transformers", "vllm", "openai"] = setting(
         "auto",
-        0,
         "Engine",
         "What generates: auto takes vllm where it is installed for this machine's devices and pays for the model's size, else transformers; openai is a server.",
     )
     batch_size: int = setting(
         256,
-        1,
         "Batch size",
         "Attempts generated at once, for speed and memory. Another one changes no response in float64, few in float32, many in bfloat16.",
         ge=1,
+        run_time=True,
     )
     dtype: Literal["auto", "float64", "float32", "bfloat16"] = setting(
         "auto",
-        2,
         "Precision",
         "Number format of generation: auto is float32 on CPU and bfloat16 on GPU; a run keeps what it started with.",
     )
-    temperature: float = setting(1.0, 3, "Temperature", "Divides the scores before sampling.", gt=0, le=10)
+    temperature: float = setting(1.0, "Temperature", "Divides the scores before sampling.", gt=0, le=10)
     top_p: float = setting(
-        1.0, 4, "Top-p", "Sample from the smallest set of tokens with this probability.", gt=0, le=1
+        1.0, "Top-p", "Sample from the smallest set of tokens with this probability.", gt=0, le=1
     )
     max_new_tokens: int = setting(
-        256, 5, "Longest rationale", "Upper bound of generated tokens per attempt.", ge=1
+        256, "Longest rationale", "Upper bound of generated tokens per attempt.", ge=1
     )
-    vllm: VllmSettings = setting(VllmSettings, 6, "vLLM", "How vLLM uses the machine.")
-    openai: OpenAiSettings = setting(OpenAiSettings, 7, "Server", "Where a server is and how it is asked.")
+    vllm: VllmSettings = setting(VllmSettings, "vLLM", "How vLLM uses the machine.", run_time=True)
+    openai: OpenAiSettings = setting(OpenAiSettings, "Server", "Where a server is and how it is asked.")
 
     @model_validator(mode="after")
     def _engine_has_the_precision(self) -> "GeneratorSettings":

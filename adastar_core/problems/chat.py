@@ -22,13 +22,13 @@ class PromptSettings(Settings):
     """How prompts are put to the model: as text to continue, or as messages."""
 
     chat: bool = setting(
-        False, 0, "Chat", "Put every prompt into the model's chat template, as a user's message."
+        False, "Chat", "Put every prompt into the model's chat template, as a user's message."
     )
     date: datetime.date | None = setting(
         None,
-        1,
         "Date",
         "What a chat template that asks for the date is told, e.g. 2026-11-29; none: the day on which the run was created.",
+        added=True,
     )
 
 

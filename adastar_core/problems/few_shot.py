@@ -30,53 +30,49 @@ class DataSettings(Settings):
 
     path: DataSource | None = setting(
         None,
-        0,
         "Path",
         "A file (.jsonl, .csv, .parquet), a folder, or a hub name; none takes the benchmark's own.",
         min_length=1,
     )
     subset: Text | None = setting(
-        None, 1, "Subset", "Configuration of the hub data set; none takes its only one."
+        None, "Subset", "Configuration of the hub data set; none takes its only one."
     )
     train: DataPart | None = setting(
-        None, 2, "Training part", "File in the folder, or hub split, where its name does not say it."
+        None, "Training part", "File in the folder, or hub split, where its name does not say it."
     )
     validation: DataPart | None = setting(
-        None, 3, "Validation part", "File or hub split; none carves it from the training part."
+        None, "Validation part", "File or hub split; none carves it from the training part."
     )
     test: DataPart | None = setting(
-        None, 4, "Test part", "File or hub split; none takes the one found, or carves it."
+        None, "Test part", "File or hub split; none takes the one found, or carves it."
     )
     validation_share: float = setting(
         0.1,
-        5,
         "Validation share",
         "Share of the training part carved by a hash of the id; equal questions stay together.",
         gt=0,
         lt=1,
     )
     test_share: float = setting(
-        0.1, 6, "Test share", "The same for test, where it has no file of its own.", gt=0, lt=1
+        0.1, "Test share", "The same for test, where it has no file of its own.", gt=0, lt=1
     )
     train_limit: int | None = setting(
-        None, 7, "Most training items", "Use at most so many, chosen by hash.", ge=1
+        None, "Most training items", "Use at most so many, chosen by hash.", ge=1
     )
     validation_limit: int | None = setting(
-        None, 8, "Most validation items", "Use at most so many, chosen by hash.", ge=1
+        None, "Most validation items", "Use at most so many, chosen by hash.", ge=1
     )
-    test_limit: int | None = setting(None, 9, "Most test items", "Use at most so many, chosen by hash.", ge=1)
+    test_limit: int | None = setting(None, "Most test items", "Use at most so many, chosen by hash.", ge=1)
     drop_overlap: bool = setting(
         False,
-        10,
         "Drop overlap",
         "Drop training questions that a test question repeats, word for word or nearly; they are always counted.",
     )
     shots: int | None = setting(
-        None, 11, "Exemplars", "Exemplars before a generation prompt; none takes all there are.", ge=0
+        None, "Exemplars", "Exemplars before a generation prompt; none takes all there are.", ge=0
     )
     fall_back: bool = setting(
         False,
-        12,
         "Fall back",
         "Take the last number, letter, or yes or no of a response that declares no answer; recorded when used.",
     )

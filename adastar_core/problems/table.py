@@ -20,35 +20,28 @@ class TableSettings(DataSettings):
 
     type: Literal["table"] = "table"
     path: DataSource = setting(
-        ..., 0, "Path", "A file (.jsonl, .csv, .parquet), a folder, or a hub name.", min_length=1
+        ..., "Path", "A file (.jsonl, .csv, .parquet), a folder, or a hub name.", min_length=1
     )
     question: Text = setting(
-        "question",
-        20,
-        "Question field",
-        "Field with the question; a.b looks into a nested one.",
-        min_length=1,
+        "question", "Question field", "Field with the question; a.b looks into a nested one.", min_length=1
     )
-    answer: Text = setting("answer", 21, "Answer field", "Field with the reference answer.", min_length=1)
+    answer: Text = setting("answer", "Answer field", "Field with the reference answer.", min_length=1)
     choices: Text | None = setting(
-        None, 22, "Choices field", "Field with the options of a multiple-choice question."
+        None, "Choices field", "Field with the options of a multiple-choice question."
     )
-    id: Text | None = setting(
-        None, 23, "Id field", "Field with a unique id; none names rows by their content."
-    )
-    difficulty: Text | None = setting(None, 24, "Difficulty field", "Field to break accuracy down by.")
-    verifier: VerifierName = setting("number", 25, "Verifier", "What kind of answer the problem has.")
-    answer_as: AnswerAs = setting(
-        "auto",
-        27,
-        "Answer as",
-        "How an answer names its option: by label, by text, or by index from 0 or 1; auto finds the one way that fits every row.",
-    )
+    id: Text | None = setting(None, "Id field", "Field with a unique id; none names rows by their content.")
+    difficulty: Text | None = setting(None, "Difficulty field", "Field to break accuracy down by.")
+    verifier: VerifierName = setting("number", "Verifier", "What kind of answer the problem has.")
     exemplars: ReadablePath | None = setting(
         None,
-        26,
         "Exemplars file",
         "A file with the same fields and a field rationale: worked examples for the prompt.",
+    )
+    answer_as: AnswerAs = setting(
+        "auto",
+        "Answer as",
+        "How an answer names its option: by label, by text, or by index from 0 or 1; auto finds the one way that fits every row.",
+        added=True,
     )
 
 

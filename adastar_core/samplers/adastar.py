@@ -29,25 +29,18 @@ class AdaStarSettings(Settings):
 
     type: Literal["adastar"] = "adastar"
     power: float = setting(
-        2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p); 0 stamps every visit (AdaD).", ge=0
+        2.0, "Power", "Exponent p of u = floor(m * alpha^p); 0 stamps every visit (AdaD).", ge=0
     )
     tiebreak: Literal["seeded", "official"] = setting(
         "seeded",
-        1,
         "Tie-break",
         "Order among equals: a seeded permutation, or ids as strings as the official code has it.",
     )
     rounding: Rounding = setting(
-        "floor",
-        2,
-        "Rounding",
-        "How u becomes a whole number: floor as printed, round as in the official code.",
+        "floor", "Rounding", "How u becomes a whole number: floor as printed, round as in the official code."
     )
     win_rate: bool = setting(
-        True,
-        3,
-        "Use the win rate",
-        "Whether the win rate decides among the equally recent; off is an ablation.",
+        True, "Use the win rate", "Whether the win rate decides among the equally recent; off is an ablation."
     )
 
 

@@ -13,8 +13,8 @@ class BandSettings(Settings):
     """Observations that are neither too easy nor too hard first."""
 
     type: Literal["band"] = "band"
-    low: float = setting(0.2, 0, "Lowest", "Lowest pass rate of the band.", ge=0, le=1)
-    high: float = setting(0.8, 1, "Highest", "Highest pass rate of the band.", ge=0, le=1)
+    low: float = setting(0.2, "Lowest", "Lowest pass rate of the band.", ge=0, le=1)
+    high: float = setting(0.8, "Highest", "Highest pass rate of the band.", ge=0, le=1)
 
     @model_validator(mode="after")
     def _is_a_band(self) -> "BandSettings":

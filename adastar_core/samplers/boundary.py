@@ -22,11 +22,11 @@ class BoundarySettings(Settings):
     """Random order; observations at the boundary of what the model can do get the attempts that others do not use."""
 
     type: Literal["boundary"] = "boundary"
-    first: int = setting(2, 0, "First attempts", "Attempts that classify an observation.", ge=1)
-    attempts: int = setting(4, 1, "Attempts (K)", "Attempts per observation on average.", ge=2)
-    most: int = setting(12, 2, "Most attempts", "Attempts at one observation at most.", ge=2)
-    low: float = setting(0.15, 3, "Lowest", "Lowest pass rate of the boundary.", ge=0, le=1)
-    high: float = setting(0.65, 4, "Highest", "Highest pass rate of the boundary.", ge=0, le=1)
+    first: int = setting(2, "First attempts", "Attempts that classify an observation.", ge=1)
+    attempts: int = setting(4, "Attempts (K)", "Attempts per observation on average.", ge=2)
+    most: int = setting(12, "Most attempts", "Attempts at one observation at most.", ge=2)
+    low: float = setting(0.15, "Lowest", "Lowest pass rate of the boundary.", ge=0, le=1)
+    high: float = setting(0.65, "Highest", "Highest pass rate of the boundary.", ge=0, le=1)
 
     @model_validator(mode="after")
     def _leaves_attempts(self) -> "BoundarySettings":

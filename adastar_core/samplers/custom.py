@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from pydantic import Field
-
 from adastar_core.errors import ConfigError
 from adastar_core.machine.plugins import PLUGIN_PATTERN, call_plugin
 from adastar_core.samplers import Allocating, Sampler, Statistics
@@ -15,14 +13,14 @@ class CustomSettings(Settings):
     """A sampler of your own, called with the statistics, the run's seed, the observation ids and the options."""
 
     type: Literal["custom"] = "custom"
-    path: CodePath = Field(
-        title="Import path",
-        description="Where it is: package.module:Name, /path/to/file.py:Name, or an entry point of adastar.samplers.",
+    path: CodePath = setting(
+        ...,
+        "Import path",
+        "Where it is: package.module:Name, /path/to/file.py:Name, or an entry point of adastar.samplers.",
         pattern=PLUGIN_PATTERN,
-        json_schema_extra={"position": 0},
     )
     options: Mapping[Text, Text | int | float | bool | None] = setting(
-        dict, 1, "Options", "Passed to it by name."
+        dict, "Options", "Passed to it by name."
     )
 
 

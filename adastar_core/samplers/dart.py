@@ -19,10 +19,10 @@ class DartSettings(Settings):
 
     type: Literal["dart"] = "dart"
     target: Literal["uniform", "prop2diff"] = setting(
-        "uniform", 0, "Target", "Right attempts wanted: the same of each, or in proportion to the difficulty."
+        "uniform", "Target", "Right attempts wanted: the same of each, or in proportion to the difficulty."
     )
-    wanted: int = setting(3, 1, "Right attempts", "How many are wanted of each, or of the hardest.", ge=1)
-    attempts: int = setting(12, 2, "Most attempts", "Attempts at one observation at most.", ge=1)
+    wanted: int = setting(3, "Right attempts", "How many are wanted of each, or of the hardest.", ge=1)
+    attempts: int = setting(12, "Most attempts", "Attempts at one observation at most.", ge=1)
 
 
 class DartSampler(RandomSampler):

@@ -17,7 +17,7 @@ class FlippedSettings(Settings):
     """AdaSTaR with the priority flipped: least successful, then least recently sampled first."""
 
     type: Literal["flipped"] = "flipped"
-    power: float = setting(2.0, 0, "Power", "Exponent p of u = floor(m * alpha^p).", ge=0)
+    power: float = setting(2.0, "Power", "Exponent p of u = floor(m * alpha^p).", ge=0)
 
 
 class FlippedSampler(SortedSampler):

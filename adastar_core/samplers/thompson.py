@@ -22,11 +22,15 @@ class ThompsonSettings(Settings):
     """Observations whose drawn success rate is nearest a target first."""
 
     type: Literal["thompson"] = "thompson"
-    target: float = setting(0.5, 0, "Target", "Success rate that teaches most.", ge=0, le=1)
-    prior: float = setting(1.0, 1, "Prior", "Right and wrong attempts assumed of each observation.", gt=0)
+    target: float = setting(0.5, "Target", "Success rate that teaches most.", ge=0, le=1)
+    prior: float = setting(1.0, "Prior", "Right and wrong attempts assumed of each observation.", gt=0)
     memory: float = setting(
-        0.8, 2, "Memory", "What an attempt's weight is multiplied by in each iteration; 1 never forgets.", ge=0, le=1
-    )  # fmt: skip
+        0.8,
+        "Memory",
+        "What an attempt's weight is multiplied by in each iteration; 1 never forgets.",
+        ge=0,
+        le=1,
+    )
 
 
 class ThompsonSampler(SortedSampler):

@@ -18,11 +18,14 @@ class VarianceSettings(Settings):
 
     type: Literal["variance"] = "variance"
     retest_solved: int = setting(
-        4, 0, "Retest solved", "Iterations after which an observation that was always right is tried again.", ge=1
-    )  # fmt: skip
+        4,
+        "Retest solved",
+        "Iterations after which an observation that was always right is tried again.",
+        ge=1,
+    )
     retest_failed: int = setting(
-        2, 1, "Retest failed", "Iterations after which an observation that was never right is tried again.", ge=1
-    )  # fmt: skip
+        2, "Retest failed", "Iterations after which an observation that was never right is tried again.", ge=1
+    )
 
 
 class VarianceSampler(SortedSampler):

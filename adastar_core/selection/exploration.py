@@ -22,15 +22,14 @@ class ExplorationSettings(Settings):
 
     control: Literal["fixed", "temperature", "balance"] = method_setting(
         "fixed",
-        0,
         "Control",
         "Keep temperature and K; choose the temperature by the balance score each iteration, as B-STaR does; or (balance) both.",
     )
     temperatures: tuple[float, ...] = setting(
-        (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), 1, "Temperatures", "The ones to choose from.", min_length=1
+        (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), "Temperatures", "The ones to choose from.", min_length=1
     )
-    wanted: int = setting(6, 2, "Wanted (n*)", "Distinct right responses that are enough.", ge=1)
-    observations: int = setting(32, 3, "Observations", "How many the score is measured on.", ge=1)
+    wanted: int = setting(6, "Wanted (n*)", "Distinct right responses that are enough.", ge=1)
+    observations: int = setting(32, "Observations", "How many the score is measured on.", ge=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,13 @@ from adastar_core.settings import Settings, Text, method_setting, setting
 class LoraSettings(Settings):
     """Low-rank adaptation (arXiv 2106.09685): a small update of frozen weights, merged into every checkpoint."""
 
-    rank: int | None = setting(None, 0, "Rank", "Rank of the update; none trains all parameters.", ge=1)
+    rank: int | None = setting(None, "Rank", "Rank of the update; none trains all parameters.", ge=1)
     alpha: int | None = setting(
-        None, 1, "Alpha", "The update is scaled by alpha / rank; none takes twice the rank.", ge=1
+        None, "Alpha", "The update is scaled by alpha / rank; none takes twice the rank.", ge=1
     )
-    dropout: float = setting(0.0, 2, "Dropout", "Dropout before the update in training.", ge=0, lt=1)
+    dropout: float = setting(0.0, "Dropout", "Dropout before the update in training.", ge=0, lt=1)
     target_modules: Literal["all-linear"] | tuple[Text, ...] = setting(
         "all-linear",
-        3,
         "Target modules",
         "Modules that get an update, e.g. [q_proj, v_proj]; all-linear takes every linear one but the head.",
     )
@@ -43,70 +42,80 @@ class TrainerSettings(Settings):
 
     start_from: Literal["accumulate", "reset"] = method_setting(
         "accumulate",
-        0,
         "Start from",
         "Continue from the previous checkpoint, or from the base model each iteration.",
     )
-    learning_rate: float = setting(1e-5, 1, "Learning rate", "Peak rate of AdamW.", gt=0)
-    batch_size: int = setting(8, 2, "Batch size", "Rationales per optimizer step (beta of the paper).", ge=1)
+    learning_rate: float = setting(1e-5, "Learning rate", "Peak rate of AdamW.", gt=0)
+    batch_size: int = setting(8, "Batch size", "Rationales per optimizer step (beta of the paper).", ge=1)
     micro_batch_size: int | None = setting(
-        None, 3, "Micro-batch size", "Rationales per forward pass; none means the whole batch at once.", ge=1
+        None, "Micro-batch size", "Rationales per forward pass; none means the whole batch at once.", ge=1
     )
-    warmup_steps: int = setting(0, 4, "Warm-up", "Steps of linear warm-up in each iteration.", ge=0)
+    warmup_steps: int = setting(0, "Warm-up", "Steps of linear warm-up in each iteration.", ge=0)
     decay: Literal["constant", "linear", "cosine"] = setting(
-        "constant", 5, "Decay", "Learning rate after warm-up."
+        "constant", "Decay", "Learning rate after warm-up."
     )
-    weight_decay: float = setting(0.01, 6, "Weight decay", "AdamW's decoupled weight decay.", ge=0)
-    max_grad_norm: float = setting(1.0, 7, "Gradient clipping", "Largest gradient norm.", gt=0)
+    weight_decay: float = setting(0.01, "Weight decay", "AdamW's decoupled weight decay.", ge=0)
+    max_grad_norm: float = setting(1.0, "Gradient clipping", "Largest gradient norm.", gt=0)
     max_length: int = setting(
         1024,
-        8,
         "Longest text",
         "Prompt and rationale in tokens; a longer one is right and not accepted. May be raised later.",
         ge=2,
+        limit=True,
     )
     on_exhausted: Literal["shrink", "repeat"] = setting(
         "shrink",
-        9,
         "When the pool is exhausted",
         "Train fewer steps, or repeat the accepted rationales up to the planned steps.",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = setting(
         "auto",
-        10,
         "Precision",
         "Number format of training: auto is float32 on CPU and bfloat16 on GPU; a run keeps what it started with.",
     )
     save_every: int = setting(
-        100, 11, "Save every", "Steps between restart points inside a training stage.", ge=1
+        100, "Save every", "Steps between restart points inside a training stage.", ge=1
     )
-    lora: LoraSettings = setting(LoraSettings, 12, "LoRA", "Train a low-rank update of frozen weights.")
+    lora: LoraSettings = setting(
+        LoraSettings, "LoRA", "Train a low-rank update of frozen weights.", added=True
+    )
     batching: Literal["padded", "packed", "length_grouped"] = setting(
         "padded",
-        13,
         "Batching",
         "Pad a micro-batch's texts, pack short ones into one row (the same batches), or batch texts of similar length.",
+        added=True,
     )
     gradient_checkpointing: bool = setting(
-        False, 14, "Gradient checkpointing", "Compute activations twice instead of keeping them: less memory."
+        False,
+        "Gradient checkpointing",
+        "Compute activations twice instead of keeping them: less memory.",
+        added=True,
     )
     optimizer_state: Literal["reset", "keep"] = setting(
         "reset",
-        15,
         "Optimizer state",
         "Begin each iteration with AdamW's moments at zero, or keep them in the checkpoint, three times as large.",
+        added=True,
     )
     schedule_scope: Literal["iteration", "run"] = setting(
         "iteration",
-        16,
         "Schedule scope",
         "Warm-up and decay in each iteration, or once across the planned steps of all iterations.",
+        added=True,
     )
     processes: int = setting(
-        1, 17, "Processes", "Processes that train together, one per GPU, each with a shard (FSDP2).", ge=1
+        1,
+        "Processes",
+        "Processes that train together, one per GPU, each with a shard (FSDP2).",
+        ge=1,
+        added=True,
     )
     timeout_seconds: float = setting(
-        600, 18, "Timeout", "How long processes that train together wait for each other, in seconds.", gt=0
+        600,
+        "Timeout",
+        "How long processes that train together wait for each other, in seconds.",
+        gt=0,
+        run_time=True,
     )
 
     @model_validator(mode="after")

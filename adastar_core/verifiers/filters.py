@@ -19,23 +19,20 @@ class FilterSettings(Settings):
 
     truncated: bool = setting(
         True,
-        0,
         "Truncated",
         "Reject rationales that were cut at the length limit or broke off at a special token.",
     )
-    empty: bool = setting(True, 1, "Empty", "Reject responses that declare an answer and nothing else.")
+    empty: bool = setting(True, "Empty", "Reject responses that declare an answer and nothing else.")
     hint_echo: bool = setting(
-        True, 2, "Hint echo", "Reject hinted rationales that only repeat the hint, or speak of it."
+        True, "Hint echo", "Reject hinted rationales that only repeat the hint, or speak of it."
     )
     exact_duplicates: bool = setting(
         False,
-        3,
         "Exact duplicates",
         "Reject repetitions of a kept rationale of the same observation in the same iteration.",
     )
     near_duplicates: float | None = setting(
         None,
-        4,
         "Near duplicates",
         "Reject rationales this similar to a kept one of the same observation in the same iteration (the same "
         "numbers and symbols, and this Jaccard similarity of three-word shingles, e.g. 0.9); none keeps them.",
@@ -43,7 +40,7 @@ class FilterSettings(Settings):
         le=1,
     )
     longest_tokens: int | None = setting(
-        None, 5, "Longest rationale", "Reject longer ones, in generated tokens; none keeps them.", ge=1
+        None, "Longest rationale", "Reject longer ones, in generated tokens; none keeps them.", ge=1
     )
 
 
