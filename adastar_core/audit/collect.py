@@ -13,7 +13,7 @@ from pathlib import Path
 from adastar_core.errors import HomeError
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
-from adastar_core.store.lease import hold_run
+from adastar_core.store.locks import hold_run
 from adastar_core.store.overview import find_overview
 from adastar_core.store.rollouts import remove_tokens, size_of_tokens
 
@@ -85,7 +85,7 @@ def remove(stored: StoredRun, found: list[Removable], tokens: TokenIds) -> None:
         RunConflictError: A process owns the run.
         HomeError: A directory is not the run's own, or cannot be removed.
     """
-    with hold_run(stored.engine, stored.run):
+    with hold_run(stored.engine, stored.run.run_id, stored.run.name):
         for one in found:
             _require_own(stored, one.path)
             try:

@@ -19,7 +19,7 @@ from adastar_core.records import Attempt, Observation
 from adastar_core.runs.judging import Judge, judge_stored
 from adastar_core.store.disagreements import Change, Disagreement, read_changes, read_disagreements
 from adastar_core.store.iterations import IterationRow, read_iterations
-from adastar_core.store.lease import hold_run
+from adastar_core.store.locks import hold_run
 from adastar_core.store.observations import read_observations
 from adastar_core.store.runs import Run, find_run, list_runs, read_run_config
 from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
@@ -121,7 +121,7 @@ def _judge(
     if row.phase != "sampling":
         return judge_stored(engine, judge, run.run_id, row.iteration, observations, store)
     try:
-        with hold_run(engine, run):
+        with hold_run(engine, run.run_id, run.name):
             return judge_stored(engine, judge, run.run_id, row.iteration, observations, store)
     except RunConflictError:
         return None

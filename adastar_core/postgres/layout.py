@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adastar_core.errors import DatabaseError, HomeError
+from adastar_core.machine.waiting import Waiting, warn
 from adastar_core.postgres.binaries import Binaries, find_binaries
-from adastar_core.store.locks import Waiting, warn
 
 ROLE = "adastar"
 PORT = 5432

@@ -7,8 +7,8 @@ that the store holds already (the base model's, in another run) is copied, with 
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 
 from adastar_core.records import Attempt, GenerationRequest, Incident, Split, Verdict
@@ -29,7 +29,7 @@ from adastar_core.store.evaluations import (
     write_answers,
 )
 from adastar_core.store.incidents import JUDGED_AGAIN
-from adastar_core.store.locks import EVALUATION, Lock, application_name, turn
+from adastar_core.store.locks import evaluate_alone
 from adastar_core.store.numerics import all_rounded_alike
 from adastar_core.streams import stream_key
 from adastar_core.verifiers.batch import verify_all
@@ -46,7 +46,9 @@ def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateMani
     if found := find_evaluate(workspace, iteration, split):
         return found
     content = content_sha256(workspace, iteration, split)
-    with _once(workspace, iteration, content):
+    # Runs that start together share the base model; one evaluates it and the others copy its answers.
+    alone = evaluate_alone(workspace.engine, content, workspace.ref.name, workspace.progress.line)
+    with alone if iteration == 0 else nullcontext():
         _begin(workspace, iteration, split, content)
         _answer(workspace, iteration, split)
         return _manifest(_total(workspace, iteration, split, content))
@@ -92,17 +94,6 @@ def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:
     if workspace.config.evaluation.samples > 1:
         content.append(voting.VERSION)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-@contextmanager
-def _once(workspace: Workspace, iteration: int, content: str) -> Iterator[None]:
-    """Let one process at a time evaluate the base model, so that others find its answers."""
-    if iteration > 0:
-        yield
-        return
-    lock = Lock.of_content(EVALUATION, content, "another run to evaluate the base model")
-    with turn(workspace.engine, lock, application_name(workspace.ref.name), workspace.progress.line):
-        yield
 
 
 def _requests(workspace: Workspace, split: Split) -> list[GenerationRequest]:

@@ -13,8 +13,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adastar_core.errors import DatabaseError
+from adastar_core.machine.waiting import warn
 from adastar_core.postgres.server import start_local_postgres
-from adastar_core.store.locks import SCHEMA, turn, warn
+from adastar_core.store.locks import SCHEMA, acquire
 from adastar_core.store.migrate import migrate
 from adastar_core.store.pooler import answers_statements, is_direct, refusal, require_sessions
 from adastar_core.store.urls import parse_url, shown, without_secrets
@@ -103,7 +104,7 @@ def _local_database(home: Path) -> URL:
     """Return the URL of the local server's database, made when it is missing."""
     server = make_url(start_local_postgres(home))
     engine = connect(server)
-    alone = turn(engine, SCHEMA, "adastar", warn)  # two that create it at once fail in more than one way
+    alone = acquire(engine, SCHEMA, "adastar", warn)  # two that create it at once fail in more than one way
     with alone, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         query = text("SELECT 1 FROM pg_database WHERE datname = :name")
         if connection.scalar(query, {"name": _LOCAL_DATABASE}) is None:

@@ -1,7 +1,7 @@
-"""One owner per run: an advisory lock held for the whole run, and a fencing number for whoever lost it.
+"""One owner per run: an advisory lock held for its whole life, and a fencing number for a process that lost it.
 
-The lock refuses a second process at once. A process that was cut off from the database, or hung while another
-took its run over, still believes that it owns the run; its next transaction finds a higher number and fails.
+The lock refuses a second process at once. A process that was cut off from the database, or hung while another took the
+run over, still believes that it owns the run; its next transaction finds a higher number and fails.
 """
 
 import os
@@ -9,16 +9,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
 
 from adastar_core.errors import LostLease, RunConflictError
 from adastar_core.machine.version import code_version
-from adastar_core.store.locks import Held, Lock, application_name, find_holder, hold
-
-if TYPE_CHECKING:
-    from adastar_core.store.runs import Run
+from adastar_core.store.locks import Held, application_name, hold_run
+from adastar_core.store.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +38,9 @@ class Lease:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Yield a connection whose writes are committed together, as long as the run is still owned.
+        """Yield a transaction that is committed only while the run is still owned.
 
-        The run's row stays locked against a take-over until the transaction ends. The run's time runs until its start.
+        It locks the run's row against a take-over until its end, and extends the run's wall time to its start.
 
         Raises:
             LostLease: Another process has taken the run over, or could do so. Nothing is written.
@@ -53,7 +50,7 @@ class Lease:
             yield connection
 
     def seen(self) -> None:
-        """Note that this process is at work: the run's time runs until now.
+        """Extend the run's wall time to now.
 
         Raises:
             LostLease: Another process has taken the run over.
@@ -63,7 +60,7 @@ class Lease:
 
     @contextmanager
     def after_the_report(self) -> Iterator[Connection]:
-        """Yield a transaction as :meth:`transaction` does, without running the run's time on: that is reported already."""
+        """Yield a transaction as :meth:`transaction` does, with the run's wall time unchanged: it is reported already."""
         if self.held is not None:
             self.held.require()
         with self.engine.begin() as connection:
@@ -71,41 +68,16 @@ class Lease:
             if epoch != self.epoch:
                 raise LostLease(
                     f"Run {self.name!r} has been taken over by another process (or dropped) since this one started, "
-                    "so this one stops without writing. Whatever it stored before stands."
+                    "so this one stops without writing. What it stored before is kept."
                 )
             yield connection
 
 
-_EPOCH = text(
-    "SELECT lease_epoch FROM runs, set_config('application_name', :name, true) WHERE run_id = :run_id FOR SHARE OF runs"
-)
-
-_SEEN = text(
-    "UPDATE owners SET seen_at = clock_timestamp() WHERE (run_id, lease_epoch) IN (SELECT run_id, lease_epoch FROM owners "
-    "WHERE run_id = :run_id AND lease_epoch = :epoch FOR UPDATE SKIP LOCKED)"
-)
-"""Threads that write at the same time do not wait for each other here: one of them tells the time."""
-
-
-@contextmanager
-def hold_run(engine: Engine, run: "Run") -> Iterator[Held]:
-    """Keep every other process from owning a run until the block ends.
-
-    Raises:
-        RunConflictError: Another process owns the run; the message names it.
-    """
-    with hold(engine, Lock.of_run(run.run_id, run.name), application_name(run.name)) as held:
-        if held is None:
-            with engine.connect() as connection:
-                raise owned_by(find_owner(connection, run.run_id), run.name)
-        yield held
-
-
 @contextmanager
 def own_run(
-    engine: Engine, run: "Run", *, iterations: int, patience: int | None, preset: str = ""
+    engine: Engine, run: Run, *, iterations: int, patience: int | None, preset: str = ""
 ) -> Iterator[Lease]:
-    """Own a run until the block ends: nobody else can write it meanwhile. The run is then running.
+    """Own a run until the block ends: no other process can write it meanwhile. The run's status becomes running.
 
     Args:
         engine: The database.
@@ -115,30 +87,36 @@ def own_run(
         preset: Where the configuration came from; recorded unless an earlier owner named its own.
 
     Raises:
-        RunConflictError: Another process owns the run; the message names it.
+        RunConflictError: Another process owns the run (the message names it), or it was dropped.
     """
-    with hold_run(engine, run) as held:
-        epoch = _take_over(engine, run, iterations, patience, preset)
+    values = {
+        "run_id": run.run_id,
+        "owner": f"process {os.getpid()} on {socket.gethostname()}",
+        "iterations": iterations,
+        "patience": patience,
+        "preset": preset,
+        "code_version": code_version(),
+    }
+    with hold_run(engine, run.run_id, run.name) as held:
+        with engine.begin() as connection:
+            epoch: int | None = connection.scalar(_TAKE_OVER, values)
+        if epoch is None:
+            raise RunConflictError(
+                f"Run {run.name!r} was dropped while this process was starting. Start it again."
+            )
         yield Lease(engine, run.run_id, run.name, epoch, held)
 
 
-def find_owner(connection: Connection, run_id: int) -> str | None:
-    """Return a description of the process that owns the run now; ``None`` if none does."""
-    holder = find_holder(connection, Lock.of_run(run_id, ""))
-    if holder is None:
-        return None
-    owner = connection.scalar(text("SELECT owner FROM runs WHERE run_id = :run_id"), {"run_id": run_id})
-    return f"{owner or 'starting'}, {holder}"
-
-
-def owned_by(owner: str | None, run: str) -> RunConflictError:
-    """Return the error for a run that another process owns; it may have let go meanwhile."""
-    return RunConflictError(
-        f"Run {run!r} is owned by another process ({owner or 'which has just ended'}). Wait until it ends, stop it, "
-        "or choose another name with --run NAME."
-    )
-
-
+# FOR SHARE conflicts with the UPDATE of a take-over, so the number that was read holds until the commit; writers of the
+# same owner do not block each other.
+_EPOCH = text(
+    "SELECT lease_epoch FROM runs, set_config('application_name', :name, true) WHERE run_id = :run_id FOR SHARE OF runs"
+)
+# SKIP LOCKED: of threads that write at the same time, one notes the time and the others do not wait for it.
+_SEEN = text(
+    "UPDATE owners SET seen_at = clock_timestamp() WHERE (run_id, lease_epoch) IN (SELECT run_id, lease_epoch FROM owners "
+    "WHERE run_id = :run_id AND lease_epoch = :epoch FOR UPDATE SKIP LOCKED)"
+)
 _TAKE_OVER = text(
     "WITH taken AS (UPDATE runs SET lease_epoch = lease_epoch + 1, owner = :owner, status = 'running', "
     "finished_at = NULL, iterations = :iterations, patience = :patience, "
@@ -146,17 +124,3 @@ _TAKE_OVER = text(
     "INSERT INTO owners (run_id, lease_epoch, owner, code_version) "
     "SELECT :run_id, lease_epoch, :owner, :code_version FROM taken RETURNING lease_epoch"
 )
-
-
-def _take_over(engine: Engine, run: "Run", iterations: int, patience: int | None, preset: str) -> int:
-    """Record the new owner and return its fencing number."""
-    owner = f"process {os.getpid()} on {socket.gethostname()}"
-    values = {"run_id": run.run_id, "owner": owner, "iterations": iterations, "patience": patience}
-    values["preset"] = preset
-    with engine.begin() as connection:
-        epoch: int | None = connection.scalar(_TAKE_OVER, {**values, "code_version": code_version()})
-    if epoch is None:
-        raise RunConflictError(
-            f"Run {run.name!r} was dropped while this process was starting. Start it again."
-        )
-    return epoch

@@ -1,31 +1,24 @@
-"""Who holds what, and the one way to wait for another process's work.
+"""Advisory locks: who holds what, and how to wait for another process's work.
 
-A session that waits inside PostgreSQL is cut by limits that are meant for short waits, and so is one that leaves a
-transaction open. So nobody waits there for work that may take hours: a lock is tried, with no transaction open between
-two tries, until it is free. PostgreSQL ties a lock to its session, so a holder that dies lets go of it.
+Nobody waits inside PostgreSQL for work that may take hours: limits on sessions would cut the wait off, and an open
+transaction would block others. A lock is tried repeatedly, with no transaction open between two tries. PostgreSQL ties
+a lock to its session, so a holder that dies releases it.
 """
 
-import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from adastar_core.errors import LostLease
+from adastar_core.errors import LostLease, RunConflictError
+from adastar_core.machine.waiting import Notify, Waiting
 
 RUN, EVALUATION, DATASET, PROBE = 0xADA5, 0xADA6, 0xADA7, 0xADA8
 """First keys of the project's advisory locks."""
 _LONGEST_NAME_BYTES = 63
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 2.0
-_SAY_AFTER_SECONDS = 1.0
-_logger = logging.getLogger(__name__)
-
-Tell = Callable[[str], None]
-"""Shows one line: what is waited for, and who has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +42,12 @@ class Lock:
 
     @classmethod
     def of_content(cls, kind: int, sha256: str, what: str) -> "Lock":
-        """Return the lock on work that its content names. Two contents that share a number wait in vain, no more."""
+        """Return the lock on work with this content. A collision of two contents costs a needless wait, no more."""
         return cls(kind, int(sha256[:8], 16) & 0x7FFFFFFF, what)
 
     @property
     def keys(self) -> dict[str, int]:
-        """Both keys, as the queries here take them."""
+        """Both keys, as parameters of the queries below."""
         return {"kind": self.kind, "number": self.number}
 
 
@@ -64,42 +57,44 @@ SCHEMA = Lock(RUN, 0, "another process to bring the tables up to date")
 
 @dataclass(frozen=True)
 class Held:
-    """A lock that a session of this process holds. Usable from several threads.
+    """A lock held by a session of this process. Usable from several threads.
 
     Attributes:
         lock: The lock.
-        pid: The process of the server that has it.
+        pid: The server process of the session.
     """
 
     lock: Lock
     pid: int
     _session: Connection
-    _alone: threading.Lock = field(default_factory=threading.Lock)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def require(self) -> None:
-        """Look that the session is still the one that holds the lock. One that was cut off is no error: see ``lease``.
+        """Check that the session still holds the lock.
+
+        A session that was cut off is no error here: the lease's fencing number decides whether somebody took over.
 
         Raises:
-            LostLease: Its statements reach another session of the server.
+            LostLease: The connection's statements now run in another session of the server.
         """
-        with self._alone:
+        with self._mutex:
             if self._session.invalidated:
                 return
             try:
-                mine = self._session.scalar(_MINE, {**self.lock.keys, "pid": self.pid})
+                ours = self._session.scalar(_OURS, {**self.lock.keys, "pid": self.pid})
             except DBAPIError:
                 self._session.invalidate()
                 return
-        if not mine:
+        if not ours:
             raise LostLease(
-                f"The database session that held {self.lock.what} holds it no longer, as happens behind a connection "
+                f"The database session that held {self.lock.what} no longer holds it, as happens behind a connection "
                 "pooler that shares sessions. Use the server's own address or pool_mode = session, and run the same "
                 "command again."
             )
 
     def release(self) -> None:
-        """Let go of the lock."""
-        with self._alone:
+        """Release the lock."""
+        with self._mutex:
             if self._session.invalidated:
                 return
             try:
@@ -109,7 +104,7 @@ class Held:
 
 
 @contextmanager
-def hold(engine: Engine, lock: Lock, name: str) -> Iterator[Held | None]:
+def try_lock(engine: Engine, lock: Lock, name: str) -> Iterator[Held | None]:
     """Yield the lock, held until the block ends, or ``None`` at once where another session has it.
 
     Args:
@@ -127,16 +122,9 @@ def hold(engine: Engine, lock: Lock, name: str) -> Iterator[Held | None]:
 
 
 @contextmanager
-def turn(engine: Engine, lock: Lock, name: str, tell: Tell) -> Iterator[None]:
-    """Hold the lock until the block ends; wait before it as long as another session has it.
-
-    Args:
-        engine: The database.
-        lock: The lock.
-        name: How the session shows in ``pg_stat_activity``.
-        tell: Called with who is waited for.
-    """
-    waiting = Waiting(lock.what, tell)
+def acquire(engine: Engine, lock: Lock, name: str, notify: Notify) -> Iterator[None]:
+    """Wait until no other session has the lock, then hold it until the block ends. Arguments: see :func:`try_lock`."""
+    waiting = Waiting(lock.what, notify)
     with _session(engine, name) as session:
         while (held := _take(session, lock)) is None:
             waiting.pause(find_holder(session, lock))
@@ -147,27 +135,68 @@ def turn(engine: Engine, lock: Lock, name: str, tell: Tell) -> Iterator[None]:
 
 
 @contextmanager
-def turn_to_write(engine: Engine, lock: Lock, name: str, tell: Tell) -> Iterator[Connection]:
-    """Yield a transaction that holds the lock to its end; wait before it, as in :func:`turn`."""
-    waiting = Waiting(lock.what, tell)
+def acquire_in_transaction(engine: Engine, lock: Lock, name: str, notify: Notify) -> Iterator[Connection]:
+    """Yield a transaction that holds the lock to its end; wait before it, as in :func:`acquire`."""
+    waiting = Waiting(lock.what, notify)
     while True:
         with engine.begin() as connection:
             connection.execute(_NAME, {"name": name})
-            if take_to_write(connection, lock):
+            if try_lock_in_transaction(connection, lock):
                 yield connection
                 return
             holder = find_holder(connection, lock)
         waiting.pause(holder)
 
 
-def take_to_write(connection: Connection, lock: Lock) -> bool:
+def try_lock_in_transaction(connection: Connection, lock: Lock) -> bool:
     """Return whether the transaction has the lock now, which it then holds to its end."""
     return bool(connection.scalar(_TRY_IN_TRANSACTION, lock.keys))
 
 
-def warn(line: str) -> None:
-    """Show whom we wait for where there is no progress to show it in."""
-    _logger.warning(line)
+@contextmanager
+def hold_run(engine: Engine, run_id: int, name: str) -> Iterator[Held]:
+    """Keep every other process from owning a run until the block ends.
+
+    Raises:
+        RunConflictError: Another process owns the run; the message names it.
+    """
+    with try_lock(engine, Lock.of_run(run_id, name), application_name(name)) as held:
+        if held is None:
+            with engine.connect() as connection:
+                raise owned_by(find_owner(connection, run_id), name)
+        yield held
+
+
+@contextmanager
+def evaluate_alone(engine: Engine, content_sha256: str, name: str, notify: Notify) -> Iterator[None]:
+    """Let one run at a time evaluate the same base model in the same way, so that the others find its answers.
+
+    Args:
+        engine: The database.
+        content_sha256: Digest of all that decides the answers.
+        name: The run that evaluates.
+        notify: Called with the run that is waited for.
+    """
+    lock = Lock.of_content(EVALUATION, content_sha256, "another run to evaluate the base model")
+    with acquire(engine, lock, application_name(name), notify):
+        yield
+
+
+def find_owner(connection: Connection, run_id: int) -> str | None:
+    """Return a description of the process that owns the run now; ``None`` if none does."""
+    holder = find_holder(connection, Lock.of_run(run_id, ""))
+    if holder is None:
+        return None
+    owner = connection.scalar(text("SELECT owner FROM runs WHERE run_id = :run_id"), {"run_id": run_id})
+    return f"{owner or 'starting'}, {holder}"
+
+
+def owned_by(owner: str | None, run: str) -> RunConflictError:
+    """Return the error for a run that another process owns; it may have ended meanwhile."""
+    return RunConflictError(
+        f"Run {run!r} is owned by another process ({owner or 'which has just ended'}). Wait until it ends, stop it, "
+        "or choose another name with --run NAME."
+    )
 
 
 def find_holder(connection: Connection, lock: Lock) -> str | None:
@@ -181,27 +210,9 @@ def application_name(run: str) -> str:
     return f"adastar {run}".encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore")
 
 
-class Waiting:
-    """The pauses between two tries, longer each time, and the line that says what and whom we wait for."""
-
-    def __init__(self, what: str, tell: Tell) -> None:
-        self._what, self._tell = what, tell
-        self._seconds, self._began = _FIRST_PAUSE_SECONDS, time.monotonic()
-        self._told: str | None = None
-
-    def pause(self, holder: str | None) -> None:
-        """Sleep a moment; say who has what we wait for when that is somebody else than the last time."""
-        waited = time.monotonic() - self._began
-        if holder not in (None, self._told) and waited > _SAY_AFTER_SECONDS:
-            self._tell(f"Waiting for {self._what} ({holder}).")
-            self._told = holder
-        time.sleep(self._seconds)
-        self._seconds = min(1.5 * self._seconds, _LONGEST_PAUSE_SECONDS)
-
-
 @contextmanager
 def _session(engine: Engine, name: str) -> Iterator[Connection]:
-    """Yield a session of our own, without a transaction and without a limit on its idle time."""
+    """Yield a session outside the pool, without a transaction and without a limit on its idle time."""
     with engine.connect() as pooled:
         connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()  # its locks live and die with it, so it never goes back to the pool
@@ -214,10 +225,14 @@ def _take(session: Connection, lock: Lock) -> Held | None:
     return Held(lock, pid, session) if taken else None
 
 
-_OF = (
-    "locktype = 'advisory' AND classid = CAST(:kind AS bigint)::oid AND objid = CAST(:number AS bigint)::oid "
-    "AND objsubid = 2 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+# pg_locks shows both keys as oid, and the locks of every database of the server; objsubid 2 means "a lock of two keys".
+_OF_KIND = (
+    "locktype = 'advisory' AND classid = CAST(:kind AS bigint)::oid AND objsubid = 2 AND granted "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_OF = f"{_OF_KIND} AND objid = CAST(:number AS bigint)::oid"
+HELD_NUMBERS = f"SELECT CAST(CAST(objid AS bigint) AS int) AS number FROM pg_locks WHERE {_OF_KIND}"
+"""A query of the second keys of all locks of a ``:kind`` that some session holds."""
 _SET_UP = text(
     "SELECT set_config('application_name', :name, false), set_config('idle_session_timeout', '0', false)"
 )
@@ -225,7 +240,7 @@ _NAME = text("SELECT set_config('application_name', :name, true)")
 _TRY = text("SELECT pg_try_advisory_lock(:kind, :number), pg_backend_pid()")
 _TRY_IN_TRANSACTION = text("SELECT pg_try_advisory_xact_lock(:kind, :number)")
 _UNLOCK = text("SELECT pg_advisory_unlock(:kind, :number)")
-_MINE = text(f"SELECT pg_backend_pid() = :pid AND EXISTS (SELECT FROM pg_locks WHERE pid = :pid AND {_OF})")
+_OURS = text(f"SELECT pg_backend_pid() = :pid AND EXISTS (SELECT FROM pg_locks WHERE pid = :pid AND {_OF})")
 _HOLDER = text(
     "SELECT a.application_name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') AS since "
     f"FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE {_OF} LIMIT 1"

@@ -7,7 +7,8 @@ from sqlalchemy import URL, Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core.errors import DatabaseError
-from adastar_core.store.locks import SCHEMA, Waiting, turn_to_write, warn
+from adastar_core.machine.waiting import Waiting, warn
+from adastar_core.store.locks import SCHEMA, acquire_in_transaction
 from adastar_core.store.tables import SCHEMA_REVISION, metadata
 from adastar_core.store.urls import shown, without_secrets
 
@@ -42,7 +43,7 @@ def _migrate(engine: Engine) -> None:
     with engine.connect() as connection:
         if stored_revision(connection) == SCHEMA_REVISION:
             return
-    with turn_to_write(engine, SCHEMA, "adastar", warn) as connection:
+    with acquire_in_transaction(engine, SCHEMA, "adastar", warn) as connection:
         _migrate_alone(connection, engine.url)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from adastar_core.store.locks import RUN
+from adastar_core.store.locks import HELD_NUMBERS, RUN
 from adastar_core.store.provenance import WALL_SECONDS
 
 
@@ -73,7 +73,7 @@ def find_overview(connection: Connection, name: str) -> Overview | None:
 
 def _read(connection: Connection, condition: str, values: dict[str, str]) -> list[Overview]:
     query = text(f"{_OVERVIEW} WHERE {condition} ORDER BY r.run_id")
-    rows = connection.execute(query, {"class": RUN, **values})
+    rows = connection.execute(query, {"kind": RUN, **values})
     return [Overview(**row._mapping) for row in rows]
 
 
@@ -81,16 +81,12 @@ def _read(connection: Connection, condition: str, values: dict[str, str]) -> lis
 _OVERVIEW = f"""
     SELECT r.run_id, r.name, r.config ->> 'problem.type' AS problem, coalesce(r.config ->> 'method', r.config ->> 'method.type') AS method, r.base_model,
            CAST(r.config ->> 'seed' AS int) AS seed,
-           CASE WHEN r.status = 'running' AND held.run_id IS NULL THEN 'interrupted' ELSE r.status END AS state,
+           CASE WHEN r.status = 'running' AND held.number IS NULL THEN 'interrupted' ELSE r.status END AS state,
            r.owner, r.iterations AS wanted, progress.done, progress.iteration, newest.phase,
            best.iteration AS best_iteration, best.correct, best.total, cost.flops, spent.seconds,
            r.code_version, r.config_sha256, r.created_at, r.finished_at
     FROM runs r
-    LEFT JOIN (
-        SELECT CAST(CAST(objid AS bigint) AS int) AS run_id FROM pg_locks
-        WHERE locktype = 'advisory' AND classid = CAST(:class AS bigint)::oid AND objsubid = 2 AND granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    ) held ON held.run_id = r.run_id
+    LEFT JOIN ({HELD_NUMBERS}) held ON held.number = r.run_id
     CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE phase = 'advanced') AS done, coalesce(max(iteration), 0) AS iteration
         FROM iterations WHERE run_id = r.run_id

@@ -12,12 +12,20 @@ from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.errors import RunConflictError
+from adastar_core.machine.waiting import Notify, warn
 from adastar_core.names import is_storable, require_name
 from adastar_core.records import Data, Observation, Split
 from adastar_core.store import tables
 from adastar_core.store.items import moved_into_training, pin_items
-from adastar_core.store.lease import find_owner, owned_by
-from adastar_core.store.locks import DATASET, Lock, Tell, application_name, take_to_write, turn_to_write, warn
+from adastar_core.store.locks import (
+    DATASET,
+    Lock,
+    acquire_in_transaction,
+    application_name,
+    find_owner,
+    owned_by,
+    try_lock_in_transaction,
+)
 from adastar_core.store.numerics import read_numerics
 from adastar_core.store.observations import content_sha256, grow_dataset, open_dataset
 from adastar_core.store.partitions import create_partitions, drop_partitions
@@ -80,7 +88,7 @@ def start_or_continue(
     config: "RunConfig",
     data: Data,
     code_version: str,
-    tell: Tell = warn,
+    notify: Notify = warn,
 ) -> tuple[Run, dict[Split, Sequence[Observation]]]:
     """Create the run, or find it; return it with its observations by split and position.
 
@@ -93,7 +101,7 @@ def start_or_continue(
         config: What the run is.
         data: The data as it lies now.
         code_version: Version of this code.
-        tell: Called with whom we wait for, should another process be storing the same data.
+        notify: Called with whom we wait for, while another process stores the same data.
 
     Raises:
         ConfigError: The name cannot name a new run.
@@ -106,7 +114,7 @@ def start_or_continue(
     for one in data.everything:
         content_sha256(one)  # is remembered: it takes too long for a transaction
     loading = Lock.of_content(DATASET, fingerprint, "another process to store the training data")
-    with turn_to_write(engine, loading, application_name(name), tell) as connection:
+    with acquire_in_transaction(engine, loading, application_name(name), notify) as connection:
         if found := _find(connection, name):
             _require_same(connection, found, config)
             if owner := find_owner(connection, found.run_id):
@@ -182,7 +190,7 @@ def drop_run(engine: Engine, name: str) -> bool:
         run = _find(connection, name)
         if run is None:
             return False
-        if not take_to_write(connection, Lock.of_run(run.run_id, name)):
+        if not try_lock_in_transaction(connection, Lock.of_run(run.run_id, name)):
             raise owned_by(find_owner(connection, run.run_id), name)
         drop_partitions(connection, run.run_id)
         for table in (

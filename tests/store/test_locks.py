@@ -13,7 +13,7 @@ from adastar_core.errors import LostLease
 from adastar_core.store import database as database_module
 from adastar_core.store import observations as observations_module
 from adastar_core.store.database import connect
-from adastar_core.store.locks import EVALUATION, Lock, hold, turn
+from adastar_core.store.locks import EVALUATION, Lock, acquire, try_lock
 from adastar_core.store.migrate import migrate, stored_revision
 from adastar_core.store.runs import find_run
 from adastar_core.store.tables import SCHEMA_REVISION
@@ -25,9 +25,9 @@ LONGER_THAN_ANY = 3.0
 _HOLDER = """
 import sys
 from adastar_core.store.database import connect
-from adastar_core.store.locks import EVALUATION, Lock, hold
+from adastar_core.store.locks import EVALUATION, Lock, try_lock
 from adastar_core.store.urls import parse_url
-with hold(connect(parse_url(sys.argv[1])), Lock(EVALUATION, 7, "somebody"), "adastar other"):
+with try_lock(connect(parse_url(sys.argv[1])), Lock(EVALUATION, 7, "somebody"), "adastar other"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -46,7 +46,7 @@ def engine(database: Engine, strict: None) -> Engine:
     return connect(database.url)
 
 
-def test_a_turn_comes_when_the_holder_dies_and_not_before(engine: Engine) -> None:
+def test_a_lock_is_acquired_when_the_holder_dies_and_not_before(engine: Engine) -> None:
     url = engine.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", _HOLDER, url]
     said: list[str] = []
@@ -54,9 +54,9 @@ def test_a_turn_comes_when_the_holder_dies_and_not_before(engine: Engine) -> Non
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         threading.Timer(LONGER_THAN_ANY, holder.kill).start()
-        with turn(engine, LOCK, "adastar me", said.append):
+        with acquire(engine, LOCK, "adastar me", said.append):
             assert holder.wait() == -9
-            with hold(engine, LOCK, "adastar me too") as second:
+            with try_lock(engine, LOCK, "adastar me too") as second:
                 assert second is None
     assert len(said) == 1
     assert said[0].startswith("Waiting for somebody (connected as 'adastar other' since 20")
@@ -75,20 +75,20 @@ def test_nobody_has_a_transaction_open_while_waiting(engine: Engine, database: E
 
     release = threading.Event()
     with ThreadPoolExecutor() as pool:
-        with hold(engine, LOCK, "adastar first"):
-            waiting = pool.submit(_take_a_turn, engine, look)
+        with try_lock(engine, LOCK, "adastar first"):
+            waiting = pool.submit(_acquire, engine, look)
             assert release.wait(30)
         waiting.result()
     assert open_ones == [0]
 
 
-def _take_a_turn(engine: Engine, tell: Callable[[str], None]) -> None:
-    with turn(engine, LOCK, "adastar second", tell):
+def _acquire(engine: Engine, notify: Callable[[str], None]) -> None:
+    with acquire(engine, LOCK, "adastar second", notify):
         pass
 
 
 def test_a_held_lock_knows_when_its_session_is_another(engine: Engine) -> None:
-    with hold(engine, LOCK, "adastar me") as held:
+    with try_lock(engine, LOCK, "adastar me") as held:
         assert held is not None
         held.require()
         held._session.execute(text("SELECT pg_advisory_unlock_all()"))
