@@ -17,7 +17,6 @@ from prefect.states import Cancelled
 
 from adastar_core.config import RunConfig
 from adastar_core.records import Split
-from adastar_core.report.build import spent_pflops
 from adastar_core.report.records import RunReport
 from adastar_core.runs.nightly import nightly
 from adastar_core.runs.opening import open_workspace
@@ -25,6 +24,7 @@ from adastar_core.runs.stored import RunRef
 from adastar_core.runs.workspace import Workspace
 from adastar_core.settings import Text
 from adastar_core.stages.manifests import EvaluateManifest
+from adastar_core.store.results import spent_pflops
 from flows.access import confine_deployed
 from flows.iteration import iterate
 from flows.overdue import overtaken_by
@@ -92,7 +92,7 @@ def out_of_patience(validation: list[EvaluateManifest], patience: int | None) ->
 def out_of_budget(workspace: Workspace, iteration: int) -> bool:
     """Return whether the iterations up to this one have spent the budget; evaluation does not count."""
     budget = workspace.config.budget_pflops
-    return budget is not None and spent_pflops(workspace, iteration) >= budget
+    return budget is not None and workspace.read(spent_pflops, iteration) >= budget
 
 
 if __name__ == "__main__":

@@ -185,21 +185,22 @@ def execute(
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from adastar_core.report.console import print_report
+    from adastar_core.report.opening import opening, places
     from adastar_core.runs.opening import open_workspace
     from flows.console import open_console
     from flows.server import check_server, prefect_server
 
     check_server()
     with open_workspace(config, name, preset=preset, progress=open_console(console)) as workspace:
-        console.print(workspace.opening(), highlight=False, markup=False, soft_wrap=True)
+        console.print(opening(workspace), highlight=False, markup=False, soft_wrap=True)
         # A sync flow with heartbeats waits for whole seconds at its end, and nobody reads them here.
         with prefect_server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             report = run_flow(config, name)
-        places = workspace.places()
+        found = places(workspace)
     if summary is not None:
         summary.write_text(summary_text(report), encoding="utf-8")
-        places["summary"] = str(summary)
-    print_report(report, {"checkpoint": report.checkpoint, **places}, console)
+        found["summary"] = str(summary)
+    print_report(report, {"checkpoint": report.checkpoint, **found}, console)
 
 
 def check_summary_path(summary: Path | None) -> None:

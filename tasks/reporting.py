@@ -9,9 +9,10 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from adastar_core import names
 from adastar_core.machine.units import flops
-from adastar_core.report.build import report_of, write_report
+from adastar_core.report.build import report_of
 from adastar_core.report.records import RunReport
 from adastar_core.report.text import cells, headings, markdown
+from adastar_core.report.write import write_report
 from adastar_core.runs.opening import workspace_of
 from adastar_core.runs.stored import RunRef
 from adastar_core.store.runs import finish_run

@@ -14,11 +14,10 @@ from adastar_core.audit.collect import was_removed
 from adastar_core.audit.snapshot import Record, record_of
 from adastar_core.errors import CheckpointError, DataError, ModelError
 from adastar_core.models import checkpoints
+from adastar_core.problems.digests import prompt_sha256, training_text_sha256
 from adastar_core.records import Observation
 from adastar_core.runs.opening import load_data
 from adastar_core.runs.stored import StoredRun
-from adastar_core.stages.reuse import prompt_sha256
-from adastar_core.stages.sample import training_text_sha256
 from adastar_core.store.bulk import storable
 from adastar_core.store.items import find_items
 from adastar_core.store.observations import content_sha256

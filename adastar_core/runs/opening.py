@@ -19,7 +19,7 @@ from adastar_core.machine.home import usable_home
 from adastar_core.machine.threads import limit_threads
 from adastar_core.machine.version import code_version
 from adastar_core.models import checkpoints
-from adastar_core.models.source import model_shape, resolve_model
+from adastar_core.models.source import resolve_model
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
@@ -120,17 +120,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
     workspace = Workspace(
-        ref=RunRef(uid=run.uid, name=name, config_sha256=config.sha256()),
-        config=config,
-        run_id=run.run_id,
-        engine=engine,
-        lease=lease,
-        problem=problem,
-        data=splits,
-        base=model,
-        shape=model_shape(model),
-        folder=folder,
-        progress=progress,
+        engine, home, run, config, lease=lease, problem=problem, data=splits, base=model, progress=progress
     )
     record_base(workspace)
     limit_threads(workspace.parameters)

@@ -1,12 +1,14 @@
 """A run as the store knows it: its configuration, its problem and its data, without owning it."""
 
 import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from adastar_core.config import RunConfig
 from adastar_core.errors import HomeError, ModelError, RunConflictError
@@ -21,6 +23,9 @@ from adastar_core.settings import Settings
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
 from adastar_core.store.observations import read_observations
 from adastar_core.store.runs import Run, find_run, list_runs, read_run_config
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class RunRef(Settings):
@@ -47,6 +52,31 @@ class StoredRun:
     run: Run
     config: RunConfig
 
+    @property
+    def run_id(self) -> int:
+        """The run's key in the store."""
+        return self.run.run_id
+
+    @property
+    def ref(self) -> RunRef:
+        """The run's reference, as tasks pass it."""
+        return RunRef(uid=self.run.uid, name=self.run.name, config_sha256=self.run.config_sha256)
+
+    @property
+    def folder(self) -> Path:
+        """The run's own directory: checkpoints, work files, report."""
+        return folder_of(self.home, self.run.name, self.run.uid)
+
+    def read(
+        self,
+        query: Callable[Concatenate[Connection, int, P], R],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> R:
+        """Return what a query of the store finds of this run, in a transaction of its own."""
+        with self.engine.connect() as connection:
+            return query(connection, self.run_id, *arguments, **named)
+
     @cached_property
     def problem(self) -> Problem:
         """Prompts and verifier; the data that they came with is not read."""
@@ -62,8 +92,7 @@ class StoredRun:
         Raises:
             ModelError: Neither is there.
         """
-        with self.engine.connect() as connection:
-            recorded = Path(read_checkpoint(connection, self.run.run_id, 0, self.folder).path)
+        recorded = Path(self.read(read_checkpoint, 0, self.folder).path)
         return recorded if recorded.is_dir() else resolve_model(self.run.base_model)
 
     def located(self, checkpoint: CheckpointRow) -> CheckpointRow:
@@ -73,6 +102,10 @@ class StoredRun:
         with suppress(ModelError):
             return replace(checkpoint, path=str(self.base))
         return checkpoint
+
+    def checkpoint(self, iteration: int) -> CheckpointRow:
+        """Return the recorded checkpoint of an iteration, located; 0 is the base model."""
+        return self.located(self.read(read_checkpoint, iteration, self.folder))
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -84,15 +117,10 @@ class StoredRun:
         return Vocabulary(self.base)
 
     @cached_property
-    def train(self) -> list[Observation]:
+    def train(self) -> Sequence[Observation]:
         """The training observations by position, as they were when they were first seen."""
         with self.engine.connect() as connection:
             return read_observations(connection, self.run.dataset_id)
-
-    @property
-    def folder(self) -> Path:
-        """The run's own directory."""
-        return folder_of(self.home, self.run.name, self.run.uid)
 
 
 def open_stored(engine: Engine, home: Path | None, name: str) -> StoredRun:

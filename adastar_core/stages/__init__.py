@@ -7,7 +7,9 @@ Running any of them twice changes nothing: what is stored is read back, and only
 from adastar_core.stages.advance import advance, find_advance
 from adastar_core.stages.evaluate import evaluate, find_evaluate
 from adastar_core.stages.finetune import find_finetune, finetune
-from adastar_core.stages.sample import find_sample, generate, sample, verify
+from adastar_core.stages.generate import generate
+from adastar_core.stages.sample import find_sample, sample
+from adastar_core.stages.verify import verify
 
 __all__ = [
     "advance",

@@ -22,8 +22,7 @@ def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
 
 def find_advance(workspace: Workspace, iteration: int) -> AdvanceManifest | None:
     """Return the iteration as the store closed it; ``None`` while it is open."""
-    with workspace.engine.connect() as connection:
-        row = iterations.find_iteration(connection, workspace.run_id, iteration)
+    row = workspace.read(iterations.find_iteration, iteration)
     if row is None or row.phase != "advanced":
         return None
     return AdvanceManifest(

@@ -24,9 +24,7 @@ def calibrate(workspace: Workspace, iteration: int) -> Control | None:
     """
     if workspace.config.exploration.control == "fixed":
         return None
-    with workspace.engine.connect() as connection:
-        found = find_control(connection, workspace.run_id, iteration)
-    return found or _choose(workspace, iteration)
+    return workspace.read(find_control, iteration) or _choose(workspace, iteration)
 
 
 def _choose(workspace: Workspace, iteration: int) -> Control:

@@ -16,8 +16,8 @@ from adastar_core.runs.judging import write_cut_short
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages import voting
 from adastar_core.stages.costs import record_cost
+from adastar_core.stages.generate import batches
 from adastar_core.stages.manifests import EvaluateManifest
-from adastar_core.stages.sample import batches
 from adastar_core.store.evaluations import (
     Answer,
     EvaluationRow,
@@ -73,8 +73,7 @@ def _judged_by(workspace: Workspace) -> str:
 
 def find_evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest | None:
     """Return the evaluation that the store holds; ``None`` until it is complete."""
-    with workspace.engine.connect() as connection:
-        found = find_evaluation(connection, workspace.run_id, iteration, split)
+    found = workspace.read(find_evaluation, iteration, split)
     return _manifest(found) if found else None
 
 
@@ -110,8 +109,7 @@ def _requests(workspace: Workspace, split: Split) -> list[GenerationRequest]:
 
 
 def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
-    with workspace.engine.connect() as connection:
-        answered = read_answered_positions(connection, workspace.run_id, iteration, split)
+    answered = workspace.read(read_answered_positions, iteration, split)
     samples = workspace.config.evaluation.samples
     requests = sorted(_requests(workspace, split), key=lambda one: len(one.prompt))  # samples stay together
     size = max(workspace.config.generator.batch_size // samples, 1) * samples

@@ -31,8 +31,7 @@ def finetune(workspace: Workspace, iteration: int) -> FinetuneManifest:
 
 def find_finetune(workspace: Workspace, iteration: int) -> FinetuneManifest | None:
     """Return the training that the store recorded; ``None`` before."""
-    with workspace.engine.connect() as connection:
-        recorded = find_checkpoint(connection, workspace.run_id, iteration, workspace.folder)
+    recorded = workspace.read(find_checkpoint, iteration, workspace.folder)
     return _manifest(recorded) if recorded else None
 
 
@@ -129,8 +128,7 @@ def read_examples(workspace: Workspace, iteration: int) -> list[TrainingExample]
     What the model generated is trained as the ids that it generated. Text alone is known of the data's own answers, of what a
     server gave without ids, and of rollouts that older versions stored; it is tokenised.
     """
-    with workspace.engine.connect() as connection:
-        rows = read_training_examples(connection, workspace.run_id, iteration)
+    rows = workspace.read(read_training_examples, iteration)
     examples = []
     for row in rows:
         observation = workspace.train[row.position]

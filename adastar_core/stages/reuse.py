@@ -1,9 +1,9 @@
 """Rationales that another run has generated already: same checkpoint, prompt, random stream and decoding."""
 
-import hashlib
 from collections.abc import Sequence
 
 from adastar_core.config import flatten
+from adastar_core.problems.digests import prompt_sha256
 from adastar_core.records import GenerationRequest
 from adastar_core.runs.workspace import Workspace
 from adastar_core.store.reuse import find_twins, read_twin_attempts
@@ -23,11 +23,6 @@ _APART = (
 """Configuration keys that decide nothing of what a pass over the whole pool generates from a given checkpoint."""
 
 
-def prompt_sha256(prompt: str) -> str:
-    """Return the digest of a prompt."""
-    return hashlib.sha256(prompt.encode()).hexdigest()
-
-
 def reuse_attempts(
     workspace: Workspace, iteration: int, requests: Sequence[GenerationRequest], checkpoint_sha256: str
 ) -> None:
@@ -44,10 +39,7 @@ def reuse_attempts(
     if workspace.generators.choice.engine != "transformers":
         return
     apart = [key for key in flatten(config.model_dump(mode="json")) if key.startswith(_APART)]
-    with workspace.engine.connect() as connection:
-        twins = find_twins(
-            connection, workspace.run_id, iteration, checkpoint_sha256, apart, workspace.numerics
-        )
+    twins = workspace.read(find_twins, iteration, checkpoint_sha256, apart, workspace.numerics)
     for twin in twins:
         if left:
             _copy(workspace, iteration, left, twin, checkpoint_sha256)

@@ -1,39 +1,31 @@
-"""Sample, generate, verify: waves of attempts until beta_t rationales are accepted or the pool is exhausted.
+"""Plan the waves of an iteration until beta_t rationales are accepted or the pool is exhausted, then close its sampling.
 
 A wave is what the verdicts so far leave to be done, so it needs no record of its own: a process that was
 killed inside one plans the same wave again and generates only the attempts that are not stored yet.
 """
 
-import hashlib
-import time
-from collections.abc import Sequence
-
 from adastar_core import selection
 from adastar_core.errors import NothingAccepted
-from adastar_core.problems import Problem
-from adastar_core.records import Attempt, GenerationRequest, Incident, Observation
-from adastar_core.runs.judging import judge_stored, write_cut_short
+from adastar_core.problems.digests import training_text_sha256
+from adastar_core.records import Incident
 from adastar_core.runs.workspace import Workspace
 from adastar_core.selection import Planned, Selection
 from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.costs import record_generation
-from adastar_core.stages.manifests import GenerateManifest, SampleManifest, VerifyManifest
-from adastar_core.stages.reuse import prompt_sha256, reuse_attempts
+from adastar_core.stages.manifests import SampleManifest
+from adastar_core.stages.verify import verify
 from adastar_core.store.incidents import JUDGED_AGAIN
 from adastar_core.store.iterations import (
     IterationRow,
     close_sampling,
     find_iteration,
     judge_by,
-    mark_judging,
     read_iteration,
     start_iteration,
 )
-from adastar_core.store.rollouts import read_attempt_keys, read_responses, write_attempts
+from adastar_core.store.rollouts import read_responses
 from adastar_core.store.training import ExampleKey, write_training_examples
-from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
 from adastar_core.streams import generator as stream
-from adastar_core.streams import rationale_key
 
 
 def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
@@ -42,7 +34,7 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
     Raises:
         NothingAccepted: Sampling is over and D+ is empty.
     """
-    row = _opened(workspace, iteration)
+    row = workspace.read(find_iteration, iteration) or _open(workspace, iteration)
     if row.phase != "sampling":
         return _manifest(row)
     if row.verifier != workspace.problem.verifier.version:
@@ -60,8 +52,7 @@ def find_sample(workspace: Workspace, iteration: int) -> SampleManifest | None:
 
     The order of a sampled iteration is gone once it has advanced: nothing may be planned from today's.
     """
-    with workspace.engine.connect() as connection:
-        row = find_iteration(connection, workspace.run_id, iteration)
+    row = workspace.read(find_iteration, iteration)
     return None if row is None or row.phase == "sampling" else _manifest(row)
 
 
@@ -71,11 +62,7 @@ def _manifest(row: IterationRow, planned: int = 0) -> SampleManifest:
     )
 
 
-def _opened(workspace: Workspace, iteration: int) -> IterationRow:
-    """Return the iteration, opened if need be. Nothing is written, nor waited for, where it is open already."""
-    with workspace.engine.connect() as connection:
-        if row := find_iteration(connection, workspace.run_id, iteration):
-            return row
+def _open(workspace: Workspace, iteration: int) -> IterationRow:
     with workspace.lease.transaction() as connection:
         entered = start_iteration(
             connection,
@@ -87,7 +74,7 @@ def _opened(workspace: Workspace, iteration: int) -> IterationRow:
             verifier=workspace.problem.verifier.version,
         )
         row = read_iteration(connection, workspace.run_id, iteration)
-    if entered:
+    if entered:  # observations that the data has gained: the sampler in memory does not know them
         workspace.forget_sampler()
     return row
 
@@ -95,7 +82,7 @@ def _opened(workspace: Workspace, iteration: int) -> IterationRow:
 def _judge_again(workspace: Workspace, row: IterationRow, wave: int) -> None:
     """Judge an open iteration's attempts by the verifier of now: one version decides on all of them."""
     version = workspace.problem.verifier.version
-    detail = f"{version} judges all of its attempts, since it took the place of {row.verifier} within the iteration"
+    detail = f"{version} replaced {row.verifier} within the iteration and judges all of its attempts"
     with workspace.lease.transaction() as connection:
         judge_by(connection, workspace.run_id, row.iteration, version)
         workspace.note(connection, row.iteration, Incident(JUDGED_AGAIN, detail))
@@ -111,13 +98,6 @@ def plan_wave(workspace: Workspace, iteration: int) -> list[Planned]:
         workspace.config.beta(iteration),
         workspace.config.generator.batch_size,
     )
-
-
-def planned_wave(workspace: Workspace, iteration: int, wave: int) -> list[Planned]:
-    """Return the wave as :func:`sample` planned it in this process, or planned anew."""
-    if workspace.plan is not None and workspace.plan[:2] == (iteration, wave):
-        return workspace.plan[2]
-    return plan_wave(workspace, iteration)
 
 
 def read_selection(workspace: Workspace, iteration: int) -> Selection:
@@ -138,102 +118,19 @@ def trained_part(workspace: Workspace, iteration: int, selected: Selection) -> S
     return selection.thin(selected, workspace.config.beta(iteration), choice)
 
 
-def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifest:
-    """Generate the wave's attempts that are not stored yet, one transaction per batch.
-
-    A wave that was killed goes on in the batches it would have had, so that rounding cannot tell the two apart.
-    """
-    planned = planned_wave(workspace, iteration, wave)
-    checkpoint = workspace.checkpoint(iteration - 1)
-    requests = [request(workspace, iteration, one) for one in planned]
-    # Prompts of one length make rationales of about one length, which wastes the fewest padded steps.
-    requests.sort(key=lambda one: len(one.prompt))
-    reuse_attempts(workspace, iteration, requests, checkpoint.sha256)
-    with workspace.engine.connect() as connection:
-        stored = read_attempt_keys(connection, workspace.run_id, iteration, [one.position for one in planned])
-    left = [
-        batch
-        for batch in batches(requests, workspace.config.generator.batch_size)
-        if any((one.position, one.attempt) not in stored for one in batch)
-    ]
-    with workspace.progress.stage(f"t={iteration} generate", sum(map(len, left)), "attempt") as bar:
-        for batch in left:
-            started = time.monotonic()
-            attempts = workspace.rationales(checkpoint).generate(
-                batch, workspace.sampling_decoding(iteration)
-            )
-            proved = workspace.generators.proved_sha256(checkpoint)
-            _store_attempts(workspace, iteration, batch, attempts, proved, time.monotonic() - started)
-            bar.advance(len(batch), sum(one.generated_tokens for one in attempts))
-    return GenerateManifest(
-        iteration=iteration, wave=wave, attempts=len(planned), checkpoint_sha256=checkpoint.sha256
-    )
-
-
-def request(workspace: Workspace, iteration: int, planned: Planned) -> GenerationRequest:
-    """Return the generation request of a planned attempt."""
-    observation = workspace.train[planned.position]
-    render = workspace.problem.hinted_prompt if planned.hinted else workspace.problem.prompt
-    key = rationale_key(workspace.config.seed, iteration, observation.observation_id, planned.attempt)
-    return GenerationRequest(planned.position, planned.attempt, planned.hinted, render(observation), key)
-
-
-def batches(requests: Sequence[GenerationRequest], size: int) -> list[Sequence[GenerationRequest]]:
-    """Return ``requests`` in slices of ``size``."""
-    return [requests[start : start + size] for start in range(0, len(requests), size)]
-
-
-def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
-    """Judge every stored attempt of the iteration that has no verdict of the problem's verifier."""
-    version = workspace.problem.verifier.version
-
-    def store(attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt], left: int) -> None:
-        with (
-            workspace.results.extending(iteration, attempts, judged),
-            workspace.lease.transaction() as connection,
-        ):
-            write_verdicts(connection, workspace.run_id, iteration, judged)
-            write_cut_short(connection, workspace.run_id, iteration - 1, [one.verdict for one in judged])
-            mark_judging(connection, workspace.run_id, iteration, left)
-
-    judge_stored(workspace.engine, workspace.judge, workspace.run_id, iteration, workspace.train, store)
-    judged = [one for attempts_of_one in workspace.results.of(iteration).values() for one in attempts_of_one]
-    return VerifyManifest(
-        iteration=iteration,
-        wave=wave,
-        judged=len(judged),
-        right=sum(one.right for one in judged),
-        verifier=version,
-    )
-
-
-def _store_attempts(
-    workspace: Workspace,
-    iteration: int,
-    batch: Sequence[GenerationRequest],
-    attempts: Sequence[Attempt],
-    checkpoint_sha256: str,
-    seconds: float,
-) -> None:
-    digests = [prompt_sha256(one.prompt) for one in batch]
-    with workspace.lease.transaction() as connection:
-        write_attempts(
-            connection,
-            workspace.run_id,
-            iteration,
-            attempts,
-            digests,
-            checkpoint_sha256,
-            seconds / len(batch),
-        )
-
-
 def _close(workspace: Workspace, iteration: int) -> IterationRow:
     """Record what the iteration selected: D+, its counts, and what generation cost."""
     selected = read_selection(workspace, iteration)
     if not selected.accepted:
         raise NothingAccepted(_advice(workspace, iteration, selected))
-    keys = _example_keys(workspace, iteration, trained_part(workspace, iteration, selected))
+    trained = trained_part(workspace, iteration, selected).accepted
+    responses = workspace.read(read_responses, iteration, trained)
+    keys = [
+        ExampleKey(
+            position, attempt, training_text_sha256(workspace.problem, workspace.train[position], text)
+        )
+        for (position, attempt), text in zip(trained, responses, strict=True)
+    ]
     with workspace.lease.transaction() as connection:
         write_training_examples(connection, workspace.run_id, iteration, keys)
         record_generation(connection, workspace, iteration, selected)
@@ -241,39 +138,23 @@ def _close(workspace: Workspace, iteration: int) -> IterationRow:
         return read_iteration(connection, workspace.run_id, iteration)
 
 
-def _example_keys(workspace: Workspace, iteration: int, selected: Selection) -> list[ExampleKey]:
-    with workspace.engine.connect() as connection:
-        responses = read_responses(connection, workspace.run_id, iteration, selected.accepted)
-    return [
-        ExampleKey(position, attempt, text_sha256(workspace, position, response))
-        for (position, attempt), response in zip(selected.accepted, responses, strict=True)
-    ]
-
-
-def text_sha256(workspace: Workspace, position: int, response: str) -> str:
-    """Return the digest of a training text: prompt and rationale."""
-    return training_text_sha256(workspace.problem, workspace.train[position], response)
-
-
-def training_text_sha256(problem: Problem, observation: Observation, response: str) -> str:
-    """Return the digest of the training text of an observation and a rationale for it."""
-    return hashlib.sha256(f"{problem.training_prompt(observation)}\x1f{response}".encode()).hexdigest()
-
-
 def _advice(workspace: Workspace, iteration: int, selected: Selection) -> str:
-    judged = [one for attempts in workspace.results.of(iteration).values() for one in attempts]
-    if right := sum(one.right for one in judged):
+    """Return why nothing was accepted, where to look, and what to try."""
+    start = (
+        f"0 of {selected.m} observations accepted in iteration {iteration} of run {workspace.run.name!r}: "
+    )
+    judged = [attempt for attempts in workspace.results.of(iteration).values() for attempt in attempts]
+    if right := sum(attempt.right for attempt in judged):
         return (
-            f"0 of {selected.m} observations accepted in iteration {iteration} of run {workspace.ref.name!r}: the "
-            f"rationale filter rejected all {right} right answers, so there is nothing to train on. Look at why "
+            f"{start}the rationale filter rejected all {right} right answers, so there is nothing to train on. Look at why "
             f"with `SELECT rejected_by, rejected_because FROM verdicts WHERE run_id = {workspace.run_id} AND rejected_by "
             "IS NOT NULL LIMIT 20`; then switch that rule off (e.g. filter.empty: false), or try a model that gives reasons."
         )
+    config = workspace.config
     return (
-        f"0 of {selected.m} observations accepted in iteration {iteration} of run {workspace.ref.name!r}: the model "
-        f"{workspace.config.model!r} answered none of them right, so there is nothing to train on. Look at its "
+        f"{start}the model {config.model!r} answered none of them right, so there is nothing to train on. Look at its "
         f"answers with `SELECT response FROM rollouts WHERE run_id = {workspace.run_id} LIMIT 20`; then try a stronger "
-        f"or pre-trained base model (model), more attempts (attempts, now {workspace.config.attempts}), longer "
-        f"rationales (generator.max_new_tokens, now {workspace.config.generator.max_new_tokens}), hints "
-        "(rationalize: true), or easier observations."
+        f"or pre-trained base model (model), more attempts (attempts, now {config.attempts}), longer rationales "
+        f"(generator.max_new_tokens, now {config.generator.max_new_tokens}), hints (rationalize: true), or easier "
+        "observations."
     )

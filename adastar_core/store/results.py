@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from adastar_core.compute import pflops
 from adastar_core.store import tables
 
 
@@ -52,6 +53,12 @@ def read_iteration_results(connection: Connection, run_id: int) -> list[Iteratio
         .order_by(iterations.c.iteration)
     )
     return [IterationResult(**row._mapping) for row in connection.execute(query)]
+
+
+def spent_pflops(connection: Connection, run_id: int, iteration: int) -> float:
+    """Return what the iterations up to this one cost without padding, evaluation not counted, in 10^15 FLOPs."""
+    rows = read_iteration_results(connection, run_id)
+    return pflops(sum(row.flops for row in rows if row.iteration <= iteration))
 
 
 def read_trained_frequency(connection: Connection, run_id: int) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from adastar_core.config import ComputeSettings, RunConfig
 from adastar_core.errors import ConfigError
+from adastar_core.report.opening import opening
 from adastar_core.runs.opening import open_workspace
 from tests.support.runs import small_config
 
@@ -20,7 +21,7 @@ def test_a_cluster_out_of_reach_is_named(database: Engine, tmp_path: Path) -> No
         pytest.raises(ConfigError, match=r"compute\.address is '127\.0\.0\.1:9', and no Ray cluster answers"),
         open_workspace(config, "nowhere") as workspace,
     ):
-        workspace.opening()
+        opening(workspace)
 
 
 def test_ray_client_is_refused() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from adastar_core.report.opening import opening
 from adastar_core.runs.opening import open_workspace
 from tests.support.engine_runs import killed, undisturbed
 from tests.support.ray_cluster import SmallCluster
@@ -31,7 +32,7 @@ def test_a_run_on_a_cluster_is_the_run_of_one_process_also_when_it_is_killed(
     here = undisturbed(database, tmp_path, "here", *EXACT)
     config = small_config(database, tmp_path, *ray, "compute.piece=5", "generator.batch_size=17")
     with open_workspace(config, "there") as workspace:
-        assert "on the Ray cluster" in workspace.opening()
+        assert "on the Ray cluster" in opening(workspace)
         run_iteration(workspace, 1)
         with database.connect() as connection:
             generated = connection.execute(GENERATED, {"run": workspace.run_id}).all()

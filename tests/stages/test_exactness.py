@@ -14,7 +14,7 @@ from adastar_core.runs.opening import open_workspace
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned
-from adastar_core.stages.sample import request
+from adastar_core.stages.generate import request
 from adastar_core.store.statistics import read_statistics, rebuild_statistics, statistics_differences
 from adastar_core.streams import generator as stream
 from tests.support.runs import outcome_of, run_iteration, small_config

@@ -1,0 +1,51 @@
+"""What a command says of a run when it opens it, and where it finds what came out."""
+
+from adastar_core.config import RunConfig
+from adastar_core.machine.units import flops
+from adastar_core.runs.stored import StoredRun
+from adastar_core.runs.workspace import Workspace
+
+
+def opening(workspace: Workspace) -> str:
+    """Return what a run is about to do, in a few lines."""
+    config = workspace.config
+    sizes = ", ".join(f"{len(observations):,} {split}" for split, observations in workspace.data.items())
+    engine = ""
+    if config.generator.type == "auto":
+        choice = workspace.generators.choice
+        engine = f"Generates with {choice.engine}: {choice.why}. "
+    return (
+        f"Run {workspace.run.name}: {config.method_title()} on {workspace.problem.name} ({sizes}), from {config.model} "
+        f"with {workspace.parameters:,} parameters.\n{_plan(config)}, at most {config.attempts_at_most()} attempts per "
+        f"observation. {engine}Files: {workspace.folder}"
+        + "".join(f"\n{note}" for note in workspace.problem.notes)
+    )
+
+
+def _plan(config: RunConfig) -> str:
+    """Return how many iterations there are and how each ends."""
+    last = config.iterations
+    if config.budget_pflops is not None:
+        length = f"Iterations until {flops(config.budget_pflops)} are spent, {last} at most"
+        betas = f"beta_1 = {config.beta(1):,}, growing by {config.schedule.growth:g}"
+    elif last > 1:
+        length = f"{last} iterations"
+        betas = f"beta_1 = {config.beta(1):,}, beta_{last} = {config.beta(last):,}"
+    else:
+        length, betas = "1 iteration", f"beta_1 = {config.beta(1):,}"
+    if config.schedule.visit == "until_beta":
+        return f"{length}, each until beta_t rationales are accepted ({betas})"
+    accepted = config.schedule.train_on == "accepted"
+    trained = "all accepted rationales" if accepted else f"beta_t of them ({betas})"
+    return f"{length}, each a pass over the whole pool, trained on {trained}"
+
+
+def places(stored: StoredRun) -> dict[str, str]:
+    """Return where the run's report, files and rows lie, by name. The database's password is left out."""
+    report = stored.folder / "report"
+    return {
+        "report": str(report / "report.html"),
+        "figures": str(report / "*.png"),
+        "directory": str(stored.folder),
+        "database": stored.engine.url.render_as_string(hide_password=True),
+    }

@@ -1,0 +1,24 @@
+"""The report's files in the run's directory."""
+
+from pathlib import Path
+
+from adastar_core.report.figures import figures
+from adastar_core.report.page import html
+from adastar_core.report.records import RunReport
+from adastar_core.report.text import markdown
+from adastar_core.runs.stored import StoredRun
+
+
+def write_report(stored: StoredRun, report: RunReport) -> dict[str, Path]:
+    """Write the page, the Markdown and the figures; return where they lie by name."""
+    folder = stored.folder / "report"
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = figures(report)
+    files = {"report.html": html(report, drawn).encode(), "report.md": markdown(report).encode()}
+    files |= {f"{figure.name}.png": figure.png for figure in drawn}
+    for name, content in files.items():
+        # Renamed into place, so that a reader never sees half a file.
+        partial = folder / f".{name}.partial"
+        partial.write_bytes(content)
+        partial.replace(folder / name)
+    return {name: folder / name for name in files}

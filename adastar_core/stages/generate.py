@@ -1,0 +1,62 @@
+"""Generate a wave's attempts, one transaction per batch."""
+
+import time
+from collections.abc import Sequence
+
+from adastar_core.problems.digests import prompt_sha256
+from adastar_core.records import GenerationRequest
+from adastar_core.runs.workspace import Workspace
+from adastar_core.selection import Planned
+from adastar_core.stages.manifests import GenerateManifest
+from adastar_core.stages.reuse import reuse_attempts
+from adastar_core.stages.sample import plan_wave
+from adastar_core.store.rollouts import read_attempt_keys, write_attempts
+from adastar_core.streams import rationale_key
+
+
+def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifest:
+    """Generate the wave's attempts that are not stored yet.
+
+    A wave that was killed resumes in the batches it would have had: a batch's rows are padded to one length, which may
+    change a response by rounding.
+    """
+    plan = workspace.plan
+    planned = plan[2] if plan and plan[:2] == (iteration, wave) else plan_wave(workspace, iteration)
+    checkpoint = workspace.checkpoint(iteration - 1)
+    requests = [request(workspace, iteration, attempt) for attempt in planned]
+    # Prompts of one length make rationales of about one length, which wastes the fewest padded steps.
+    requests.sort(key=lambda wanted: len(wanted.prompt))
+    reuse_attempts(workspace, iteration, requests, checkpoint.sha256)
+    stored = workspace.read(read_attempt_keys, iteration, [attempt.position for attempt in planned])
+    left = [
+        batch
+        for batch in batches(requests, workspace.config.generator.batch_size)
+        if any((wanted.position, wanted.attempt) not in stored for wanted in batch)
+    ]
+    decoding = workspace.sampling_decoding(iteration)
+    with workspace.progress.stage(f"t={iteration} generate", sum(map(len, left)), "attempt") as bar:
+        for batch in left:
+            started = time.monotonic()
+            attempts = workspace.rationales(checkpoint).generate(batch, decoding)
+            proved = workspace.generators.proved_sha256(checkpoint)
+            prompts = [prompt_sha256(wanted.prompt) for wanted in batch]
+            seconds = (time.monotonic() - started) / len(batch)
+            with workspace.lease.transaction() as connection:
+                write_attempts(connection, workspace.run_id, iteration, attempts, prompts, proved, seconds)
+            bar.advance(len(batch), sum(attempt.generated_tokens for attempt in attempts))
+    return GenerateManifest(
+        iteration=iteration, wave=wave, attempts=len(planned), checkpoint_sha256=checkpoint.sha256
+    )
+
+
+def request(workspace: Workspace, iteration: int, planned: Planned) -> GenerationRequest:
+    """Return the generation request of a planned attempt."""
+    observation = workspace.train[planned.position]
+    render = workspace.problem.hinted_prompt if planned.hinted else workspace.problem.prompt
+    key = rationale_key(workspace.config.seed, iteration, observation.observation_id, planned.attempt)
+    return GenerationRequest(planned.position, planned.attempt, planned.hinted, render(observation), key)
+
+
+def batches(requests: Sequence[GenerationRequest], size: int) -> list[Sequence[GenerationRequest]]:
+    """Return ``requests`` in slices of ``size``."""
+    return [requests[start : start + size] for start in range(0, len(requests), size)]

@@ -1,0 +1,33 @@
+"""Judge what was generated."""
+
+from collections.abc import Sequence
+
+from adastar_core.records import Attempt
+from adastar_core.runs.judging import judge_stored, write_cut_short
+from adastar_core.runs.workspace import Workspace
+from adastar_core.stages.manifests import VerifyManifest
+from adastar_core.store.iterations import mark_judging
+from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
+
+
+def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
+    """Judge every stored attempt of the iteration that has no verdict of the problem's verifier."""
+
+    def store(attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt], left: int) -> None:
+        with (
+            workspace.results.extending(iteration, attempts, judged),
+            workspace.lease.transaction() as connection,
+        ):
+            write_verdicts(connection, workspace.run_id, iteration, judged)
+            write_cut_short(connection, workspace.run_id, iteration - 1, [row.verdict for row in judged])
+            mark_judging(connection, workspace.run_id, iteration, left)
+
+    judge_stored(workspace.engine, workspace.judge, workspace.run_id, iteration, workspace.train, store)
+    judged = [attempt for attempts in workspace.results.of(iteration).values() for attempt in attempts]
+    return VerifyManifest(
+        iteration=iteration,
+        wave=wave,
+        judged=len(judged),
+        right=sum(attempt.right for attempt in judged),
+        verifier=workspace.problem.verifier.version,
+    )
