@@ -8,9 +8,9 @@ from sqlalchemy import Engine, text
 from tests.flows.conftest import ROOT
 
 RECIPES = dict(
-    re.findall(r"\n([^\n]+):\n\n```sql\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(), re.DOTALL)
+    re.findall(r"\n([^\n]+):\n\n```sql\n(.*?)```", (ROOT / "docs" / "queries.md").read_text(), re.DOTALL)
 )
-EMPTY = ("Training examples without an accepting verdict (must be none)", "Who works on which run now")
+EMPTY = ("Training examples without an accepting verdict (there must be none)", "Which process works on which run now")
 
 
 def test_the_documentation_has_recipes() -> None:
@@ -32,5 +32,5 @@ def test_a_recipe(run_database: Engine, question: str) -> None:
         rows = connection.execute(query, wanted).all()
         examples = connection.scalar(text("SELECT count(*) FROM training_examples"))
     assert bool(rows) is (question not in EMPTY)
-    if question.startswith("Who was trained"):
+    if question.startswith("Which rationales"):
         assert len(rows) == examples
