@@ -10,7 +10,10 @@ from tests.flows.conftest import ROOT
 RECIPES = dict(
     re.findall(r"\n([^\n]+):\n\n```sql\n(.*?)```", (ROOT / "docs" / "queries.md").read_text(), re.DOTALL)
 )
-EMPTY = ("Training examples without an accepting verdict (there must be none)", "Which process works on which run now")
+EMPTY = (
+    "Training examples without an accepting verdict (there must be none)",
+    "Which process works on which run now",
+)
 
 
 def test_the_documentation_has_recipes() -> None:
