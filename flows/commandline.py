@@ -184,8 +184,8 @@ def execute(
     check_summary_path(summary)
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from adastar_core.report.console import print_report
     from adastar_core.report.opening import opening, places
+    from adastar_core.report.text import print_report
     from adastar_core.runs.opening import open_workspace
     from flows.console import open_console
     from flows.server import check_server, prefect_server

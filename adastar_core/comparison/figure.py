@@ -1,10 +1,9 @@
-"""The comparison's figure: accuracy against compute per method, the mean over seeds with a band.
+"""The comparison's figure: accuracy by compute for each method, the mean over seeds with a band.
 
-Up to six methods share their axes; more of them have a panel each, with AdaSTaR's curve to compare with.
+Up to six methods share one pair of axes. More have a panel each, which repeats AdaSTaR's curve in grey.
 """
 
-from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from math import ceil
 
 import numpy as np
@@ -14,52 +13,49 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
 from adastar_core.comparison.intervals import curve, estimate
-from adastar_core.comparison.member import Member
 from adastar_core.comparison.table import REFERENCE, Comparison
 from adastar_core.config.methods import METHODS, MethodName
-from adastar_core.machine.units import flops_unit
-from adastar_core.report.figures import Figure, draw, draw_canvas
+from adastar_core.report.figures import BLUE, GREY, Figure, draw
 
 _GRID = 120
 _TOGETHER = 6
 _COLUMNS = 4
 _BELOW = 0.05
-"""How far below the base model's accuracy a panel reaches; a method below it has its accuracy written out."""
-_GREY, _BLUE = "#94a3b8", "#2563eb"
+"""How far below the base model's accuracy a panel reaches. The accuracy of a method below that is written as text."""
 
 
 def comparison_figure(comparison: Comparison) -> Figure:
-    """Return the figure."""
     name = "accuracy-by-compute"
     caption = (
-        "Test accuracy of the checkpoint selected so far against the compute spent, without padding: mean over seeds with "
-        "95 % t intervals of the mean, point by point."
+        "Test accuracy of the checkpoint selected so far by compute spent, without padding: mean over seeds, with the "
+        "95 % t interval of the mean at each point."
     )
     if len(comparison.rows) <= _TOGETHER:
-        return draw(name, caption, lambda axes: _together(axes, comparison), size=(7.6, 4.6))
+        return draw(name, caption, partial(_together, comparison), size=(7.6, 4.6))
     size = (11.0, 2.1 * ceil(len(comparison.rows) / _COLUMNS) + 0.4)
-    reference = " Grey: AdaSTaR." if _runs(comparison, REFERENCE) else ""
-    return draw_canvas(name, caption + reference, lambda canvas: _panels(canvas, comparison), size)
+    reference = " Grey: AdaSTaR." if comparison.runs(REFERENCE) else ""
+    return draw(name, caption + reference, partial(_panels, comparison), size)
 
 
-def _together(axes: Axes, comparison: Comparison) -> None:
+def _together(comparison: Comparison, canvas: Canvas) -> None:
+    axes = canvas.add_subplot()
     colors = colormaps["tab10"]
     for place, row in enumerate(comparison.rows):
         _curve(axes, comparison, row.method, colors(place))
     _base(axes, comparison)
-    axes.set(xlabel=f"compute ({_unit(comparison)[1]}, without padding)", title=_title(comparison))
+    axes.set(xlabel=f"compute ({comparison.unit[1]}, without padding)", title=_title(comparison))
     axes.legend(loc="lower right")
 
 
-def _panels(canvas: Canvas, comparison: Comparison) -> None:
+def _panels(comparison: Comparison, canvas: Canvas) -> None:
     canvas.suptitle(_title(comparison), x=0.01, ha="left", weight="bold")
-    canvas.supxlabel(f"compute ({_unit(comparison)[1]}, without padding)", size=10)
+    canvas.supxlabel(f"compute ({comparison.unit[1]}, without padding)", size=10)
     rows = ceil(len(comparison.rows) / _COLUMNS)
     panels = canvas.subplots(rows, _COLUMNS, sharex=True, sharey=True).ravel()
     for axes, row in zip(panels, comparison.rows, strict=False):
-        if row.method != REFERENCE and _runs(comparison, REFERENCE):
-            _curve(axes, comparison, REFERENCE, _GREY, band=False)
-        _curve(axes, comparison, row.method, _BLUE)
+        if row.method != REFERENCE and comparison.runs(REFERENCE):
+            _curve(axes, comparison, REFERENCE, GREY, band=False)
+        _curve(axes, comparison, row.method, BLUE)
         _base(axes, comparison)
         axes.set_title(METHODS[row.method].title, size=9)
         axes.tick_params(labelsize=8)
@@ -73,11 +69,12 @@ def _panels(canvas: Canvas, comparison: Comparison) -> None:
 def _curve(
     axes: Axes, comparison: Comparison, method: MethodName, color: object, *, band: bool = True
 ) -> None:
-    """Draw a method's mean over seeds and, from two seeds on, its interval."""
-    runs = _runs(comparison, method)
-    grid = _grid(runs)
-    accuracy = curve(runs, grid, comparison.select_on)
-    cost = np.asarray(grid) * _unit(comparison)[0]
+    """Draw a method's mean over seeds and, with two seeds or more, its interval."""
+    runs = comparison.runs(method)
+    # The curve ends where the cheapest run ends: beyond, the mean would be over fewer seeds.
+    grid = np.linspace(0, min(run.pflops for run in runs), _GRID)
+    accuracy = curve(runs, grid.tolist(), comparison.select_on)
+    cost = grid * comparison.unit[0]
     axes.plot(cost, accuracy.mean(axis=0), color=color, label=METHODS[method].title, lw=1.6)
     if band and len(runs) > 1:
         low, high = zip(*(_interval(tuple(column)) for column in accuracy.T.tolist()), strict=True)
@@ -86,7 +83,7 @@ def _curve(
 
 @cache
 def _interval(values: tuple[float, ...]) -> tuple[float, float]:
-    """Return the bounds of a mean. A curve is a step function, so that few sets of values make all of its points."""
+    """Return the bounds of a mean. Cached: a curve is a step function, so most of its points have equal values."""
     found = estimate(values)
     if found.low is None or found.high is None:
         return found.mean, found.mean
@@ -94,23 +91,9 @@ def _interval(values: tuple[float, ...]) -> tuple[float, float]:
 
 
 def _base(axes: Axes, comparison: Comparison) -> None:
-    axes.axhline(comparison.base, color=_GREY, linestyle="--", lw=1, label="base model")
+    axes.axhline(comparison.base, color=GREY, linestyle="--", lw=1, label="base model")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 def _title(comparison: Comparison) -> str:
     return "Test accuracy by compute" + (" (selected on test)" if comparison.select_on == "test" else "")
-
-
-def _unit(comparison: Comparison) -> tuple[float, str]:
-    return flops_unit(max(member.pflops for member in comparison.members))
-
-
-def _runs(comparison: Comparison, method: MethodName) -> list[Member]:
-    return [member for member in comparison.members if member.method == method]
-
-
-def _grid(runs: Sequence[Member]) -> list[float]:
-    """Return PFLOPs from nothing to what every run of the method has spent."""
-    grid: list[float] = np.linspace(0, min(run.pflops for run in runs), _GRID).tolist()
-    return grid

@@ -1,7 +1,7 @@
-"""What several seeds say together: Student's t for means and paired differences, and curves over compute.
+"""Statistics over seeds: Student's t for means and paired differences, and curves over compute.
 
-Every interval and every p comes from the same one-sample t-test, so that an interval of a difference excludes zero exactly
-where its p is below 0.05. A percentile bootstrap of so few values covers far less than it says: 76 % with three seeds.
+Every interval and every p comes from the same one-sample t-test, so the interval of a difference excludes zero exactly
+when its p is below 0.05. A percentile bootstrap of so few values covers too little: 76 % instead of 95 % with three seeds.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from adastar_core.comparison.member import Member, SelectOn
 
 CONFIDENCE = 0.95
 SAME = 1e-9
-"""Shares closer than this differ by rounding alone: the smallest true difference is one question."""
+"""Shares closer than this differ only by rounding: the smallest real difference is one question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over seeds with its interval; none from a single seed, nor where all seeds agree."""
+    """A mean over seeds with its interval. A single seed has no interval, nor have seeds that all agree."""
 
     mean: float
     low: float | None
@@ -37,9 +37,9 @@ class PairedDifference:
 
 
 def estimate(shares: Sequence[float]) -> Estimate:
-    """Return the mean with its 95 % t interval over seeds, cut off at 0 and 1.
+    """Return the mean with its 95 % t interval over seeds, clipped to [0, 1].
 
-    Without a spread between the values there is nothing to make an interval of: one of no width would cover nothing.
+    Equal values have no interval: an interval of width zero would cover nothing.
     """
     found = _t_test(np.asarray(shares, dtype=float))
     if found.low is None or found.high is None:
@@ -48,12 +48,11 @@ def estimate(shares: Sequence[float]) -> Estimate:
 
 
 def paired_difference(values: Sequence[float], reference: Sequence[float]) -> PairedDifference:
-    """Return ``values - reference``, pair by pair; no test when all differences are equal."""
+    """Return the mean of ``values - reference``, taken in pairs; without a test if all differences are equal."""
     return _t_test(np.asarray(values, dtype=float) - np.asarray(reference, dtype=float))
 
 
 def _t_test(values: npt.NDArray[np.float64]) -> PairedDifference:
-    """Return the mean, its interval, and the p of its being zero."""
     mean = float(values.mean())
     if len(values) < 2 or np.ptp(values) < SAME:
         return PairedDifference(mean, None, None, None)
@@ -65,7 +64,7 @@ def _t_test(values: npt.NDArray[np.float64]) -> PairedDifference:
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Return each p as Holm corrects it for all of them together; where there is none, none."""
+    """Return each p with Holm's correction for all of them; ``None`` stays ``None``."""
     order = sorted((p, place) for place, p in enumerate(values) if p is not None)
     corrected: list[float | None] = [None] * len(values)
     largest = 0.0
@@ -76,15 +75,15 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
 
 
 def curve(members: Sequence[Member], grid: Sequence[float], select_on: SelectOn) -> npt.NDArray[np.float64]:
-    """Return the test accuracy of the checkpoint selected so far, by seed and compute, [members, grid].
+    """Return the test accuracy of the checkpoint selected so far, [members, grid]; ``grid`` holds PFLOPs.
 
-    ``grid`` holds PFLOPs. The curve is a step function: an iteration counts once it is paid for.
+    The curve is a step function: an iteration counts once its whole cost is spent.
     """
-    return np.array([[one.selected(select_on, pflops).test for pflops in grid] for one in members])
+    return np.array([[run.selected(select_on, pflops).test for pflops in grid] for run in members])
 
 
 def reached_at(members: Sequence[Member], accuracy: float, select_on: SelectOn) -> float | None:
-    """Return the PFLOPs at which the mean curve over seeds first reaches ``accuracy``; ``None`` if it never does."""
+    """Return the PFLOPs at which the mean curve over seeds first reaches ``accuracy``; ``None`` if never."""
     grid = sorted({point.pflops for member in members for point in member.points})
     mean = curve(members, grid, select_on).mean(axis=0)
     reached = np.flatnonzero(mean >= accuracy - 1e-12)

@@ -1,9 +1,9 @@
-"""Which method leads a comparison, and which others cannot be told from it."""
+"""Which method leads a comparison, and which others do not differ significantly from it."""
 
 from dataclasses import dataclass
 from itertools import combinations
 
-from adastar_core.comparison.intervals import CONFIDENCE, PairedDifference, holm, paired_difference
+from adastar_core.comparison.intervals import CONFIDENCE, holm, paired_difference
 from adastar_core.comparison.table import Comparison, paired
 from adastar_core.config.methods import MethodName
 
@@ -14,8 +14,8 @@ class Leader:
 
     Attributes:
         method: The method.
-        tied: The others that it is not told from, in the table's order.
-        helped: Whether it is told from the base model, as the better one; ``None`` with one seed, which tells nothing.
+        tied: The methods that do not differ significantly from it, in the table's order.
+        helped: Whether it is significantly better than the base model; ``None`` with one seed, which shows nothing.
     """
 
     method: MethodName
@@ -24,35 +24,28 @@ class Leader:
 
 
 def leader(comparison: Comparison) -> Leader:
-    """Return the leader. Another method is told from it by a paired t-test over the seeds that both have.
+    """Return the leader. Methods are compared by paired t-tests over the seeds that both have.
 
-    Holm's correction is over all pairs of the table, since the leader was picked by looking at the same numbers. So it
-    is tied wherever the interval of the difference includes zero, wherever there is no interval, and where it leads by
-    seeds that the other lacks.
+    Holm's correction covers all pairs of the table, because the leader is chosen by the same numbers. Methods are tied
+    if the interval of their difference includes zero, if there is no interval, or if the leader is ahead only by seeds
+    that the other method lacks.
     """
     best = max(comparison.rows, key=lambda row: row.accuracy.mean).method
     others = [row.method for row in comparison.rows if row.method != best]
-    found = [
-        _difference(comparison, *pair) for pair in combinations([best, *others], 2)
-    ]  # the leader's come first
-    corrected = holm([one.p if one else None for one in found])
+    # The leader's pairs come first, so the first len(others) differences are those to the leader.
+    differences = [
+        paired(comparison.runs(method), comparison.runs(other), comparison.select_on)
+        for method, other in combinations([best, *others], 2)
+    ]
+    corrected = holm([difference.p if difference else None for difference in differences])
     tied = tuple(
         name
-        for name, one, p in zip(others, found, corrected, strict=False)
-        if one is None or one.mean <= 0 or p is None or p >= 1 - CONFIDENCE
+        for name, difference, p in zip(others, differences, corrected, strict=False)
+        if difference is None or difference.mean <= 0 or p is None or p >= 1 - CONFIDENCE
     )
-    return Leader(best, tied, _helped(comparison, best))
-
-
-def _difference(comparison: Comparison, method: MethodName, other: MethodName) -> PairedDifference | None:
-    ours, theirs = ([one for one in comparison.members if one.method == name] for name in (method, other))
-    return paired(ours, theirs, comparison.select_on)
-
-
-def _helped(comparison: Comparison, method: MethodName) -> bool | None:
-    runs = [one for one in comparison.members if one.method == method]
+    runs = comparison.runs(best)
     if len(runs) < 2:
-        return None
-    after = [one.selected(comparison.select_on).test for one in runs]
-    found = paired_difference(after, [one.points[0].test for one in runs])
-    return found.mean > 0 and (found.p is None or found.p < 1 - CONFIDENCE)
+        return Leader(best, tied, helped=None)
+    after = [run.selected(comparison.select_on).test for run in runs]
+    gain = paired_difference(after, [run.points[0].test for run in runs])
+    return Leader(best, tied, helped=gain.mean > 0 and (gain.p is None or gain.p < 1 - CONFIDENCE))

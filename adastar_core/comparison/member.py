@@ -1,4 +1,4 @@
-"""One run of a comparison, as read from its summary file."""
+"""One run of a comparison, read from its summary file."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ class Member:
         points: The base model and every iteration, in order.
         frequency_deviation: SD of how often an observation was trained on; ``None`` when nothing was trained.
         false_positive_share: Share of the trained rationales with a wrong step; ``None`` where not checkable.
-        items_sha256: Digest of the questions that it is measured on; ``None`` for a summary of before it was recorded.
+        items_sha256: Digest of the questions that it was measured on; ``None`` in summaries of older versions.
     """
 
     method: MethodName
@@ -46,11 +46,10 @@ class Member:
 
     @property
     def pflops(self) -> float:
-        """Return the compute of the whole run."""
         return self.points[-1].pflops
 
     def selected(self, select_on: SelectOn, pflops: float = float("inf")) -> Point:
-        """Return the best checkpoint that ``pflops`` pay for, the earliest among equals."""
+        """Return the best checkpoint that costs at most ``pflops``, the earliest among equals."""
         affordable = [point for point in self.points if point.pflops <= pflops]
         return max(affordable, key=lambda point: (getattr(point, select_on), -point.t))
 
@@ -60,7 +59,8 @@ def read_member(path: Path, method: MethodName, seed: int) -> Member:
     summary: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     rows: list[Mapping[str, Any]] = summary["iterations"]
     costs = [
-        _cumulative(row[name] for row in rows) for name in ("pflops", "padded_pflops", "attention_pflops")
+        list(accumulate((row[name] for row in rows), initial=0.0))
+        for name in ("pflops", "padded_pflops", "attention_pflops")
     ]
     base = (summary["base_validation_accuracy"], summary["base_test_accuracy"])
     accuracies = [base, *((row["validation_accuracy"], row["test_accuracy"]) for row in rows)]
@@ -68,30 +68,21 @@ def read_member(path: Path, method: MethodName, seed: int) -> Member:
         Point(t, *accuracy, *cost)
         for t, (accuracy, cost) in enumerate(zip(accuracies, zip(*costs, strict=True), strict=True))
     )
+    # The share over all iterations, each weighted by its accepted rationales.
+    checked = [row for row in rows if row["false_positive_share"] is not None]
+    accepted = sum(row["accepted"] for row in checked)
+    false_positives = sum(row["false_positive_share"] * row["accepted"] for row in checked)
     return Member(
         method,
         seed,
         points,
         summary["trained_frequency_deviation"],
-        _false_positives(rows),
+        float(false_positives / accepted) if accepted else None,
         summary.get("items_sha256"),
     )
 
 
-def _cumulative(values: Iterable[float]) -> list[float]:
-    return list(accumulate(values, initial=0.0))
-
-
-def _false_positives(rows: list[Mapping[str, Any]]) -> float | None:
-    """Return the share over all iterations, each weighted by its accepted rationales."""
-    checked = [row for row in rows if row["false_positive_share"] is not None]
-    accepted = sum(row["accepted"] for row in checked)
-    if not accepted:
-        return None
-    return float(sum(row["false_positive_share"] * row["accepted"] for row in checked) / accepted)
-
-
 def in_order(methods: Iterable[MethodName]) -> list[MethodName]:
-    """Return methods in the order of the catalogue, each once."""
+    """Return the methods in the catalogue's order, each once."""
     wanted = set(methods)
     return [name for name in METHODS if name in wanted]

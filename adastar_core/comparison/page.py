@@ -1,22 +1,19 @@
-"""The comparison's files: page, figure, tables."""
+"""The comparison's files: page, figure and tables."""
 
-from base64 import b64encode
-from functools import cache
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from adastar_core.comparison import text
 from adastar_core.comparison.figure import comparison_figure
 from adastar_core.comparison.table import Comparison
 from adastar_core.config.methods import METHODS
 from adastar_core.report.figures import Figure
+from adastar_core.report.page import templates
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
-    """Write every form of the result into ``folder``, made when missing; return the files by name.
+    """Write the result in every format into ``folder``, creating it if needed; return the files by name.
 
-    The same comparison gives the same bytes. Files of a selection on test say so in their name.
+    The same comparison gives the same bytes. A selection on test is part of the files' names.
     """
     folder.mkdir(parents=True, exist_ok=True)
     mark = "-selected-on-test" if comparison.select_on == "test" else ""
@@ -35,26 +32,18 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 
 def html(comparison: Comparison, figure: Figure) -> str:
-    """Return the page: one self-contained file, no script, every text escaped."""
-    return _template().render(
-        comparison=comparison,
-        headline=text.headline(comparison),
-        figure=figure,
-        source="data:image/svg+xml;base64," + b64encode(figure.svg).decode(),
-        headings=text.headings(comparison),
-        rows=text.cells(comparison),
-        methods=[METHODS[row.method] for row in comparison.rows],
-        notes=text.notes(comparison),
+    """Return the page as one self-contained file: no script, every text escaped."""
+    methods = [METHODS[row.method] for row in comparison.rows]
+    return (
+        templates(Path(__file__).parent)
+        .get_template("comparison.html.j2")
+        .render(
+            comparison=comparison,
+            headline=text.headline(comparison),
+            figure=figure,
+            headings=text.headings(comparison),
+            rows=text.cells(comparison),
+            methods=[(method.title, method.summary) for method in methods],
+            notes=text.notes(comparison),
+        )
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("comparison.html.j2")

@@ -1,4 +1,4 @@
-"""The comparison's table: one row per method, in the paper's form with what the paper leaves out."""
+"""The comparison's table: one row per method, as in the paper, with intervals, tests and all costs added."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,31 +15,32 @@ from adastar_core.comparison.intervals import (
 from adastar_core.comparison.member import Member, SelectOn, in_order
 from adastar_core.config.methods import METHODS, MethodName
 from adastar_core.errors import StageError
+from adastar_core.machine.units import flops_unit
 
 REFERENCE: MethodName = "adastar"
 
 
 @dataclass(frozen=True, slots=True)
 class MethodRow:
-    """One method over its seeds. Accuracies are shares on test, costs 10^15 FLOPs up to the selected checkpoint.
+    """One method over its seeds. Accuracies are on test, in [0, 1]; costs are 10^15 FLOPs up to the selected checkpoint.
 
     Attributes:
         method: The method.
-        seeds: How many runs.
+        seeds: Number of runs.
         accuracy: Of the selected checkpoints.
-        difference: To AdaSTaR with the same seeds; ``None`` for AdaSTaR itself or without it.
+        difference: To AdaSTaR with the same seeds; ``None`` for AdaSTaR itself or if it was not compared.
         iteration: Mean iteration of the selected checkpoints.
-        base_chosen: In how many runs the selected checkpoint is the base model: training did not help.
+        base_chosen: Number of runs that selected the base model: training did not help.
         pflops: Mean cost without padding.
         padded_pflops: The same with padding, as the paper counts.
-        attention_pflops: Attention's own products, in neither.
+        attention_pflops: Attention products, which neither includes.
         reached: PFLOPs at which the best baseline's accuracy is first reached, on the mean over seeds.
-        saving: 1 - reached / the best baseline's own: the paper's down arrow.
-        equal_compute: Accuracy when every method has spent the same.
+        saving: 1 - reached / the best baseline's own cost: the paper's down arrow.
+        equal_compute: Accuracy when every method has spent the same compute.
         equal_difference: Its difference to AdaSTaR.
         frequency_deviation: Mean SD of how often an observation was trained on.
         false_positive_share: Mean share of trained rationales with a wrong step.
-        corrected_p: The p of ``difference``, corrected for all methods of the table.
+        corrected_p: The p of ``difference``, corrected for all methods of the table (Holm).
     """
 
     method: MethodName
@@ -61,25 +62,6 @@ class MethodRow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measure:
-    """What every row is held against.
-
-    Attributes:
-        select_on: What chose the checkpoints.
-        reference: AdaSTaR's runs; none where it was not compared.
-        target: Accuracy of the best baseline; ``None`` without one.
-        paid: PFLOPs at which that baseline reached it.
-        equal: PFLOPs at which accuracies are compared.
-    """
-
-    select_on: SelectOn
-    reference: Sequence[Member]
-    target: float | None
-    paid: float | None
-    equal: float
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """A comparison's result.
 
@@ -87,10 +69,10 @@ class Comparison:
         title: What was compared.
         members: Every run.
         rows: One per method, in the catalogue's order.
-        select_on: What chose the checkpoints.
-        base: The base model's accuracy on test.
-        best_baseline: The baseline whose accuracy is to be reached; ``None`` when there is no baseline.
-        equal_pflops: The compute at which accuracies are compared: what every sampling run has spent at least.
+        select_on: The split that selected the checkpoints.
+        base: The base model's test accuracy.
+        best_baseline: The baseline whose accuracy the other methods are to reach; ``None`` without a baseline.
+        equal_pflops: The compute at which ``equal_compute`` compares: the least that a sampling run has spent.
         facts: What was run, as names and values.
     """
 
@@ -103,111 +85,129 @@ class Comparison:
     equal_pflops: float
     facts: tuple[tuple[str, str], ...]
 
+    @property
+    def unit(self) -> tuple[float, str]:
+        """The unit for all costs, which suits the largest, and the factor from PFLOPs to it."""
+        return flops_unit(max(member.pflops for member in self.members))
+
+    def runs(self, method: MethodName) -> list[Member]:
+        return [member for member in self.members if member.method == method]
+
+
+@dataclass(frozen=True, slots=True)
+class _Yardstick:
+    """What every row is measured against.
+
+    Attributes:
+        select_on: The split that selected the checkpoints.
+        reference: AdaSTaR's runs; empty if it was not compared.
+        target: Accuracy of the best baseline; ``None`` without one.
+        paid: PFLOPs at which that baseline reached it.
+        equal: PFLOPs at which accuracies are compared.
+    """
+
+    select_on: SelectOn
+    reference: Sequence[Member]
+    target: float | None
+    paid: float | None
+    equal: float
+
 
 def compare_members(
     title: str, members: Sequence[Member], select_on: SelectOn, facts: Sequence[tuple[str, str]] = ()
 ) -> Comparison:
-    """Return the comparison of finished runs; at least one.
+    """Return the comparison of one or more finished runs.
 
     Raises:
         StageError: They were measured on different questions.
     """
     _require_equal_items(members)
     by_method = {
-        name: sorted((one for one in members if one.method == name), key=lambda one: one.seed)
+        name: sorted((member for member in members if member.method == name), key=lambda member: member.seed)
         for name in in_order(member.method for member in members)
     }
-    best = _best_baseline(by_method, select_on)
-    measure = _measure(by_method, best, select_on)
-    rows = tuple(_row(name, runs, measure) for name, runs in by_method.items())
-    base = members[0].points[0].test
+    best, target, paid = _best_baseline(by_method, select_on), None, None
+    if best is not None:
+        target = _accuracy(by_method[best], select_on)
+        paid = reached_at(by_method[best], target, select_on)
+    # SFT trains on the references and samples nothing: it costs too little to compare the others there.
+    sampling = [run.pflops for name, runs in by_method.items() if not name.startswith("sft") for run in runs]
+    equal = min(sampling or [member.pflops for member in members])
+    yardstick = _Yardstick(select_on, by_method.get(REFERENCE, []), target, paid, equal)
+    rows = [_row(name, runs, yardstick) for name, runs in by_method.items()]
+    corrected = holm([row.difference.p if row.difference else None for row in rows])
     return Comparison(
-        title, tuple(members), _corrected(rows), select_on, base, best, measure.equal, tuple(facts)
+        title,
+        tuple(members),
+        tuple(replace(row, corrected_p=p) for row, p in zip(rows, corrected, strict=True)),
+        select_on,
+        members[0].points[0].test,
+        best,
+        equal,
+        tuple(facts),
     )
 
 
 def _require_equal_items(members: Sequence[Member]) -> None:
     first: dict[str, Member] = {}
-    for one in members:
-        if one.items_sha256 is not None:
-            first.setdefault(one.items_sha256, one)
+    for member in members:
+        if member.items_sha256 is not None:
+            first.setdefault(member.items_sha256, member)
     if len(first) > 1:
-        named = " and ".join(f"{one.method} with seed {one.seed}" for one in list(first.values())[:2])
+        named = " and ".join(f"{run.method} with seed {run.seed}" for run in list(first.values())[:2])
         raise StageError(
-            f"{named} were measured on different validation or test questions, because the data changed between their starts. "
-            "Compare under another name, so that all runs start from the data as they are now."
+            f"{named} were measured on different validation or test questions, because the data changed between their "
+            "starts. Compare under another name, so that all runs start from the present data."
         )
 
 
-def _measure(
-    by_method: dict[MethodName, list[Member]], best: MethodName | None, select_on: SelectOn
-) -> _Measure:
-    target = _accuracy(by_method[best], select_on) if best else None
-    paid = reached_at(by_method[best], target, select_on) if best and target is not None else None
-    return _Measure(select_on, by_method.get(REFERENCE, []), target, paid, _equal_pflops(by_method))
-
-
-def _corrected(rows: tuple[MethodRow, ...]) -> tuple[MethodRow, ...]:
-    corrected = holm([row.difference.p if row.difference else None for row in rows])
-    return tuple(replace(row, corrected_p=p) for row, p in zip(rows, corrected, strict=True))
-
-
 def _best_baseline(by_method: dict[MethodName, list[Member]], select_on: SelectOn) -> MethodName | None:
-    """Return the most accurate baseline, the cheaper among equals; as in the paper, without the SFT rows."""
+    """Return the most accurate baseline, the cheaper among equals. As in the paper, SFT is no baseline here."""
     baselines = [
         name for name in by_method if METHODS[name].family == "baseline" and not name.startswith("sft")
     ]
-    return max(
-        baselines,
-        key=lambda name: (_accuracy(by_method[name], select_on), -_cost(by_method[name], select_on)),
-        default=None,
-    )
+
+    def quality(name: MethodName) -> tuple[float, float]:
+        cost = fmean(run.selected(select_on).pflops for run in by_method[name])
+        return _accuracy(by_method[name], select_on), -cost
+
+    return max(baselines, key=quality, default=None)
 
 
 def _accuracy(runs: Sequence[Member], select_on: SelectOn) -> float:
-    return fmean(one.selected(select_on).test for one in runs)
+    return fmean(run.selected(select_on).test for run in runs)
 
 
-def _cost(runs: Sequence[Member], select_on: SelectOn) -> float:
-    return fmean(one.selected(select_on).pflops for one in runs)
-
-
-def _equal_pflops(by_method: dict[MethodName, list[Member]]) -> float:
-    """Return what every run has spent at least; fine-tuning on references costs too little to count."""
-    sampling = [one.pflops for name, runs in by_method.items() if not name.startswith("sft") for one in runs]
-    return min(sampling or [one.pflops for runs in by_method.values() for one in runs])
-
-
-def _row(name: MethodName, runs: Sequence[Member], measure: _Measure) -> MethodRow:
-    chosen = [one.selected(measure.select_on) for one in runs]
-    reached = reached_at(runs, measure.target, measure.select_on) if measure.target is not None else None
-    at_equal = [one.selected(measure.select_on, measure.equal).test for one in runs]
-    against = [] if name == REFERENCE else measure.reference
+def _row(name: MethodName, runs: Sequence[Member], yardstick: _Yardstick) -> MethodRow:
+    select_on, equal, target = yardstick.select_on, yardstick.equal, yardstick.target
+    points = [run.selected(select_on) for run in runs]
+    reached = reached_at(runs, target, select_on) if target is not None else None
+    against = [] if name == REFERENCE else yardstick.reference
     return MethodRow(
         method=name,
         seeds=len(runs),
-        accuracy=estimate([point.test for point in chosen]),
-        difference=paired(runs, against, measure.select_on),
-        iteration=fmean(point.t for point in chosen),
-        base_chosen=sum(point.t == 0 for point in chosen),
-        pflops=fmean(point.pflops for point in chosen),
-        padded_pflops=fmean(point.padded_pflops for point in chosen),
-        attention_pflops=fmean(point.attention_pflops for point in chosen),
+        accuracy=estimate([point.test for point in points]),
+        difference=paired(runs, against, select_on),
+        iteration=fmean(point.t for point in points),
+        base_chosen=sum(point.t == 0 for point in points),
+        pflops=fmean(point.pflops for point in points),
+        padded_pflops=fmean(point.padded_pflops for point in points),
+        attention_pflops=fmean(point.attention_pflops for point in points),
         reached=reached,
-        saving=1 - reached / measure.paid if reached is not None and measure.paid else None,
-        equal_compute=estimate(at_equal),
-        equal_difference=paired(runs, against, measure.select_on, measure.equal),
-        frequency_deviation=_mean([one.frequency_deviation for one in runs]),
-        false_positive_share=_mean([one.false_positive_share for one in runs]),
+        saving=1 - reached / yardstick.paid if reached is not None and yardstick.paid else None,
+        equal_compute=estimate([run.selected(select_on, equal).test for run in runs]),
+        equal_difference=paired(runs, against, select_on, equal),
+        frequency_deviation=_mean([run.frequency_deviation for run in runs]),
+        false_positive_share=_mean([run.false_positive_share for run in runs]),
     )
 
 
 def paired(
     runs: Sequence[Member], reference: Sequence[Member], select_on: SelectOn, pflops: float = float("inf")
 ) -> PairedDifference | None:
-    """Return the difference in accuracy over the seeds that both have; ``None`` without one."""
-    theirs = {one.seed: one.selected(select_on, pflops).test for one in reference}
-    ours = {one.seed: one.selected(select_on, pflops).test for one in runs if one.seed in theirs}
+    """Return the difference in accuracy over the seeds that both have; ``None`` if they share no seed."""
+    theirs = {run.seed: run.selected(select_on, pflops).test for run in reference}
+    ours = {run.seed: run.selected(select_on, pflops).test for run in runs if run.seed in theirs}
     if not ours:
         return None
     return paired_difference(list(ours.values()), [theirs[seed] for seed in ours])

@@ -1,13 +1,13 @@
-"""The figures of a report, drawn without a display and the same bytes every time."""
+"""The figures of a report, drawn without a display. The same report gives the same bytes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from itertools import accumulate
 from warnings import catch_warnings, filterwarnings
 
 import matplotlib.style as mpl_style
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -15,7 +15,8 @@ from adastar_core.machine.units import flops_unit
 from adastar_core.records import Accuracy
 from adastar_core.report.records import RunReport
 
-_BLUE, _GREY, _GREEN, _INK = "#2563eb", "#94a3b8", "#059669", "#334155"
+BLUE, GREY = "#2563eb", "#94a3b8"
+_GREEN, _INK = "#059669", "#334155"
 _STYLE: dict[str, object] = {
     "font.size": 10,
     "axes.edgecolor": "#cbd5e1",
@@ -39,13 +40,13 @@ _STYLE: dict[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One drawn figure.
+    """A drawn figure, as SVG for pages and as PNG for everything else.
 
     Attributes:
-        name: For a file name, e.g. ``"accuracy-by-compute"``.
-        caption: What it shows, one sentence.
-        svg: The drawing for pages.
-        png: The drawing for everything else.
+        name: The file's name without its ending, e.g. ``"accuracy-by-compute"``.
+        caption: What it shows, in one sentence.
+        svg: The drawing.
+        png: The same at 150 dpi.
     """
 
     name: str
@@ -55,116 +56,97 @@ class Figure:
 
 
 def figures(report: RunReport) -> tuple[Figure, ...]:
-    """Return the figures that the report has data for."""
+    """Return the figures for which the report has data."""
     drawn = [
         draw(
             "accuracy-by-compute",
-            "Validation accuracy against the compute spent so far, with 95 % intervals; the ring marks the "
-            "selected checkpoint.",
-            lambda axes: _accuracy_by_compute(axes, report),
+            "Validation accuracy by compute spent, with 95 % intervals; the ring marks the selected checkpoint.",
+            partial(_accuracy_by_compute, report),
         )
     ]
     if report.by_difficulty:
-        caption = "Accuracy by difficulty, before and after, with 95 % intervals."
-        drawn.append(draw("accuracy-by-difficulty", caption, lambda axes: _by_difficulty(axes, report)))
+        caption = "Accuracy by difficulty, before and after training, with 95 % intervals."
+        drawn.append(draw("accuracy-by-difficulty", caption, partial(_by_difficulty, report)))
     if sum(report.trained_frequency):
-        caption = (
-            "How often each observation was trained on over the whole run: the narrower, the more evenly."
-        )
-        drawn.append(draw("trained-frequency", caption, lambda axes: _trained_frequency(axes, report)))
+        caption = "How often each observation was trained on in the whole run; narrower is more even."
+        drawn.append(draw("trained-frequency", caption, partial(_trained_frequency, report)))
     return tuple(drawn)
 
 
 def draw(
-    name: str, caption: str, paint: Callable[[Axes], None], size: tuple[float, float] = (6.4, 3.6)
+    name: str, caption: str, paint: Callable[[Canvas], None], size: tuple[float, float] = (6.4, 3.6)
 ) -> Figure:
-    """Return the figure that ``paint`` draws on one pair of axes; ``size`` is in inches."""
-    return draw_canvas(name, caption, lambda canvas: paint(canvas.add_subplot()), size)
-
-
-def draw_canvas(
-    name: str, caption: str, paint: Callable[[Canvas], None], size: tuple[float, float]
-) -> Figure:
-    """Return the figure whose axes ``paint`` adds and draws; ``size`` is in inches."""
+    """Return the figure that ``paint`` draws on an empty canvas of this size in inches."""
     with mpl_style.context(_STYLE), catch_warnings():
         filterwarnings("ignore", message="Glyph .* missing")  # a label in a script that the font lacks
         canvas = Canvas(figsize=size, layout="constrained")
         paint(canvas)
         svg, png = BytesIO(), BytesIO()
-        canvas.savefig(svg, format="svg", metadata={"Date": None})
+        canvas.savefig(svg, format="svg", metadata={"Date": None})  # no date: equal bytes every time
         canvas.savefig(png, format="png", dpi=150)
     return Figure(name, caption, svg.getvalue(), png.getvalue())
 
 
-def _accuracy_by_compute(axes: Axes, report: RunReport) -> None:
+def _accuracy_by_compute(report: RunReport, canvas: Canvas) -> None:
+    axes = canvas.add_subplot()
     factor, unit = flops_unit(report.total_pflops)
     spent = [0.0, *accumulate(row.pflops * factor for row in report.iterations)]
     measured = [report.base_validation, *(row.validation for row in report.iterations)]
-    known = [(t, _bounds(found)) for t, found in enumerate(measured) if found is not None and found.total]
-    cost = [spent[t] for t, _ in known]
-    share = [bounds.share for _, bounds in known]
-    axes.fill_between(
-        cost,
-        [bounds.low for _, bounds in known],
-        [bounds.high for _, bounds in known],
-        color=_BLUE,
-        alpha=0.15,
-        lw=0,
-    )
-    axes.plot(cost, share, color=_BLUE, marker="o", markersize=4, label="after each iteration")
+    known = {t: _bounds(accuracy) for t, accuracy in enumerate(measured) if accuracy and accuracy.total}
+    cost = [spent[t] for t in known]
+    low, high = [bounds.low for bounds in known.values()], [bounds.high for bounds in known.values()]
+    axes.fill_between(cost, low, high, color=BLUE, alpha=0.15, lw=0)
+    share = [bounds.share for bounds in known.values()]
+    axes.plot(cost, share, color=BLUE, marker="o", markersize=4, label="after each iteration")
     if report.base_validation.share is not None:
-        axes.axhline(report.base_validation.share, color=_GREY, linestyle="--", lw=1, label="base model")
-    for place, (t, _) in enumerate(known):
-        if t == report.best_iteration:
-            label = f"selected: iteration {t}" if t else "selected: the base model"
-            axes.scatter(
-                cost[place],
-                share[place],
-                s=130,
-                facecolors="none",
-                edgecolors=_GREEN,
-                linewidths=2,
-                zorder=3,
-                label=label,
-            )
+        axes.axhline(report.base_validation.share, color=GREY, linestyle="--", lw=1, label="base model")
+    best = report.best_iteration
+    if best in known:
+        axes.scatter(
+            spent[best],
+            known[best].share,
+            s=130,
+            facecolors="none",
+            edgecolors=_GREEN,
+            linewidths=2,
+            zorder=3,
+            label=f"selected: iteration {best}" if best else "selected: the base model",
+        )
     axes.set(xlabel=f"compute ({unit}, without padding)", title="Validation accuracy by compute")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(loc="best")
 
 
-def _by_difficulty(axes: Axes, report: RunReport) -> None:
+def _by_difficulty(report: RunReport, canvas: Canvas) -> None:
+    axes = canvas.add_subplot()
     rows = report.by_difficulty
-    for offset, label, color, side in (
-        (-0.2, "before", _GREY, [row.before for row in rows]),
-        (0.2, "after", _BLUE, [row.after for row in rows]),
-    ):
-        bounds = [_bounds(found) for found in side]
-        errors = [[one.share - one.low for one in bounds], [one.high - one.share for one in bounds]]
-        places = [place + offset for place in range(len(rows))]
+    before, after = [_bounds(row.before) for row in rows], [_bounds(row.after) for row in rows]
+    for offset, label, color, side in ((-0.2, "before", GREY, before), (0.2, "after", BLUE, after)):
         axes.bar(
-            places,
-            [one.share for one in bounds],
+            [place + offset for place in range(len(rows))],
+            [bounds.share for bounds in side],
             0.38,
             color=color,
             label=label,
-            yerr=errors,
+            yerr=[
+                [bounds.share - bounds.low for bounds in side],
+                [bounds.high - bounds.share for bounds in side],
+            ],
             ecolor=_INK,
             capsize=2,
         )
-    axes.set_xticks(range(len(rows)), [_plain(row.difficulty) for row in rows])
+    axes.set_xticks(range(len(rows)), [_short(row.difficulty) for row in rows])
     axes.set(xlabel="difficulty", title="Accuracy by difficulty", ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(visible=False, axis="x")
     axes.legend(loc="lower left", bbox_to_anchor=(0.6, 1.0), ncols=2, borderaxespad=0.1)
 
 
-def _trained_frequency(axes: Axes, report: RunReport) -> None:
-    counts = report.trained_frequency
-    axes.bar(range(len(counts)), counts, 0.8, color=_BLUE)
-    deviation = report.trained_frequency_deviation or 0.0
-    axes.set(
-        xlabel="times trained on", ylabel="observations", title=f"Trained frequency (SD {deviation:.2f})"
-    )
+def _trained_frequency(report: RunReport, canvas: Canvas) -> None:
+    axes = canvas.add_subplot()
+    axes.bar(range(len(report.trained_frequency)), report.trained_frequency, 0.8, color=BLUE)
+    title = f"Trained frequency (SD {report.trained_frequency_deviation or 0.0:.2f})"
+    axes.set(xlabel="times trained on", ylabel="observations", title=title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=False, axis="x")
@@ -178,7 +160,7 @@ class _Bounds:
 
 
 def _bounds(measured: Accuracy) -> _Bounds:
-    """Return a share with its interval; zeros where nothing was asked, which draws no bar."""
+    """Return a share with its interval; zeros, which draw no bar, where nothing was measured."""
     interval = measured.interval()
     if interval is None or measured.share is None:
         return _Bounds(0.0, 0.0, 0.0)
@@ -186,7 +168,7 @@ def _bounds(measured: Accuracy) -> _Bounds:
     return _Bounds(measured.share, min(low, measured.share), max(high, measured.share))
 
 
-def _plain(text: str) -> str:
-    """Return a short label that matplotlib does not read as mathematics."""
+def _short(text: str) -> str:
+    """Return a label of at most 18 characters that matplotlib does not read as mathematics."""
     shown = " ".join(text.split())
     return (shown if len(shown) <= 18 else shown[:17] + "…").replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""What a report is made of: frozen records, filled from the store."""
+"""What a run's report is made of. :mod:`adastar_core.report.build` fills these from the store."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -9,26 +9,26 @@ from adastar_core.records import Accuracy
 
 @dataclass(frozen=True, slots=True)
 class IterationRow:
-    """One iteration, in the terms of the method.
+    """One iteration, in the paper's terms.
 
     Attributes:
-        t: Its number, from 1.
-        beta: Accepted rationales wanted.
+        t: Number, from 1.
+        beta: Target number of accepted rationales.
         m: Observations visited.
         accepted: Rationales that entered D+.
-        surplus: Attempts made beyond the stopping observation; they cost and change nothing.
+        surplus: Attempts beyond the stopping observation: they cost compute and are not used.
         alpha: The model's strength, in [0, 1].
-        stamped: u, the visits that were stamped.
-        first_try_accuracy: Share of visited observations right at the first, unhinted attempt.
+        stamped: u, the number of visits that update the order.
+        first_try_accuracy: Share of the visited observations whose first, unhinted attempt is right.
         false_positive_share: Share of right answers with a wrong rationale; ``None`` where not checkable.
         validation: Greedy accuracy after the iteration; ``None`` before it is measured.
-        pflops: The iteration's cost without padding, in 10^15 FLOPs; evaluation is not in it.
+        pflops: Cost without padding, in 10^15 FLOPs, without evaluation.
         padded_pflops: The same with padding, as the paper counts.
-        seconds: Time of its stages, evaluation apart; copied work counts what it took where it was done.
-        rejected: Right rationales that the rationale filter kept out of D+.
+        seconds: Time of its stages without evaluation; copied work counts the time of the run it was copied from.
+        rejected: Right answers whose rationale the filter kept out of D+.
         undecided: Counted attempts that the verifier could not decide.
-        attention_pflops: Attention's own products, in neither of the two.
-        test: Accuracy on test after the iteration; ``None`` where it was not measured.
+        attention_pflops: Attention products, which neither of the two includes.
+        test: Test accuracy after the iteration; ``None`` where it was not measured.
     """
 
     t: int
@@ -52,15 +52,15 @@ class IterationRow:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """What one stage of one iteration cost: first, repeated, hinted and surplus attempts, training, evaluation.
+    """The cost of one stage of one iteration, e.g. of its first attempts, its training or its evaluation.
 
     Attributes:
-        t: The iteration; 0 = the base model's evaluation.
-        stage: What was done.
-        tokens: The tokens that went through the model, by kind.
-        pflops: 6 P trained + 2 P read or generated, in 10^15 FLOPs.
+        t: The iteration; 0 is the base model's evaluation.
+        stage: Name of the stage.
+        tokens: Tokens by kind.
+        pflops: 6 P per trained token and 2 P per read or generated token, in 10^15 FLOPs.
         padded_pflops: The same with padding.
-        attention_pflops: Attention's own products, in neither of the two.
+        attention_pflops: Attention products, which neither of the two includes.
         seconds: Wall time.
     """
 
@@ -75,20 +75,11 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True)
 class DifficultyRow:
-    """Accuracy of one difficulty, for the base model and the selected checkpoint."""
+    """Accuracy at one difficulty: the base model before, the selected checkpoint after."""
 
     difficulty: str
     before: Accuracy
     after: Accuracy
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One response to show, e.g. a question that the base model missed."""
-
-    title: str
-    question: str
-    response: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +88,24 @@ class RunReport:
 
     Attributes:
         run: The run's name.
-        preset: The preset or file that the configuration came from; empty for neither.
-        config_sha256: Digest of what the run is.
+        preset: The preset or file that the configuration came from; empty if neither.
+        config_sha256: Digest of the configuration fields that decide the result.
         problem: The problem's name.
         method: The method's name.
         base_model: The model that the run started from, as configured.
         seed: The run's seed.
-        base_validation: The base model on validation.
-        base_test: The base model on test; ``None`` before it is measured.
-        test: The selected checkpoint on test, measured once; ``None`` before.
-        best_iteration: The iteration whose checkpoint validation selected; 0 = the base model.
-        wall_seconds: Wall time over all of its processes, from taking the run over to the last write; ``None`` where unknown.
-        checkpoint: Where the selected checkpoint lies.
+        base_validation: The base model's validation accuracy.
+        base_test: The base model's test accuracy; ``None`` before it is measured.
+        test: The selected checkpoint's test accuracy, measured once; ``None`` before.
+        best_iteration: The iteration whose checkpoint validation selected; 0 is the base model.
+        wall_seconds: Summed over all processes that owned the run; ``None`` where unknown.
+        checkpoint: Path of the selected checkpoint.
         iterations: In order.
-        by_difficulty: On test where it was measured, otherwise on validation; easiest first.
+        by_difficulty: On test if measured, otherwise on validation; easiest first.
         trained_frequency: ``trained_frequency[k]`` observations were trained on exactly k times.
-        stages: What every stage cost.
-        samples: Responses to show.
-        notes: Remarks for the reader, one sentence each.
-        items_sha256: Digest of the validation and test items, equal for runs that are measured on equal ones.
+        stages: The cost of every stage.
+        notes: Remarks for the reader.
+        items_sha256: Digest of the validation and test items; accuracies are comparable where it is equal.
     """
 
     run: str
@@ -135,39 +125,34 @@ class RunReport:
     by_difficulty: tuple[DifficultyRow, ...] = ()
     trained_frequency: tuple[int, ...] = ()
     stages: tuple[StageRow, ...] = ()
-    samples: tuple[Sample, ...] = ()
     notes: tuple[str, ...] = ()
     items_sha256: str | None = None
 
     @property
     def total_pflops(self) -> float:
-        """Return the cost of all iterations without padding, in 10^15 FLOPs."""
+        """The cost of all iterations without padding, in 10^15 FLOPs."""
         return sum(row.pflops for row in self.iterations)
 
     @property
     def total_padded_pflops(self) -> float:
-        """Return the cost of all iterations with padding, in 10^15 FLOPs."""
         return sum(row.padded_pflops for row in self.iterations)
 
     @property
     def has_rejections(self) -> bool:
-        """Whether the rationale filter kept anything out."""
         return any(row.rejected for row in self.iterations)
 
     @property
     def total_attention_pflops(self) -> float:
-        """Return the cost of attention's own products in all iterations, in 10^15 FLOPs."""
         return sum(row.attention_pflops for row in self.iterations)
 
     @property
     def selected_validation(self) -> Accuracy | None:
-        """Return the selected checkpoint's accuracy on validation."""
         by_number = {row.t: row.validation for row in self.iterations}
         return by_number.get(self.best_iteration, self.base_validation)
 
     @property
     def trained_frequency_deviation(self) -> float | None:
-        """Return the standard deviation of how often an observation was trained on (the paper's imbalance)."""
+        """The standard deviation of how often an observation was trained on: the imbalance that the paper reports."""
         observations = sum(self.trained_frequency)
         if not observations:
             return None

@@ -1,4 +1,4 @@
-"""The summary file: a stable contract for scripts. Names never change; new ones may be added."""
+"""The summary file, a stable contract for scripts: names never change, new ones may be added."""
 
 import json
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from adastar_core.report.records import IterationRow, RunReport, StageRow
 
 
 def summary(report: RunReport) -> dict[str, object]:
-    """Return the summary of a run as plain JSON values. Shares are in [0, 1]; what was not measured is null."""
+    """Return the run's summary as plain JSON values. Shares are in [0, 1]; ``None`` was not measured."""
     return {
         "run": report.run,
         "preset": report.preset,
@@ -33,20 +33,7 @@ def summary(report: RunReport) -> dict[str, object]:
     }
 
 
-def _stage(row: StageRow) -> dict[str, object]:
-    return {
-        "t": row.t,
-        "stage": row.stage,
-        **asdict(row.tokens),
-        "pflops": row.pflops,
-        "padded_pflops": row.padded_pflops,
-        "attention_pflops": row.attention_pflops,
-        "seconds": row.seconds,
-    }
-
-
 def summary_text(report: RunReport) -> str:
-    """Return the summary as the text of a JSON file."""
     return json.dumps(summary(report), indent=2, allow_nan=False) + "\n"
 
 
@@ -68,6 +55,18 @@ def _iteration(row: IterationRow) -> dict[str, object]:
         "padded_pflops": row.padded_pflops,
         "attention_pflops": row.attention_pflops,
         "test_accuracy": _share(row.test),
+        "seconds": row.seconds,
+    }
+
+
+def _stage(row: StageRow) -> dict[str, object]:
+    return {
+        "t": row.t,
+        "stage": row.stage,
+        **asdict(row.tokens),
+        "pflops": row.pflops,
+        "padded_pflops": row.padded_pflops,
+        "attention_pflops": row.attention_pflops,
         "seconds": row.seconds,
     }
 

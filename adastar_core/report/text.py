@@ -1,14 +1,20 @@
-"""The report as text: a table for the terminal and Markdown for artifacts."""
+"""The report as text: tables for the terminal, and Markdown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
+from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adastar_core.compute import StageTokens
 from adastar_core.machine.units import (
     NONE,
     accuracy,
+    duration,
     flops,
     flops_unit,
     number,
@@ -16,51 +22,74 @@ from adastar_core.machine.units import (
     points,
     wall_time,
 )
-from adastar_core.report.costs import cost_cells, cost_headings
-from adastar_core.report.records import IterationRow, RunReport
+from adastar_core.report.records import RunReport
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]#!|~$])")
 _LINE_START = re.compile(r"^(\d*)([-+.)=])")
 
 
 def headings(report: RunReport) -> tuple[str, ...]:
-    """Return the headings of the table per iteration; the run's total decides the unit of compute.
-
-    Rationales that the filter rejected have a column where there are any.
-    """
+    """Return the headings of the table per iteration. There is a column of rejections only if there are any."""
     rejected = ("rej.",) if report.has_rejections else ()
     counts = ("t", "β", "m", "accepted", *rejected, "surplus", "α", "stamped")
     return (*counts, "first try %", "false pos. %", "valid. %", flops_unit(report.total_pflops)[1], "time")
 
 
 def cells(report: RunReport) -> list[tuple[str, ...]]:
-    """Return the rows of the table per iteration: the base model as t = 0, then the iterations."""
+    """Return the rows of the table per iteration; the first, t = 0, is the base model."""
     factor, _ = flops_unit(report.total_pflops)
     unknown = [NONE] * (len(headings(report)) - 4)
     base = ("0", *unknown, percent_number(report.base_validation.share), NONE, NONE)
-    return [base, *(_cells(row, factor, report) for row in report.iterations)]
+    iterations = [
+        (
+            str(row.t),
+            f"{row.beta:,}",
+            f"{row.m:,}",
+            f"{row.accepted:,}",
+            *([f"{row.rejected:,}"] if report.has_rejections else []),
+            f"{row.surplus:,}",
+            f"{row.alpha:.3f}",
+            f"{row.stamped:,}",
+            percent_number(row.first_try_accuracy),
+            percent_number(row.false_positive_share),
+            percent_number(row.validation.share if row.validation else None),
+            number(row.pflops * factor),
+            f"{row.seconds:.1f} s" if row.seconds < 100 else f"{row.seconds:,.0f} s",
+        )
+        for row in report.iterations
+    ]
+    return [base, *iterations]
 
 
-def _cells(row: IterationRow, flops_factor: float, report: RunReport) -> tuple[str, ...]:
-    return (
-        str(row.t),
-        f"{row.beta:,}",
-        f"{row.m:,}",
-        f"{row.accepted:,}",
-        *([f"{row.rejected:,}"] if report.has_rejections else []),
-        f"{row.surplus:,}",
-        f"{row.alpha:.3f}",
-        f"{row.stamped:,}",
-        percent_number(row.first_try_accuracy),
-        percent_number(row.false_positive_share),
-        percent_number(row.validation.share if row.validation else None),
-        number(row.pflops * flops_factor),
-        f"{row.seconds:.1f} s" if row.seconds < 100 else f"{row.seconds:,.0f} s",
-    )
+def cost_headings(report: RunReport) -> tuple[str, ...]:
+    """Return the headings of the table of costs, in the same unit as the table per iteration."""
+    unit = flops_unit(report.total_pflops)[1]
+    return ("stage", "read", "generated", "trained", unit, f"padded {unit}", f"attention {unit}", "time")
+
+
+def cost_cells(report: RunReport) -> list[tuple[str, ...]]:
+    """Return a row per stage, summed over the iterations. Evaluation comes last: totals do not include it."""
+    factor, _ = flops_unit(report.total_pflops)
+    stages = dict.fromkeys(row.stage for row in report.stages)
+    table = []
+    for stage in sorted(stages, key=lambda stage: stage.startswith("evaluate")):
+        rows = [row for row in report.stages if row.stage == stage]
+        tokens = reduce(add, (row.tokens for row in rows), StageTokens())
+        counts = (tokens.prompt_tokens, tokens.generated_tokens, tokens.train_tokens)
+        costs = [
+            sum(row.pflops for row in rows),
+            sum(row.padded_pflops for row in rows),
+            sum(row.attention_pflops for row in rows),
+        ]
+        time = duration(sum(row.seconds for row in rows))
+        table.append(
+            (stage, *(f"{count:,}" for count in counts), *(number(factor * cost) for cost in costs), time)
+        )
+    return table
 
 
 def table(report: RunReport) -> Table:
-    """Return the table per iteration for a terminal of 80 columns; the selected iteration stands out."""
+    """Return the table per iteration for a terminal of 80 columns; the selected iteration is green."""
     title = Text(f"{report.run}: {report.method} on {report.problem}")
     drawn = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     surplus = "sur-\nplus" if report.has_rejections else "surplus"
@@ -72,20 +101,33 @@ def table(report: RunReport) -> Table:
     return drawn
 
 
+def print_report(report: RunReport, places: Mapping[str, Path | str], console: Console) -> None:
+    """Print the table, the result in one sentence, the notes, and the named places of files and database."""
+    console.print()
+    console.print(table(report))
+    console.print(headline(report), highlight=False, soft_wrap=True)
+    for note in report.notes:
+        console.print(f"Note: {note}", highlight=False, soft_wrap=True, markup=False)
+    console.print()
+    width = max(map(len, places))
+    for name, place in places.items():
+        console.print(f"{name:{width}}  {place}", highlight=False, soft_wrap=True, markup=False)
+
+
 def headline(report: RunReport) -> str:
     """Return the run's result in one sentence."""
     split, before, after = "validation", report.base_validation, report.selected_validation
     if report.test is not None and report.base_test is not None:
         split, before, after = "test", report.base_test, report.test
-    chosen = f"iteration {report.best_iteration}" if report.best_iteration else "the base model itself"
+    selected = f"iteration {report.best_iteration}" if report.best_iteration else "the base model"
     return (
         f"{split.capitalize()} accuracy {accuracy(before)} → {accuracy(after)}, {points(before, after)} points "
-        f"(validation selected {chosen}), for {flops(report.total_pflops)} and {wall_time(report.wall_seconds)}."
+        f"(validation selected {selected}), for {flops(report.total_pflops)} and {wall_time(report.wall_seconds)}."
     )
 
 
 def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
-    """Return what the run was, as names and values. A deployed run comes from no preset."""
+    """Return what was run, as names and values."""
     preset = (("preset", report.preset),) if report.preset else ()
     return (
         ("problem", report.problem),
@@ -96,9 +138,20 @@ def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
         ("configuration", report.config_sha256[:16]),
         ("compute, without padding", flops(report.total_pflops)),
         ("compute, with padding", flops(report.total_padded_pflops)),
-        ("attention's own products, in neither", flops(report.total_attention_pflops)),
+        ("attention products, in neither", flops(report.total_attention_pflops)),
         ("selected checkpoint", report.checkpoint),
     )
+
+
+def difficulty_cells(report: RunReport) -> list[tuple[str, ...]]:
+    """Return a row per difficulty: its name, accuracy before and after, and the difference in points."""
+    return [
+        (row.difficulty, accuracy(row.before), accuracy(row.after), points(row.before, row.after))
+        for row in report.by_difficulty
+    ]
+
+
+DIFFICULTY_HEADINGS = ("difficulty", "before", "after", "points")
 
 
 def markdown(report: RunReport) -> str:
@@ -106,11 +159,8 @@ def markdown(report: RunReport) -> str:
     lines = [f"# {escape(report.run)}", "", escape(headline(report)), ""]
     lines += markdown_table(headings(report), cells(report), labels=0)
     if report.by_difficulty:
-        difficulties = [
-            (escape(row.difficulty), accuracy(row.before), accuracy(row.after), points(row.before, row.after))
-            for row in report.by_difficulty
-        ]
-        lines += ["", *markdown_table(("difficulty", "before", "after", "points"), difficulties)]
+        difficulties = [(escape(name), *numbers) for name, *numbers in difficulty_cells(report)]
+        lines += ["", *markdown_table(DIFFICULTY_HEADINGS, difficulties)]
     if report.stages:
         lines += ["", *markdown_table(cost_headings(report), cost_cells(report))]
     lines += ["", *(f"* {name}: {escape(value)}" for name, value in facts(report))]
@@ -119,16 +169,12 @@ def markdown(report: RunReport) -> str:
 
 
 def escape(text: str) -> str:
-    """Return ``text`` as Markdown that shows exactly it, on one line: no markup, no HTML."""
+    """Return Markdown that shows ``text`` literally, on one line: no markup, no HTML."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _LINE_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", flat))
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], labels: int = 1) -> list[str]:
-    """Return a table's lines; all but the first ``labels`` columns are numbers. Texts must be escaped."""
+    """Return a table's lines. The first ``labels`` columns are text, the others numbers. Cells must be escaped."""
     alignment = ["---"] * labels + ["---:"] * (len(heads) - labels)
-    return [_row(heads), _row(alignment), *map(_row, rows)]
-
-
-def _row(values: Sequence[str]) -> str:
-    return "| " + " | ".join(values) + " |"
+    return ["| " + " | ".join(values) + " |" for values in (heads, alignment, *rows)]
