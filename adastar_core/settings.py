@@ -34,6 +34,8 @@ class TextKind(Enum):
 
 Text = Annotated[str, TextKind.NOTHING]
 """A name of a field, a model's name on a server, an option."""
+OWN_KEY = "ADASTAR_SERVER_API_KEY"
+"""The variable whose key a server on this machine may always be sent (``machine/servers.py``)."""
 KeyVariable = Annotated[str, TextKind.NOTHING]
 """An environment variable with a key; checked together with the server that gets the key."""
 SettingText = Annotated[str, TextKind.NOTHING]

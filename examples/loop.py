@@ -12,7 +12,7 @@ from pathlib import Path
 
 from adastar_core.config import RunConfig, files
 from adastar_core.generators import Decoding, Generator
-from adastar_core.generators.catalogue import open_generator
+from adastar_core.generators.transformers import open_transformers
 from adastar_core.models.source import resolve_model
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.problems import Problem
@@ -56,7 +56,7 @@ def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
     for iteration in range(1, config.iterations + 1):
         # Visit observations in the sampler's order until beta_t rationales are accepted.
         beta, results, made = config.beta(iteration), {}, {}
-        generator = open_generator(config.generator, model)
+        generator = open_transformers(model, config.generator)
         while planned := next_attempts(
             sampler.order(iteration), results, rules, beta, config.generator.batch_size
         ):
@@ -117,7 +117,7 @@ def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
 
 def accuracy(config: RunConfig, problem: Problem, model: Path, observations: "list[Observation]") -> float:
     """Return greedy accuracy on ``observations``."""
-    generator: Generator = open_generator(config.generator, model)
+    generator: Generator = open_transformers(model, config.generator)
     right = 0
     for start in range(0, len(observations), config.generator.batch_size):
         batch = observations[start : start + config.generator.batch_size]

@@ -5,28 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import ModelError
-from adastar_core.generators import Decoding
-from adastar_core.generators.catalogue import Choice, choose_engine
-from adastar_core.generators.keeper import Keeper
+from adastar_core.generators import Decoding, Weights
+from adastar_core.generators.catalogue import EngineChoice, LocalEngines, choose_engine
+from adastar_core.generators.kept import KeptGenerator
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.machine.version import code_version
 from adastar_core.records import Attempt, GenerationRequest, Incident
-from adastar_core.store.checkpoints import CheckpointRow
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """The checkpoint to generate from.
-
-    Attributes:
-        model_dir: Where it lies, on every node.
-        sha256: Its digest.
-    """
-
-    model_dir: Path
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +49,10 @@ class ClusterEngine:
     def __init__(self, settings: GeneratorSettings, parameters: int, logs: Path) -> None:
         self._incidents: list[Incident] = []
         log = logs / f"engine-{socket.gethostname()}.log"
-        self._keeper = Keeper(
-            settings, ComputeSettings(), log, None, parameters, lambda _, incident: self._incidents.append(incident)
-        )  # fmt: skip
+        self._kept = KeptGenerator(
+            LocalEngines(settings, parameters, log, None),
+            lambda _, incident: self._incidents.append(incident),
+        )
 
     def node(self) -> Node:
         """Return where this is. It also tells that the actor has started."""
@@ -84,13 +70,12 @@ class ClusterEngine:
                 f"{weights.model_dir} does not exist on the node {socket.gethostname()}. Put models and the data directory "
                 "(home) on a file system that every node of the cluster sees under the same path."
             )
-        checkpoint = CheckpointRow(0, None, str(weights.model_dir), weights.sha256, 0, 0)
-        attempts = self._keeper.holding(checkpoint).generate(requests, decoding)
+        attempts = self._kept.holding(weights, iteration=0).generate(requests, decoding)
         incidents, self._incidents = self._incidents, []
-        return Answer(attempts, self._keeper.proved_sha256(checkpoint), incidents)
+        return Answer(attempts, self._kept.proved_sha256(weights.sha256), incidents)
 
 
-def choose_here(settings: GeneratorSettings, parameters: int) -> Choice:
+def choose_here(settings: GeneratorSettings, parameters: int) -> EngineChoice:
     """Return the engine for a node like this one."""
     choice = choose_engine(settings, parameters)
-    return Choice(choice.engine, f"{choice.why}, on the Ray cluster")
+    return EngineChoice(choice.engine, f"{choice.why}, on the Ray cluster")

@@ -1,6 +1,7 @@
 """The generator on a Ray cluster: an engine in each actor, which all take pieces of the same batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,17 @@ from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError
 
 from adastar_core.cluster.connection import actors_wanted, connect, gpus_of_an_actor
-from adastar_core.cluster.engine import Answer, ClusterEngine, Weights, choose_here
-from adastar_core.cluster.pool import Crew
+from adastar_core.cluster.engine import Answer, ClusterEngine, choose_here
+from adastar_core.cluster.pool import ActorPool
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import EngineError
-from adastar_core.generators import Decoding
-from adastar_core.generators.catalogue import Choice, Engine
-from adastar_core.generators.settings import GeneratorSettings
+from adastar_core.generators import Decoding, Report, Weights
+from adastar_core.generators.catalogue import EngineChoice
+from adastar_core.generators.settings import EngineName, GeneratorSettings
 from adastar_core.records import Attempt, GenerationRequest, Incident
 
 
-def choose_on_cluster(settings: GeneratorSettings, compute: ComputeSettings, parameters: int) -> Choice:
+def choose_on_cluster(settings: GeneratorSettings, compute: ComputeSettings, parameters: int) -> EngineChoice:
     """Return the engine that suits the cluster's nodes, as one of them finds.
 
     Raises:
@@ -33,13 +34,30 @@ def choose_on_cluster(settings: GeneratorSettings, compute: ComputeSettings, par
         .remote(settings, parameters)
     )
     try:
-        choice: Choice = ray.get(found, timeout=compute.timeout_seconds)
+        choice: EngineChoice = ray.get(found, timeout=compute.timeout_seconds)
     except GetTimeoutError as error:
         raise EngineError(
             f"No node of the Ray cluster had {_words(_room(settings, compute))} free for {compute.timeout_seconds:g} seconds; see "
             "with `ray status` what it has, and set compute.cpus or compute.gpus lower."
         ) from error
     return choice
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterEngines:
+    """Engines in the actors of a cluster, see :class:`RayGenerator` for the fields."""
+
+    settings: GeneratorSettings
+    compute: ComputeSettings
+    parameters: int
+    logs: Path
+    halves: bool = False
+
+    def choose(self) -> EngineChoice:
+        return choose_on_cluster(self.settings, self.compute, self.parameters)
+
+    def open(self, engine: EngineName, report: Report) -> "RayGenerator":
+        return RayGenerator(self.settings, self.compute, engine, self.parameters, self.logs, report)
 
 
 class RayGenerator:
@@ -61,14 +79,14 @@ class RayGenerator:
         self,
         settings: GeneratorSettings,
         compute: ComputeSettings,
-        engine: Engine,
+        engine: EngineName,
         parameters: int,
         logs: Path,
-        report: Callable[[Incident], None],
+        report: Report,
     ) -> None:
         self._settings = settings.model_copy(update={"type": engine})
         self._compute, self._parameters, self._logs, self._report = compute, parameters, logs, report
-        self._crew: Crew | None = None
+        self._pool: ActorPool | None = None
         self._wanted: Weights | None = None
         self._proved: str | None = None
 
@@ -112,9 +130,9 @@ class RayGenerator:
         self._wanted = self._proved = None
         self._end()
 
-    def _actors(self) -> Crew:
+    def _actors(self) -> ActorPool:
         """Return the actors, started if need be, each with its engine on a node of its own as far as possible."""
-        if self._crew is None:
+        if self._pool is None:
             connect(self._compute)
             self._logs.mkdir(parents=True, exist_ok=True)
             room = _room(self._settings, self._compute)
@@ -125,8 +143,8 @@ class RayGenerator:
             actors: list[ActorHandle[Any]] = [
                 start.remote(self._settings, self._parameters, self._logs) for _ in range(count)
             ]
-            self._crew = Crew(actors, self._compute.timeout_seconds, self._report_loss)
-        return self._crew
+            self._pool = ActorPool(actors, self._compute.timeout_seconds, self._report_loss)
+        return self._pool
 
     def _report_loss(self, detail: str) -> None:
         self._report(Incident("actor lost", detail))
@@ -141,10 +159,10 @@ class RayGenerator:
         return weights.sha256
 
     def _end(self) -> None:
-        if self._crew is not None:
-            for actor in self._crew.actors:
+        if self._pool is not None:
+            for actor in self._pool.actors:
                 ray.kill(actor)
-        self._crew = None
+        self._pool = None
 
 
 def _room(settings: GeneratorSettings, compute: ComputeSettings) -> dict[str, Any]:

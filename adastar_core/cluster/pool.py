@@ -42,7 +42,7 @@ class Work:
     heard: float = field(default_factory=time.monotonic)
 
 
-class Crew:
+class ActorPool:
     """The actors, of which Ray starts lost ones again wherever there is room.
 
     Args:

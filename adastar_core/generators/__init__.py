@@ -9,6 +9,14 @@ from adastar_core.records import Attempt, GenerationRequest, Incident
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """A checkpoint to generate from: its directory, and the recorded digest of its files."""
+
+    model_dir: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decoding:
     """How text is decoded; always explicit, never left to a checkpoint's defaults.
 

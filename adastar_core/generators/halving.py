@@ -7,12 +7,12 @@ from adastar_core.generators import Decoding, Generator, Report
 from adastar_core.records import Attempt, GenerationRequest, Incident
 
 
-class Sparing:
-    """A :class:`~adastar_core.generators.Generator` that forgives another one its first lack of memory.
+class Halving:
+    """A :class:`~adastar_core.generators.Generator` that generates in halves what another one has no memory for.
 
     Args:
         inner: What generates.
-        report: Told when a batch was halved.
+        report: Called when a batch was halved.
     """
 
     def __init__(self, inner: Generator, report: Report) -> None:

@@ -5,8 +5,10 @@ from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
-from adastar_core.machine.servers import OWN_KEY
-from adastar_core.settings import KeyVariable, ServerUrl, Settings, Text, setting
+from adastar_core.settings import OWN_KEY, KeyVariable, ServerUrl, Settings, Text, setting
+
+EngineName = Literal["transformers", "vllm", "openai"]
+"""The engines of :data:`adastar_core.generators.catalogue.ENGINES`."""
 
 
 class VllmSettings(Settings):
@@ -89,7 +91,7 @@ class OpenAiSettings(Settings):
 class GeneratorSettings(Settings):
     """The engine that samples rationales, and its decoding."""
 
-    type: Literal["auto", "transformers", "vllm", "openai"] = setting(
+    type: Literal["auto"] | EngineName = setting(
         "auto",
         "Engine",
         "What generates: auto takes vllm where it is installed for this machine's devices and pays for the model's size, else transformers; openai is a server.",
@@ -118,7 +120,7 @@ class GeneratorSettings(Settings):
 
     @model_validator(mode="after")
     def _engine_has_the_precision(self) -> "GeneratorSettings":
-        if self.type in ("vllm", "openai") and self.dtype == "float64":
+        if self.dtype == "float64" and self.type not in ("auto", "transformers"):
             raise ValueError(
                 f"dtype (float64) needs type transformers, not {self.type}, which has no such precision; "
                 "choose float32, bfloat16 or auto"

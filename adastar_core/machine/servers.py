@@ -12,9 +12,9 @@ from ipaddress import ip_address
 import httpx
 
 from adastar_core.errors import ConfigError
+from adastar_core.settings import OWN_KEY
 
 SERVERS = "ADASTAR_SERVERS"
-OWN_KEY = "ADASTAR_SERVER_API_KEY"
 _PORTS = {"http": 80, "https": 443}
 
 

@@ -2,6 +2,7 @@
 
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.config import RunConfig
+from adastar_core.generators.catalogue import has_own_format
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.machine.numerics import Numerics, library_versions, processor
 
@@ -18,7 +19,7 @@ def resolved(config: RunConfig) -> RunConfig:
     if "auto" not in (generation, training):
         return config
     on_gpu = _has_gpu(config.compute, config.generator)
-    if generation == "auto" and config.generator.type != "openai":
+    if generation == "auto" and not has_own_format(config.generator):
         generation = "bfloat16" if on_gpu[0] else "float32"
     if training == "auto":
         training = "bfloat16" if on_gpu[1] else "float32"

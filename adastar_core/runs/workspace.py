@@ -11,15 +11,15 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core.config import RunConfig
-from adastar_core.generators import Decoding, Generator
-from adastar_core.generators.keeper import Keeper
+from adastar_core.generators import Decoding, Generator, Weights
+from adastar_core.generators.kept import KeptGenerator
 from adastar_core.generators.reference import ReferenceGenerator
 from adastar_core.machine.numerics import Numerics
-from adastar_core.machine.threads import threads_for
 from adastar_core.models.source import model_shape
 from adastar_core.problems import Problem
 from adastar_core.progress import Progress, Silent
 from adastar_core.records import Incident, Observation, Split
+from adastar_core.runs.engines import engines_for
 from adastar_core.runs.judging import Judge
 from adastar_core.runs.lengths import Room, training_limit
 from adastar_core.runs.numerics import numerics_of
@@ -79,10 +79,8 @@ class Workspace(StoredRun):
         self.problem, self.base, self.train = problem, base, data[Split.TRAIN]
         self.shape = model_shape(base)
         self.results = ResultsSoFar(engine, run.run_id, problem.verifier.version)
-        log, threads = self.folder / "work" / "engine.log", threads_for(self.parameters)
-        self.generators = Keeper(
-            config.generator, config.compute, log, threads, self.parameters, self.record_incident
-        )
+        engines = engines_for(config, self.parameters, self.folder / "work" / "engine.log")
+        self.generators = KeptGenerator(engines, self.record_incident)
         self.plan: tuple[int, int, list[Planned]] | None = None
         self._sampler: tuple[int, Sampler] | None = None
         self._control: tuple[int, Control] | None = None
@@ -155,7 +153,9 @@ class Workspace(StoredRun):
 
     def generator(self, checkpoint: CheckpointRow) -> Generator:
         """Return a generator that holds ``checkpoint``, whose files are the recorded ones; one is kept open."""
-        return self.generators.holding(checkpoint)
+        return self.generators.holding(
+            Weights(Path(checkpoint.path), checkpoint.sha256), checkpoint.iteration
+        )
 
     def rationales(self, checkpoint: CheckpointRow) -> Generator:
         """Return what makes an iteration's rationales: the checkpoint, or the data's reference answers."""

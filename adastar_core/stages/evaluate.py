@@ -122,7 +122,7 @@ def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
             attempts = workspace.generator(checkpoint).generate(batch, workspace.evaluation_decoding())
             verdicts = _verdicts(workspace, split, attempts)
             answers = _answers(workspace, split, attempts, verdicts)
-            workspace.generators.proved_sha256(checkpoint)
+            workspace.generators.proved_sha256(checkpoint.sha256)
             seconds = (time.monotonic() - started) / len(answers)
             with workspace.lease.transaction() as connection:
                 write_answers(

@@ -38,7 +38,7 @@ def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifes
         for batch in left:
             started = time.monotonic()
             attempts = workspace.rationales(checkpoint).generate(batch, decoding)
-            proved = workspace.generators.proved_sha256(checkpoint)
+            proved = workspace.generators.proved_sha256(checkpoint.sha256)
             prompts = [prompt_sha256(wanted.prompt) for wanted in batch]
             seconds = (time.monotonic() - started) / len(batch)
             with workspace.lease.transaction() as connection:

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 from adastar_core.errors import OutOfMemory
 from adastar_core.generators import Decoding
 from adastar_core.generators.canary import Canary, canary_at, canary_of, disagreement, question_for, record
-from adastar_core.generators.halving import Sparing
+from adastar_core.generators.halving import Halving
 from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.machine.memory import memory_errors
 from adastar_core.models.checkpoints import digest_of
@@ -100,18 +100,18 @@ class Narrow(ScriptedGenerator):
 @pytest.mark.parametrize("room", [4, 5])
 def test_a_batch_that_does_not_fit_is_generated_in_halves(room: int) -> None:
     incidents: list[Incident] = []
-    sparing = Sparing(Narrow(room), incidents.append)
-    attempts = sparing.generate(requests(7), GREEDY)
+    halving = Halving(Narrow(room), incidents.append)
+    attempts = halving.generate(requests(7), GREEDY)
     assert [attempt.position for attempt in attempts] == list(range(7))
     assert [incident.kind for incident in incidents] == ["out of memory"]
     assert "batch of 7" in incidents[0].detail
-    assert sparing.generate(requests(room), GREEDY)
+    assert halving.generate(requests(room), GREEDY)
     assert len(incidents) == 1
 
 
 def test_halves_that_do_not_fit_are_an_error_that_says_what_to_do() -> None:
     with pytest.raises(OutOfMemory, match=r"9 attempts at once, and 4 did not fit.*generator\.batch_size"):
-        Sparing(Narrow(2), lambda _: None).generate(requests(9), GREEDY)
+        Halving(Narrow(2), lambda _: None).generate(requests(9), GREEDY)
 
 
 def test_other_errors_pass_as_they_are() -> None:

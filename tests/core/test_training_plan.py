@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 from adastar_core.config import GeneratorSettings, TrainerSettings
 from adastar_core.errors import DataError
 from adastar_core.generators import Decoding
-from adastar_core.generators.catalogue import open_generator
+from adastar_core.generators.transformers import open_transformers
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import GenerationRequest
 from adastar_core.trainers import TrainingExample
@@ -64,7 +64,7 @@ def test_the_prompt_keeps_the_tokens_that_generation_sees(tmp_path: Path) -> Non
 
 def test_the_generator_counts_the_same_prompt_tokens(tmp_path: Path) -> None:
     write_tokenizer(write_tiny_llama(tmp_path), bos_prefix=True)
-    generator = open_generator(GeneratorSettings(), tmp_path)
+    generator = open_transformers(tmp_path, GeneratorSettings())
     requests = [GenerationRequest(n, 1, False, example.prompt, n) for n, example in enumerate(EXAMPLES)]
     attempts = generator.generate(requests, Decoding(False, 1.0, 1.0, 2))
     generator.close()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -24,10 +25,11 @@ from transformers import (
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, ModelError
 from adastar_core.generators import Decoding
-from adastar_core.generators.catalogue import choose_engine, open_generator
+from adastar_core.generators.catalogue import ENGINES, LocalEngines, choose_engine
 from adastar_core.generators.choice import noisy_scores
 from adastar_core.generators.noise import signed
 from adastar_core.generators.precision import arithmetic
+from adastar_core.generators.settings import EngineName
 from adastar_core.generators.steps import ALIGNED, Cached
 from adastar_core.generators.ties import divergence_gap
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
@@ -284,14 +286,31 @@ def test_other_architectures_decode_as_they_do_naively(
     assert len({len(response) for response in batched}) > 3
 
 
-def test_the_catalogue_opens_the_engine_for_this_machine(model_dir: Path) -> None:
+def test_the_catalogue_opens_the_engine_for_this_machine(model_dir: Path, tmp_path: Path) -> None:
     settings = GeneratorSettings(type="transformers")
     assert choose_engine(settings, 1).engine == "transformers"
     choice = choose_engine(GeneratorSettings(dtype="float64"), 10**8)
     assert choice.engine == "transformers"
     assert choice.why == ("vLLM has no float64" if find_spec("vllm") else "vLLM is not installed")
-    generator = open_generator(settings, model_dir)
+    engines = LocalEngines(settings, 1, tmp_path / "engine.log", None)
+    generator = engines.open(engines.choose().engine, lambda _: None)
+    with pytest.raises(ValueError, match="no checkpoint"):
+        generator.generate(requests(2), GREEDY)
+    generator.hand_over(model_dir, "a digest")
+    assert generator.weights_sha256 == "a digest"
     assert generator.generate(requests(2), GREEDY)[0].generated_tokens > 1
+    generator.rest()
+    assert generator.weights_sha256 is None
+    with pytest.raises(ValueError, match="no checkpoint"):
+        generator.generate(requests(2), GREEDY)
+
+
+def test_every_engine_that_can_be_named_is_in_the_catalogue() -> None:
+    assert set(ENGINES) == set(get_args(EngineName))
+
+
+def test_a_closed_generator_says_so(model_dir: Path) -> None:
+    generator = open_transformers(model_dir, GeneratorSettings())
     generator.close()
     with pytest.raises(ValueError, match="closed"):
         generator.generate(requests(2), GREEDY)

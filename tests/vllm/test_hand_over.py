@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import EngineError
 from adastar_core.generators import Decoding, canary, vllm_processes
-from adastar_core.generators.halving import Sparing
+from adastar_core.generators.halving import Halving
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.generators.vllm import VllmGenerator
 from adastar_core.models.checkpoints import digest_of
@@ -117,7 +117,7 @@ def test_an_engine_that_was_killed_is_rebuilt_with_its_weights(scene: Scene) -> 
 
 def test_a_batch_that_does_not_fit_is_halved(scene: Scene) -> None:
     scene.want("out_of_memory")
-    attempts = Sparing(scene.engine, scene.incidents.append).generate(REQUESTS, DECODING)
+    attempts = Halving(scene.engine, scene.incidents.append).generate(REQUESTS, DECODING)
     assert [attempt.response for attempt in attempts] == reference(scene.one)
     assert scene.incidents.kinds == ["engine rebuilt", "out of memory"]
     assert "Tried to allocate 2.00 GiB" in scene.incidents[1].detail

@@ -50,7 +50,7 @@ def engines(mark: str) -> set[int]:
 
 
 def engine_of(workspace: Workspace) -> VllmGenerator:
-    engine = workspace.generators._lasting
+    engine = workspace.generators._engine
     assert isinstance(engine, VllmGenerator)
     return engine
 
