@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 VERSION_TABLE = "adastar_schema_version"
-# Statements take as long as they take; but while one waits for a lock on a table, everybody else waits behind it.
+_UNRELEASED = {f"{number:04}" for number in (*range(1, 9), *range(10, 16), 20)}
+"""Revisions of the chain that became 0009, the first schema; no migration leads from them any more."""
+# A migration may take as long as it needs. But while it waits for a lock on a table, every later query of that table
+# waits behind it: it gives up after two seconds and tries again.
 _LIMITS = text(
     "SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true), "
     "set_config('lock_timeout', '2s', true)"
@@ -24,44 +27,59 @@ _LIMITS = text(
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema up to date. Any number of processes may do so at once; a migration takes as long as it takes.
+    """Bring the schema up to date. Any number of processes may call this at once.
 
     Raises:
-        DatabaseError: The schema is newer than this code, or a table of the same name is another program's.
+        DatabaseError: The schema is older than the first one or newer than this code, a table of the same name is
+            another program's, or the user may not create tables.
     """
     waiting = Waiting("others to end their use of the tables", warn)
     while True:
+        with engine.connect() as connection:
+            if stored_revision(connection) == SCHEMA_REVISION:
+                return
         try:
-            return _migrate(engine)
+            with acquire_in_transaction(engine, SCHEMA, "adastar", warn) as connection:
+                _upgrade(connection, engine.url)
+                return
         except DBAPIError as error:
             if not isinstance(error.orig, LockNotAvailable):
-                raise _refused(error, engine.url) from error
+                raise DatabaseError(
+                    f"The tables of {shown(engine.url)} cannot be brought up to date: "
+                    f"{without_secrets(str(error.orig), engine.url)}. The user in the URL must be allowed to create "
+                    "tables there; or choose another database."
+                ) from error
         waiting.pause("a backup, or a run that writes")
 
 
-def _migrate(engine: Engine) -> None:
-    with engine.connect() as connection:
-        if stored_revision(connection) == SCHEMA_REVISION:
-            return
-    with acquire_in_transaction(engine, SCHEMA, "adastar", warn) as connection:
-        _migrate_alone(connection, engine.url)
+def _upgrade(connection: Connection, url: URL) -> None:
+    """Upgrade in the transaction that holds the lock on the schema. After a wait there may be nothing left to do."""
+    from alembic import command
+    from alembic.script import ScriptDirectory
 
-
-def _refused(error: DBAPIError, url: URL) -> DatabaseError:
-    problem = without_secrets(str(error.orig), url)
-    return DatabaseError(
-        f"The tables of {shown(url)} cannot be brought up to date: {problem}. The user in the URL must be allowed to "
-        "create tables there; or choose another database."
-    )
-
-
-def _migrate_alone(connection: Connection, url: URL) -> None:
-    """Upgrade while no other process does; one that waited for its turn finds nothing left to do."""
     connection.execute(_LIMITS)
-    revision = stored_revision(connection)
+    config, revision = migrations(), stored_revision(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision is None:
-        _require_free_names(connection, url)
-    _upgrade(connection, revision, url)
+        taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+        if taken:
+            raise DatabaseError(
+                f"The database {shown(url)} already has tables of another program: {', '.join(taken)}. Give adastar a "
+                "database of its own (createdb adastar) and name it in the URL."
+            )
+    elif revision in _UNRELEASED:
+        raise DatabaseError(
+            f"The database {shown(url)} holds schema {revision}, which is older than 0009, the first that this version "
+            "can upgrade. Run adastar db upgrade with an earlier checkout that still leads to 0009, or choose another "
+            "database."
+        )
+    elif revision not in known:
+        raise DatabaseError(
+            f"The database {shown(url)} holds schema {revision}, which is newer than {SCHEMA_REVISION}, the one this "
+            "version of adastar knows. Upgrade adastar, or choose another database."
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def migrations() -> "Config":
@@ -71,21 +89,6 @@ def migrations() -> "Config":
     config = Config()
     config.set_main_option("script_location", "adastar_core.store:migrations")
     return config
-
-
-def _upgrade(connection: Connection, revision: str | None, url: URL) -> None:
-    from alembic import command
-    from alembic.script import ScriptDirectory
-
-    config = migrations()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise DatabaseError(
-            f"The database {shown(url)} holds schema {revision}, which is newer than {SCHEMA_REVISION}, the one this "
-            "version of adastar knows. Upgrade adastar, or choose another database."
-        )
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
 
 
 def stored_revision(connection: Connection) -> str | None:
@@ -98,15 +101,6 @@ def stored_revision(connection: Connection) -> str | None:
     return revision
 
 
-def _require_free_names(connection: Connection, url: URL) -> None:
-    taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
-    if taken:
-        raise DatabaseError(
-            f"The database {shown(url)} already has tables of another program: {', '.join(taken)}. Give adastar a "
-            "database of its own (createdb adastar) and name it in the URL."
-        )
-
-
 def is_ours(name: str | None, type_: str, _parents: object = None) -> bool:
-    """Return whether a table found in the database is one that migrations look after: partitions are not."""
+    """Return whether migrations manage a table found in the database: they do not manage partitions."""
     return type_ != "table" or name in metadata.tables

@@ -136,6 +136,16 @@ def test_racing_migrations_both_succeed(empty_database: URL) -> None:
     assert [racer.returncode for racer in racers] == [0, 0, 0]
 
 
+@pytest.mark.parametrize("revision", ["0001", "0008", "0010", "0020"])
+def test_a_schema_from_before_the_first_release_is_refused(database: Engine, revision: str) -> None:
+    with database.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))
+    with pytest.raises(
+        DatabaseError, match=f"schema {revision}, which is older than 0009.*adastar db upgrade"
+    ):
+        migrate(database)
+
+
 def test_a_newer_schema_is_refused(database: Engine) -> None:
     with database.begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))

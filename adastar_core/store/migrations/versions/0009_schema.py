@@ -1,10 +1,10 @@
-"""First schema."""
+"""The schema that the first release starts from."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0001"
+revision = "0009"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -66,6 +66,12 @@ def upgrade() -> None:
         sa.Column("generated_tokens", sa.Integer(), nullable=False, comment="Tokens generated"),
         sa.Column("padded_generated_tokens", sa.Integer(), nullable=False, comment="The same with padding"),
         sa.Column("seconds", sa.Double(), nullable=False, comment="Its share of the batch's wall time"),
+        sa.Column(
+            "verifier",
+            sa.Text(),
+            nullable=True,
+            comment="Name and version of the verifier, and of voting where samples vote",
+        ),
         sa.CheckConstraint(
             "outcome IN ('right', 'wrong', 'undecided')", name=op.f("evaluation_answers_outcome_check")
         ),
@@ -79,14 +85,8 @@ def upgrade() -> None:
         "observation_events",
         sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False, comment="The run"),
         sa.Column("iteration", sa.Integer(), autoincrement=False, nullable=False, comment="The iteration"),
-        sa.Column(
-            "rank",
-            sa.Integer(),
-            autoincrement=False,
-            nullable=False,
-            comment="Zero-based place in the order of visit",
-        ),
-        sa.Column("position", sa.Integer(), nullable=False, comment="The observation"),
+        sa.Column("rank", sa.Integer(), nullable=False, comment="Zero-based place in the order of visit"),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False, comment="The observation"),
         sa.Column(
             "previous_last_iteration",
             sa.Integer(),
@@ -108,10 +108,7 @@ def upgrade() -> None:
             "accepted", sa.Integer(), nullable=False, comment="Rationales of this visit that were trained on"
         ),
         sa.Column("stamped", sa.Boolean(), nullable=False, comment="Whether the statistics were updated"),
-        sa.PrimaryKeyConstraint("run_id", "iteration", "rank", name=op.f("observation_events_pkey")),
-        sa.UniqueConstraint(
-            "run_id", "iteration", "position", name=op.f("observation_events_run_id_iteration_position_key")
-        ),
+        sa.PrimaryKeyConstraint("run_id", "iteration", "position", name=op.f("observation_events_pkey")),
         comment="Every visit of every iteration, append-only.",
         postgresql_partition_by="LIST (run_id)",
     )
@@ -169,7 +166,12 @@ def upgrade() -> None:
             nullable=False,
             comment="The same with the padding of its batch",
         ),
-        sa.Column("generated_tokens", sa.Integer(), nullable=False, comment="Tokens generated, with EOS"),
+        sa.Column(
+            "generated_tokens",
+            sa.Integer(),
+            nullable=False,
+            comment="Tokens generated, with the one that ended it",
+        ),
         sa.Column(
             "padded_generated_tokens",
             sa.Integer(),
@@ -177,7 +179,7 @@ def upgrade() -> None:
             comment="The same with the steps taken for the batch's longest",
         ),
         sa.Column("seconds", sa.Double(), nullable=False, comment="Its share of the batch's wall time"),
-        sa.Column("finish_reason", sa.Text(), nullable=False, comment="eos, stop or length"),
+        sa.Column("finish_reason", sa.Text(), nullable=False, comment="eos, stop, length or special"),
         sa.Column(
             "checkpoint_sha256",
             sa.Text(),
@@ -200,8 +202,14 @@ def upgrade() -> None:
             nullable=False,
             comment="When it was stored",
         ),
+        sa.Column(
+            "tokens",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="Token ids of the response with its end, packed (store/packed.py); none where they are not known or were removed",
+        ),
         sa.CheckConstraint(
-            "finish_reason IN ('eos', 'stop', 'length')", name=op.f("rollouts_finish_reason_check")
+            "finish_reason IN ('eos', 'stop', 'length', 'special')", name=op.f("rollouts_finish_reason_check")
         ),
         sa.PrimaryKeyConstraint("run_id", "iteration", "position", "attempt", name=op.f("rollouts_pkey")),
         comment="Every sampled rationale with its cost. Immutable: the first write stands.",
@@ -258,7 +266,18 @@ def upgrade() -> None:
             nullable=True,
             comment="Whether every step is right; none where that cannot be checked",
         ),
+        sa.Column(
+            "rejected_by",
+            sa.Text(),
+            nullable=True,
+            comment="Rule of the rationale filter that keeps it out of training; none if kept",
+        ),
+        sa.Column("rejected_because", sa.Text(), nullable=True, comment="How it breaks the rule"),
         sa.CheckConstraint("outcome IN ('right', 'wrong', 'undecided')", name=op.f("verdicts_outcome_check")),
+        sa.CheckConstraint(
+            "rejected_by IN ('truncated', 'empty', 'hint_echo', 'over_long', 'no_room', 'duplicate', 'near_duplicate')",
+            name=op.f("verdicts_rejected_by_check"),
+        ),
         sa.PrimaryKeyConstraint(
             "run_id", "iteration", "position", "attempt", "verifier", name=op.f("verdicts_pkey")
         ),
@@ -282,7 +301,7 @@ def upgrade() -> None:
         sa.Column("answer", sa.Text(), nullable=False, comment="The reference answer y"),
         sa.Column(
             "choices",
-            postgresql.JSONB(astext_type=sa.Text()),
+            postgresql.JSONB(),
             nullable=False,
             comment="Options of a multiple-choice question, as [label, text] pairs",
         ),
@@ -321,7 +340,7 @@ def upgrade() -> None:
         sa.Column("dataset_id", sa.Integer(), nullable=False, comment="Its training data"),
         sa.Column(
             "config",
-            postgresql.JSONB(astext_type=sa.Text()),
+            postgresql.JSONB(),
             nullable=False,
             comment="The configuration fields that decide what the run is, with dotted keys",
         ),
@@ -358,6 +377,19 @@ def upgrade() -> None:
             comment="When it was created",
         ),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True, comment="When it finished last"),
+        sa.Column(
+            "preset",
+            sa.Text(),
+            nullable=True,
+            comment="The preset or file that its first owner took the configuration from",
+        ),
+        sa.Column(
+            "data_notes",
+            postgresql.JSONB(),
+            server_default=sa.text("'[]'::jsonb"),
+            nullable=False,
+            comment="What was to be said of its data when it was opened last, e.g. which questions are repeated",
+        ),
         sa.CheckConstraint(
             "status IN ('created', 'running', 'finished', 'failed')", name=op.f("runs_status_check")
         ),
@@ -383,7 +415,12 @@ def upgrade() -> None:
             nullable=True,
             comment="The checkpoint that training started from; none for the base model",
         ),
-        sa.Column("path", sa.Text(), nullable=False, comment="Its directory"),
+        sa.Column(
+            "path",
+            sa.Text(),
+            nullable=False,
+            comment="Its directory, relative to the run's own where it lies in it",
+        ),
         sa.Column(
             "sha256",
             sa.Text(),
@@ -448,7 +485,12 @@ def upgrade() -> None:
         ),
         sa.Column("train_tokens", sa.BigInteger(), nullable=False, comment="Tokens trained on"),
         sa.Column("padded_train_tokens", sa.BigInteger(), nullable=False, comment="The same with padding"),
-        sa.Column("flops", sa.Double(), nullable=False, comment="Floating-point operations for the tokens"),
+        sa.Column(
+            "flops",
+            sa.Double(),
+            nullable=False,
+            comment="Floating-point operations for the tokens: 6 P trained + 2 P read or generated; with an adapter of A parameters (LoRA) 4 P + 6 A trained",
+        ),
         sa.Column(
             "padded_flops",
             sa.Double(),
@@ -456,9 +498,187 @@ def upgrade() -> None:
             comment="Floating-point operations for the padded tokens",
         ),
         sa.Column("seconds", sa.Double(), nullable=False, comment="Wall time"),
+        sa.Column(
+            "attention_pairs",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Attention's (query, key) pairs, in units of a forward pass",
+        ),
+        sa.Column(
+            "attention_flops",
+            sa.Double(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Floating-point operations of attention's own products, in neither of the two",
+        ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("compute_run_id_fkey")),
         sa.PrimaryKeyConstraint("run_id", "iteration", "stage", name=op.f("compute_pkey")),
         comment="What every stage of every iteration cost.",
+    )
+    op.create_table(
+        "controls",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False, comment="The run"),
+        sa.Column("iteration", sa.Integer(), autoincrement=False, nullable=False, comment="The iteration"),
+        sa.Column(
+            "temperature",
+            sa.Double(),
+            nullable=False,
+            comment="Temperature that its rationales are sampled at",
+        ),
+        sa.Column("attempts", sa.Integer(), nullable=False, comment="Attempts per observation, K"),
+        sa.Column(
+            "score",
+            sa.Double(),
+            nullable=False,
+            comment="Balance score of this choice, the highest of all that were tried",
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it was chosen",
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("controls_run_id_fkey")),
+        sa.PrimaryKeyConstraint("run_id", "iteration", name=op.f("controls_pkey")),
+        comment="What exploration control chose for an iteration (B-STaR).",
+    )
+    op.create_table(
+        "evaluation_items",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False, comment="The run"),
+        sa.Column("split", sa.Text(), autoincrement=False, nullable=False, comment="validation or test"),
+        sa.Column(
+            "position",
+            sa.Integer(),
+            autoincrement=False,
+            nullable=False,
+            comment="Zero-based place of the item in the split",
+        ),
+        sa.Column(
+            "observation_id", sa.Text(collation="C"), nullable=False, comment="The id that the data gives it"
+        ),
+        sa.Column("question", sa.Text(), nullable=False, comment="The question x"),
+        sa.Column("answer", sa.Text(), nullable=False, comment="The reference answer y"),
+        sa.Column(
+            "choices",
+            postgresql.JSONB(),
+            nullable=False,
+            comment="Options of a multiple-choice question, as [label, text] pairs",
+        ),
+        sa.Column("difficulty", sa.Text(), nullable=True, comment="Tag to break accuracy down by"),
+        sa.Column(
+            "sha256", sa.Text(), nullable=False, comment="Digest of question, answer, choices and difficulty"
+        ),
+        sa.CheckConstraint(
+            "split IN ('train', 'validation', 'test')", name=op.f("evaluation_items_split_check")
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("evaluation_items_run_id_fkey")),
+        sa.PrimaryKeyConstraint("run_id", "split", "position", name=op.f("evaluation_items_pkey")),
+        comment="What a run is measured on, pinned when it starts: its data may grow, its validation and test do not.",
+    )
+    op.create_table(
+        "incidents",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False, comment="The run"),
+        sa.Column(
+            "iteration",
+            sa.Integer(),
+            autoincrement=False,
+            nullable=False,
+            comment="Iteration of the checkpoint that generated; 0 = the base model",
+        ),
+        sa.Column(
+            "kind",
+            sa.Text(),
+            autoincrement=False,
+            nullable=False,
+            comment="out of memory, engine rebuilt, ...",
+        ),
+        sa.Column("times", sa.Integer(), nullable=False, comment="How often it happened"),
+        sa.Column("detail", sa.Text(), nullable=False, comment="What happened the last time"),
+        sa.Column(
+            "last_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When that was",
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("incidents_run_id_fkey")),
+        sa.PrimaryKeyConstraint("run_id", "iteration", "kind", name=op.f("incidents_pkey")),
+        comment="What went wrong during generation and was mended.",
+    )
+    op.create_table(
+        "numerics",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False, comment="The run"),
+        sa.Column(
+            "lease_epoch",
+            sa.Integer(),
+            autoincrement=False,
+            nullable=False,
+            comment="Fencing number under which the process owned the run",
+        ),
+        sa.Column("engine", sa.Text(), nullable=False, comment="What generated"),
+        sa.Column(
+            "generation_dtype",
+            sa.Text(),
+            nullable=False,
+            comment="Number format of generation; auto where a server decides",
+        ),
+        sa.Column("training_dtype", sa.Text(), nullable=False, comment="Number format of training"),
+        sa.Column("batch_size", sa.Integer(), nullable=False, comment="Attempts generated at once"),
+        sa.Column(
+            "piece",
+            sa.Integer(),
+            nullable=True,
+            comment="Attempts that an actor of a cluster took at a time; none on one machine",
+        ),
+        sa.Column("processor", sa.Text(), nullable=False, comment="GPU or CPU of the flow's machine"),
+        sa.Column("threads", sa.Integer(), nullable=False, comment="Threads of torch"),
+        sa.Column(
+            "versions",
+            postgresql.JSONB(),
+            nullable=False,
+            comment="Versions of the libraries that compute, by name",
+        ),
+        sa.Column(
+            "generation_sha256",
+            sa.Text(),
+            nullable=False,
+            comment="Digest of all of it that may change a response; equal ones may share responses",
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("numerics_run_id_fkey")),
+        sa.PrimaryKeyConstraint("run_id", "lease_epoch", name=op.f("numerics_pkey")),
+        comment="How the processes of owners rounded: what decides the last digits of what they computed.",
+    )
+    op.create_table(
+        "owners",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False, comment="The run"),
+        sa.Column(
+            "lease_epoch",
+            sa.Integer(),
+            autoincrement=False,
+            nullable=False,
+            comment="Fencing number under which it owned the run",
+        ),
+        sa.Column("owner", sa.Text(), nullable=False, comment="Process id and host"),
+        sa.Column("code_version", sa.Text(), nullable=False, comment="Version of its code"),
+        sa.Column(
+            "taken_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it took the run over",
+        ),
+        sa.Column(
+            "seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When it last wrote, by the database's clock; a run's wall time is the sum of seen_at - taken_at",
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("owners_run_id_fkey")),
+        sa.PrimaryKeyConstraint("run_id", "lease_epoch", name=op.f("owners_pkey")),
+        comment="Processes that took a run over, one after the other. What was stored between two of them is the first one's.",
     )
     op.create_table(
         "evaluations",
@@ -476,16 +696,11 @@ def upgrade() -> None:
         sa.Column("undecided", sa.Integer(), nullable=False, comment="Items without a decided verdict"),
         sa.Column(
             "by_difficulty",
-            postgresql.JSONB(astext_type=sa.Text()),
+            postgresql.JSONB(),
             nullable=False,
             comment='Counts by difficulty tag: {"4": {"correct": 10, "total": 12}}',
         ),
-        sa.Column(
-            "decoding",
-            postgresql.JSONB(astext_type=sa.Text()),
-            nullable=False,
-            comment="How answers were decoded",
-        ),
+        sa.Column("decoding", postgresql.JSONB(), nullable=False, comment="How answers were decoded"),
         sa.Column("prompt_tokens", sa.BigInteger(), nullable=False, comment="Tokens of the prompts"),
         sa.Column("padded_prompt_tokens", sa.BigInteger(), nullable=False, comment="The same with padding"),
         sa.Column("generated_tokens", sa.BigInteger(), nullable=False, comment="Tokens generated"),
@@ -499,6 +714,25 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
             comment="When it was completed",
+        ),
+        sa.Column(
+            "attention_pairs",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Attention's (query, key) pairs, in units of a forward pass",
+        ),
+        sa.Column(
+            "content_sha256",
+            sa.Text(),
+            nullable=True,
+            comment="Digest of all that decides the answers, by which equal work is found",
+        ),
+        sa.Column(
+            "verifier",
+            sa.Text(),
+            nullable=True,
+            comment="Name and version of the verifier that judged the answers",
         ),
         sa.CheckConstraint("split IN ('train', 'validation', 'test')", name=op.f("evaluations_split_check")),
         sa.ForeignKeyConstraint(
@@ -579,6 +813,25 @@ def upgrade() -> None:
             comment="When it began",
         ),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True, comment="When it advanced"),
+        sa.Column(
+            "rejected",
+            postgresql.JSONB(),
+            nullable=True,
+            comment='Right attempts that the rationale filter kept out, by rule: {"empty": 3}',
+        ),
+        sa.Column(
+            "verifier",
+            sa.Text(),
+            nullable=True,
+            comment="Name and version of the verifier whose verdicts selected",
+        ),
+        sa.Column(
+            "judging",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="Attempts of a wave that have no verdict yet while others of it do: they get one before the next is planned",
+        ),
         sa.CheckConstraint(
             "phase IN ('sampling', 'sampled', 'trained', 'advanced')", name=op.f("iterations_phase_check")
         ),
@@ -597,6 +850,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("iterations")
     op.drop_table("evaluations")
+    op.drop_table("owners")
+    op.drop_table("numerics")
+    op.drop_table("incidents")
+    op.drop_table("evaluation_items")
+    op.drop_table("controls")
     op.drop_table("compute")
     op.drop_table("checkpoints")
     op.drop_table("runs")
