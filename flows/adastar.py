@@ -4,6 +4,12 @@ Run it:  python flows/adastar.py                      the quickstart, on a lapto
          python flows/adastar.py --help               every option
 """
 
+import sys  # isort: skip
+
+if (
+    __name__ == "__main__"
+):  # Python puts this folder on the path; flows and tasks are found from the checkout's root
+    sys.path.insert(0, __file__.rpartition("flows")[0] or ".")
 from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads the environment when imported)
 
 import gc
@@ -35,7 +41,7 @@ from tasks.stages import evaluate
 
 @flow(name="adastar", flow_run_name="{run}", persist_result=False)
 def adastar(
-    config: RunConfig = RunConfig(),  # noqa: B008 (frozen)
+    config: RunConfig = RunConfig(),
     run: Text = "adastar",
     rerun: Literal["continue", "nightly"] = "continue",
 ) -> RunReport:

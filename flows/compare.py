@@ -8,6 +8,12 @@ it had been started by hand. The same command again goes on where the comparison
 others continue.
 """
 
+import sys  # isort: skip
+
+if (
+    __name__ == "__main__"
+):  # Python puts this folder on the path; flows and tasks are found from the checkout's root
+    sys.path.insert(0, __file__.rpartition("flows")[0] or ".")
 from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads the environment when imported)
 
 from collections.abc import Sequence
@@ -40,7 +46,7 @@ def run_member(settings: ComparisonSettings, method: MethodName, seed: int, api_
 
 
 @flow(name="compare", flow_run_name="{settings.name}", persist_result=False)
-def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:  # noqa: B008 (frozen)
+def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:
     """Make every run of the comparison, as many at once as ``settings.parallel`` says, and report what came out.
 
     Args:

@@ -1,103 +1,143 @@
 """The command line of ``flows/compare.py``."""
 
-import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError
 
+from adastar_core.cli.app import OPTIONS, Flag, new_app
 from adastar_core.comparison import text
+from adastar_core.comparison.member import SelectOn
 from adastar_core.comparison.table import Comparison
 from adastar_core.config.methods import METHODS
-from adastar_core.errors import AdaStarError, ConfigError
-from flows.commandline import INTERRUPTED, FixedWidthHelp, fail
+from adastar_core.errors import ConfigError
+from flows.commandline import ONE_SOURCE, errors_explained
 from flows.members import ComparisonSettings
-from flows.signals import Ended, ended_by_signals
 
-EPILOGUE = """\
-examples:
-  python flows/compare.py                                            three methods, five seeds, arithmetic-hard
-  python flows/compare.py --methods all --seeds 0..2                 every method, three seeds
-  python flows/compare.py --preset quickstart --seeds 0..2 --budget 1.5TFLOPs
-  python flows/compare.py --config mine.yaml --methods adastar,random-lazy,star-acc-full --budget 6
+NAME = "python flows/compare.py"
+EXAMPLES = f"""\
+Examples:
+  Three methods, five seeds, arithmetic-hard:
+    {NAME}
+  Every method, three seeds:
+    {NAME} --methods all --seeds 0..2
+  The same compute for every run:
+    {NAME} --preset quickstart --seeds 0..2 --budget 1.5TFLOPs
+  A configuration file of your own, six iterations of each run:
+    {NAME} --config mine.yaml --methods adastar,star --budget 6
 
-The same command continues a comparison that was interrupted; more methods or seeds add to it.
+The same command resumes a comparison that was interrupted. More methods or seeds add to it.
 """
-_KEPT = "What was stored before is kept; the same command continues the comparison."
+_BASE = "arithmetic-hard"
 Compare = Callable[[ComparisonSettings], Comparison]
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser, whose help text is also in ``docs/usage.md``."""
-    options = argparse.ArgumentParser(
-        prog="python flows/compare.py",
-        description="Compare methods on one problem and model: a run per method and seed, and one table.",
-        epilog=EPILOGUE,
-        formatter_class=FixedWidthHelp,
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Options:
+    """The options of a comparison; ``docs/usage.md`` has their help too."""
+
+    preset: Annotated[
+        str | None,
+        Parameter(
+            metavar="NAME", group=(OPTIONS, ONE_SOURCE), help=f"Common values: a preset (default: {_BASE})."
+        ),
+    ] = None
+    config: Annotated[
+        str | None,
+        Parameter(
+            metavar="FILE.yaml", group=(OPTIONS, ONE_SOURCE), help="Common values: a file of your own."
+        ),
+    ] = None
+    methods: Annotated[
+        str, Parameter(metavar="A,B,...", help="Methods, or all; --list-methods shows them.")
+    ] = "adastar,random-lazy,star-acc"
+    seeds: Annotated[str, Parameter(metavar="0..4", help="A range, or a list such as 0,3,7.")] = "0..4"
+    budget: Annotated[
+        str | None,
+        Parameter(
+            metavar="N|COMPUTE",
+            help="Iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run (default: the preset's own).",
+        ),
+    ] = None
+    select_on: Annotated[
+        SelectOn,
+        Parameter(help="What selects checkpoints; test is the paper's protocol, and the table says so."),
+    ] = "validation"
+    overrides: Annotated[
+        tuple[str, ...],
+        Flag,
+        Parameter(
+            name="--set",
+            metavar="a.b=value",
+            help="Change one configuration key of every run; may be repeated.",
+        ),
+    ] = ()
+    parallel: Annotated[int, Parameter(metavar="N", help="Runs at once.")] = 2
+    threads: Annotated[int, Parameter(metavar="N", help="Threads of each run.")] = 1
+    output: Annotated[
+        Path | None,
+        Parameter(
+            metavar="FOLDER", help="Where the table and figures are written (default: the data directory)."
+        ),
+    ] = None
+    list_methods: Annotated[bool, Flag, Parameter(help="List the methods and exit.")] = False
+
+    def settings(self) -> ComparisonSettings:
+        """Return what the options ask for.
+
+        Raises:
+            ConfigError: A method, a range of seeds or a number is invalid.
+        """
+        if min(self.parallel, self.threads) < 1:
+            raise ConfigError("--parallel and --threads must be at least 1.")
+        return ComparisonSettings(
+            source="config" if self.config else "preset",
+            base=self.config or self.preset or _BASE,
+            methods=methods_of(self.methods),
+            seeds=seeds_of(self.seeds),
+            overrides=self.overrides,
+            budget=self.budget,
+            select_on=self.select_on,
+            parallel=self.parallel,
+            threads=self.threads,
+            given_output=self.output,
+        )
+
+
+def command(carry_out: Callable[[Options], None]) -> App:
+    """Return the command line, which hands its options to ``carry_out``."""
+    app = new_app(
+        NAME, "Compare methods on one problem and model: a run per method and seed, and one table.", EXAMPLES
     )
-    source = options.add_mutually_exclusive_group()
-    source.add_argument(
-        "--preset", metavar="NAME", default="arithmetic-hard", help="common values (default: %(default)s)"
-    )
-    source.add_argument("--config", metavar="FILE.yaml", help="common values from a file of your own")
-    options.add_argument(
-        "--methods", metavar="A,B,...", default="adastar,random-lazy,star-acc",
-        help="methods, or all (default: %(default)s); --list-methods shows them",
-    )  # fmt: skip
-    options.add_argument("--seeds", metavar="0..4", default="0..4", help="a range, or a list such as 0,3,7")
-    options.add_argument(
-        "--budget", metavar="N|COMPUTE",
-        help="iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run; the preset's own when left out",
-    )  # fmt: skip
-    options.add_argument(
-        "--select-on", choices=("validation", "test"), default="validation",
-        help="what selects checkpoints; test is the paper's protocol, and the table says so",
-    )  # fmt: skip
-    options.add_argument(
-        "--set", metavar="a.b=value", action="append", default=[], dest="overrides",
-        help="change one configuration key of every run; may be repeated",
-    )  # fmt: skip
-    options.add_argument(
-        "--parallel", metavar="N", type=int, default=2, help="runs at once (default: %(default)s)"
-    )
-    options.add_argument(
-        "--threads", metavar="N", type=int, default=1, help="threads of each run (default: %(default)s)"
-    )
-    options.add_argument("--output", metavar="FOLDER", type=Path, help="where the table and figures go")
-    options.add_argument("--list-methods", action="store_true", help="list the methods and exit")
-    return options
+
+    @app.default
+    def _(*, options: Options = Options()) -> None:
+        carry_out(options)
+
+    return app
 
 
 def main(compare: Compare, arguments: Sequence[str] | None = None) -> None:
-    """Parse, compare, and turn the project's own errors into one paragraph and an exit status."""
+    """Run the command; end the process with one paragraph and an exit status where it fails."""
     console = Console()
-    try:
-        with ended_by_signals():
-            run_command(parser().parse_args(arguments), compare, console)
-    except Ended as ended:
-        fail(f"ended by {ended.signal.name}. {_KEPT}", ended.exit_status)
-    except AdaStarError as error:
-        fail(str(error), error.exit_status)
-    except DBAPIError as error:
-        fail(
-            f"The database failed ({error.orig}). The same command continues the comparison.",
-            AdaStarError.exit_status,
-        )
-    except KeyboardInterrupt:
-        fail(f"interrupted. {_KEPT}", INTERRUPTED)
+    with errors_explained(NAME, "comparison"):
+        command(lambda options: carry_out(options, compare, console))(arguments)
 
 
-def run_command(options: argparse.Namespace, compare: Compare, console: Console) -> None:
-    """Do what the parsed options ask for."""
+def carry_out(options: Options, compare: Compare, console: Console) -> None:
+    """Do what the options ask for."""
     if options.list_methods:
-        for name, method in METHODS.items():
-            console.print(f"{name:20} {method.title}: {method.summary}", highlight=False, soft_wrap=True)
+        for known, method in METHODS.items():
+            console.print(f"{known:20} {method.title}: {method.summary}", highlight=False, soft_wrap=True)
         return
-    settings = settings_of(options)
-    for named in settings.methods:
-        settings.config(named, settings.seeds[0])  # refuse bad values before any run
+    settings = options.settings()
+    for name in settings.methods:
+        settings.config(name, settings.seeds[0])  # refuse bad values before any run
     from flows.server import check_server, prefect_server
 
     check_server()
@@ -112,28 +152,6 @@ def run_command(options: argparse.Namespace, compare: Compare, console: Console)
         comparison = compare(settings)
     print_comparison(comparison, console)
     console.print(f"Files: {settings.output}", highlight=False, soft_wrap=True)
-
-
-def settings_of(options: argparse.Namespace) -> ComparisonSettings:
-    """Return what the options ask for.
-
-    Raises:
-        ConfigError: A method, a range of seeds or a number is not acceptable.
-    """
-    if min(options.parallel, options.threads) < 1:
-        raise ConfigError("--parallel and --threads must be at least 1.")
-    return ComparisonSettings(
-        source="config" if options.config else "preset",
-        base=options.config or options.preset,
-        methods=methods_of(options.methods),
-        seeds=seeds_of(options.seeds),
-        overrides=tuple(options.overrides),
-        budget=options.budget,
-        select_on=options.select_on,
-        parallel=options.parallel,
-        threads=options.threads,
-        given_output=options.output,
-    )
 
 
 def methods_of(words: str) -> tuple[str, ...]:

@@ -4,11 +4,14 @@ Run it:  python -m flows.describe
 """
 
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 
+from cyclopts import App
+from rich.console import Console
+
 from adastar_core.config import LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, files, flatten, methods
-from flows import compare_commandline
-from flows.commandline import parser
+from flows import commandline, compare_commandline
 
 # The form is not told these defaults, so its schema does not have them.
 _DEFAULTS = {
@@ -17,6 +20,7 @@ _DEFAULTS = {
     if key in methods.decided()
 }
 PAGE = Path(__file__).parent.parent / "docs" / "usage.md"
+_HELP_COLUMNS = 100
 _HEAD = """# Using it
 
 This page is made by `python -m flows.describe`.
@@ -29,11 +33,20 @@ def usage() -> str:
     presets = "\n".join(f"| `{name}` | {files.preset_summary(name)} |" for name in files.preset_names())
     keys = "\n".join(rows_of(RunConfig.model_json_schema()))
     return (
-        f"{_HEAD}## Command\n\n```text\n{parser().format_help()}```\n\n"
-        f"## Comparing methods\n\n```text\n{compare_commandline.parser().format_help()}```\n\n## Presets\n\n| name | what it is |\n|---|---|\n{presets}\n\n"
+        f"{_HEAD}## Command\n\n```text\n{help_of(commandline.command(print))}```\n\n"
+        f"## Comparing methods\n\n```text\n{help_of(compare_commandline.command(print))}```\n\n## Presets\n\n| name | what it is |\n|---|---|\n{presets}\n\n"
         "## Configuration keys\n\nEvery key can be set with `--set key=value`. *May change* marks keys that a continued "
         "run may have another value of.\n\n| key | default | meaning |\n|---|---|---|\n" + keys + "\n"
     )
+
+
+def help_of(app: App) -> str:
+    """Return what ``--help`` prints, without colours."""
+    page = StringIO()
+    app.help_print(
+        [], console=Console(file=page, width=_HELP_COLUMNS, force_terminal=False, color_system=None)
+    )
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines()) + "\n"
 
 
 def rows_of(schema: Mapping[str, object], prefix: str = "", title: str = "") -> Iterator[str]:

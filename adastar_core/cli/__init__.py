@@ -1,21 +1,91 @@
-"""The ``adastar`` command: tools around runs. The main job is ``python flows/adastar.py``.
+"""The ``adastar`` command: tools around runs, and in a checkout the two flows.
 
-One module per group of commands. Each has ``add(commands)``, which adds its parsers and sets ``action`` to the
-function that carries the command out and returns the exit status.
+Each command is a function of the named module: its parameters are the options, and it returns the exit status. A module
+is imported when one of its commands is called, so that ``adastar --help`` answers at once.
 """
 
-import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy.exc import DBAPIError
+from cyclopts import App, CycloptsError, Group
 
-from adastar_core.cli import auditing, doctor, judging, reading, reverifying, storage
+from adastar_core.cli.app import INTERRUPTED, MISUSED, complain, misuse, new_app
 from adastar_core.errors import AdaStarError
 
-Action = Callable[[argparse.Namespace], int]
-_GROUPS = (reading, auditing, storage, doctor, judging, reverifying)
+_COMMANDS = {
+    "Start": {
+        "starting:run": "Improve a model on its own accepted rationales: the same as python flows/adastar.py.",
+        "starting:compare": "Compare methods over several seeds: the same as python flows/compare.py.",
+    },
+    "Read": {
+        "reading:runs": "List all runs.",
+        "reading:show": "Show a run: iterations, accuracy with its 95 % interval, compute, phase.",
+        "reading:observations": "Show how a run used its observations.",
+        "reading:report": "Rebuild a run's report from the database.",
+    },
+    "Audit": {
+        "auditing:lineage": "Show what a checkpoint was trained on.\n\n"
+        "Shows a checkpoint's ancestors and every training example of each, with its rollout, random stream, prompt, verdicts "
+        "and versions. Text shows 20 examples; --json has them all.",
+        "auditing:export": "Write accepted rationales as a data set for fine-tuning.",
+        "auditing:verify": "Check a run's records against each other.\n\n"
+        "Computes every digest again, rebuilds the statistics from the events, and checks that every training example was "
+        "accepted by a verdict and that stamps are a prefix of the visits. Exits with status 1 at the first violation.",
+        "judging:judge": "Judge a file of responses with a problem's verifier.\n\n"
+        'Each line of FILE is {"row": <row in the data set\'s schema>, "response": text}, optionally with "finish_reason": '
+        "eos, stop or length. One verdict per line is written, in order.",
+        "reverifying:reverify": "Judge a run's stored rollouts again and show where the verdicts differ.\n\n"
+        "New verdicts are stored beside the old ones. Statistics, training history and later iterations of the run do not "
+        "change.",
+    },
+    "Maintain": {
+        "doctor:doctor": "Check what runs need on this machine.\n\n"
+        "Checks packages, GPU, engine, data directory, database and Prefect server. Exits with status 1 when something is "
+        "missing that a run needs.",
+        "storage:gc": "Remove checkpoints that nothing needs.\n\n"
+        "Keeps the best checkpoint of each run, the last, and every N-th. Lists the others, or with --delete removes their "
+        "files and the token ids of the rollouts that they were trained on. Records are kept, so that lineage and audit still "
+        "work.",
+    },
+}
+_DATABASE_COMMANDS = {
+    "storage:upgrade": "Upgrade the tables to this version.",
+    "storage:status": "Show where the database is, its schema and its size.",
+    "storage:backup": "Write the whole database to a file for pg_restore.",
+    "storage:stop": "Stop the local database server; the next command starts it again.",
+}
+
+
+def build() -> App:
+    """Return the command line with all commands."""
+    app = new_app(
+        "adastar", "Tools around self-improvement runs.\n\nadastar COMMAND --help shows a command's options."
+    )
+    for number, (title, commands) in enumerate(_COMMANDS.items()):
+        group = Group(title, sort_key=number)
+        for place, (function, help_) in enumerate(commands.items()):
+            # What starts a flow hands all of its words on, --help and -- too.
+            handed_on = (
+                {"help_flags": [], "version_flags": [], "end_of_options_delimiter": ""}
+                if title == "Start"
+                else {}
+            )
+            app.command(f"{__name__}.{function}", help=help_, group=group, sort_key=place, **handed_on)
+    database = App(
+        name="db", help="Maintain the database.", group=group, group_commands="Commands", sort_key=9
+    )
+    for place, (function, help_) in enumerate(_DATABASE_COMMANDS.items()):
+        database.command(f"{__name__}.{function}", help=help_, sort_key=place)
+    app.command(database)
+    app.register_install_completion_command(help="Install completion for your shell.")
+
+    @app.command(name="--show-completion")
+    def show_completion() -> None:
+        """Print the completion script of your shell."""
+        print(app.generate_completion())
+
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,30 +95,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without the program's name; ``None`` takes the process's own.
 
     Returns:
-        The exit status: the command's, or that of the error (2 when the user can mend it).
+        The exit status: the command's, or that of the error (2 when the user can fix it).
     """
-    options = parser().parse_args(arguments)
-    action: Action = options.action
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     try:
-        return action(options)
+        return build()(words) or 0
+    except CycloptsError as error:
+        complain(f"adastar: {misuse(error, 'adastar')}")
+        return MISUSED
     except AdaStarError as error:
-        print(f"adastar: {error}", file=sys.stderr)
+        complain(f"adastar: {error}")
         return error.exit_status
-    except DBAPIError as error:
-        print(
-            f"adastar: the database failed ({error.orig}). The same command goes on from there.",
-            file=sys.stderr,
-        )
-        return AdaStarError.exit_status
     except BrokenPipeError:  # the reader, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="adastar", description="Tools around self-improvement runs.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in _GROUPS:
-        group.add(commands)
-    return parser
+    except KeyboardInterrupt:
+        complain("adastar: interrupted.")
+        return INTERRUPTED

@@ -1,34 +1,20 @@
-"""``adastar doctor``: what is missing on this machine, and the command that mends it."""
-
-import argparse
+"""``adastar doctor``: what is missing on this machine, and the command that fixes it."""
 
 from adastar_core.audit.doctor import examine
-from adastar_core.cli.options import Commands, add_command, home_of
-from adastar_core.cli.output import print_json, print_line, wants_json
+from adastar_core.cli.options import Common
+from adastar_core.cli.output import print_json, print_line
 
 _MARKS = {"ok": "ok  ", "note": "note", "missing": "MISSING"}
 
 
-def add(commands: Commands) -> None:
-    """Add the command's parser."""
-    doctor = add_command(
-        commands,
-        "doctor",
-        "look at what runs need on this machine",
-        "Look at packages, GPU, engine, data directory, database and Prefect server. Ends with status 1 when something "
-        "is missing that a run needs.",
-    )
-    doctor.set_defaults(action=_doctor)
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    findings = examine(home_of(options))
-    healthy = all(one.state != "missing" for one in findings)
-    if wants_json(options):
+def doctor(*, common: Common = Common()) -> int:
+    findings = examine(common.directory())
+    healthy = all(finding.state != "missing" for finding in findings)
+    if common.json:
         print_json({"healthy": healthy, "findings": findings})
         return 0 if healthy else 1
-    for one in findings:
-        print_line(f"{_MARKS[one.state]} {one.what}: {one.found}")
-        if one.mend:
-            print_line(f"     → {one.mend}")
+    for finding in findings:
+        print_line(f"{_MARKS[finding.state]} {finding.what}: {finding.found}")
+        if finding.mend:
+            print_line(f"     → {finding.mend}")
     return 0 if healthy else 1

@@ -5,72 +5,63 @@
     adastar judge --problem gsm8k responses.jsonl
 """
 
-import argparse
-import json
+import json as json_format
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Annotated, TextIO
 
-from adastar_core.audit.responses import Judged, judge
-from adastar_core.cli.options import Commands
-from adastar_core.cli.output import wants_json
+from cyclopts import Parameter
+
+from adastar_core.audit.responses import Judged
+from adastar_core.audit.responses import judge as verdicts_of
+from adastar_core.cli.app import Flag
 from adastar_core.config.files import resolve
 from adastar_core.errors import DataError
 from adastar_core.problems.catalogue import open_problem
 
 
-def add(commands: Commands) -> None:
-    """Add the command's parser."""
-    judging = commands.add_parser(
-        "judge",
-        help="judge a file of responses with a problem's verifier",
-        description='Judge responses. Each line of FILE is {"row": <row in the data set\'s schema>, "response": text} and may have '
-        '"finish_reason": eos, stop or length. One verdict per line is written, in order.',
-    )
-    judging.add_argument("file", metavar="FILE.jsonl", type=Path, help="responses, one JSON object per line")
-    judging.add_argument(
-        "--problem", required=True, metavar="NAME", help="e.g. gsm8k, arc_challenge, table, arithmetic"
-    )
-    judging.add_argument(
-        "--output", metavar="FILE", type=Path, help="where verdicts go; standard output by default"
-    )
-    judging.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="a setting of the problem, e.g. verifier=math or answer=solution for a table; may be repeated",
-    )
-    judging.add_argument(
-        "--json",
-        action="store_true",
-        help="write one JSON document, all verdicts and how many of each kind, instead of a line for each",
-    )
-    judging.set_defaults(action=_judge)
-
-
-def _judge(options: argparse.Namespace) -> int:
-    """Write verdicts and, on standard error, how many of each kind there are."""
-    problem_values: dict[str, object] = {"type": options.problem}
-    if options.problem == "table":
-        problem_values["path"] = str(options.file)
-    config = resolve({"problem": problem_values}, [f"problem.{override}" for override in options.overrides])
-    problem = open_problem(config.problem)
-    write = _write_document if wants_json(options) else _write_lines
+def judge(
+    file: Annotated[Path, Parameter(help="Responses, one JSON object per line.")],
+    /,
+    *,
+    problem: Annotated[str, Parameter(metavar="NAME", help="E.g. gsm8k, arc_challenge, table, arithmetic.")],
+    output: Annotated[
+        Path | None, Parameter(metavar="FILE", help="Where verdicts are written (default: standard output).")
+    ] = None,
+    overrides: Annotated[
+        tuple[str, ...],
+        Flag,
+        Parameter(
+            name="--set",
+            metavar="KEY=VALUE",
+            help="A setting of the problem, e.g. verifier=math, or answer=solution for a table; may be repeated.",
+        ),
+    ] = (),
+    json: Annotated[
+        bool,
+        Flag,
+        Parameter(help="Write one JSON document with all verdicts and their counts, not a line for each."),
+    ] = False,
+) -> int:
+    values: dict[str, object] = {"type": problem}
+    if problem == "table":
+        values["path"] = str(file)
+    config = resolve({"problem": values}, [f"problem.{override}" for override in overrides])
+    opened = open_problem(config.problem)
+    write = _write_document if json else _write_lines
     try:
-        with options.file.open(encoding="utf-8-sig") as lines, _sink(options.output) as sink:
-            counts = write(judge(problem, (line.rstrip("\r\n") for line in lines), str(options.file)), sink)
+        with file.open(encoding="utf-8-sig") as lines, _sink(output) as sink:
+            counts = write(verdicts_of(opened, (line.rstrip("\r\n") for line in lines), str(file)), sink)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{options.file}: cannot be read or its verdicts written ({error}). Check the paths."
+            f"{file}: cannot be read or its verdicts written ({error}). Check the paths."
         ) from error
     total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
     print(
-        f"{counts.total()} responses judged by {problem.verifier.version}: {total or 'none'}", file=sys.stderr
+        f"{counts.total()} responses judged by {opened.verifier.version}: {total or 'none'}", file=sys.stderr
     )
     return 0
 
@@ -79,7 +70,7 @@ def _write_lines(verdicts: Iterable[Judged], sink: TextIO) -> Counter[str]:
     """Write a line for each as it comes; return how many of each kind there were."""
     counts: Counter[str] = Counter()
     for judged in verdicts:
-        print(json.dumps(judged.as_json(), ensure_ascii=False), file=sink)
+        print(json_format.dumps(judged.as_json(), ensure_ascii=False), file=sink)
         counts[judged.verdict.outcome] += 1
     return counts
 
@@ -87,15 +78,15 @@ def _write_lines(verdicts: Iterable[Judged], sink: TextIO) -> Counter[str]:
 def _write_document(verdicts: Iterable[Judged], sink: TextIO) -> Counter[str]:
     """Write one document at the end; return how many of each kind there were."""
     found = list(verdicts)
-    counts = Counter(str(one.verdict.outcome) for one in found)
-    document = {"outcomes": counts, "verdicts": [one.as_json() for one in found]}
-    print(json.dumps(document, ensure_ascii=False, indent=1), file=sink)
+    counts = Counter(str(judged.verdict.outcome) for judged in found)
+    document = {"outcomes": counts, "verdicts": [judged.as_json() for judged in found]}
+    print(json_format.dumps(document, ensure_ascii=False, indent=1), file=sink)
     return counts
 
 
 @contextmanager
 def _sink(output: Path | None) -> Iterator[TextIO]:
-    """Give standard output, or a file that appears under its name only once it is complete."""
+    """Yield standard output, or a file that appears under its name only once it is complete."""
     if output is None:
         yield sys.stdout
         return

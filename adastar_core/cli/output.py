@@ -1,6 +1,5 @@
 """What commands print: one JSON document with ``--json``, text for people otherwise."""
 
-import argparse
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
@@ -17,11 +16,6 @@ _WIDTH_WITHOUT_TERMINAL = 160
 def print_json(value: object) -> None:
     """Print a value; dataclasses are objects, times ISO 8601."""
     print(json.dumps(value, default=_plain, ensure_ascii=False, indent=1))
-
-
-def wants_json(options: argparse.Namespace) -> bool:
-    """Return whether ``--json`` was given."""
-    return bool(options.json)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:

@@ -8,11 +8,15 @@
     adastar report my-run
 """
 
-import argparse
 from dataclasses import asdict
+from typing import Annotated
 
-from adastar_core.cli.options import Commands, add_command, database, stored_run
-from adastar_core.cli.output import print_json, print_line, print_table, shortened, wants_json
+from cyclopts import Group, Parameter
+from cyclopts.validators import mutually_exclusive
+
+from adastar_core.cli.app import OPTIONS, Flag
+from adastar_core.cli.options import Common, RunName
+from adastar_core.cli.output import print_json, print_line, print_table, shortened
 from adastar_core.compute import pflops
 from adastar_core.machine.units import NONE, accuracy, duration, flops, percent_number, wall_time
 from adastar_core.records import Accuracy
@@ -26,125 +30,93 @@ from adastar_core.store.overview import Overview, find_overview, read_overviews
 from adastar_core.store.usage import Kind, UsedObservation, read_used, summarise_usage
 
 _QUESTION_WIDTH = 60
+_ONE_KIND = Group(validator=mutually_exclusive)
 
 
-def add(commands: Commands) -> None:
-    """Add the commands' parsers."""
-    runs = add_command(commands, "runs", "list all runs")
-    runs.set_defaults(action=_runs)
-
-    show = add_command(
-        commands, "show", "show a run: iterations, accuracy with its 95 %% interval, compute, phase"
-    )
-    show.add_argument("run", metavar="RUN", help="name of the run")
-    show.set_defaults(action=_show)
-
-    observations = add_command(commands, "observations", "show how a run used its observations")
-    observations.add_argument("run", metavar="RUN", help="name of the run")
-    kinds = observations.add_mutually_exclusive_group()
-    for kind, meaning in (
-        ("under-trained", "trained on less than half as often as the mean"),
-        ("over-trained", "trained on more than twice as often as the mean"),
-        ("never-solved", "visited, and without any accepted rationale"),
-    ):
-        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=meaning)
-    observations.add_argument("--limit", type=int, default=20, metavar="N", help="rows at most (default: 20)")
-    observations.set_defaults(action=_observations, kind="all")
-
-    report = add_command(commands, "report", "write a run's report anew from the database")
-    report.add_argument("run", metavar="RUN", help="name of the run")
-    report.set_defaults(action=_report)
-
-
-def _runs(options: argparse.Namespace) -> int:
-    with database(options) as engine, engine.connect() as connection:
+def runs(*, common: Common = Common()) -> int:
+    with common.database() as engine, engine.connect() as connection:
         overviews = read_overviews(connection)
-    if wants_json(options):
+    if common.json:
         print_json(overviews)
         return 0
     headings = ("run", "state", "problem", "method", "created", "iterations", "best", "validation", "compute")
-    print_table(headings, [_overview_cells(one) for one in overviews], left=5)
+    print_table(headings, map(_overview_cells, overviews), left=5)
     return 0
 
 
-def _overview_cells(one: Overview) -> tuple[str, ...]:
+def _overview_cells(run: Overview) -> tuple[str, ...]:
+    measured = None if run.correct is None or run.total is None else Accuracy(run.correct, run.total)
     return (
-        one.name,
-        one.state,
-        one.problem,
-        one.method,
-        f"{one.created_at:%Y-%m-%d %H:%M}",
-        f"{one.done}/{one.wanted}",
-        NONE if one.best_iteration is None else str(one.best_iteration),
-        accuracy(_accuracy(one)),
-        flops(pflops(one.flops)),
+        run.name,
+        run.state,
+        run.problem,
+        run.method,
+        f"{run.created_at:%Y-%m-%d %H:%M}",
+        f"{run.done}/{run.wanted}",
+        NONE if run.best_iteration is None else str(run.best_iteration),
+        accuracy(measured),
+        flops(pflops(run.flops)),
     )
 
 
-def _accuracy(one: Overview) -> Accuracy | None:
-    return None if one.correct is None or one.total is None else Accuracy(one.correct, one.total)
-
-
-def _show(options: argparse.Namespace) -> int:
-    with database(options) as engine, engine.connect() as connection:
-        overview = find_overview(connection, options.run)
+def show(run: RunName, /, *, common: Common = Common()) -> int:
+    with common.database() as engine, engine.connect() as connection:
+        overview = find_overview(connection, run)
         if overview is None:
-            raise no_such_run(engine, options.run)
+            raise no_such_run(engine, run)
         iterations = read_iterations(connection, overview.run_id)
         evaluations = read_evaluations(connection, overview.run_id)
         costs = read_compute(connection, overview.run_id)
-    if wants_json(options):
+    if common.json:
         print_json(
             {
                 **asdict(overview),
                 "iterations": iterations,
-                "evaluations": [_evaluation_json(one) for one in evaluations],
+                "evaluations": [_evaluation_json(evaluation) for evaluation in evaluations],
                 "compute": costs,
             }
         )
         return 0
-    _print_facts(overview)
+    phase = (
+        f", iteration {overview.iteration} is {overview.phase}"
+        if overview.phase and overview.phase != "advanced"
+        else ""
+    )
+    print_line(
+        f"{overview.name}: {overview.state}, {overview.done} of {overview.wanted} iterations done{phase}"
+    )
+    print_line(f"{overview.method} on {overview.problem}, from {overview.base_model}, seed {overview.seed}")
+    total = flops(pflops(overview.flops))
+    print_line(f"compute {total} without evaluation; {wall_time(overview.seconds)} over all processes")
+    created = f"{overview.created_at:%Y-%m-%d %H:%M}"
+    print_line(f"created {created} by adastar {overview.code_version}; last owner: {overview.owner}")
+    print_line(f"configuration {overview.config_sha256}\n")
     cost_of = {
-        t: sum(one.flops for one in costs if one.iteration == t and not one.stage.startswith("evaluate"))
+        t: sum(cost.flops for cost in costs if cost.iteration == t and not cost.stage.startswith("evaluate"))
         for t in range(overview.iteration + 1)
     }
-    print_table(_ITERATION_HEADINGS, _iteration_rows(iterations, evaluations, cost_of))
+    headings = (
+        "t",
+        "phase",
+        "β",
+        "m",
+        "accepted",
+        "surplus",
+        "α",
+        "stamped",
+        "validation",
+        "test",
+        "compute",
+        "time",
+    )
+    print_table(headings, _iteration_rows(iterations, evaluations, cost_of))
     return 0
-
-
-def _print_facts(one: Overview) -> None:
-    phase = f", iteration {one.iteration} is {one.phase}" if one.phase and one.phase != "advanced" else ""
-    print_line(f"{one.name}: {one.state}, {one.done} of {one.wanted} iterations done{phase}")
-    print_line(f"{one.method} on {one.problem}, from {one.base_model}, seed {one.seed}")
-    print_line(
-        f"compute {flops(pflops(one.flops))} without evaluation; {wall_time(one.seconds)} over all processes"
-    )
-    print_line(
-        f"created {one.created_at:%Y-%m-%d %H:%M} by adastar {one.code_version}; last owner: {one.owner}"
-    )
-    print_line(f"configuration {one.config_sha256}\n")
-
-
-_ITERATION_HEADINGS = (
-    "t",
-    "phase",
-    "β",
-    "m",
-    "accepted",
-    "surplus",
-    "α",
-    "stamped",
-    "validation",
-    "test",
-    "compute",
-    "time",
-)
 
 
 def _iteration_rows(
     iterations: list[IterationRow], evaluations: list[EvaluationRow], flops_of: dict[int, float]
 ) -> list[tuple[str, ...]]:
-    measured = {(one.iteration, one.split.value): one.accuracy for one in evaluations}
+    measured = {(row.iteration, row.split.value): row.accuracy for row in evaluations}
 
     def accuracies(t: int) -> tuple[str, str]:
         return accuracy(measured.get((t, "validation"))), accuracy(measured.get((t, "test")))
@@ -154,50 +126,73 @@ def _iteration_rows(
         base,
         *(
             (
-                str(one.iteration),
-                one.phase,
-                f"{one.beta:,}",
-                _count(one.m),
-                _count(one.accepted),
-                _count(one.surplus),
-                NONE if one.alpha is None else f"{one.alpha:.3f}",
-                _count(one.stamped),
-                *accuracies(one.iteration),
-                flops(pflops(flops_of[one.iteration])),
-                NONE if one.seconds is None else duration(one.seconds),
+                str(row.iteration),
+                row.phase,
+                f"{row.beta:,}",
+                *(NONE if count is None else f"{count:,}" for count in (row.m, row.accepted, row.surplus)),
+                NONE if row.alpha is None else f"{row.alpha:.3f}",
+                NONE if row.stamped is None else f"{row.stamped:,}",
+                *accuracies(row.iteration),
+                flops(pflops(flops_of[row.iteration])),
+                NONE if row.seconds is None else duration(row.seconds),
             )
-            for one in iterations
+            for row in iterations
         ),
     ]
 
 
-def _count(number: int | None) -> str:
-    return NONE if number is None else f"{number:,}"
-
-
-def _evaluation_json(one: EvaluationRow) -> dict[str, object]:
+def _evaluation_json(row: EvaluationRow) -> dict[str, object]:
     return {
-        "iteration": one.iteration,
-        "split": one.split,
-        "correct": one.accuracy.correct,
-        "total": one.accuracy.total,
-        "undecided": one.undecided,
-        "interval_95": one.accuracy.interval(),
-        "by_difficulty": one.by_difficulty,
+        "iteration": row.iteration,
+        "split": row.split,
+        "correct": row.accuracy.correct,
+        "total": row.accuracy.total,
+        "undecided": row.undecided,
+        "interval_95": row.accuracy.interval(),
+        "by_difficulty": row.by_difficulty,
     }
 
 
-def _observations(options: argparse.Namespace) -> int:
-    kind: Kind = options.kind
-    with stored_run(options) as stored, stored.engine.connect() as connection:
-        found = summarise_usage(connection, stored.run.run_id, kind)
-        rows = read_used(connection, stored.run.run_id, stored.run.dataset_id, kind, max(options.limit, 0))
-    if wants_json(options):
-        print_json({**asdict(found), "kind": kind, "rows": rows})
+def observations(
+    run: RunName,
+    /,
+    *,
+    under_trained: Annotated[
+        bool,
+        Flag,
+        Parameter(group=(OPTIONS, _ONE_KIND), help="Trained on less than half as often as the mean."),
+    ] = False,
+    over_trained: Annotated[
+        bool,
+        Flag,
+        Parameter(group=(OPTIONS, _ONE_KIND), help="Trained on more than twice as often as the mean."),
+    ] = False,
+    never_solved: Annotated[
+        bool,
+        Flag,
+        Parameter(group=(OPTIONS, _ONE_KIND), help="Visited, and without any accepted rationale."),
+    ] = False,
+    limit: Annotated[int, Parameter(metavar="N", help="Rows at most.")] = 20,
+    common: Common = Common(),
+) -> int:
+    kind: Kind = (
+        "under-trained"
+        if under_trained
+        else "over-trained"
+        if over_trained
+        else "never-solved"
+        if never_solved
+        else "all"
+    )
+    with common.stored_run(run) as stored, stored.engine.connect() as connection:
+        usage = summarise_usage(connection, stored.run.run_id, kind)
+        rows = read_used(connection, stored.run.run_id, stored.run.dataset_id, kind, max(limit, 0))
+    if common.json:
+        print_json({**asdict(usage), "kind": kind, "rows": rows})
         return 0
     print_line(
-        f"{found.visited:,} of {found.observations:,} observations visited; each trained on {found.mean_trained:.2f} "
-        f"times on average. {kind}: {found.matching:,}, of which {len(rows):,} follow."
+        f"{usage.visited:,} of {usage.observations:,} observations visited; each trained on {usage.mean_trained:.2f} "
+        f"times on average. {kind}: {usage.matching:,}, of which {len(rows):,} follow."
     )
     headings = (
         "observation",
@@ -209,33 +204,33 @@ def _observations(options: argparse.Namespace) -> int:
         "last",
         "win rate %",
     )
-    print_table(headings, [_used_cells(one) for one in rows], left=3)
+    print_table(headings, map(_used_cells, rows), left=3)
     return 0
 
 
-def _used_cells(one: UsedObservation) -> tuple[str, ...]:
+def _used_cells(row: UsedObservation) -> tuple[str, ...]:
     return (
-        one.observation_id,
-        one.difficulty or NONE,
-        shortened(one.question, _QUESTION_WIDTH),
-        str(one.times_visited),
-        str(one.times_stamped),
-        str(one.times_trained),
-        str(one.last_iteration) if one.last_iteration else NONE,
-        percent_number(one.correct / one.attempts if one.attempts else None),
+        row.observation_id,
+        row.difficulty or NONE,
+        shortened(row.question, _QUESTION_WIDTH),
+        str(row.times_visited),
+        str(row.times_stamped),
+        str(row.times_trained),
+        str(row.last_iteration) if row.last_iteration else NONE,
+        percent_number(row.correct / row.attempts if row.attempts else None),
     )
 
 
-def _report(options: argparse.Namespace) -> int:
+def report(run: RunName, /, *, common: Common = Common()) -> int:
     # Imported here: figures take half a second to import, which the other commands need not wait for.
     from adastar_core.audit.reports import rewrite_report
 
-    with stored_run(options) as stored:
-        report, files = rewrite_report(stored)
-    if wants_json(options):
-        print_json({"summary": summary(report), "files": files})
+    with common.stored_run(run) as stored:
+        rewritten, files = rewrite_report(stored)
+    if common.json:
+        print_json({"summary": summary(rewritten), "files": files})
         return 0
-    print_line(headline(report))
+    print_line(headline(rewritten))
     for path in files.values():
         print_line(str(path))
     return 0

@@ -2,18 +2,21 @@
 
 ::
 
-    adastar gc --every 5              what could go
+    adastar gc --every 5              list what could be removed
     adastar gc --every 5 --delete     remove it
     adastar db upgrade | status | backup FILE | stop
 """
 
-import argparse
 import os
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from adastar_core.audit.collect import Removable, TokenIds, removable, removable_tokens, remove
-from adastar_core.cli.options import Commands, add_command, database, existing_home, home_of
-from adastar_core.cli.output import print_json, print_line, print_table, wants_json
+from adastar_core.cli.app import Flag
+from adastar_core.cli.options import Common
+from adastar_core.cli.output import print_json, print_line, print_table
 from adastar_core.errors import HomeError, RunConflictError
 from adastar_core.postgres.server import stop_local_postgres
 from adastar_core.runs.stored import open_stored
@@ -22,114 +25,92 @@ from adastar_core.store.database import find_database
 from adastar_core.store.runs import list_runs
 
 
-def add(commands: Commands) -> None:
-    """Add the commands' parsers."""
-    gc = add_command(
-        commands,
-        "gc",
-        "remove checkpoints that nothing needs",
-        "Keep the best checkpoint of each run, the last, and every N-th; show the others, or remove with "
-        "--delete their files and the token ids of the rollouts that they were trained on. Records stay, so that lineage and audit "
-        "keep working.",
-    )
-    gc.add_argument("--run", metavar="RUN", help="this run only (default: all runs)")
-    gc.add_argument("--every", type=int, metavar="N", help="keep every N-th iteration as well")
-    gc.add_argument("--delete", action="store_true", help="remove them; without it nothing is touched")
-    gc.set_defaults(action=_gc)
-
-    parser = commands.add_parser("db", help="look after the database", description="Look after the database.")
-    actions = parser.add_subparsers(dest="database_command", required=True, metavar="ACTION")
-    upgrade = add_command(actions, "upgrade", "bring the tables up to date")
-    upgrade.set_defaults(action=_upgrade)
-    status = add_command(actions, "status", "show where the database is, its schema and its size")
-    status.set_defaults(action=_status)
-    backup = add_command(actions, "backup", "write the whole database to a file for pg_restore")
-    backup.add_argument("file", metavar="FILE", type=Path, help="where to; it must not exist")
-    backup.set_defaults(action=_backup)
-    stop = add_command(actions, "stop", "stop the local database server; the next command starts it again")
-    stop.set_defaults(action=_stop)
-
-
-def _gc(options: argparse.Namespace) -> int:
+def gc(
+    *,
+    run: Annotated[str | None, Parameter(help="This run only (default: all runs).")] = None,
+    every: Annotated[int | None, Parameter(metavar="N", help="Keep every N-th iteration as well.")] = None,
+    delete: Annotated[bool, Flag, Parameter(help="Remove them; without it nothing is changed.")] = False,
+    common: Common = Common(),
+) -> int:
     found: list[Removable] = []
     tokens: list[TokenIds] = []
     busy: list[str] = []
-    with database(options) as engine:
-        names = [options.run] if options.run else [run.name for run in list_runs(engine)]
-        for name in names:
-            stored = open_stored(engine, home_of(options), name)
-            mine, ids = removable(stored, options.every), removable_tokens(stored, options.every)
+    with common.database() as engine:
+        for name in [run] if run else [stored.name for stored in list_runs(engine)]:
+            stored = open_stored(engine, common.directory(), name)
+            directories, ids = removable(stored, every), removable_tokens(stored, every)
             try:
-                if options.delete:
-                    remove(stored, mine, ids)
-                found += mine
+                if delete:
+                    remove(stored, directories, ids)
+                found += directories
                 tokens.append(ids)
             except RunConflictError:
                 busy.append(name)
-    if wants_json(options):
-        print_json({"deleted": options.delete, "directories": found, "token_ids": tokens, "in_use": busy})
+    if common.json:
+        print_json({"deleted": delete, "directories": found, "token_ids": tokens, "in_use": busy})
         return 0
-    total = sum(one.bytes for one in found)
     print_table(
         ("run", "directory", "t", "MB"),
-        [(one.run, str(one.path), str(one.iteration), f"{one.bytes / 1e6:,.1f}") for one in found],
+        [(item.run, str(item.path), str(item.iteration), f"{item.bytes / 1e6:,.1f}") for item in found],
         left=2,
     )
-    verb = "freed" if options.delete else "could be freed (--delete removes them)"
-    of_tokens = sum(one.bytes for one in tokens)
-    print_line(
-        f"{total / 1e6:,.1f} MB in {len(found)} directories and {of_tokens / 1e6:,.1f} MB of token ids {verb}."
-    )
+    verb = "freed" if delete else "could be freed (--delete removes them)"
+    of_files, of_tokens = (sum(item.bytes for item in items) / 1e6 for items in (found, tokens))
+    print_line(f"{of_files:,.1f} MB in {len(found)} directories and {of_tokens:,.1f} MB of token ids {verb}.")
     for name in busy:
         print_line(f"Run {name} is in use and was left alone.")
     return 0
 
 
-def _upgrade(options: argparse.Namespace) -> int:
-    with database(options) as engine:
-        _show_status(options, database_status(engine))
-    return 0
+def upgrade(*, common: Common = Common()) -> int:
+    with common.database() as engine:
+        return _show_status(database_status(engine), common)
 
 
-def _status(options: argparse.Namespace) -> int:
-    engine = find_database(None, existing_home(options))
-    status = database_status(engine)
+def status(*, common: Common = Common()) -> int:
+    engine = find_database(None, common.existing_directory())
+    found = database_status(engine)
     engine.dispose()
-    _show_status(options, status)
-    return 0
+    return _show_status(found, common)
 
 
-def _show_status(options: argparse.Namespace, status: DatabaseStatus) -> None:
-    if wants_json(options):
+def _show_status(status: DatabaseStatus, common: Common) -> int:
+    if common.json:
         print_json(status)
-        return
+        return 0
     schema = status.revision or "none yet"
     if status.revision != status.wanted_revision:
-        schema += f" (this version wants {status.wanted_revision}: adastar db upgrade)"
+        schema += f" (this version needs {status.wanted_revision}: adastar db upgrade)"
     print_line(f"{status.url}\nPostgreSQL {status.server}, schema {schema}")
     print_line(f"{status.runs or 0:,} runs, {status.bytes / 1e6:,.1f} MB")
+    return 0
 
 
-def _backup(options: argparse.Namespace) -> int:
-    output: Path = options.file
-    if output.exists() or not os.access(output.absolute().parent, os.W_OK):
-        raise HomeError(f"{output} exists already or cannot be written. Name another file.")
-    with database(options) as engine:
-        made = back_up(engine, output)
-    if wants_json(options):
-        print_json({"file": output.absolute(), "bytes": made.bytes, "restore_program": made.restore_program})
+def backup(
+    file: Annotated[Path, Parameter(help="The file to write; it must not exist.")],
+    /,
+    *,
+    common: Common = Common(),
+) -> int:
+    if file.exists() or not os.access(file.absolute().parent, os.W_OK):
+        raise HomeError(f"{file} exists already or cannot be written. Name another file.")
+    with common.database() as engine:
+        made = back_up(engine, file)
+    if common.json:
+        print_json({"file": file.absolute(), "bytes": made.bytes, "restore_program": made.restore_program})
     else:
         print_line(
-            f"{output}: {made.bytes / 1e6:,.1f} MB. Read it back, into an empty database, with {made.restore_program} "
-            f"--no-owner --dbname=URL {output}"
+            f"{file}: {made.bytes / 1e6:,.1f} MB. Restore it into an empty database with {made.restore_program} --no-owner "
+            f"--dbname=URL {file}"
         )
     return 0
 
 
-def _stop(options: argparse.Namespace) -> int:
-    stop_local_postgres(home_of(options))
-    if wants_json(options):
-        print_json({"stopped": home_of(options)})
+def stop(*, common: Common = Common()) -> int:
+    home = common.directory()
+    stop_local_postgres(home)
+    if common.json:
+        print_json({"stopped": home})
     else:
-        print_line(f"The local database in {home_of(options)} is stopped.")
+        print_line(f"The local database in {home} is stopped.")
     return 0

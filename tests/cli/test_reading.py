@@ -1,46 +1,33 @@
 """``adastar runs``, ``show``, ``observations``, ``report``."""
 
-import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import cli
-from flows import commandline, compare_commandline
 from tests.cli.conftest import Adastar, owned
+from tests.cli.test_help import all_commands
 
 Json = Callable[..., dict]  # type: ignore[type-arg]
 
 
-def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Yield the parsers of all commands."""
-    groups = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
-    if not groups:
-        yield parser
-    for command in groups[0].choices.values() if groups else ():
-        yield from leaves(command)
-
-
 def test_every_command_has_json() -> None:
-    commands = {one.prog.removeprefix("adastar "): one for one in leaves(cli.parser())}
-    assert {"runs", "lineage", "db upgrade", "db backup", "doctor", "judge", "reverify"} <= set(commands)
-    assert [name for name, one in commands.items() if "--json" not in one.format_help()] == []
-
-
-def every_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Yield a parser and those of all its commands and groups of commands."""
-    yield parser
-    for one in parser._actions:
-        for command in one.choices.values() if isinstance(one, argparse._SubParsersAction) else ():
-            yield from every_parser(command)
-
-
-@pytest.mark.parametrize("parser", [cli.parser, commandline.parser, compare_commandline.parser])
-def test_every_help_is_printed(parser: Callable[[], argparse.ArgumentParser]) -> None:
-    for one in every_parser(parser()):
-        assert one.format_help().startswith(f"usage: {one.prog}")
+    app = cli.build()
+    commands = [
+        words
+        for words in all_commands(app)
+        if words and words[0] not in ("run", "compare") and words != ["db"]
+    ]
+    assert {"runs", "lineage", "doctor", "judge", "reverify"} <= {words[0] for words in commands}
+    for words in commands:
+        command = app
+        for word in words:
+            command = command[word]
+        assert "--json" in [
+            name for argument in command.assemble_argument_collection() for name in argument.names
+        ], words
 
 
 def test_runs_lists_what_there_is(adastar: Adastar, adastar_json: Json) -> None:

@@ -1,11 +1,10 @@
 """Whatever text stands where a path is wanted, the answer is one sentence that names the field and the value."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 
-from adastar_core.cli.options import home_of
+from adastar_core.cli.options import Common
 from adastar_core.config import RunConfig
 from adastar_core.config.access import check_access
 from adastar_core.config.files import resolve
@@ -88,7 +87,7 @@ def test_no_data_directory_is_made_of_what_is_no_path(
 ) -> None:
     text = NO_PATHS[kind].format(folder=folder)
     with pytest.raises(ConfigError, match=r"^--home = "):
-        home_of(argparse.Namespace(home=Path(text)))
+        Common(home=Path(text)).directory()
     if kind != "NUL":  # which no environment can hold
         monkeypatch.setenv("ADASTAR_HOME", text)
         with pytest.raises(ConfigError, match=r"^ADASTAR_HOME = "):

@@ -117,3 +117,21 @@ def test_a_dry_run_says_what_it_assumes_and_what_a_card_makes_of_it(
     assert "On h100" in result.stdout
     assert "No less than" in result.stdout
     assert not (configuration.parent / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--presett", "quickstart"], "Did you mean --preset? See python flows/adastar.py --help."),
+        (["--preset", "quickstart", "--config", "mine.yaml"], "--preset, --config"),
+        (["--accepted", "1.5", "--dry-run"], "Must be <= 1."),
+        (["--card", "h101", "--dry-run"], 'Did you mean "h100"?'),
+        (["quickstart"], "['quickstart']"),
+    ],
+)
+def test_misuse(adastar: Command, arguments: list[str], words: str) -> None:
+    result = adastar(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1

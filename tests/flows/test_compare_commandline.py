@@ -4,12 +4,19 @@ import pytest
 
 from adastar_core.config.methods import METHODS
 from adastar_core.errors import ConfigError
-from flows.compare_commandline import methods_of, parser, seeds_of, settings_of
+from flows.compare_commandline import Options, command, methods_of, seeds_of
 from flows.members import ComparisonSettings, budget_settings
 
 
+def settings_of(*arguments: str) -> ComparisonSettings:
+    """Return what the command line asks for."""
+    given: list[Options] = []
+    command(given.append)(arguments)
+    return given[0].settings()
+
+
 def test_the_defaults_are_the_comparison_of_the_readme() -> None:
-    settings = settings_of(parser().parse_args([]))
+    settings = settings_of()
     assert settings.methods == ("adastar", "random-lazy", "star-acc")
     assert settings.seeds == (0, 1, 2, 3, 4)
     assert settings.base == "arithmetic-hard"
@@ -41,7 +48,7 @@ def test_seeds_and_methods() -> None:
 )
 def test_bad_options_are_refused(arguments: list[str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        settings_of(parser().parse_args(arguments))
+        settings_of(*arguments)
 
 
 @pytest.mark.parametrize(

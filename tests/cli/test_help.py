@@ -1,0 +1,215 @@
+"""The help of every command, and of every command line in the documentation, on terminals and without one."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import shlex
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import App, MissingArgumentError
+
+from adastar_core import cli
+from adastar_core.cli.app import new_app
+from flows import commandline, compare_commandline
+
+ROOT = Path(__file__).parents[2]
+SEPARATOR = "=====8<====="
+PRINT_ALL = f"""
+import json, sys
+from adastar_core import cli
+from flows import commandline, compare_commandline
+APPS = {{"adastar": cli.build(), "flows/adastar.py": commandline.command(print), "flows/compare.py": compare_commandline.command(print)}}
+for program, *words in json.loads(sys.argv[1]):
+    print("{SEPARATOR}", program, *words)
+    APPS[program](words)
+"""
+HEAVY = {"torch", "transformers", "prefect", "sqlalchemy", "pydantic", "numpy", "datasets"}
+
+
+def all_commands(app: App, *above: str) -> Iterator[list[str]]:
+    """Yield the words of every command and group of commands."""
+    yield list(above)
+    for name, command in app.resolved_commands().items():
+        if not name.startswith("-"):
+            yield from all_commands(command, *above, name)
+
+
+def documented() -> Iterator[list[str]]:
+    """Yield the words of every command line in README and documentation."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pattern = re.compile(
+        r"(?:^[ $]*|`|; )(?:python )?(adastar|(?<=python )flows/(?:adastar|compare)\.py)((?: [^`\n;#]*)?)(?=[`\n;#])",
+        re.MULTILINE,
+    )
+    for page in pages:
+        for program, words in pattern.findall(page.read_text().replace("\\\n", " ")):
+            if not re.search(r"[=…|] | [=…|]", words):
+                yield [program, *shlex.split(words)]
+
+
+APPS = {
+    "adastar": cli.build(),
+    "flows/adastar.py": commandline.command(print),
+    "flows/compare.py": compare_commandline.command(print),
+}
+COMMANDS = [
+    ["adastar", *words] for words in all_commands(APPS["adastar"]) if words[:1] not in (["run"], ["compare"])
+]
+DOCUMENTED = list({tuple(words): words for words in documented()}.values())
+HELP = [[*words, "--help"] for words in [*COMMANDS, ["flows/adastar.py"], ["flows/compare.py"], *DOCUMENTED]]
+
+
+def printed(width: int | None) -> str:
+    """Return what all the helps print on a terminal of this width, or without one."""
+    command = [sys.executable, "-c", PRINT_ALL, json.dumps(HELP)]
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+    if width is None:
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**environment, "TERM": "xterm-256color"}, stdin=end, stdout=end, stderr=end
+    )
+    os.close(end)
+    pieces = []
+    while True:
+        try:
+            pieces.append(os.read(terminal, 65536))
+        except OSError:  # Linux's end of file of a terminal
+            break
+    os.close(terminal)
+    assert process.wait() == 0, b"".join(pieces[-9:]).decode()
+    return b"".join(pieces).decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("width", [80, 200, None])
+def test_every_help_is_printed_whole(width: int | None) -> None:
+    text = printed(width)
+    assert ("\x1b[" in text) is (width is not None)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "Traceback" not in plain
+    pages = plain.split(SEPARATOR)[1:]
+    assert len(pages) == len(HELP)
+    for page in pages:
+        title, _, help_ = page.partition("\n")
+        assert help_.startswith("Usage: "), title
+        # An example of a command is not wrapped where it would break; everything else fits.
+        assert all(len(line) <= (width or 80) for line in help_.splitlines()), title
+    words = " ".join(re.sub("[│╭╮╰╯─]", " ", plain).split())
+    for text in (
+        "[default: 20]",
+        "95 % interval",
+        '{"row": <row in the data set\'s schema>, "response": text}',
+        "a.b=value",
+    ):
+        assert text in words
+
+
+def test_documentation_has_command_lines() -> None:
+    assert len(DOCUMENTED) > 35
+    assert {words[0] for words in DOCUMENTED} == set(APPS)
+
+
+@pytest.mark.parametrize("words", DOCUMENTED, ids=" ".join)
+def test_a_documented_command_line_is_understood(words: list[str]) -> None:
+    program, *options = words
+    try:
+        APPS[program].parse_args(options)
+    except MissingArgumentError:
+        assert "RUN" not in options, "a mention of a command by its name alone"
+
+
+def test_brackets_of_a_help_text_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    app = new_app("tool", "Takes [red]a list[/red] such as [4, 4], 100 %.", "Examples:\n  tool [a]")
+
+    @app.default
+    def _(*, weights: str = "[1]") -> None:
+        """Weigh."""
+
+    app(["--help"])
+    page = capsys.readouterr().out
+    assert "Takes [red]a list[/red] such as [4, 4], 100 %." in page
+    assert "[default: [1]]" in page
+    assert "  tool [a]" in page
+
+
+def test_commands_are_listed_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    listed = capsys.readouterr().out
+    assert all(re.search(rf"\b{words[1]}\b", listed) for words in COMMANDS if len(words) == 2)
+    assert cli.main(["help"]) == 0
+    assert capsys.readouterr().out == listed
+    assert cli.main(["help", "gc"]) == 0
+    assert "--delete" in capsys.readouterr().out
+
+
+def test_version_and_completion(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli.main(["--version"]) == 0
+    assert re.fullmatch(r"adastar \d+\.\d+\.\d+\+[0-9a-f]{12}\n", capsys.readouterr().out)
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    assert cli.main(["--show-completion"]) == 0
+    script = capsys.readouterr().out
+    assert "lineage" in script
+    assert "--never-solved" in script
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["shwo"], 'Unknown command "shwo". Did you mean "show"?'),
+        (["db", "statsu"], 'Did you mean "status"?'),
+        (["runs", "--jsn"], "Unknown option: --jsn. Did you mean --json? See adastar runs --help."),
+        (["show"], "RUN requires an argument. See adastar show --help."),
+        (["show", "a", "b"], "['b']"),
+        (["export", "mine", "--to", "csv"], "parquet"),
+        (["observations", "mine", "--limit", "many"], 'unable to convert "many" into int'),
+        (["observations", "mine", "--over-trained", "--never-solved"], "--over-trained, --never-solved"),
+        (["runs", "--no-json"], "Unknown option: --no-json"),
+    ],
+)
+def test_misuse_is_one_paragraph_and_status_2(
+    words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("adastar: ")
+    assert complaint in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_the_last_of_an_option_counts_and_a_number_may_be_negative() -> None:
+    *_, bound, _ = APPS["adastar"].parse_args(["observations", "mine", "--limit", "3", "--limit=-1"])
+    assert bound.kwargs["limit"] == -1
+    *_, bound, _ = APPS["flows/adastar.py"].parse_args(
+        ["--run", "a", "--set", "a=1", "--run=b", "--set=b=[1, -2]"]
+    )
+    assert (bound.kwargs["options"].run, bound.kwargs["options"].overrides) == ("b", ("a=1", "b=[1, -2]"))
+
+
+def test_help_needs_no_heavy_library_and_is_there_at_once() -> None:
+    code = "import sys; from adastar_core import cli; cli.main(['--help']); print(sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(re.findall(r"'(\w+)'", done.stderr))
+    assert fastest("-m", "adastar_core.cli", "--help") < 25 * fastest("-c", "pass")
+
+
+def fastest(*arguments: str) -> float:
+    """Return the seconds of the fastest of five starts."""
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
