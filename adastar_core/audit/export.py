@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from adastar_core.errors import HomeError
+from adastar_core.machine.files import atomic_write
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.provenance import Provenance, read_provenance
 
@@ -32,13 +33,11 @@ def export(stored: StoredRun, kind: str, output: Path) -> int:
     """
     if output.exists():
         raise HomeError(f"{output} exists already. Remove it, or name another one with --output.")
-    part = output.with_name(f".{output.name}.part")
     try:
-        count = WRITERS[kind](stored, part)
-        part.replace(output)
+        with atomic_write(output) as part:
+            return WRITERS[kind](stored, part)
     except OSError as error:
         raise HomeError(f"{output} cannot be written: {error}. Name another place with --output.") from error
-    return count
 
 
 def records(stored: StoredRun) -> Iterator[Record]:

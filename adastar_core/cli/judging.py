@@ -20,6 +20,7 @@ from adastar_core.audit.responses import judge as verdicts_of
 from adastar_core.cli.app import Flag
 from adastar_core.config.files import resolve
 from adastar_core.errors import DataError
+from adastar_core.machine.files import atomic_write
 from adastar_core.problems.catalogue import open_problem
 
 
@@ -90,10 +91,5 @@ def _sink(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield sys.stdout
         return
-    part = output.with_name(output.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            yield file
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_write(output) as part, part.open("w", encoding="utf-8") as file:
+        yield file

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adastar_core.errors import DatabaseError, HomeError
+from adastar_core.machine.files import atomic_write
 from adastar_core.machine.waiting import Waiting, warn
 from adastar_core.postgres.binaries import Binaries, find_binaries
 
@@ -264,12 +265,11 @@ def _private_file(path: Path, flags: int) -> Iterator[int]:
 def _new_password(path: Path) -> str:
     """Write a new password to ``path`` in one step and return it."""
     password = secrets.token_urlsafe(24)
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    with _private_file(temporary, os.O_WRONLY | os.O_EXCL) as descriptor:
-        os.write(descriptor, password.encode())
-        os.fsync(descriptor)
-    temporary.rename(path)
+    with atomic_write(path) as part:
+        part.unlink(missing_ok=True)
+        with _private_file(part, os.O_WRONLY | os.O_EXCL) as descriptor:
+            os.write(descriptor, password.encode())
+            os.fsync(descriptor)
     return password
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from adastar_core.machine.files import atomic_write
 from adastar_core.report.figures import figures
 from adastar_core.report.page import html
 from adastar_core.report.records import RunReport
@@ -17,8 +18,6 @@ def write_report(stored: StoredRun, report: RunReport) -> dict[str, Path]:
     files = {"report.html": html(report, drawn).encode(), "report.md": markdown(report).encode()}
     files |= {f"{figure.name}.png": figure.png for figure in drawn}
     for name, content in files.items():
-        # Renamed into place, so that a reader never sees half a file.
-        partial = folder / f".{name}.partial"
-        partial.write_bytes(content)
-        partial.replace(folder / name)
+        with atomic_write(folder / name) as part:
+            part.write_bytes(content)
     return {name: folder / name for name in files}

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, text
 
 from adastar_core.errors import DatabaseError
+from adastar_core.machine.files import atomic_write
 from adastar_core.postgres.binaries import find_binaries
 from adastar_core.store.migrate import stored_revision
 from adastar_core.store.tables import SCHEMA_REVISION
@@ -73,18 +74,14 @@ def back_up(engine: Engine, output: Path) -> Backup:
     """
     with engine.connect() as connection:
         major = int(str(connection.scalar(text("SHOW server_version_num")))) // 10_000
-    part = output.with_name(f".{output.name}.part")
-    program = _pg_dump(major)
-    command = [program, "--format=custom", "--no-owner", f"--file={part}"]
-    done = subprocess.run(
-        command, env={**os.environ, **_environment(engine.url)}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        part.unlink(missing_ok=True)
-        raise DatabaseError(
-            f"The database {shown(engine.url)} could not be copied: {without_secrets(done.stderr, engine.url)}"
-        )
-    part.replace(output)
+    program, environment = _pg_dump(major), {**os.environ, **_environment(engine.url)}
+    with atomic_write(output) as part:
+        command = [program, "--format=custom", "--no-owner", f"--file={part}"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise DatabaseError(
+                f"The database {shown(engine.url)} could not be copied: {without_secrets(done.stderr, engine.url)}"
+            )
     return Backup(output.stat().st_size, Path(program).with_name("pg_restore"))
 
 

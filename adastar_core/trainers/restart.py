@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from adastar_core.errors import CheckpointError
+from adastar_core.machine.files import atomic_write
 from adastar_core.models import checkpoints
 
 
@@ -111,9 +112,8 @@ class WorkDirectory:
     def finish(self, totals: TrainingTotals, checkpoint: checkpoints.Checkpoint) -> None:
         """Store what the training came to, at once."""
         finished = Finished(totals, checkpoint.path.name, checkpoint.sha256)
-        partial = self._outcome.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(finished)))
-        partial.replace(self._outcome)
+        with atomic_write(self._outcome) as part:
+            part.write_text(json.dumps(asdict(finished)))
 
     def finished(self) -> Finished | None:
         """Return what :meth:`finish` stored for these inputs; ``None`` before."""
