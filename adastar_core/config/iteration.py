@@ -1,7 +1,8 @@
-"""What an iteration does beside sampling and training: how much it wants, how it explores, how it is evaluated."""
+"""How much an iteration wants and when its visits end, and how checkpoints are evaluated."""
 
 from typing import Literal
 
+from adastar_core.selection.rules import AtBeta, Stop, WholePool
 from adastar_core.settings import Settings, method_setting, setting
 
 
@@ -22,6 +23,12 @@ class ScheduleSettings(Settings):
         "Train on",
         "All accepted rationales, or beta_t of them at random; they differ after a visit to the whole pool.",
     )
+
+    @property
+    def stop(self) -> Stop:
+        """When an iteration's visits end."""
+        stops: dict[str, Stop] = {"until_beta": AtBeta(), "all": WholePool()}
+        return stops[self.visit]
 
 
 class EvaluationSettings(Settings):

@@ -25,9 +25,7 @@ from adastar_core.machine.confine import writable
 from adastar_core.problems.catalogue import ProblemSettings
 from adastar_core.problems.chat import PromptSettings
 from adastar_core.samplers.adastar import AdaStarSettings
-from adastar_core.samplers.boundary import BoundarySettings
 from adastar_core.samplers.catalogue import SamplerSettings
-from adastar_core.samplers.dart import DartSettings
 from adastar_core.selection.exploration import ExplorationSettings
 from adastar_core.selection.rules import Rules
 from adastar_core.settings import DatabaseUrl, HomePath, ModelSource, Role, Settings, method_setting, setting
@@ -146,7 +144,7 @@ class RunConfig(Settings):
             raise ValueError(
                 "rationalize (true) needs attempts of at least 2, not 1: the first attempt is never hinted"
             )
-        if self.rationalize and self.sampler.type in ("dart", "boundary"):
+        if self.rationalize and self.sampler.most_attempts is not None:
             raise ValueError(
                 f"rationalize (true) does not go with sampler {self.sampler.type}, which allots unhinted attempts; "
                 "set rationalize: false"
@@ -196,16 +194,16 @@ class RunConfig(Settings):
             rationalize=self.rationalize,
             count_hinted_wins=self.count_hinted_wins,
             cut_off=self.cut_off,
-            full_pass=self.schedule.visit == "all",
+            stop=self.schedule.stop,
         )
 
     def attempts_at_most(self) -> int:
         """Return the most attempts that one observation gets in an iteration."""
-        match self.sampler:
-            case DartSettings(attempts=most) | BoundarySettings(most=most):
-                return most
-            case _:
-                return self.attempts
+        return self.sampler.most_attempts or self.attempts
+
+    def trains_up_to_beta(self) -> bool:
+        """Return whether beta_t bounds what is trained on: visits end there, or what they found is thinned to it."""
+        return self.schedule.stop.by_acceptance or self.schedule.train_on == "beta"
 
     def schedule_steps(self) -> int:
         """Return the planned training steps of all iterations together."""

@@ -88,13 +88,9 @@ def forecast(
     acceptance = assumptions.acceptance if from_model else 1.0
     made, accepted = per_visit(config, acceptance, attempts_each)
     beta = config.beta(iteration)
-    visits = pool if config.schedule.visit == "all" else min(pool, math.ceil(beta / accepted))
+    visits = config.rules().visits(pool, accepted, beta)
     found = visits * accepted
-    kept = (
-        found
-        if (config.schedule.visit, config.schedule.train_on) == ("all", "accepted")
-        else min(found, beta)
-    )
+    kept = min(found, beta) if config.trains_up_to_beta() else found
     examples = max(kept, beta) if config.trainer.on_exhausted == "repeat" else kept
     length = assumptions.rationale_tokens or config.generator.max_new_tokens / 2
     attempts = visits * made if from_model else 0.0
@@ -112,12 +108,12 @@ def forecast(
 def per_visit(config: RunConfig, acceptance: float, attempts_each: int) -> tuple[float, float]:
     """Return the attempts and the accepted rationales of one visit, if attempts are right independently of each other."""
     right = 1 - (1 - acceptance) ** (1 / attempts_each)
-    if config.attempt_mode == "until_correct":
+    rules = config.rules()
+    if rules.until_correct:
         return acceptance / right, acceptance
-    most = config.cut_off or attempts_each
     counts = range(attempts_each + 1)
     chances = [math.comb(attempts_each, n) * right**n * (1 - right) ** (attempts_each - n) for n in counts]
-    return attempts_each, sum(min(n, most) * chance for n, chance in zip(counts, chances, strict=True))
+    return attempts_each, sum(rules.capped(n) * chance for n, chance in zip(counts, chances, strict=True))
 
 
 def _mean(values: Sequence[int]) -> float:

@@ -1,6 +1,6 @@
 """What a configuration would do: beta_t per iteration, what that is expected to take and what it takes at most."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -120,16 +120,14 @@ def _plan_iteration(
     assumptions: Assumptions,
 ) -> PlannedIteration:
     attempts_each = config.attempts_at_most()
-    attempts = 0 if config.rationales == "reference" else observations * attempts_each
     beta = config.beta(iteration)
-    per_observation = 1 if config.attempt_mode == "until_correct" else config.attempts
-    if config.sampler.type in ("dart", "boundary"):
-        per_observation = attempts_each
-    per_observation = min(per_observation, config.cut_off or per_observation)
-    accepted = observations * per_observation
-    if config.schedule.visit == "until_beta":
-        accepted = min(beta + per_observation - 1, accepted)
-    elif config.schedule.train_on == "beta":
+    rules = replace(config.rules(), attempts=attempts_each)
+    if config.sampler.most_attempts is not None:  # it may want several right ones of an observation
+        rules = replace(rules, until_correct=False)
+    visits = rules.visits(observations, 0, beta)  # as many as there can be: nothing is accepted
+    attempts = 0 if config.rationales == "reference" else visits * attempts_each
+    accepted = rules.accepted_at_most(observations, beta)
+    if config.schedule.train_on == "beta":
         accepted = min(beta, accepted)
     examples = max(accepted, beta) if config.trainer.on_exhausted == "repeat" else accepted
     read, generated = attempts * texts.longest_prompt, attempts * config.generator.max_new_tokens

@@ -126,8 +126,7 @@ def _notes(
             f"The model's chat template asks for the date, and was told {told} throughout (prompt.date)."
         )
     exhausted = [str(row.iteration) for row in rows if row.exhausted]
-    schedule = stored.config.schedule
-    if exhausted and (schedule.visit, schedule.train_on) != ("all", "accepted"):
+    if exhausted and stored.config.trains_up_to_beta():
         notes.append(
             f"The pool of {len(stored.train):,} observations was exhausted before beta was reached in iteration "
             f"{', '.join(exhausted)}; training used what was accepted ({stored.config.trainer.on_exhausted})."

@@ -33,11 +33,11 @@ def _plan(config: RunConfig) -> str:
         betas = f"beta_1 = {config.beta(1):,}, beta_{last} = {config.beta(last):,}"
     else:
         length, betas = "1 iteration", f"beta_1 = {config.beta(1):,}"
-    if config.schedule.visit == "until_beta":
-        return f"{length}, each until beta_t rationales are accepted ({betas})"
-    accepted = config.schedule.train_on == "accepted"
-    trained = "all accepted rationales" if accepted else f"beta_t of them ({betas})"
-    return f"{length}, each a pass over the whole pool, trained on {trained}"
+    stop = config.schedule.stop
+    if stop.by_acceptance:
+        return f"{length}, each {stop.summary} ({betas})"
+    trained = f"beta_t of them ({betas})" if config.trains_up_to_beta() else "all accepted rationales"
+    return f"{length}, each {stop.summary}, trained on {trained}"
 
 
 def places(stored: StoredRun) -> dict[str, str]:

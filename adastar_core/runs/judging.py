@@ -21,8 +21,6 @@ from adastar_core.verifiers.batch import verify_all
 from adastar_core.verifiers.filters import FilterSettings, screen
 
 _PER_TRANSACTION = 2_000
-_ALLOCATING = ("dart", "boundary", "custom")
-"""Samplers that may allot attempts beyond an observation's first success."""
 
 Store = Callable[[Sequence[Attempt], Sequence[JudgedAttempt], int], None]
 """Writes the verdicts on these attempts; as many others are still without one."""
@@ -36,7 +34,6 @@ class Judge:
         problem: Checks rationales where that is possible.
         verifier: Judges answers; the problem's own, or another one.
         filter: Rules for right rationales.
-        until_correct: Whether an observation's attempts end with the first right one.
         references: Whether responses are the data's own answers, which have no rationale to check or to reject.
         room: Decides what is too long to train on; ``None`` where nothing will be trained.
     """
@@ -44,15 +41,13 @@ class Judge:
     problem: Problem
     verifier: Verifier
     filter: FilterSettings
-    until_correct: bool
     references: bool = False
     room: Room | None = None
 
     @classmethod
     def of(cls, config: RunConfig, problem: Problem, verifier: Verifier, room: Room | None = None) -> "Judge":
         """Return what decides on the attempts of a run."""
-        until_correct = config.attempt_mode == "until_correct" and config.sampler.type not in _ALLOCATING
-        return cls(problem, verifier, config.filter, until_correct, config.rationales == "reference", room)
+        return cls(problem, verifier, config.filter, config.rationales == "reference", room)
 
     def decide(
         self,
@@ -136,7 +131,7 @@ def _kept_earlier(
 ) -> dict[int, list[str]]:
     """Return kept responses of the observations whose attempts began in an earlier part or wave."""
     positions = sorted({one.position for one in attempts if one.attempt > 1})
-    if judge.until_correct or not positions:
+    if not positions:
         return {}
     with engine.connect() as connection:
         return read_kept_responses(connection, run_id, iteration, judge.verifier.version, positions)

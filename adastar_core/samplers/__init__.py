@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adastar_core.selection import Budget, Judged, Visit
+from adastar_core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,17 @@ class Statistics:
 
 
 @runtime_checkable
-class Sampler(Protocol):
-    """Decides the order of visits. ``order``, then ``observe`` once the iteration is trained."""
+class Ordering(Protocol):
+    """All that a sampler of your own must have; every visit is stamped unless it is a whole :class:`Sampler`."""
 
     def order(self, iteration: int) -> Iterator[int]:
-        """Yield the position of every observation once, first to visit first."""
+        """Yield the position of every observation once, first to visit first; the same whenever it is asked for."""
         ...
+
+
+@runtime_checkable
+class Sampler(Ordering, Protocol):
+    """Decides the order of visits. ``order``, then ``observe`` once the iteration is trained."""
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
         """Take in a trained iteration; return u: the first u visits were stamped.
@@ -84,13 +90,9 @@ class Sampler(Protocol):
         """
         ...
 
-    def state(self) -> Statistics:
-        """Return a copy of the statistics, from which the sampler can be rebuilt (see also :class:`Remembering`)."""
-        ...
-
 
 @runtime_checkable
-class Allocating(Sampler, Protocol):
+class Allocating(Protocol):
     """A sampler that also decides how many attempts each observation gets."""
 
     def budget(self, position: int, judged: Sequence[Judged]) -> Budget:
@@ -99,9 +101,28 @@ class Allocating(Sampler, Protocol):
 
 
 @runtime_checkable
-class Remembering(Sampler, Protocol):
+class Remembering(Protocol):
     """A sampler whose order follows from every stamp of a run, not from each observation's last one alone."""
 
     def recall(self, stamps: Stamps) -> None:
-        """Take in what an iteration stamped; a rebuilt sampler is told of every iteration, oldest first."""
+        """Take in what an iteration stamped. A rebuilt sampler is given every iteration, oldest first."""
         ...
+
+
+class BaseSamplerSettings(Settings):
+    """What names a sampler and opens it."""
+
+    @property
+    def most_attempts(self) -> int | None:
+        """The most attempts that it allots to one observation; ``None`` if the run's own settings decide."""
+        return None
+
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> Sampler:
+        """Return the sampler.
+
+        Args:
+            statistics: What is known of every observation.
+            seed: The run's seed.
+            observation_ids: By position.
+        """
+        raise NotImplementedError

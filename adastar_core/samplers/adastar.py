@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from adastar_core import streams
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import BaseSamplerSettings, Statistics
 from adastar_core.selection import Rounding, Visit, stamp_count
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import setting
 
 _PAGE = 4096
 Ranks = npt.NDArray[np.uint64] | npt.NDArray[np.int64]
 
 
-class AdaStarSettings(Settings):
+class AdaStarSettings(BaseSamplerSettings):
     """AdaSTaR: least recently, then least successfully sampled observations first."""
 
     type: Literal["adastar"] = "adastar"
@@ -42,6 +42,17 @@ class AdaStarSettings(Settings):
     win_rate: bool = setting(
         True, "Use the win rate", "Whether the win rate decides among the equally recent; off is an ablation."
     )
+
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "AdaStarSampler":
+        return AdaStarSampler(
+            statistics,
+            string_ranks(observation_ids)
+            if self.tiebreak == "official"
+            else streams.tiebreak_ranks(seed, len(observation_ids)),
+            self.power,
+            by_win_rate=self.win_rate,
+            rounding=self.rounding,
+        )
 
 
 class AdaStarSampler:
@@ -64,7 +75,7 @@ class AdaStarSampler:
         by_win_rate: bool = True,
         rounding: Rounding = "floor",
     ) -> None:
-        self._statistics = statistics.copy()
+        self.statistics = statistics.copy()
         self._tiebreak = tiebreak
         self._power = power
         self._by_win_rate = by_win_rate
@@ -75,7 +86,7 @@ class AdaStarSampler:
         keys = (tiebreak, self._success(everything), statistics.last_iteration)
         self._ring = np.lexsort(keys).astype(np.int32)
 
-    def order(self, iteration: int) -> Iterator[int]:  # noqa: ARG002 (the order follows from the statistics alone)
+    def order(self, iteration: int) -> Iterator[int]:
         """Yield all positions by (last_iteration, win_rate, tiebreak), lowest first."""
         size = len(self._ring)
         for start in range(0, size, _PAGE):
@@ -95,21 +106,17 @@ class AdaStarSampler:
         positions = np.array([visit.position for visit in stamped], dtype=np.int64)
         if not np.array_equal(self._ring[places], positions):
             raise ValueError("the visits are not the head of the order")
-        self._statistics.stamp(iteration, stamped)
+        self.statistics.stamp(iteration, stamped)
         self._ring[places] = positions[np.lexsort((self._tiebreak[positions], self._success(positions)))]
         self._head = (self._head + len(stamped)) % max(len(self._ring), 1)
         self._newest = iteration
         return len(stamped)
 
-    def state(self) -> Statistics:
-        """Return a copy of the statistics."""
-        return self._statistics.copy()
-
     def _success(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return what orders observations of one generation: their win rates, or nothing."""
         if not self._by_win_rate:
             return np.zeros(len(positions))
-        return self._statistics.correct[positions] / np.maximum(self._statistics.attempts[positions], 1)
+        return self.statistics.correct[positions] / np.maximum(self.statistics.attempts[positions], 1)
 
 
 def ranks_of(settings: AdaStarSettings, seed: int, observation_ids: Sequence[str]) -> Ranks:

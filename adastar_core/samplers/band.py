@@ -1,15 +1,16 @@
 """A band filter: observations whose last pass rate lies within a band first (compare arXiv 2504.03380)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import model_validator
 
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import BaseSamplerSettings, Statistics
 from adastar_core.samplers.sorted import Key, SortedSampler
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import setting
 
 
-class BandSettings(Settings):
+class BandSettings(BaseSamplerSettings):
     """Observations that are neither too easy nor too hard first."""
 
     type: Literal["band"] = "band"
@@ -22,6 +23,9 @@ class BandSettings(Settings):
             raise ValueError(f"low ({self.low}) is above high ({self.high}); exchange them")
         return self
 
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "BandSampler":
+        return BandSampler(statistics, seed, self)
+
 
 class BandSampler(SortedSampler):
     """New observations and those within the band first, the least recent of them first; then all others likewise."""
@@ -30,7 +34,7 @@ class BandSampler(SortedSampler):
         super().__init__(statistics, seed)
         self._settings = settings
 
-    def keys(self, iteration: int) -> tuple[Key, ...]:  # noqa: ARG002 (the statistics decide)
+    def keys(self, iteration: int) -> tuple[Key, ...]:
         """Return whether it lies outside the band, then the last stamp."""
         p, last = self.statistics.win_rate(), self.statistics.last_iteration
         inside = (last == 0) | ((p >= self._settings.low) & (p <= self._settings.high))

@@ -12,13 +12,13 @@ from typing import Literal
 import numpy as np
 from pydantic import model_validator
 
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import BaseSamplerSettings, Statistics
 from adastar_core.samplers.random import RandomSampler
 from adastar_core.selection import Budget, Judged, Visit
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import setting
 
 
-class BoundarySettings(Settings):
+class BoundarySettings(BaseSamplerSettings):
     """Random order; observations at the boundary of what the model can do get the attempts that others do not use."""
 
     type: Literal["boundary"] = "boundary"
@@ -39,6 +39,13 @@ class BoundarySettings(Settings):
             raise ValueError(f"low ({self.low}) is above high ({self.high}); exchange them")
         return self
 
+    @property
+    def most_attempts(self) -> int:
+        return self.most
+
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "BoundarySampler":
+        return BoundarySampler(statistics, seed, self)
+
 
 class BoundarySampler(RandomSampler):
     """Random order with a budget that follows the first attempts' pass rate."""
@@ -48,7 +55,7 @@ class BoundarySampler(RandomSampler):
         self._settings = settings
         self._at_boundary = self._reallocated()
 
-    def budget(self, position: int, judged: Sequence[Judged]) -> Budget:  # noqa: ARG002 (the attempts decide)
+    def budget(self, position: int, judged: Sequence[Judged]) -> Budget:
         """Return the first attempts alone, or more of them where their pass rate lies at the boundary."""
         settings = self._settings
         if len(judged) < settings.first:

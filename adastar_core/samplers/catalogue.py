@@ -1,20 +1,20 @@
-"""Every sampler that a configuration can name, and how to open it."""
+"""Every sampler that a configuration can name."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, assert_never
+from typing import Annotated
 
 from pydantic import Field
 
 from adastar_core.samplers import Remembering, Sampler, Stamps, Statistics
-from adastar_core.samplers.adastar import AdaStarSampler, AdaStarSettings, ranks_of
-from adastar_core.samplers.band import BandSampler, BandSettings
-from adastar_core.samplers.boundary import BoundarySampler, BoundarySettings
-from adastar_core.samplers.custom import CustomSettings, open_custom
-from adastar_core.samplers.dart import DartSampler, DartSettings
-from adastar_core.samplers.flipped import FlippedSampler, FlippedSettings
-from adastar_core.samplers.random import RandomSampler, RandomSettings
-from adastar_core.samplers.thompson import ThompsonSampler, ThompsonSettings
-from adastar_core.samplers.variance import VarianceSampler, VarianceSettings
+from adastar_core.samplers.adastar import AdaStarSettings
+from adastar_core.samplers.band import BandSettings
+from adastar_core.samplers.boundary import BoundarySettings
+from adastar_core.samplers.custom import CustomSettings
+from adastar_core.samplers.dart import DartSettings
+from adastar_core.samplers.flipped import FlippedSettings
+from adastar_core.samplers.random import RandomSettings
+from adastar_core.samplers.thompson import ThompsonSettings
+from adastar_core.samplers.variance import VarianceSettings
 
 AnySamplerSettings = (
     AdaStarSettings
@@ -28,8 +28,6 @@ AnySamplerSettings = (
     | CustomSettings
 )
 SamplerSettings = Annotated[AnySamplerSettings, Field(discriminator="type")]
-
-
 Past = Callable[[], Iterable[Stamps]]
 """Returns what every iteration so far has stamped, oldest first."""
 
@@ -53,40 +51,8 @@ def open_sampler(
     Raises:
         ConfigError: A sampler of the user's own cannot be loaded.
     """
-    sampler = _open(settings, seed, observation_ids, statistics)
+    sampler = settings.open(statistics, seed, observation_ids)
     if isinstance(sampler, Remembering):
         for stamps in past():
             sampler.recall(stamps)
     return sampler
-
-
-def _open(
-    settings: AnySamplerSettings, seed: int, observation_ids: Sequence[str], statistics: Statistics
-) -> Sampler:
-    match settings:
-        case AdaStarSettings():
-            return AdaStarSampler(
-                statistics,
-                ranks_of(settings, seed, observation_ids),
-                settings.power,
-                by_win_rate=settings.win_rate,
-                rounding=settings.rounding,
-            )
-        case FlippedSettings():
-            return FlippedSampler(statistics, seed, settings.power)
-        case RandomSettings():
-            return RandomSampler(statistics, seed)
-        case VarianceSettings():
-            return VarianceSampler(statistics, seed, settings)
-        case ThompsonSettings():
-            return ThompsonSampler(statistics, seed, settings)
-        case BandSettings():
-            return BandSampler(statistics, seed, settings)
-        case DartSettings():
-            return DartSampler(statistics, seed, settings)
-        case BoundarySettings():
-            return BoundarySampler(statistics, seed, settings)
-        case CustomSettings():
-            return open_custom(settings, statistics, seed, observation_ids)
-        case _:
-            assert_never(settings)

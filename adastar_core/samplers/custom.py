@@ -1,15 +1,25 @@
-"""A sampler of the user's own: see :mod:`adastar_core.machine.plugins` for how it is named."""
+"""A sampler of the user's own: ``docs/extending.md`` has an example, :mod:`adastar_core.machine.plugins` how it is named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Literal
 
 from adastar_core.errors import ConfigError
 from adastar_core.machine.plugins import PLUGIN_PATTERN, call_plugin
-from adastar_core.samplers import Allocating, Sampler, Statistics
-from adastar_core.settings import CodePath, Settings, Text, setting
+from adastar_core.samplers import (
+    Allocating,
+    BaseSamplerSettings,
+    Ordering,
+    Remembering,
+    Sampler,
+    Stamps,
+    Statistics,
+)
+from adastar_core.selection import Visit
+from adastar_core.settings import CodePath, Text, setting
 
 
-class CustomSettings(Settings):
+class CustomSettings(BaseSamplerSettings):
     """A sampler of your own, called with the statistics, the run's seed, the observation ids and the options."""
 
     type: Literal["custom"] = "custom"
@@ -23,20 +33,39 @@ class CustomSettings(Settings):
         dict, "Options", "Passed to it by name."
     )
 
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> Sampler:
+        """Return the sampler that the path names; the statistics are its own to keep.
 
-def open_custom(
-    settings: CustomSettings, statistics: Statistics, seed: int, observation_ids: Sequence[str]
-) -> Sampler:
-    """Return the sampler that the path names.
+        Raises:
+            ConfigError: It cannot be loaded, runs here may not execute it, or what it makes is no sampler.
+        """
+        own = statistics.copy()
+        made = call_plugin(self.path, "samplers", "sampler.path", (own, seed, observation_ids), self.options)
+        if isinstance(made, Sampler):
+            return made
+        if not isinstance(made, Ordering):
+            raise ConfigError(
+                f"sampler.path: {self.path} makes a {type(made).__name__}, which has no order(iteration). Add that method; "
+                "docs/extending.md has an example."
+            )
+        return _StampingAll(made, own)
 
-    Raises:
-        ConfigError: It cannot be loaded, runs here may not execute it, or what it makes is no sampler.
-    """
-    arguments = (statistics, seed, observation_ids)
-    made = call_plugin(settings.path, "samplers", "sampler.path", arguments, settings.options)
-    if not isinstance(made, Sampler | Allocating):
-        raise ConfigError(
-            f"sampler.path: {settings.path} makes a {type(made).__name__}, which lacks order, observe or state; "
-            "see adastar_core.samplers.Sampler"
-        )
-    return made
+
+class _StampingAll:
+    """Completes a sampler that lacks ``observe``: every visit is stamped in the statistics that it was made with."""
+
+    def __init__(self, own: Ordering, statistics: Statistics) -> None:
+        self._own, self._statistics = own, statistics
+        if isinstance(own, Allocating):
+            self.budget = own.budget
+        if isinstance(own, Remembering):
+            self.recall = own.recall
+
+    def order(self, iteration: int) -> Iterator[int]:
+        return self._own.order(iteration)
+
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
+        self._statistics.stamp(iteration, visits)
+        if isinstance(self._own, Remembering):
+            self._own.recall(Stamps.of(iteration, visits))
+        return len(visits)

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Literal
 
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import BaseSamplerSettings, Statistics
 from adastar_core.samplers.random import RandomSampler
 from adastar_core.selection import Budget, Judged
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import setting
 
 
-class DartSettings(Settings):
+class DartSettings(BaseSamplerSettings):
     """Random order; hard observations get more attempts."""
 
     type: Literal["dart"] = "dart"
@@ -24,6 +24,13 @@ class DartSettings(Settings):
     wanted: int = setting(3, "Right attempts", "How many are wanted of each, or of the hardest.", ge=1)
     attempts: int = setting(12, "Most attempts", "Attempts at one observation at most.", ge=1)
 
+    @property
+    def most_attempts(self) -> int:
+        return self.attempts
+
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "DartSampler":
+        return DartSampler(statistics, seed, self)
+
 
 class DartSampler(RandomSampler):
     """Random order with a budget that follows the difficulty."""
@@ -32,7 +39,7 @@ class DartSampler(RandomSampler):
         super().__init__(statistics, seed)
         self._settings = settings
 
-    def budget(self, position: int, judged: Sequence[Judged]) -> Budget:  # noqa: ARG002 (known before the visit)
+    def budget(self, position: int, judged: Sequence[Judged]) -> Budget:
         """Return the right attempts wanted of an observation, and the most attempts to make for them."""
         settings, statistics = self._settings, self.statistics
         wanted = settings.wanted

@@ -4,20 +4,24 @@ An ablation of the paper (section 4.3). The win rate outweighs the recency, so w
 and again.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
 
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import BaseSamplerSettings, Statistics
 from adastar_core.samplers.sorted import Key, SortedSampler
 from adastar_core.selection import stamp_count
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import setting
 
 
-class FlippedSettings(Settings):
+class FlippedSettings(BaseSamplerSettings):
     """AdaSTaR with the priority flipped: least successful, then least recently sampled first."""
 
     type: Literal["flipped"] = "flipped"
     power: float = setting(2.0, "Power", "Exponent p of u = floor(m * alpha^p).", ge=0)
+
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "FlippedSampler":
+        return FlippedSampler(statistics, seed, self.power)
 
 
 class FlippedSampler(SortedSampler):
@@ -33,7 +37,7 @@ class FlippedSampler(SortedSampler):
         super().__init__(statistics, seed)
         self._power = power
 
-    def keys(self, iteration: int) -> tuple[Key, ...]:  # noqa: ARG002 (the statistics decide)
+    def keys(self, iteration: int) -> tuple[Key, ...]:
         """Return the win rate, then the iteration of the last stamp."""
         return self.statistics.win_rate(), self.statistics.last_iteration
 

@@ -5,15 +5,17 @@ from fractions import Fraction
 from typing import Literal
 
 from adastar_core import streams
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import BaseSamplerSettings, Statistics
 from adastar_core.selection import Visit
-from adastar_core.settings import Settings
 
 
-class RandomSettings(Settings):
+class RandomSettings(BaseSamplerSettings):
     """Random order, a new one in each iteration."""
 
     type: Literal["random"] = "random"
+
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "RandomSampler":
+        return RandomSampler(statistics, seed)
 
 
 class RandomSampler:
@@ -33,11 +35,7 @@ class RandomSampler:
         count = len(self.statistics.last_iteration)
         yield from streams.generator(self._seed, "order", iteration).permutation(count).tolist()
 
-    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:  # noqa: ARG002
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
         """Stamp every visit: the order does not look at stamps, so there is nothing to hold back."""
         self.statistics.stamp(iteration, visits)
         return len(visits)
-
-    def state(self) -> Statistics:
-        """Return a copy of the statistics."""
-        return self.statistics.copy()

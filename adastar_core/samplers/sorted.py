@@ -46,10 +46,6 @@ class SortedSampler(ABC):
         self._sorted = None
         return len(stamped)
 
-    def stamps(self, m: int, alpha: Fraction | float) -> int:  # noqa: ARG002 (for samplers with a curriculum)
+    def stamps(self, m: int, alpha: Fraction | float) -> int:
         """Return u, how many of the m visits are stamped: all of them."""
         return m
-
-    def state(self) -> Statistics:
-        """Return a copy of the statistics."""
-        return self.statistics.copy()

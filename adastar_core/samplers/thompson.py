@@ -12,13 +12,13 @@ from typing import Literal
 import numpy as np
 
 from adastar_core import streams
-from adastar_core.samplers import Stamps, Statistics
+from adastar_core.samplers import BaseSamplerSettings, Stamps, Statistics
 from adastar_core.samplers.sorted import Key, SortedSampler
 from adastar_core.selection import Visit
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import setting
 
 
-class ThompsonSettings(Settings):
+class ThompsonSettings(BaseSamplerSettings):
     """Observations whose drawn success rate is nearest a target first."""
 
     type: Literal["thompson"] = "thompson"
@@ -31,6 +31,9 @@ class ThompsonSettings(Settings):
         ge=0,
         le=1,
     )
+
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "ThompsonSampler":
+        return ThompsonSampler(statistics, seed, self)
 
 
 class ThompsonSampler(SortedSampler):

@@ -4,16 +4,17 @@ A success rate of one half teaches most; rates of 0 and 1 have no variance and w
 retested once they have waited long enough (compare Prioritized Replay, arXiv 2601.02648).
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import BaseSamplerSettings, Statistics
 from adastar_core.samplers.sorted import Key, SortedSampler
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import setting
 
 
-class VarianceSettings(Settings):
+class VarianceSettings(BaseSamplerSettings):
     """Observations whose success is least certain first."""
 
     type: Literal["variance"] = "variance"
@@ -26,6 +27,9 @@ class VarianceSettings(Settings):
     retest_failed: int = setting(
         2, "Retest failed", "Iterations after which an observation that was never right is tried again.", ge=1
     )
+
+    def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "VarianceSampler":
+        return VarianceSampler(statistics, seed, self)
 
 
 class VarianceSampler(SortedSampler):

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from adastar_core.selection.rules import Judged, Results, Rules
+from adastar_core.selection.rules import Results, Rules
 
 Rounding = Literal["floor", "round"]
 
@@ -33,7 +33,7 @@ class Visit:
 
     @property
     def win_rate(self) -> float:
-        """Return w_i, correct attempts / attempts."""
+        """w_i, correct attempts / attempts."""
         return self.correct / self.attempts
 
 
@@ -46,23 +46,23 @@ class Selection:
 
     @property
     def m(self) -> int:
-        """Return m, the number of visited observations."""
+        """The number of visited observations."""
         return len(self.visits)
 
     @property
     def accepted(self) -> list[tuple[int, int]]:
-        """Return D+ as (position, attempt), in order of visit."""
+        """D+ as (position, attempt), in order of visit."""
         return [(visit.position, attempt) for visit in self.visits for attempt in visit.accepted]
 
     @property
     def acceptance(self) -> Fraction:
-        """Return the share of visited observations with an accepted rationale (the reference code's alpha)."""
-        return _share(sum(bool(visit.accepted) for visit in self.visits), self.m)
+        """The share of visited observations with an accepted rationale (the reference code's alpha)."""
+        return Fraction(sum(bool(visit.accepted) for visit in self.visits), self.m or 1)
 
     @property
     def first_try(self) -> Fraction:
-        """Return the share of visited observations whose first attempt was right."""
-        return _share(sum(visit.first_try for visit in self.visits), self.m)
+        """The share of visited observations whose first attempt was right."""
+        return Fraction(sum(visit.first_try for visit in self.visits), self.m or 1)
 
 
 def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Selection:
@@ -80,25 +80,17 @@ def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Se
     visits: list[Visit] = []
     accepted = 0
     for position in order:
-        if rules.enough(accepted, beta):
+        if rules.stop.reached(len(visits), accepted, beta):
             return Selection(tuple(visits), exhausted=False)
         judged = results.get(position, [])
         if rules.missing(position, judged):
             raise ValueError(f"observation at position {position} still owes an attempt")
-        visits.append(_visit(position, judged, rules))
-        accepted += len(visits[-1].accepted)
+        # A hint gives the answer away, so its success may be kept out of the win rate; D+ takes the rationale either way.
+        wins = sum(attempt.right and (rules.count_hinted_wins or not attempt.hinted) for attempt in judged)
+        kept = tuple(attempt.attempt for attempt in judged if attempt.accepted)[: rules.cut_off]
+        visits.append(Visit(position, len(judged), wins, kept, judged[0].right))
+        accepted += len(kept)
     return Selection(tuple(visits), exhausted=accepted < beta)
-
-
-def _visit(position: int, judged: list[Judged], rules: Rules) -> Visit:
-    wins = [one for one in judged if one.right and (rules.count_hinted_wins or not one.hinted)]
-    return Visit(
-        position=position,
-        attempts=len(judged),
-        correct=len(wins),
-        accepted=tuple(one.attempt for one in judged if one.accepted)[: rules.cut_off],
-        first_try=judged[0].right,
-    )
 
 
 def thin(selected: Selection, wanted: int, choice: np.random.Generator) -> Selection:
@@ -111,7 +103,7 @@ def thin(selected: Selection, wanted: int, choice: np.random.Generator) -> Selec
         return selected
     kept = {accepted[place] for place in choice.permutation(len(accepted))[:wanted].tolist()}
     visits = tuple(
-        replace(visit, accepted=tuple(one for one in visit.accepted if (visit.position, one) in kept))
+        replace(visit, accepted=tuple(k for k in visit.accepted if (visit.position, k) in kept))
         for visit in selected.visits
     )
     return replace(selected, visits=visits)
@@ -133,7 +125,3 @@ def stamp_count(m: int, alpha: Fraction | float, power: float, rounding: Roundin
     if float(power).is_integer():
         return int(m * Fraction(alpha) ** int(power))
     return min(m, math.floor(m * math.pow(alpha, power)))
-
-
-def _share(part: int, whole: int) -> Fraction:
-    return Fraction(part, whole) if whole else Fraction(0)

@@ -1,9 +1,12 @@
 """What one visit to an observation does: which attempts it owes, what it accepts, and when visits end."""
 
+from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,49 @@ class Budget:
 
 @cache
 def _budget(attempts: int, until_correct: bool) -> Budget:
+    # Asked for every observation of the pool in every wave, so one object serves all.
     return Budget(attempts, 1 if until_correct else None)
 
 
 BudgetOf = Callable[[int, Sequence[Judged]], Budget]
 """The budget of the observation at a position, given its attempts so far."""
+
+
+class Stop(ABC):
+    """When an iteration's visits end.
+
+    Attributes:
+        summary: What an iteration is, to complete "each ...".
+        by_acceptance: Whether it depends on what is accepted. If not, every attempt is known before the first is made.
+    """
+
+    summary: ClassVar[str]
+    by_acceptance: ClassVar[bool]
+
+    @abstractmethod
+    def reached(self, visits: int, accepted: float, beta: int) -> bool:
+        """Return whether no observation is visited after so many visits and accepted rationales."""
+
+
+class AtBeta(Stop):
+    """Algorithm 1: the observation that brings the accepted rationales to beta_t is the last."""
+
+    summary, by_acceptance = "until beta_t rationales are accepted", True
+
+    def reached(self, visits: int, accepted: float, beta: int) -> bool:
+        return accepted >= beta
+
+
+_AT_BETA = AtBeta()
+
+
+class WholePool(Stop):
+    """Visit every observation."""
+
+    summary, by_acceptance = "a pass over the whole pool", False
+
+    def reached(self, visits: int, accepted: float, beta: int) -> bool:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +103,7 @@ class Rules:
         rationalize: Whether attempts after the first are hinted.
         count_hinted_wins: Whether a hinted success counts in the win rate.
         cut_off: Accepted rationales per observation at most, the first ones; ``None`` accepts every right one.
-        full_pass: Visit every observation instead of stopping at beta_t.
+        stop: When visits end.
         budget_of: A sampler's own allocation of attempts, instead of the first two.
     """
 
@@ -71,7 +112,7 @@ class Rules:
     rationalize: bool
     count_hinted_wins: bool
     cut_off: int | None = None
-    full_pass: bool = False
+    stop: Stop = _AT_BETA
     budget_of: BudgetOf | None = None
 
     def missing(self, position: int, judged: Sequence[Judged]) -> range:
@@ -84,10 +125,19 @@ class Rules:
         """Return how many of ``right`` rationales of one observation are accepted."""
         return right if self.cut_off is None else min(right, self.cut_off)
 
-    def enough(self, accepted: float, beta: int) -> bool:
-        """Return whether visits end at ``accepted`` rationales."""
-        return not self.full_pass and accepted >= beta
-
     def hinted(self, attempt: int) -> bool:
         """Return whether the attempt of this number is shown the answer."""
         return self.rationalize and attempt > 1
+
+    def visits(self, pool: int, accepted_each: float, beta: int) -> int:
+        """Return how many of ``pool`` observations are visited if each gives so many accepted rationales."""
+        return bisect_left(
+            range(pool), True, key=lambda visits: self.stop.reached(visits, visits * accepted_each, beta)
+        )
+
+    def accepted_at_most(self, pool: int, beta: int) -> int:
+        """Return the most rationales that an iteration accepts."""
+        each = int(self.capped(1 if self.until_correct else self.attempts))
+        if self.stop.by_acceptance:
+            return min(pool * each, beta - 1 + each)  # one short of beta_t, the last visit brings all it can
+        return self.visits(pool, each, beta) * each

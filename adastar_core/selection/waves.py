@@ -24,12 +24,6 @@ def next_attempts(
 ) -> list[Planned]:
     """Return the attempts to generate next; an empty list when the iteration can be closed.
 
-    Every attempt up to the observation where beta would be reached if all open attempts succeeded is
-    needed for certain. The walk goes on, to twice as many attempts at most, where beta is expected once
-    retries have had their chance: a few large waves instead of many small ones. When that fills no batch,
-    one batch is filled as if there were no retries, which makes some surplus at the very end. One attempt
-    at a time (``batch_size`` 1) makes none.
-
     Args:
         order: Positions in the order of visit.
         results: Verdicts so far.
@@ -37,60 +31,65 @@ def next_attempts(
         beta: Accepted rationales wanted, beta_t.
         batch_size: Attempts generated at once; it changes how much is planned, never what is selected.
     """
+    # Three walks over the observations that owe attempts. Each may end early, so the pool is read only as far as needed.
     opened, again, once_more = itertools.tee(_open(order, results, rules), 3)
+
+    # 1. If every open attempt succeeded, beta would be reached soonest: these attempts are needed for certain.
     needed = list(_walk(opened, rules, beta, gain=1.0))
-    if not needed or batch_size == 1 or rules.full_pass:
+    if not needed or batch_size == 1 or not rules.stop.by_acceptance:
         return needed
-    rate, kept = _rates(results)
+
+    # 2. Most models fail often, and certain attempts alone would make many small waves. So walk on to where beta is
+    #    expected at the rates seen so far, retries included. Twice the certain attempts bound what a first, bad
+    #    estimate can cost: a model that is never right would otherwise be given the whole pool at once.
+    judged = [attempt for attempts in results.values() for attempt in attempts]
+    right, accepted = sum(attempt.right for attempt in judged), sum(map(_accepted, judged))
+    rate = right / len(judged) if judged else 1.0
+    kept = accepted / right if right else 1.0
     with_retries = 1 - (1 - rate) ** rules.attempts if rules.until_correct else rate
-    likely = _first(2 * len(needed), _walk(again, rules, beta, gain=with_retries * kept))
-    if len(likely) >= batch_size:
-        return likely
-    return _first(batch_size, _walk(once_more, rules, beta, gain=rate * kept))
+    likely = itertools.islice(_walk(again, rules, beta, gain=with_retries * kept), 2 * len(needed))
+    if len(wave := list(likely)) >= batch_size:
+        return wave
 
-
-def _first(count: int, planned: Iterator[Planned]) -> list[Planned]:
-    return list(itertools.islice(planned, count))
+    # 3. At the very end that fills no batch, and a batch costs about the same however few rows it has. Fill one, as if
+    #    nothing were retried: the surplus is at most the rest of one batch.
+    return list(itertools.islice(_walk(once_more, rules, beta, gain=rate * kept), batch_size))
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An observation that owes attempts: the accepted rationales of the settled ones since the last such, and its own."""
+    """An observation that owes attempts, after ``settled`` ones that owe none and have ``before`` accepted rationales."""
 
     position: int
+    settled: int
     before: float
     accepted: int
     missing: range
 
 
 def _open(order: Iterable[int], results: Results, rules: Rules) -> Iterator[_Open]:
-    """Yield the observations that owe attempts, in order; a wave looks at every settled one only once."""
-    before = 0.0
+    """Yield the observations that owe attempts, in order; settled ones are summed up once for all walks."""
+    settled, before = 0, 0.0
     for position in order:
         judged = results.get(position, ())
         accepted, missing = sum(map(_accepted, judged)), rules.missing(position, judged)
         if missing:
-            yield _Open(position, before, accepted, missing)
-            before = 0.0
+            yield _Open(position, settled, before, accepted, missing)
+            settled, before = 0, 0.0
         else:
+            settled += 1
             before += rules.capped(accepted)
 
 
 def _walk(opened: Iterable[_Open], rules: Rules, beta: int, gain: float) -> Iterator[Planned]:
-    """Yield open attempts in order until beta is reached, counting each open one as ``gain`` accepted."""
-    expected = 0.0
-    for one in opened:
-        expected += one.before
-        if rules.enough(expected, beta):
+    """Yield open attempts in order until visits would end, counting each open one as ``gain`` accepted."""
+    visits, expected = 0, 0.0
+    for observation in opened:
+        visits += observation.settled
+        expected += observation.before
+        if rules.stop.reached(visits, expected, beta):
             return
-        expected += rules.capped(one.accepted + gain * len(one.missing))
-        for attempt in one.missing:
-            yield Planned(one.position, attempt, rules.hinted(attempt))
-
-
-def _rates(results: Results) -> tuple[float, float]:
-    """Return right attempts per judged one and accepted ones per right one so far; 1 before there are any."""
-    judged = [one for attempts in results.values() for one in attempts]
-    right = sum(one.right for one in judged)
-    accepted = sum(one.accepted for one in judged)
-    return right / len(judged) if judged else 1.0, accepted / right if right else 1.0
+        visits += 1
+        expected += rules.capped(observation.accepted + gain * len(observation.missing))
+        for attempt in observation.missing:
+            yield Planned(observation.position, attempt, rules.hinted(attempt))

@@ -34,7 +34,7 @@ def reuse_attempts(
     """
     config = workspace.config
     left = {(one.position, one.attempt): one for one in requests}
-    if config.schedule.visit != "all" or config.rationales == "reference" or workspace.control(iteration):
+    if config.schedule.stop.by_acceptance or config.rationales == "reference" or workspace.control(iteration):
         return
     if workspace.generators.choice.engine != "transformers":
         return

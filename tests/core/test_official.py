@@ -34,7 +34,7 @@ def test_200_random_iterations_give_the_same_visits_and_stamps() -> None:
             stamped = sampler.observe(iteration, selection.visits, selection.acceptance)
             assert [ids[visit.position] for visit in selection.visits] == visited
             assert [ids[visit.position] for visit in selection.visits[:stamped]] == updated
-            state = sampler.state()
+            state = sampler.statistics
             assert [
                 {"iter": int(last), "win": int(win), "total": int(total)}
                 for last, win, total in zip(state.last_iteration, state.correct, state.attempts, strict=True)

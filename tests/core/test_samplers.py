@@ -75,6 +75,12 @@ def visits_of(sampler: Sampler, iteration: int, m: int = 60) -> list[Visit]:
     return [Visit(p, 2, (p + iteration) % 3, (1,) if p % 3 else (), first_try=p % 3 == 2) for p in positions]
 
 
+def state(sampler: Sampler) -> Statistics:
+    statistics = sampler.statistics  # type: ignore[attr-defined]  # no part of the protocol
+    assert isinstance(statistics, Statistics)
+    return statistics.copy()
+
+
 def test_every_type_of_sampler_is_tested() -> None:
     tested = {values["type"] for values in SETTINGS.values()}
     assert tested == {settings.model_fields["type"].default for settings in get_args(AnySamplerSettings)}
@@ -95,13 +101,13 @@ def test_an_empty_pool_has_an_empty_order(settings: AnySamplerSettings) -> None:
 def test_resumed_from_its_state_it_goes_on_the_same(settings: AnySamplerSettings) -> None:
     sampler, past = opened(settings, Statistics.empty(COUNT)), []
     for iteration in range(1, 12):
-        resumed = opened(settings, sampler.state(), past)
+        resumed = opened(settings, state(sampler), past)
         assert list(resumed.order(iteration)) == list(sampler.order(iteration))
         visits = visits_of(sampler, iteration)
         again = resumed.observe(iteration, visits_of(resumed, iteration), 0.7)
         assert again == sampler.observe(iteration, visits, 0.7)
         past.append(Stamps.of(iteration, visits[:again]))
-        assert all(map(np.array_equal, _arrays(resumed.state()), _arrays(sampler.state())))
+        assert all(map(np.array_equal, _arrays(state(resumed)), _arrays(state(sampler))))
 
 
 def _arrays(state: Statistics) -> tuple[np.ndarray, ...]:
@@ -118,14 +124,15 @@ def test_only_visited_observations_are_stamped(settings: AnySamplerSettings) -> 
     visits = visits_of(sampler, 1)
     stamped = sampler.observe(1, visits, 0.5)
     assert stamped <= len(visits)
-    marked = set(np.flatnonzero(sampler.state().last_iteration == 1).tolist())
+    marked = set(np.flatnonzero(state(sampler).last_iteration == 1).tolist())
     assert marked == {visit.position for visit in visits[:stamped]}
 
 
-def test_state_is_a_copy(settings: AnySamplerSettings) -> None:
-    sampler = opened(settings, Statistics.empty(COUNT))
-    sampler.state().last_iteration[:] = 9
-    assert not sampler.state().last_iteration.any()
+def test_a_sampler_leaves_the_statistics_that_it_is_given_alone(settings: AnySamplerSettings) -> None:
+    given = Statistics.empty(COUNT)
+    sampler = opened(settings, given)
+    sampler.observe(1, visits_of(sampler, 1), 0.8)
+    assert not given.last_iteration.any()
 
 
 @given(rights=st.lists(st.booleans(), min_size=40, max_size=40))
@@ -272,7 +279,74 @@ def test_boundary_gets_what_the_others_did_not_use(attempts: list[int], at_bound
     sampler = opened(settings, statistics_of([1] * 80, [1] * 80, [9] * 80))
     sampler.observe(2, [Visit(p, k, 1, (1,), first_try=True) for p, k in enumerate(attempts)], 0.5)
     assert boundary_budget(sampler, True, False) == Budget(at_boundary)
-    assert boundary_budget(opened(settings, sampler.state()), True, False) == Budget(at_boundary)
+    assert boundary_budget(opened(settings, state(sampler)), True, False) == Budget(at_boundary)
+
+
+ORDER_ALONE = """
+class Hardest:
+    def __init__(self, statistics, seed, observation_ids):
+        self.statistics = statistics
+
+    def order(self, iteration):
+        return iter(self.statistics.win_rate().argsort(kind="stable").tolist())
+
+class Twice(Hardest):
+    def budget(self, position, judged):
+        from adastar_core.selection import Budget
+        return Budget(2)
+
+class Counting(Hardest):
+    recalled = 0
+
+    def recall(self, stamps):
+        self.recalled += len(stamps.positions)
+
+    def order(self, iteration):
+        return iter([self.recalled])
+"""
+
+
+def own(folder: Path, name: str, past: Sequence[Stamps] = ()) -> Sampler:
+    (folder / "own.py").write_text(ORDER_ALONE)
+    settings = parse({"type": "custom", "path": f"{folder / 'own.py'}:{name}"})
+    return opened(settings, Statistics.empty(COUNT), past)
+
+
+def test_a_sampler_of_your_own_needs_an_order_alone(tmp_path: Path) -> None:
+    """Every visit is stamped, in the statistics that it was made with."""
+    sampler = own(tmp_path, "Hardest")
+    visits = visits_of(sampler, 1)
+    assert sampler.observe(1, visits, 0.5) == len(visits)
+    solved = {visit.position for visit in visits if visit.correct == visit.attempts}
+    assert solved
+    assert set(list(sampler.order(2))[-len(solved) :]) == solved
+    assert not isinstance(sampler, Allocating | Remembering)
+
+
+def test_the_default_for_observe_keeps_what_else_a_sampler_has(tmp_path: Path) -> None:
+    sampler = own(tmp_path, "Twice")
+    assert isinstance(sampler, Allocating)
+    assert sampler.budget(0, []) == Budget(2)
+    sampler = own(tmp_path, "Counting", [halves(1, even=1, odd=0, attempts=2)])
+    assert list(sampler.order(2)) == [COUNT]
+    sampler.observe(2, [Visit(4, 2, 1, (1,), first_try=True)], 0.5)
+    assert list(sampler.order(3)) == [COUNT + 1]
+
+
+def test_a_sampler_of_an_installed_package_is_named_by_its_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package's files lie as pip leaves them."""
+    (tmp_path / "harder.py").write_text(ORDER_ALONE)
+    metadata = tmp_path / "harder-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harder\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[adastar.samplers]\nhardest = harder:Hardest\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    sampler = opened(parse({"type": "custom", "path": "hardest"}), Statistics.empty(COUNT))
+    assert list(sampler.order(1)) == list(range(COUNT))
+    with pytest.raises(ConfigError, match=r"'hardesst' is no entry point of adastar.samplers .*\bhardest\b"):
+        opened(parse({"type": "custom", "path": "hardesst"}), Statistics.empty(COUNT))
 
 
 def test_official_tiebreak_is_string_order() -> None:
@@ -295,7 +369,7 @@ def test_seeded_tiebreaks_are_unique_and_stay_when_the_pool_grows() -> None:
         ("nosuch.module:Sampler", "nosuch"),
         ("{folder}/nosuch.py:Sampler", "nosuch.py"),
         ("{folder}/own.py:Forwards", "has no 'Forwards'"),
-        ("{folder}/own.py:Unfinished", "lacks order"),
+        ("{folder}/own.py:Unfinished", r"no order\(iteration\)"),
     ],
 )
 def test_a_sampler_that_cannot_be_used_is_refused(tmp_path: Path, path: str, words: str) -> None:

@@ -1,5 +1,6 @@
 """Selection against the transcription of Algorithm 1, on scripted outcomes of random instances."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -20,6 +21,7 @@ from adastar_core.selection import (
     next_attempts,
     stamp_count,
 )
+from adastar_core.selection.rules import WholePool
 from tests.core.algorithm1 import Oracle
 
 
@@ -83,7 +85,7 @@ def test_same_as_algorithm_1(instance: dict) -> None:
         assert selection.accepted == d_plus
         assert selection.acceptance == alpha
         assert sampler.observe(iteration, selection.visits, selection.acceptance) == len(stamped)
-        state = sampler.state()
+        state = sampler.statistics
         assert state.last_iteration.tolist() == [oracle.last[i] for i in range(count)]
         assert state.win_rate().tolist() == [float(oracle.win[i]) for i in range(count)]
 
@@ -99,7 +101,7 @@ def test_ring_rebuilt_from_its_state_gives_the_same_order(instance: dict) -> Non
             sampler, iteration, rules, instance["beta"], 8, instance["seed"], instance["difficulty"]
         )
         sampler.observe(iteration, selection.visits, selection.acceptance)
-        rebuilt = AdaStarSampler(sampler.state(), tiebreak, instance["power"])
+        rebuilt = AdaStarSampler(sampler.statistics, tiebreak, instance["power"])
         assert list(rebuilt.order(iteration + 1)) == list(sampler.order(iteration + 1))
 
 
@@ -182,6 +184,23 @@ def test_stamp_count_is_exact_where_floats_fall_short() -> None:
 @pytest.mark.parametrize(("power", "expected"), [(0, 10), (0.5, 7), (1, 5), (2, 2)])
 def test_stamp_count_by_power(power: float, expected: int) -> None:
     assert stamp_count(10, Fraction(1, 2), power) == expected
+
+
+@pytest.mark.parametrize(
+    ("pool", "each", "visits"), [(1000, 0.5, 80), (1000, 0.3, 134), (50, 0.5, 50), (9, 0, 9)]
+)
+def test_visits_follow_from_the_stop(pool: int, each: float, visits: int) -> None:
+    until_beta = Rules(2, until_correct=True, rationalize=False, count_hinted_wins=True)
+    assert until_beta.visits(pool, each, beta=40) == visits
+    assert replace(until_beta, stop=WholePool()).visits(pool, each, beta=40) == pool
+
+
+def test_no_iteration_accepts_more_than_the_most() -> None:
+    several = Rules(4, until_correct=False, rationalize=False, count_hinted_wins=True)
+    assert several.accepted_at_most(1000, beta=40) == 43
+    assert several.accepted_at_most(10, beta=80) == 40
+    assert replace(several, cut_off=3).accepted_at_most(1000, beta=40) == 42
+    assert replace(several, stop=WholePool()).accepted_at_most(1000, beta=40) == 4000
 
 
 def test_nothing_right_selects_nothing() -> None:

@@ -82,7 +82,7 @@ def random_visit(random: np.random.Generator, position: int) -> Visit:
 
 def test_the_store_and_the_sampler_agree_after_every_kind_of_iteration(lease: Lease) -> None:
     sampler = simulate(lease, 12)
-    assert same(stored(lease), sampler.state())
+    assert same(stored(lease), sampler.statistics)
     rebuilt = AdaStarSampler(stored(lease), streams.tiebreak_ranks(0, N), power=2)
     assert list(rebuilt.order(13)) == list(sampler.order(13))
 
