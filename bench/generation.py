@@ -1,9 +1,10 @@
-"""How fast attempts are generated, against a plain ``model.generate`` padded to a fixed length, side by side.
+"""Compare the speed of generation with a plain ``model.generate`` that pads to a fixed length.
 
-All contenders sample the same prompts with the same model, batch size and longest rationale, taking turns. A token counts
-when it belongs to a response: EOS does, what a batch goes on computing after it does not. Run it with
-``OMP_NUM_THREADS=1 python bench/generation.py --json generation.json``; with ``--gsm8k FOLDER`` on GSM8K's questions after eight
-worked examples, and a model with random weights whose tokens are pieces of words.
+All contenders sample the same prompts with the same model, batch size and longest rationale, in turns. A token counts if
+it belongs to a response: EOS counts, tokens that a batch computes after it do not. With ``--gsm8k FOLDER`` the prompts are
+GSM8K's questions after eight worked examples, and the model has random weights and word pieces as tokens:
+
+    OMP_NUM_THREADS=1 python bench/generation.py --json generation.json
 """
 
 import argparse

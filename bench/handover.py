@@ -1,6 +1,6 @@
-"""What new weights cost a running engine: the hand-over with its proof, against a new engine; then whole runs of either way.
+"""Measure what new weights cost a running engine: a hand-over with its proof against a new engine, then whole runs of each.
 
-The quickstart runs on transformers as well, which is what ``generator.type: auto`` takes for so small a model.
+The quickstart also runs on transformers, which ``generator.type: auto`` uses for so small a model.
 
 Run it in the environment of ``make test-vllm``:  OMP_NUM_THREADS=1 python bench/handover.py --json handover.json
 """

@@ -1,4 +1,4 @@
-"""Many runs and many rollouts in one database: what the commands cost then, in seconds.
+"""Measure the commands on a database with many runs and many rollouts, in seconds.
 
 ::
 

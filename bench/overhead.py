@@ -1,8 +1,8 @@
-"""What orchestration and storage cost: an iteration's wall time minus the time inside generate, finetune and evaluate.
+"""Measure what orchestration and storage cost: an iteration's wall time minus the time in generate, finetune and evaluate.
 
-Runs the main job as a user does, in a process of its own with its own data directory and Prefect files. An iteration
-lasts from its start to the start of the next one, by the database's clock, so that everything between is in it: tasks,
-cache, transactions, verification, the sampler, artifacts.
+Runs the main job as a user does, in a separate process with its own data directory and Prefect files. An iteration lasts
+from its start to the start of the next one, by the database's clock, so everything in between counts: tasks, cache,
+transactions, verification, the sampler, artifacts.
 
 Run it:  python bench/overhead.py --json overhead.json
 """

@@ -1,4 +1,4 @@
-"""Llamas with random weights of any size: something to measure engines with."""
+"""Llamas of any size with random weights, to measure engines with."""
 
 import shutil
 from collections.abc import Sequence

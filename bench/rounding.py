@@ -1,9 +1,10 @@
-"""How many responses rounding changes: each precision against itself, in other batches, paddings, threads and precisions.
+"""Count how many responses rounding changes: each precision in other batches, paddings, threads and precisions.
 
-Every attempt has its own random stream, so in exact arithmetic its response depends on prompt, stream and weights alone. This counts
-what rounding leaves of that. The reference of each precision is one batch of all requests on one thread. Run it with
-``python bench/rounding.py --json rounding.json``, or for a model of one's own with
-``python bench/rounding.py --model DIRECTORY --gsm8k FOLDER --requests 48 --max-new-tokens 32``.
+Every attempt has its own random stream, so in exact arithmetic its response depends only on prompt, stream and weights.
+The reference of each precision is one batch of all requests on one thread::
+
+    python bench/rounding.py --json rounding.json
+    python bench/rounding.py --model DIRECTORY --gsm8k FOLDER --requests 48 --max-new-tokens 32
 """
 
 import argparse

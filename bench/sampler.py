@@ -1,8 +1,8 @@
-"""What the visiting order costs: select m observations, then stamp and commit, at growing pool sizes N.
+"""Measure the cost of the visiting order: select m observations, then stamp and commit, at growing pool sizes N.
 
-Ours is the ring with the statistics in Postgres. The reference is the way of the authors' code: a heap of tuples that
-is copied and drained to get the order, and pushed to afterwards, in memory alone. Both start from the same random
-history of 100 iterations and take the same steps in one run, so their ratio means something on a busy machine.
+Ours is the ring with the statistics in Postgres. The reference works like the authors' code: a heap of tuples in memory
+that is copied and drained to get the order, and pushed to afterwards. Both start from the same random history of 100
+iterations and take the same steps in one run, so their ratio is meaningful on a busy machine.
 
 Run it:  python bench/sampler.py --json sampler.json            (up to N = 10^6; --largest 1e7 takes some minutes)
 """

@@ -1,4 +1,4 @@
-"""What benchmarks of the store share: a server of their own, a run, and iterations ready to advance."""
+"""Shared by the benchmarks of the store: a local server, a run, and iterations ready to advance."""
 
 import shutil
 import tempfile

@@ -1,9 +1,10 @@
-"""How fast the store writes, reads and advances, on a local server of its own, with durable commits.
+"""Measure how fast the store writes, reads and advances, on its own local server with durable commits.
 
-Three tables: storing rollouts and verdicts, against SQLAlchemy's multi-row INSERT and against COPY through a
-temporary table; reading back what planning needs; and advancing an iteration at growing numbers of
-observations. Every figure is the median over rounds, with the fastest beside it, since other work on the machine
-only ever adds. Run it with ``python bench/store.py --json store.json``; ``--largest 1e7`` takes a minute more and 2 GB of disk.
+Three tables: storing rollouts and verdicts, against SQLAlchemy's multi-row INSERT and against COPY through a temporary
+table; reading back what planning needs; and advancing an iteration at growing numbers of observations. Every figure is
+the median over rounds, next to the fastest round, because other work on the machine only adds time::
+
+    python bench/store.py --json store.json        (--largest 1e7 takes a minute more and 2 GB of disk)
 """
 
 import argparse

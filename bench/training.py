@@ -1,11 +1,12 @@
-"""What the trainer adds to a bare training loop, and what packing saves, measured side by side.
+"""Compare the trainer with a bare training loop and with TRL, and the ways to make batches.
 
-Three ways through the same batches of the same model, taking turns: a bare PyTorch loop, this project's
-trainer, and TRL's ``SFTTrainer``, set-up included. Run it with
-``OMP_NUM_THREADS=1 python bench/training.py --json training.json``.
+By default three contenders train on the same batches of the same model, in turns: a bare PyTorch loop, this project's
+trainer, and TRL's ``SFTTrainer``, set-up included::
 
-With ``--texts FILE.jsonl`` (fields question and answer, such as GSM8K's), it compares instead the ways to make batches of
-texts of such lengths: padded, packed and grouped by length, in tokens of a tokenizer trained on them, on a random Llama.
+    OMP_NUM_THREADS=1 python bench/training.py --json training.json
+
+With ``--texts FILE.jsonl`` (fields question and answer, such as GSM8K's) it compares padded, packed and length-grouped
+batches of texts of such lengths, in tokens of a tokenizer trained on them, on a random Llama.
 """
 
 import argparse

@@ -1,9 +1,10 @@
-"""How fast verdicts are, whether memory stays flat, and whether any text at all breaks a verifier.
+"""Measure how fast verdicts are and whether memory stays flat, and search for texts that break a verifier.
 
-Four parts: verdicts per second and core for each verifier on responses with a rationale of about 300
-characters; the same for formulas, per worker process; memory over many verdicts; and a fuzz run of random and
-mutated answers, none of which may raise or take longer than a verdict's deadline. Run it with
-``python bench/verifiers.py --json verifiers.json``.
+Four parts: verdicts per second and core for each verifier on responses with a rationale of about 300 characters; the same
+for formulas, per worker process; memory over many verdicts; and a fuzz run of random and mutated answers, none of which
+may raise or take longer than a verdict's deadline::
+
+    python bench/verifiers.py --json verifiers.json
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the two databases, each with a role of its own. Postgres runs this once, on an empty volume.
+# Creates the two databases, each with its own role. Postgres runs this once, on an empty volume.
 set -euo pipefail
 for name in prefect adastar; do
   variable="${name^^}_PASSWORD"

@@ -1,11 +1,11 @@
-"""Prepares a Prefect server for this project: work pools, the automation that finds dead runs, and a secret.
+"""Prepare a Prefect server: work pools, the automation that finds dead runs, and a secret.
 
 Run it as often as you like:  PREFECT_API_URL=http://localhost:4200/api python docker/set_up.py
 
-The pools' templates leave a run nothing to choose but GPUs: no command, folder, environment, image, volume or network.
-What an operator wants otherwise is written into docker/pools/*.json; this brings it to the server.
+The pools' templates let a run choose only its GPUs: no command, folder, environment, image, volume or network. To change a
+template, edit docker/pools/*.json and run this again.
 
-Containers have no environment of their worker's: what ADASTAR_DATABASE_URL is here becomes the secret that they get.
+Containers do not inherit the worker's environment, so this stores ADASTAR_DATABASE_URL as a secret for them.
 """
 
 import json
@@ -24,7 +24,7 @@ from prefect.exceptions import ObjectNotFound
 
 POOLS = Path(__file__).parent / "pools"
 LIMITS = {"adastar-process": 1, "adastar-docker-gpu": 1, "adastar-kubernetes-gpu": 8}
-"""Flow runs at once. One per GPU box: training and generation each want the whole card."""
+"""Largest number of concurrent flow runs. One per GPU machine, because training and generation each need the whole card."""
 
 HEARTBEAT_SECONDS = 30
 DATABASE_SECRET = "adastar-database-url"
@@ -32,7 +32,7 @@ ZOMBIES = "Crash adastar runs without a heartbeat"
 
 
 def main() -> None:
-    """Create what is missing, and bring what exists to what is written here."""
+    """Create what is missing and update what differs."""
     with get_client(sync_client=True) as client:
         for path in sorted(POOLS.glob("*.json")):
             set_up_pool(client, path.stem, json.loads(path.read_text()))
@@ -58,13 +58,13 @@ def set_up_pool(client: SyncPrefectClient, name: str, pool: dict[str, object]) -
         client.update_work_pool(name, WorkPoolUpdate(base_job_template=template, concurrency_limit=limit))
         print(f"work pool {name}: updated")
     else:
-        print(f"work pool {name}: as it should be")
+        print(f"work pool {name}: up to date")
 
 
 def set_up_automation(client: SyncPrefectClient) -> None:
-    """Let the server mark runs as crashed that gave no sign of life for three heartbeats.
+    """Let the server mark runs as crashed after three missed heartbeats.
 
-    A worker reports its own dead runs; only this finds those whose worker died as well.
+    A worker reports its own dead runs. Only this finds runs whose worker died as well.
     """
     existing = client.read_automations_by_name(ZOMBIES)
     if existing:
@@ -76,7 +76,7 @@ def set_up_automation(client: SyncPrefectClient) -> None:
 
 
 def set_up_secret(url: str | None) -> None:
-    """Store the database's URL for containers. Without one they use the local database of their data directory."""
+    """Store the database URL for containers. Without one they use the local database of their data directory."""
     try:
         known = str(Secret.load(DATABASE_SECRET).get())
     except ValueError:
@@ -85,14 +85,14 @@ def set_up_secret(url: str | None) -> None:
         Secret(value=url or "").save(DATABASE_SECRET, overwrite=True)
         print(f"secret {DATABASE_SECRET}: stored")
     else:
-        print(f"secret {DATABASE_SECRET}: as it should be")
+        print(f"secret {DATABASE_SECRET}: up to date")
 
 
 def zombie_automation() -> AutomationCore:
-    """Return the automation as it should be."""
+    """Return the automation that marks silent runs as crashed."""
     return AutomationCore(
         name=ZOMBIES,
-        description="A flow run that has sent heartbeats and then none, nor an end, has died with its worker.",
+        description="A flow run that stops sending heartbeats without ending has died with its worker.",
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
             expect={

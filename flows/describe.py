@@ -21,9 +21,9 @@ _DEFAULTS = {
 }
 PAGE = Path(__file__).parent.parent / "docs" / "usage.md"
 _HELP_COLUMNS = 100
-_HEAD = """# Using it
+_HEAD = """# Usage
 
-This page is made by `python -m flows.describe`.
+This page is generated: change the texts in the code, then run `python -m flows.describe`.
 
 """
 
@@ -35,8 +35,8 @@ def usage() -> str:
     return (
         f"{_HEAD}## Command\n\n```text\n{help_of(commandline.command(print))}```\n\n"
         f"## Comparing methods\n\n```text\n{help_of(compare_commandline.command(print))}```\n\n## Presets\n\n| name | what it is |\n|---|---|\n{presets}\n\n"
-        "## Configuration keys\n\nEvery key can be set with `--set key=value`. *May change* marks keys that a continued "
-        "run may have another value of.\n\n| key | default | meaning |\n|---|---|---|\n" + keys + "\n"
+        "## Configuration keys\n\nSet any key with `--set key=value`. *May change* marks keys that you can change when you "
+        "resume a run.\n\n| key | default | meaning |\n|---|---|---|\n" + keys + "\n"
     )
 
 

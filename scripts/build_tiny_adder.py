@@ -1,7 +1,7 @@
 """Build the base model that ships with the package: a tiny Llama that adds short numbers well and long ones badly.
 
 It is pre-trained on true scratchpads of random additions from the training split, and stopped early on purpose, so that
-self-improvement has room. A tenth of the texts show the sum in the prompt, so that hinted attempts mean something to it.
+self-improvement has room. A tenth of the texts show the sum in the prompt, so that the model can use hints.
 
     python scripts/build_tiny_adder.py            # rebuild adastar_core/models/tiny-adder
     python scripts/build_tiny_adder.py --check    # rebuild elsewhere and compare byte for byte

@@ -1,10 +1,10 @@
-"""Write the files of finished comparisons again from their own tables: for a change of the statistics, without a run.
+"""Rewrite the files of finished comparisons from their own tables, after a change of the statistics, without running anything.
 
-Give it the folders; a test holds the published ones to what this writes::
+Pass the folders. A test compares the published ones with what this writes::
 
     python scripts/publish_comparison.py docs/results/*
 
-``runs.csv`` has every accuracy and cost, ``comparison.csv`` what is known per method only, ``comparison.md`` title and facts.
+``runs.csv`` has every accuracy and cost, ``comparison.csv`` what is known only per method, ``comparison.md`` title and facts.
 """
 
 import csv

@@ -1,6 +1,6 @@
-"""Write the presets of the benchmarks: one smoke run each, and one run per data set and model of the paper's tables.
+"""Write the benchmarks' presets: a smoke run for each, and a run for each data set and model of the paper's tables.
 
-Run it after changing a number here; a test compares the files with what this writes::
+Run it after changing a number here. A test compares the files with what this writes::
 
     python scripts/write_presets.py
 """
@@ -23,7 +23,7 @@ MODELS = {
     "gemma": ("google/gemma-7b", "Gemma 7B"),
 }
 LORA = """\
-  lora:  # of rank 32 in the paper; alpha and dropout are the authors' code's, the modules those that PEFT takes by itself there
+  lora:  # rank from the paper; alpha and dropout from the authors' code; the modules are PEFT's default there
     rank: 32
     alpha: 64
     dropout: 0.1
@@ -69,13 +69,13 @@ PAPER_RUNS = (
 
 
 def paper_preset(run: PaperRun) -> str:
-    """Return the text of a paper preset: what the paper says, then what its code does, then our own."""
+    """Return the text of a paper preset."""
     name, title = MODELS[run.model]
     lora = LORA if run.model == "gemma" else ""
     return f"""\
 # {TITLES[run.problem]} with {title}, near the AdaSTaR row of the paper's Table {run.table} ({run.accuracy} % at iteration {run.iterations}, chosen on test)
-# Rates, batch, warm-up, decay, temperature and hints are the paper's; alpha, early stop of attempts, top-p and rationale length the authors' code's.
-# Exemplars, verdicts, no top-k, clipping, AdamW, order of training and selection on validation are ours: docs/methods.md.
+# From the paper: rates, batch, warm-up, decay, temperature, hints. From the authors' code: alpha, early stop of attempts, top-p, rationale length.
+# Ours: exemplars, verdicts, no top-k, clipping, AdamW, order of training, selection on validation (docs/methods.md).
 iterations: {run.iterations}
 problem:
   type: {run.problem}
@@ -111,8 +111,8 @@ trainer:
 def smoke_preset(problem: str) -> str:
     """Return the text of a smoke preset: the whole loop on a few observations, on a CPU, in under a minute."""
     return f"""\
-# Smoke test of {TITLES[problem]}: the whole loop on 64 observations of --set problem.path=FOLDER, on a CPU
-# The tiny model answers nothing of this, so that the run ends after sampling; give a better one with --set model=FOLDER.
+# Smoke test of {TITLES[problem]}: the whole loop on 64 observations from --set problem.path=FOLDER, on a CPU
+# The tiny model solves none of these, so the run ends after sampling. Use a better one with --set model=FOLDER.
 iterations: 1
 problem:
   type: {problem}

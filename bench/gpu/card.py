@@ -1,6 +1,7 @@
-"""What one card does: generation by both engines, hand-over, memory between stages, training; against its measured peak.
+"""Measure one GPU: generation by both engines, hand-over, memory between stages, training, relative to its measured peak.
 
-A Llama with random weights (3 billion parameters by default) in bfloat16. Needs a GPU, and vLLM for its half of the figures:
+The model is a Llama with random weights (3 billion parameters by default) in bfloat16. Needs a GPU, and vLLM for its half
+of the figures:
 
     PYTHONPATH=bench python bench/gpu/card.py --json card.json
 """

@@ -1,7 +1,7 @@
-"""Training tokens per second, memory and FLOPs utilisation on one card or several, for a Llama with random weights.
+"""Measure training tokens per second, memory and FLOPs utilization on one GPU or several, for a Llama with random weights.
 
-Utilisation is the model's FLOPs (``4 P + 6 A`` or ``6 P`` per token, and attention's) over the card's peak as a large
-bfloat16 matrix product reaches it. Run it on a machine with GPUs:
+Utilization is the model's FLOPs (``4 P + 6 A`` or ``6 P`` per token, and attention's) over the card's peak, as measured
+with a large bfloat16 matrix product. Run it on a machine with GPUs:
 
     python bench/gpu/training.py --processes 1 --batching packed --json training-gpu.json
 """

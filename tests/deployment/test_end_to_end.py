@@ -32,7 +32,7 @@ def test_the_set_up_can_be_repeated(deployed: Deployed) -> None:
     printed = deployed.services.run("set-up", sys.executable, "docker/set_up.py")
     after = deployed.ask("POST", "work_pools/filter", {})
     assert {one["name"]: one["id"] for one in before} == {one["name"]: one["id"] for one in after}
-    assert printed.count("as it should be") == 4
+    assert printed.count("up to date") == 5
     assert len(deployed.ask("POST", "automations/filter", {})) == 1
     nightly = deployed.deployment("nightly")
     assert nightly["concurrency_limit"] == 1 or nightly["global_concurrency_limit"]["limit"] == 1
