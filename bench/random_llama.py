@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from adastar_core.generators import canary
+from adastar_core.models import canary
 from adastar_core.models.source import resolve_model
 
 

@@ -19,10 +19,10 @@ import httpx
 
 from adastar_core.errors import ConfigError, DataError, EngineError
 from adastar_core.generators import Decoding
-from adastar_core.generators.canary import Canary, canary_at, disagreement
 from adastar_core.generators.endings import Ending, end_elsewhere
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.machine.servers import check_server
+from adastar_core.models.canary import Canary, canary_at, disagreement
 from adastar_core.models.source import positions_of
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, FinishReason, GenerationRequest

@@ -22,8 +22,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core.errors import ConfigError, DataError, ModelError
 from adastar_core.generators import Decoding, Report
-from adastar_core.generators.choice import noisy_scores, tie_gap
 from adastar_core.generators.endings import end, first_stop
+from adastar_core.generators.noise import noisy_scores, tie_gap
 from adastar_core.generators.precision import arithmetic, number_format
 from adastar_core.generators.serving import serving
 from adastar_core.generators.settings import GeneratorSettings
@@ -167,7 +167,7 @@ class TransformersGenerator:
 
     @torch.inference_mode()
     def tie_gap(self, request: GenerationRequest, tokens: Sequence[int], decoding: Decoding) -> float:
-        """Return how near a tie the choice of the token after ``tokens`` is, run alone (:func:`choice.tie_gap`)."""
+        """Return how near a tie the choice of the token after ``tokens`` is, run alone (:func:`noise.tie_gap`)."""
         prompt = self._prompts([request])[0]
         batch = self._way(self._loaded, [[*prompt, *tokens]], [request.stream], room=0)
         with arithmetic(self._loaded.dtype):

@@ -13,11 +13,11 @@ from typing import Any
 
 from adastar_core.errors import ConfigError, DataError, EngineError, OutOfMemory
 from adastar_core.generators import Decoding
-from adastar_core.generators.canary import Canary, canary_at, disagreement
-from adastar_core.generators.child import ChildFailure
 from adastar_core.generators.endings import Ending, end_elsewhere
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.generators.vllm_processes import Engines, Order
+from adastar_core.machine.child import ChildFailure
+from adastar_core.models.canary import Canary, canary_at, disagreement
 from adastar_core.models.source import positions_of
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, GenerationRequest, Incident

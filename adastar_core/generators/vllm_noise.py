@@ -14,8 +14,7 @@ from vllm.config import VllmConfig
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor, MoveDirectionality
 
 from adastar_core.generators import Decoding
-from adastar_core.generators.choice import noisy_scores
-from adastar_core.generators.noise import signed
+from adastar_core.generators.noise import noisy_scores, signed
 
 
 @dataclass(frozen=True, slots=True)

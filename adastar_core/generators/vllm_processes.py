@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from adastar_core.errors import EngineError
-from adastar_core.generators.child import Child, ChildFailure
 from adastar_core.generators.device import await_freed, free_bytes, kv_cache_bytes, visible_devices
 from adastar_core.generators.settings import GeneratorSettings
+from adastar_core.machine.child import Child, ChildFailure
 
 MODULE = "adastar_core.generators.vllm_engine"
 _START_SECONDS = 900.0
@@ -58,7 +58,8 @@ class Engines:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         for number in range(parallel.data_parallel):
             devices = visible_devices(number, parallel.tensor_parallel)
-            self._children.append(Child(MODULE, self._log, {**self._environment(), **devices}))
+            environment = {**self._environment(), **devices}
+            self._children.append(Child(MODULE, [str(os.getpid())], log=self._log, environment=environment))
         try:
             self.traits = self.each(self._first_order(model_dir))[0]
         except ChildFailure as failure:

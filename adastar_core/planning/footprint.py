@@ -21,7 +21,7 @@ from transformers import AutoConfig, PreTrainedModel
 
 from adastar_core.generators import Decoding
 from adastar_core.generators.cache import room_for
-from adastar_core.generators.choice import noisy_scores
+from adastar_core.generators.noise import noisy_scores
 from adastar_core.generators.precision import number_format
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.generators.steps import Cached

@@ -17,8 +17,7 @@ from transformers import (
 )
 
 from adastar_core.errors import HomeError, ModelError
-from adastar_core.generators import canary
-from adastar_core.models import checkpoints
+from adastar_core.models import canary, checkpoints
 from adastar_core.models.checkpoints import Fence
 from adastar_core.models.source import positions_of
 from adastar_core.models.vocabulary import Vocabulary

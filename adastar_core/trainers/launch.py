@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from adastar_core.errors import StageError
+from adastar_core.machine.child import Child
 from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.job import Job
 from adastar_core.trainers.loop import Report
@@ -32,15 +31,14 @@ def launch(job: Job, directory: WorkDirectory, steps: int, report: Report) -> No
     order.parent.mkdir(exist_ok=True)
     order.write_text(job.to_json())
     count = str(job.settings.processes)
-    command = [sys.executable, "-m", WORKER, "launch", str(os.getpid()), count, str(order)]
-    with log.open("ab") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-        try:
-            _follow(process, report)
-            status = process.wait()
-        finally:
-            process.kill()  # its children are told by the kernel
-            process.wait()
+    child = Child(WORKER, ["launch", str(os.getpid()), count, str(order)], log=log)
+    try:
+        for line in child.lines():
+            if line.startswith("{"):
+                report(TrainingProgress(**json.loads(line)))
+        status = child.wait()
+    finally:
+        child.kill()  # the kernel ends its children
     if status:
         raise StageError(
             f"training in {count} processes ended with status {status}: {_reason(log)}. Run it again, and it goes on "
@@ -48,14 +46,6 @@ def launch(job: Job, directory: WorkDirectory, steps: int, report: Report) -> No
         )
     order.unlink()
     log.unlink()
-
-
-def _follow(process: "subprocess.Popen[str]", report: Report) -> None:
-    assert process.stdout is not None
-    with process.stdout as lines:
-        for line in lines:
-            if line.startswith("{"):
-                report(TrainingProgress(**json.loads(line)))
 
 
 def _reason(log: Path) -> str:

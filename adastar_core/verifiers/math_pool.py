@@ -1,25 +1,20 @@
 """Worker processes for formulas: each ends itself when an answer is too much work, and another one takes its place."""
 
-import json
-import os
 import queue
-import select
 import signal
-import subprocess
-import sys
-import time
 import weakref
-from contextlib import suppress
+from collections.abc import Mapping
 from enum import Enum, auto
-from pathlib import Path
 
 from adastar_core.errors import AdaStarError
+from adastar_core.machine.child import Child, ChildFailure
 from adastar_core.records import CUT_SHORT, Outcome
 
 SECONDS = 5.0
 STEPS = 60_000_000
 """Several times what a fast machine does in ``SECONDS``, so that a slow one loses no verdict of a fast one."""
 
+_MODULE = "adastar_core.verifiers.math_worker"
 _START_SECONDS = 600.0
 _PATIENCE_SECONDS = 3600.0
 """Wall time, so many times any worker's processor time that only a process that somebody has stopped uses it up."""
@@ -34,74 +29,36 @@ class Silence(Enum):
     LOST = auto()
 
 
-class _Worker:
+Question = Mapping[str, str | float]
+Reply = Mapping[str, str] | Silence
+
+
+class _Worker(Child):
     """One process. Not thread-safe: the pool lends it to one caller at a time."""
 
     def __init__(self) -> None:
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "adastar_core.verifiers.math_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            # Sets are walked in the order of their members' hashes, which decides how sympy goes about its work.
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
-            start_new_session=True,
-        )
-        self._buffer = b""
+        # Sets are walked in the order of their members' hashes, which decides how sympy goes about its work.
+        super().__init__(_MODULE, environment={"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"})
         self.answered = 0
-        if self._line(_START_SECONDS) != "ready":
+        try:
+            self.line(_START_SECONDS)
+        except ChildFailure as failure:
             self.kill()
             raise AdaStarError(
-                "The process that compares formulas did not start. Run `python -m adastar_core.verifiers.math_worker`."
-            )
+                f"The process that compares formulas did not start. Run `python -m {_MODULE}`."
+            ) from failure
 
-    def ask(self, question: str) -> str | Silence:
-        """Return the answer line, or why there is none."""
-        assert self._process.stdin is not None
+    def judge(self, question: Question) -> Reply:
+        """Return the answer, or why there is none."""
         try:
-            self._process.stdin.write(question.encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:
-            return Silence.LOST
+            self.tell(question)
+        except ChildFailure:
+            return Silence.LOST  # whatever ended it, it was not this question
         self.answered += 1
-        line = self._line(_PATIENCE_SECONDS)
-        return self._why_silent() if line is None else line
-
-    def _why_silent(self) -> Silence:
         try:
-            status = self._process.wait(10.0)  # after its output has ended, it may last a moment until it has
-        except subprocess.TimeoutExpired:
-            return Silence.LOST
-        return Silence.OUT_OF_TIME if status == -signal.SIGVTALRM else Silence.LOST
-
-    def _line(self, seconds: float) -> str | None:
-        assert self._process.stdout is not None
-        end = time.monotonic() + seconds
-        descriptor = self._process.stdout.fileno()
-        while b"\n" not in self._buffer:
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, end - time.monotonic()))
-            part = os.read(descriptor, 65536) if ready else b""
-            if not part:
-                return None
-            self._buffer += part
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.decode()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process is still there."""
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        """End the process at once."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):
-                if stream is not None:
-                    stream.close()
+            return self.answer(_PATIENCE_SECONDS)
+        except ChildFailure as failure:
+            return Silence.OUT_OF_TIME if failure.status == -signal.SIGVTALRM else Silence.LOST
 
 
 class MathPool:
@@ -137,21 +94,20 @@ class MathPool:
                 Silence.LOST: "the comparison's process ended twice",
             }[reply]
             return Outcome.UNDECIDED, f"{CUT_SHORT}{why}"
-        verdict = json.loads(reply)
-        return Outcome(verdict["outcome"]), str(verdict["reason"])
+        return Outcome(reply["outcome"]), reply["reason"]
 
-    def _ask_twice(self, question: dict[str, str | float]) -> str | Silence:
+    def _ask_twice(self, question: Question) -> Reply:
         """Ask once more where the process was lost: somebody else may have ended it, and verdicts must not depend on that."""
         reply = self._ask(question)
         return self._ask(question) if reply is Silence.LOST else reply
 
-    def _ask(self, question: dict[str, str | float]) -> str | Silence:
+    def _ask(self, question: Question) -> Reply:
         # Steps depend on what a process remembers of earlier formulas, so they are counted in a new one.
         new = "steps" in question
         worker = self._borrow(new=new)
-        reply: str | Silence = Silence.LOST
+        reply: Reply = Silence.LOST
         try:
-            reply = worker.ask(json.dumps(question))
+            reply = worker.judge(question)
         finally:
             spent = isinstance(reply, Silence) or new or worker.answered >= _ANSWERS_PER_WORKER
             self._give_back(worker, done=spent)

@@ -9,10 +9,10 @@ from transformers import AutoModelForCausalLM
 
 from adastar_core.errors import OutOfMemory
 from adastar_core.generators import Decoding
-from adastar_core.generators.canary import Canary, canary_at, canary_of, disagreement, question_for, record
 from adastar_core.generators.halving import Halving
 from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.machine.memory import memory_errors
+from adastar_core.models.canary import Canary, canary_at, canary_of, disagreement, question_for, record
 from adastar_core.models.checkpoints import digest_of
 from adastar_core.models.source import resolve_model
 from adastar_core.records import Attempt, GenerationRequest, Incident

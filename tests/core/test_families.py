@@ -11,8 +11,7 @@ from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ModelError
 from adastar_core.generators import Decoding
 from adastar_core.generators import serving as serving_module
-from adastar_core.generators.choice import noisy_scores
-from adastar_core.generators.noise import signed
+from adastar_core.generators.noise import noisy_scores, signed
 from adastar_core.generators.serving import Probe, serving
 from adastar_core.generators.steps import Cached, Reread, Way
 from adastar_core.generators.transformers import open_transformers

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adastar_core.generators import Decoding
-from adastar_core.generators.choice import noisy_scores, tie_gap
 from adastar_core.generators.endings import Ending, end
-from adastar_core.generators.noise import gumbel
+from adastar_core.generators.noise import gumbel, noisy_scores, tie_gap
 from adastar_core.generators.scripted import ScriptedGenerator, from_table
 from adastar_core.models.vocabulary import Ends
 from adastar_core.records import FinishReason, GenerationRequest

@@ -26,8 +26,7 @@ from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError, ModelError
 from adastar_core.generators import Decoding
 from adastar_core.generators.catalogue import ENGINES, LocalEngines, choose_engine
-from adastar_core.generators.choice import noisy_scores
-from adastar_core.generators.noise import signed
+from adastar_core.generators.noise import noisy_scores, signed
 from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.settings import EngineName
 from adastar_core.generators.steps import ALIGNED, Cached
