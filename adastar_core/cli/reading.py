@@ -27,6 +27,7 @@ from adastar_core.store.costs import read_compute
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.iterations import IterationRow, read_iterations
 from adastar_core.store.overview import Overview, find_overview, read_overviews
+from adastar_core.store.statistic_columns import TOTALS
 from adastar_core.store.usage import Kind, UsedObservation, read_used, summarise_usage
 
 _QUESTION_WIDTH = 60
@@ -188,7 +189,7 @@ def observations(
         usage = summarise_usage(connection, stored.run.run_id, kind)
         rows = read_used(connection, stored.run.run_id, stored.run.dataset_id, kind, max(limit, 0))
     if common.json:
-        print_json({**asdict(usage), "kind": kind, "rows": rows})
+        print_json({**asdict(usage), "kind": kind, "rows": [row.as_json() for row in rows]})
         return 0
     print_line(
         f"{usage.visited:,} of {usage.observations:,} observations visited; each trained on {usage.mean_trained:.2f} "
@@ -198,9 +199,7 @@ def observations(
         "observation",
         "difficulty",
         "question",
-        "visited",
-        "stamped",
-        "trained",
+        *(total.name.removeprefix("times_") for total in TOTALS),
         "last",
         "win rate %",
     )
@@ -213,11 +212,9 @@ def _used_cells(row: UsedObservation) -> tuple[str, ...]:
         row.observation_id,
         row.difficulty or NONE,
         shortened(row.question, _QUESTION_WIDTH),
-        str(row.times_visited),
-        str(row.times_stamped),
-        str(row.times_trained),
-        str(row.last_iteration) if row.last_iteration else NONE,
-        percent_number(row.correct / row.attempts if row.attempts else None),
+        *(str(row.statistics[total.name]) for total in TOTALS),
+        str(row.statistics["last_iteration"] or NONE),
+        percent_number(row.win_rate),
     )
 
 

@@ -9,6 +9,7 @@ from adastar_core.errors import StageError
 from adastar_core.selection import Selection, Visit
 from adastar_core.store.bulk import join_by_hash
 from adastar_core.store.partitions import room_for_updates
+from adastar_core.store.statistic_columns import NAMES, STATISTICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +238,8 @@ _START = text(
 )
 _KNOWN = text("SELECT coalesce(max(position) + 1, 0) FROM observation_statistics WHERE run_id = :run_id")
 _ENTER = text(
-    "INSERT INTO observation_statistics (run_id, position, last_iteration, correct, attempts, times_visited, "
-    "times_stamped, times_trained) SELECT :run_id, position, 0, 0, 0, 0, 0, 0 "
+    f"INSERT INTO observation_statistics (run_id, position, {', '.join(NAMES)}) "
+    f"SELECT :run_id, position, {', '.join('0' for _ in NAMES)} "
     "FROM generate_series(:known, :observations - 1) AS position"
 )
 _CLOSE = text(
@@ -277,7 +278,7 @@ _LOOK_UP = text(
     "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 )
 _VISIT = text(
-    """
+    f"""
     WITH visit AS MATERIALIZED (
         SELECT visit.*, visit.rank < :stamped AS stamped, s.ctid AS place,
             s.last_iteration AS previous_last_iteration, s.correct AS previous_correct, s.attempts AS previous_attempts
@@ -294,11 +295,7 @@ _VISIT = text(
         FROM visit
     )
     UPDATE observation_statistics s
-    SET times_visited = s.times_visited + 1, times_trained = s.times_trained + visit.accepted,
-        times_stamped = s.times_stamped + CAST(visit.stamped AS int),
-        last_iteration = CASE WHEN visit.stamped THEN :iteration ELSE s.last_iteration END,
-        correct = CASE WHEN visit.stamped THEN visit.correct ELSE s.correct END,
-        attempts = CASE WHEN visit.stamped THEN visit.attempts ELSE s.attempts END
+    SET {", ".join(f"{statistic.name} = {statistic.after_visit}" for statistic in STATISTICS)}
     FROM visit WHERE s.run_id = :run_id AND s.ctid = visit.place AND s.last_iteration < :iteration
     """
 )

@@ -12,30 +12,16 @@ from sqlalchemy.exc import OperationalError
 
 from adastar_core.errors import StageError
 from adastar_core.samplers import Stamps, Statistics
+from adastar_core.store.statistic_columns import NAMES, STATE, STATISTICS
 
 _COPY_HEADER_BYTES, _COPY_TRAILER_BYTES = 19, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """How often each observation was used over all iterations, by position, each of shape (N,).
-
-    Attributes:
-        visited: Iterations that visited it.
-        stamped: Iterations that stamped it.
-        trained: Rationales of it that were trained on.
-    """
-
-    visited: npt.NDArray[np.int32]
-    stamped: npt.NDArray[np.int32]
-    trained: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """An observation whose stored statistics are not what its events lead to.
 
-    Both are (last_iteration, correct, attempts, times_visited, times_stamped, times_trained).
+    Both hold the columns ``statistic_columns.NAMES``.
     """
 
     position: int
@@ -45,7 +31,7 @@ class Difference:
 
 def read_statistics(connection: Connection, run_id: int) -> Statistics:
     """Return what the sampler knows of every observation, by position. About a third of a second for 10^6."""
-    return Statistics(*_read(connection, run_id, ("last_iteration", "correct", "attempts")))
+    return Statistics(*_read(connection, run_id, tuple(statistic.name for statistic in STATE)))
 
 
 def read_stamps(connection: Connection, run_id: int) -> list[Stamps]:
@@ -56,19 +42,17 @@ def read_stamps(connection: Connection, run_id: int) -> list[Stamps]:
     return [Stamps(iteration, *part.T) for iteration, part in zip(iterations.tolist(), parts, strict=False)]
 
 
-def read_usage(connection: Connection, run_id: int) -> Usage:
-    """Return how often every observation was used, by position."""
-    return Usage(*_read(connection, run_id, ("times_visited", "times_stamped", "times_trained")))
-
-
 def statistics_differences(connection: Connection, run_id: int) -> list[Difference]:
     """Return the observations whose stored statistics differ from those rebuilt from the events."""
     rows = connection.execute(_DIFFERENCES, {"run_id": run_id})
-    return [Difference(row[0], tuple(row[1:7]), tuple(row[7:13])) for row in rows]
+    return [
+        Difference(position, tuple(values[: len(NAMES)]), tuple(values[len(NAMES) :]))
+        for position, *values in rows
+    ]
 
 
 def rebuild_statistics(connection: Connection, run_id: int) -> int:
-    """Write the statistics anew from the events; return how many rows were different."""
+    """Write the statistics again from the events; return how many rows were different."""
     return connection.execute(_REBUILD, {"run_id": run_id}).rowcount
 
 
@@ -109,18 +93,11 @@ _STAMPS = text(
     "SELECT iteration, position, correct, attempts FROM observation_events WHERE run_id = :run_id AND stamped "
     "ORDER BY iteration"
 )
-_NAMES = ("last_iteration", "correct", "attempts", "times_visited", "times_stamped", "times_trained")
-_STORED = ", ".join(f"s.{name}" for name in _NAMES)
-_REBUILT = ", ".join(f"r.{name}" for name in _NAMES)
-# The newest stamped event decides the state; all events add to the counts.
-_EVENTS = """
-    SELECT s.position,
-           coalesce(max(e.iteration) FILTER (WHERE e.newest), 0) AS last_iteration,
-           coalesce(max(e.correct) FILTER (WHERE e.newest), 0) AS correct,
-           coalesce(max(e.attempts) FILTER (WHERE e.newest), 0) AS attempts,
-           count(e.iteration) AS times_visited,
-           count(e.iteration) FILTER (WHERE e.stamped) AS times_stamped,
-           coalesce(sum(e.accepted), 0) AS times_trained
+_STORED = ", ".join(f"s.{name}" for name in NAMES)
+_REBUILT = ", ".join(f"r.{name}" for name in NAMES)
+# A stamped event is the newest when no later one of its observation is stamped. Observations without events keep 0.
+_EVENTS = f"""
+    SELECT s.position, {", ".join(f"coalesce({statistic.from_events}, 0) AS {statistic.name}" for statistic in STATISTICS)}
     FROM observation_statistics s
     LEFT JOIN (
         SELECT *, stamped AND row_number() OVER (PARTITION BY position, stamped ORDER BY iteration DESC) = 1 AS newest
@@ -134,6 +111,6 @@ _DIFFERENCES = text(
     f"WHERE s.run_id = :run_id AND ({_STORED}) IS DISTINCT FROM ({_REBUILT}) ORDER BY s.position"
 )
 _REBUILD = text(
-    f"UPDATE observation_statistics s SET ({', '.join(_NAMES)}) = ROW({_REBUILT}) FROM ({_EVENTS}) r "
+    f"UPDATE observation_statistics s SET ({', '.join(NAMES)}) = ROW({_REBUILT}) FROM ({_EVENTS}) r "
     f"WHERE s.run_id = :run_id AND s.position = r.position AND ({_STORED}) IS DISTINCT FROM ({_REBUILT})"
 )

@@ -34,6 +34,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
+from adastar_core.store.statistic_columns import STATISTICS
 
 SCHEMA_REVISION = "0009"
 """The newest migration, which this code is written for."""
@@ -231,12 +232,7 @@ observation_statistics = Table(
     metadata,
     _run(),
     _key("position", Integer, "The observation"),
-    _value("last_iteration", Integer, "Iteration of its last stamp; 0 = never"),
-    _value("correct", Integer, "Correct attempts at that stamp; the win rate is correct / attempts"),
-    _value("attempts", Integer, "Attempts at that stamp"),
-    _value("times_visited", Integer, "Iterations that visited it"),
-    _value("times_stamped", Integer, "Iterations that stamped it"),
-    _value("times_trained", Integer, "Rationales of it that were trained on, over all iterations"),
+    *(_value(statistic.name, Integer, statistic.comment) for statistic in STATISTICS),
     comment="The sampler's state: the present statistics of every observation. Can be rebuilt from "
     "observation_events. There is no index on the order, so that updates stay within their page.",
     postgresql_partition_by=_BY_RUN,

@@ -6,23 +6,31 @@ from typing import Literal
 
 from sqlalchemy import Connection, text
 
+from adastar_core.store.statistic_columns import NAMES
+
 Kind = Literal["all", "under-trained", "over-trained", "never-solved"]
 
 
 @dataclass(frozen=True, slots=True)
 class UsedObservation:
-    """One observation and how often the run used it; the win rate is ``correct / attempts`` at its last stamp."""
+    """One observation and how the run used it; ``statistics`` holds every one of ``store/statistic_columns.py`` by name."""
 
     position: int
     observation_id: str
     difficulty: str | None
-    times_visited: int
-    times_stamped: int
-    times_trained: int
-    last_iteration: int
-    correct: int
-    attempts: int
     question: str
+    statistics: Mapping[str, int]
+
+    @property
+    def win_rate(self) -> float | None:
+        """Correct attempts / attempts at the last stamp; ``None`` before the first."""
+        attempts = self.statistics["attempts"]
+        return self.statistics["correct"] / attempts if attempts else None
+
+    def as_json(self) -> dict[str, object]:
+        """Return all of it in one level."""
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "statistics"}
+        return values | dict(self.statistics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,16 @@ def read_used(
     """
     query = text(_USED.format(condition=_CONDITIONS[kind], order=_ORDERS[kind]))
     rows = connection.execute(query, {"run_id": run_id, "dataset_id": dataset_id, "limit": limit})
-    return [UsedObservation(**row._mapping) for row in rows]
+    return [
+        UsedObservation(
+            row.position,
+            row.observation_id,
+            row.difficulty,
+            row.question,
+            {name: row._mapping[name] for name in NAMES},
+        )
+        for row in rows
+    ]
 
 
 _MEAN = "(SELECT avg(times_trained) FROM observation_statistics WHERE run_id = :run_id)"
@@ -79,11 +96,10 @@ _SUMMARY = """
            coalesce(avg(times_trained)::float8, 0) AS mean_trained, count(*) FILTER (WHERE {condition}) AS matching
     FROM observation_statistics WHERE run_id = :run_id
 """
-_USED = """
+_USED = f"""
     WITH chosen AS (
-        SELECT * FROM observation_statistics WHERE run_id = :run_id AND {condition} ORDER BY {order} LIMIT :limit
+        SELECT * FROM observation_statistics WHERE run_id = :run_id AND {{condition}} ORDER BY {{order}} LIMIT :limit
     )
-    SELECT position, observation_id, difficulty, times_visited, times_stamped, times_trained, last_iteration, correct,
-           attempts, question
-    FROM chosen JOIN observations USING (position) WHERE dataset_id = :dataset_id ORDER BY {order}
+    SELECT position, observation_id, difficulty, question, {", ".join(NAMES)}
+    FROM chosen JOIN observations USING (position) WHERE dataset_id = :dataset_id ORDER BY {{order}}
 """

@@ -10,6 +10,7 @@ from adastar_core.config import RunConfig
 from adastar_core.config.files import resolve
 from adastar_core.records import Split
 from adastar_core.runs.workspace import Workspace
+from adastar_core.store.statistic_columns import NAMES
 
 SMALL: Mapping[str, object] = {
     "problem": {"type": "arithmetic", "train": 120, "validation": 24, "test": 24, "max_digits": 3},
@@ -39,7 +40,7 @@ def run_iteration(workspace: Workspace, iteration: int) -> None:
 
 
 QUERIES = {
-    "statistics": "SELECT position, last_iteration, correct, attempts, times_visited, times_stamped, times_trained "
+    "statistics": f"SELECT position, {', '.join(NAMES)} "
     "FROM observation_statistics WHERE run_id = :run ORDER BY position",
     "events": "SELECT iteration, rank, position, attempts, correct, accepted, stamped "
     "FROM observation_events WHERE run_id = :run ORDER BY iteration, rank",
