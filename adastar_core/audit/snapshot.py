@@ -1,11 +1,11 @@
-"""What a run's record says at one moment: read in one short transaction, so that it can be checked at leisure."""
+"""A run's rows at one moment, read in one short transaction, so that no transaction is open while they are checked."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
@@ -17,7 +17,7 @@ from adastar_core.store.statistics import Difference, statistics_differences
 
 
 class RecordedRollout(NamedTuple):
-    """A rollout without its text, and the digest of the checkpoint that its iteration generated from."""
+    """A rollout without its text, with the digest that is recorded for the checkpoint of its iteration."""
 
     iteration: int
     position: int
@@ -30,7 +30,7 @@ class RecordedRollout(NamedTuple):
 
 
 class RecordedVisits(NamedTuple):
-    """What a closed iteration says of its visits, and what its visits and training examples say."""
+    """The totals of a closed iteration, and the same counted from its visits and training examples."""
 
     iteration: int
     m: int
@@ -46,7 +46,7 @@ class RecordedVisits(NamedTuple):
 
 
 class RecordedEvaluation(NamedTuple):
-    """An evaluation's totals, and what its answers add up to."""
+    """An evaluation's totals, and the same counted from its answers."""
 
     iteration: int
     split: str
@@ -57,7 +57,7 @@ class RecordedEvaluation(NamedTuple):
 
 
 class RecordedAnswer(NamedTuple):
-    """An answer to another item than the one that is pinned at its place."""
+    """An answer to an item that is not the one pinned at its position."""
 
     iteration: int
     split: str
@@ -68,18 +68,18 @@ class RecordedAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """Everything of a run that is checked.
+    """All of a run that is checked.
 
     Attributes:
         stored: The run.
-        configuration: The fields that decide what the run is, by dotted key.
+        configuration: The fields that decide the result, by dotted key.
         visits: By iteration.
-        differences: Observations whose statistics are not what their events lead to.
+        differences: Observations whose stored statistics differ from those rebuilt from the events.
         evaluations: By iteration and split.
-        items: Validation and test items; none of a run that was not opened since they are pinned.
-        unpinned: The first answer to an item that is not the pinned one.
-        rollouts: All.
-        examples: Every training example, with all that led to it.
+        items: Validation and test items; empty if the run was last opened by a version that did not pin them.
+        unpinned: The first answer to an item that is not the pinned one, if any.
+        rollouts: All of them.
+        examples: Every training example, with its provenance.
         checkpoints: By iteration.
     """
 
@@ -97,31 +97,27 @@ class Record:
 
 @contextmanager
 def record_of(stored: StoredRun) -> Iterator[Record]:
-    """Read a run's record in one snapshot; the database is not needed any more while the block looks at it."""
+    """Read a run's record in one snapshot. The block needs no connection to the database."""
+    run, key = stored.run, {"run_id": stored.run_id}
     with ExitStack() as kept:
         with stored.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            record = _read(connection, stored, kept)
+            # Rows without a bound on their number go to a spool, the others to lists.
+            rollouts = connection.execute(_ROLLOUTS, key, execution_options=STREAMED)
+            iterations = list(connection.scalars(_ITERATIONS, key))
+            examples = spooled_provenance(connection, run.run_id, run.dataset_id, iterations)
+            record = Record(
+                stored=stored,
+                configuration=read_run_config(connection, run.run_id),
+                visits=[RecordedVisits(*row) for row in connection.execute(_VISITS, key)],
+                differences=statistics_differences(connection, run.run_id),
+                evaluations=[RecordedEvaluation(*row) for row in connection.execute(_EVALUATIONS, key)],
+                items=read_items(connection, run.run_id),
+                unpinned=[RecordedAnswer(*row) for row in connection.execute(_UNPINNED, key)],
+                rollouts=kept.enter_context(spooled(rollouts, RecordedRollout._make)),
+                examples=kept.enter_context(examples),
+                checkpoints=read_checkpoints(connection, run.run_id, stored.folder),
+            )
         yield record
-
-
-def _read(connection: Connection, stored: StoredRun, kept: ExitStack) -> Record:
-    run = stored.run
-    key = {"run_id": run.run_id}
-    rollouts = connection.execute(_ROLLOUTS, key, execution_options=STREAMED)
-    iterations = list(connection.scalars(_ITERATIONS, key))
-    examples = spooled_provenance(connection, run.run_id, run.dataset_id, iterations)
-    return Record(
-        stored=stored,
-        configuration=read_run_config(connection, run.run_id),
-        visits=[RecordedVisits(*row) for row in connection.execute(_VISITS, key)],
-        differences=statistics_differences(connection, run.run_id),
-        evaluations=[RecordedEvaluation(*row) for row in connection.execute(_EVALUATIONS, key)],
-        items=read_items(connection, run.run_id),
-        unpinned=[RecordedAnswer(*row) for row in connection.execute(_UNPINNED, key)],
-        rollouts=kept.enter_context(spooled(rollouts, RecordedRollout._make)),
-        examples=kept.enter_context(examples),
-        checkpoints=read_checkpoints(connection, run.run_id, stored.folder),
-    )
 
 
 _ITERATIONS = text("SELECT iteration FROM iterations WHERE run_id = :run_id ORDER BY iteration")

@@ -1,4 +1,4 @@
-"""Checks a run against itself: digests anew, statistics from events, training examples from verdicts.
+"""Checks a run's records against each other: digests, statistics from events, training examples from verdicts.
 
 Each check yields its violations as sentences; :func:`verify` stops at the first.
 """
@@ -15,7 +15,6 @@ from adastar_core.audit.snapshot import Record, record_of
 from adastar_core.errors import CheckpointError, DataError, ModelError
 from adastar_core.models import checkpoints
 from adastar_core.problems.digests import prompt_sha256, training_text_sha256
-from adastar_core.records import Observation
 from adastar_core.runs.opening import load_data
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.bulk import storable
@@ -26,165 +25,170 @@ from adastar_core.streams import rationale_key
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One check: what was looked at, how many of them, and what is wrong; ``None`` when all is well."""
+    """The result of one check: how many records it read, and the first violation; ``None`` if there is none."""
 
     name: str
     count: int
     violation: str | None
 
 
-class _Counted:
-    """Counts what a check looks at."""
+class _Counter:
+    """Counts the records that a check has read."""
 
     def __init__(self) -> None:
         self.count = 0
 
 
-Check = Callable[[Record, _Counted], Iterator[str]]
+Check = Callable[[Record, _Counter], Iterator[str]]
 
 
 def verify(stored: StoredRun) -> Iterator[Checked]:
-    """Yield the outcome of every check, up to and including the first that fails.
+    """Yield the result of every check, up to and including the first that fails.
 
     The record is read in one snapshot first; no transaction is open while files are hashed.
     """
     with record_of(stored) as record:
         for name, check in CHECKS.items():
-            counted = _Counted()
-            violation = next(check(record, counted), None)
-            yield Checked(name, counted.count, violation)
+            counter = _Counter()
+            violation = next(check(record, counter), None)
+            yield Checked(name, counter.count, violation)
             if violation is not None:
                 return
 
 
-def _configuration(record: Record, counted: _Counted) -> Iterator[str]:
-    # The stored fields themselves: this version of the code may know more of them.
-    counted.count = len(record.configuration)
+def _configuration(record: Record, counter: _Counter) -> Iterator[str]:
+    # The stored fields are hashed as they are: a newer version of the code may have more fields.
+    counter.count = len(record.configuration)
     digest = hashlib.sha256(json.dumps(record.configuration, sort_keys=True).encode()).hexdigest()
     if digest != record.stored.run.config_sha256:
         yield f"the stored configuration has digest {digest}, recorded is {record.stored.run.config_sha256}"
 
 
-def _checkpoints(record: Record, counted: _Counted) -> Iterator[str]:
-    """Read every file of every checkpoint. One that ``gc`` removed is known by what it left behind."""
-    for one in map(record.stored.located, record.checkpoints):
-        counted.count += 1
-        if was_removed(Path(one.path), one.sha256):
+def _checkpoints(record: Record, counter: _Counter) -> Iterator[str]:
+    """Hash every file of every checkpoint, except those that ``adastar gc`` removed."""
+    for row in map(record.stored.located, record.checkpoints):
+        counter.count += 1
+        if was_removed(Path(row.path), row.sha256):
             continue
         try:
-            checkpoints.verify(Path(one.path), one.sha256)
+            checkpoints.verify(Path(row.path), row.sha256)
         except CheckpointError as error:
-            yield f"iteration {one.iteration}: {error}"
+            yield f"iteration {row.iteration}: {error}"
 
 
-def _rollouts(record: Record, counted: _Counted) -> Iterator[str]:
-    """Compute every attempt's random stream and prompt digest anew, and compare its checkpoint."""
-    prompts: dict[tuple[int, bool], str] = {}
+def _rollouts(record: Record, counter: _Counter) -> Iterator[str]:
+    """Compute every attempt's random stream and prompt digest again, and compare its checkpoint."""
+    problem, train = record.stored.problem, record.stored.train
+    prompts: dict[tuple[int, bool], str] = {}  # by position and hint: attempts share their prompt
     for row in record.rollouts:
-        counted.count += 1
+        counter.count += 1
         what = f"iteration {row.iteration}, observation {row.position}, attempt {row.attempt}"
-        if row.position >= len(record.stored.train):
+        if row.position >= len(train):
             yield f"{what}: there is no such observation"
             return
-        observation = record.stored.train[row.position]
+        observation = train[row.position]
         stream = rationale_key(
             record.stored.config.seed, row.iteration, observation.observation_id, row.attempt
         )
-        if row.stream % 2**64 != stream:
-            yield f"{what}: its random stream is {row.stream % 2**64}, and should be {stream}"
+        stored = row.stream % 2**64  # the database has no unsigned integers
+        if stored != stream:
+            yield f"{what}: its random stream is {stored}, expected {stream}"
         key = (row.position, row.hinted)
         if key not in prompts:
-            prompts[key] = _prompt_sha256(record.stored, observation, hinted=row.hinted)
+            render = problem.hinted_prompt if row.hinted else problem.prompt
+            prompts[key] = prompt_sha256(render(observation))
         if row.prompt_sha256 != prompts[key]:
-            yield f"{what}: its prompt has digest {row.prompt_sha256}, and should have {prompts[key]}"
+            yield f"{what}: its prompt has digest {row.prompt_sha256}, expected {prompts[key]}"
         if row.checkpoint_sha256 != row.recorded_sha256:
             yield f"{what}: generated by checkpoint {row.checkpoint_sha256}, recorded is {row.recorded_sha256}"
 
 
-def _prompt_sha256(stored: StoredRun, observation: Observation, *, hinted: bool) -> str:
-    render = stored.problem.hinted_prompt if hinted else stored.problem.prompt
-    return prompt_sha256(render(observation))
-
-
-def _training_examples(record: Record, counted: _Counted) -> Iterator[str]:
-    """Compute the digest of every training text again, read its token ids, and ask for a verdict that accepted it."""
-    known = None
-    with suppress(ModelError):  # a base model that is gone is for the checkpoints' check to name
-        known = record.stored.vocabulary
-    for one in record.examples:
-        counted.count += 1
-        what = f"iteration {one.iteration}, training example {one.place} ({one.observation_id}, attempt {one.attempt})"
-        digest = training_text_sha256(record.stored.problem, record.stored.train[one.position], one.response)
-        if digest != one.text_sha256:
-            yield f"{what}: its text has digest {digest}, recorded is {one.text_sha256}"
-        if one.tokens and known and not storable(known.decode(one.tokens)).startswith(one.response):
-            yield f"{what}: its token ids read {known.decode(one.tokens)!r}, and its text is {one.response!r}"
-        if one.accepting is None:
-            said = ", ".join(
-                f"{verdict.verifier}: {verdict.rejected_by or verdict.outcome}" for verdict in one.verdicts
+def _training_examples(record: Record, counter: _Counter) -> Iterator[str]:
+    """Hash every training text again, decode its token ids, and look for the verdict that accepted it."""
+    vocabulary = None
+    with suppress(ModelError):  # the checkpoints' check reports a base model that is missing
+        vocabulary = record.stored.vocabulary
+    for example in record.examples:
+        counter.count += 1
+        what = (
+            f"iteration {example.iteration}, training example {example.place} ({example.observation_id}, "
+            f"attempt {example.attempt})"
+        )
+        observation = record.stored.train[example.position]
+        digest = training_text_sha256(record.stored.problem, observation, example.response)
+        if digest != example.text_sha256:
+            yield f"{what}: its text has digest {digest}, recorded is {example.text_sha256}"
+        if example.tokens and vocabulary:
+            decoded = vocabulary.decode(example.tokens)
+            if not storable(decoded).startswith(example.response):
+                yield f"{what}: its token ids decode to {decoded!r}, its text is {example.response!r}"
+        if example.accepting is None:
+            verdicts = ", ".join(
+                f"{verdict.verifier}: {verdict.rejected_by or verdict.outcome}"
+                for verdict in example.verdicts
             )
-            yield f"{what}: {one.selected_by or 'no verifier'} did not accept it ({said or 'no verdict'})"
+            yield f"{what}: {example.selected_by or 'no verifier'} did not accept it ({verdicts or 'no verdict'})"
 
 
-def _stamps(record: Record, counted: _Counted) -> Iterator[str]:
-    """Look that visits are ranked 0 to m - 1, that the stamped ones are the first u, and that D+ is theirs."""
+def _stamps(record: Record, counter: _Counter) -> Iterator[str]:
+    """Check that visits have ranks 0 to m - 1, that the stamped ones are the first u, and that D+ has their rationales."""
     for row in record.visits:
-        counted.count += row.visits
+        counter.count += row.visits
         what = f"iteration {row.iteration}"
         if (row.visits, row.lowest, row.highest) != (row.m, 0, row.m - 1):
-            yield f"{what}: {row.visits} visits ranked {row.lowest} to {row.highest}, and m is {row.m}"
+            yield f"{what}: {row.visits} visits with ranks {row.lowest} to {row.highest}, but m is {row.m}"
         if (row.stamped_visits, row.last_stamped) != (row.stamped, row.stamped - 1):
             yield (
-                f"{what}: {row.stamped_visits} visits are stamped, the last has rank {row.last_stamped}; the stamps must "
-                f"be the first {row.stamped}"
+                f"{what}: {row.stamped_visits} visits are stamped and the last has rank {row.last_stamped}; the stamped "
+                f"visits must be the first {row.stamped}"
             )
         if len({row.accepted, row.accepted_visits, row.examples}) > 1:
             yield (
-                f"{what}: {row.accepted} rationales were accepted, its visits say {row.accepted_visits}, and D+ has "
-                f"{row.examples}"
+                f"{what}: {row.accepted} rationales are recorded as accepted, its visits have {row.accepted_visits}, and "
+                f"D+ has {row.examples}"
             )
 
 
-def _statistics(record: Record, counted: _Counted) -> Iterator[str]:
-    counted.count = len(record.stored.train)
-    for one in record.differences:
-        yield f"observation {one.position}: its statistics are {one.stored}, its events lead to {one.rebuilt}"
+def _statistics(record: Record, counter: _Counter) -> Iterator[str]:
+    counter.count = len(record.stored.train)
+    for row in record.differences:
+        yield f"observation {row.position}: its statistics are {row.stored}, its events give {row.rebuilt}"
 
 
-def _evaluations(record: Record, counted: _Counted) -> Iterator[str]:
+def _evaluations(record: Record, counter: _Counter) -> Iterator[str]:
     for row in record.evaluations:
-        counted.count += row.total
+        counter.count += row.total
         if (row.correct, row.total) != (row.right_answers, row.answers):
             yield (
-                f"iteration {row.iteration} on {row.split}: {row.correct} of {row.total} recorded, its answers say "
+                f"iteration {row.iteration} on {row.split}: {row.correct} of {row.total} recorded, but its answers have "
                 f"{row.right_answers} of {row.answers}"
             )
 
 
-def _items(record: Record, counted: _Counted) -> Iterator[str]:
-    """Compute the digest of every pinned item again, and look that evaluations answered these items and no others."""
-    for one in record.items:
-        counted.count += 1
-        if (digest := content_sha256(one.observation)) != one.sha256:
+def _items(record: Record, counter: _Counter) -> Iterator[str]:
+    """Hash every pinned item again, and check that evaluations answered exactly these items."""
+    for item in record.items:
+        counter.count += 1
+        if (digest := content_sha256(item.observation)) != item.sha256:
             yield (
-                f"{one.split} item {one.position} ({one.observation.observation_id}) has digest {digest}, recorded is {one.sha256}"
+                f"{item.split} item {item.position} ({item.observation.observation_id}) has digest {digest}, recorded is {item.sha256}"
             )
     for row in record.unpinned:
         yield (
-            f"iteration {row.iteration} on {row.split}: the answer at place {row.position} is to {row.observation_id}, pinned is "
-            f"{row.pinned or 'nothing'}"
+            f"iteration {row.iteration} on {row.split}: the answer at position {row.position} is for {row.observation_id}, "
+            f"pinned is {row.pinned or 'nothing'}"
         )
 
 
-def _data(record: Record, counted: _Counted) -> Iterator[str]:
-    """Look that the data still hold every pinned item as it was."""
+def _data(record: Record, counter: _Counter) -> Iterator[str]:
+    """Check that the data still have every pinned item, unchanged."""
     if not record.items:
         return
     try:
         found = find_items(record.items, record.stored.run.name, load_data(record.stored.problem))
-        counted.count = sum(map(len, found.values()))
+        counter.count = sum(map(len, found.values()))
     except DataError as error:
-        yield f"the data are not what the run was started with: {error}"
+        yield f"the data have changed since the run started: {error}"
 
 
 CHECKS: dict[str, Check] = {
@@ -198,4 +202,4 @@ CHECKS: dict[str, Check] = {
     "checkpoints": _checkpoints,
     "validation and test in the data": _data,
 }
-"""By name, the quick ones first, and last what lies outside the run."""
+"""By name: quick checks first, and last the one that reads outside the run."""

@@ -15,6 +15,6 @@ def doctor(*, common: Common = Common()) -> int:
         return 0 if healthy else 1
     for finding in findings:
         print_line(f"{_MARKS[finding.state]} {finding.what}: {finding.found}")
-        if finding.mend:
-            print_line(f"     → {finding.mend}")
+        if finding.fix:
+            print_line(f"     → {finding.fix}")
     return 0 if healthy else 1

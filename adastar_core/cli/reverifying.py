@@ -35,7 +35,7 @@ def reverify(
     common: Common = Common(),
 ) -> int:  # fmt: skip
     with common.database() as engine:
-        result = judge_again(engine, run, verifier, fall_back=fall_back, examples=examples, report=_say)
+        result = judge_again(engine, run, verifier, fall_back=fall_back, examples=examples, on_iteration=_say)
     if common.json:
         print(as_json(result))
     else:

@@ -1,5 +1,6 @@
 """A run as the store knows it: its configuration, its problem and its data, without owning it."""
 
+import difflib
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -141,9 +142,11 @@ def open_stored(engine: Engine, home: Path | None, name: str) -> StoredRun:
 
 def no_such_run(engine: Engine, name: str) -> RunConflictError:
     """Return the error for a name that no run has."""
-    known = ", ".join(run.name for run in list_runs(engine)[-5:]) or "none yet"
+    names = [run.name for run in list_runs(engine)]
+    near = difflib.get_close_matches(name, names, n=3) or names[-3:]
+    known = f"nearest: {', '.join(near)}" if near else "this database has no runs"
     return RunConflictError(
-        f"There is no run {name!r}; the newest are: {known}. `adastar runs` lists them all."
+        f"There is no run {name!r} in this database; {known}. `adastar runs` lists all; --database or --home chooses another."
     )
 
 

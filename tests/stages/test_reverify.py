@@ -1,4 +1,4 @@
-"""Judging a run's rollouts anew: both verdicts stand, and the run goes on as if nothing had happened."""
+"""Judging a run's rollouts again: both verdicts are kept, and the run does not change."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ def the_rest(config: RunConfig, name: str, database: Engine) -> tuple[object, ob
         return outcome_of(database, workspace.run_id), counts
 
 
-def test_the_run_goes_on_as_if_nothing_had_happened(database: Engine, tmp_path: Path) -> None:
+def test_the_run_does_not_change(database: Engine, tmp_path: Path) -> None:
     config = small_config(database, tmp_path, "iterations=2")
     for name in ("disturbed", "undisturbed"):
         one_iteration_and_a_wave(config, name)
@@ -93,7 +93,7 @@ def test_an_iteration_that_is_being_sampled_is_left_out(database: Engine, tmp_pa
     one_iteration_and_a_wave(config, "run")
     judged: dict[int, int | None] = {}
     with open_workspace(config, "run"):
-        reverify(database, "run", "number", fall_back=True, report=judged.__setitem__)
+        reverify(database, "run", "number", fall_back=True, on_iteration=judged.__setitem__)
     assert judged[1] > 0  # type: ignore[operator]
     assert judged[2] is None
 
