@@ -32,7 +32,6 @@ ZOMBIES = "Crash adastar runs without a heartbeat"
 
 
 def main() -> None:
-    """Create what is missing and update what differs."""
     with get_client(sync_client=True) as client:
         for path in sorted(POOLS.glob("*.json")):
             set_up_pool(client, path.stem, json.loads(path.read_text()))
@@ -41,7 +40,6 @@ def main() -> None:
 
 
 def set_up_pool(client: SyncPrefectClient, name: str, pool: dict[str, object]) -> None:
-    """Create or update a work pool with its job template and limit."""
     template, limit = pool["base_job_template"], LIMITS[name]
     assert isinstance(template, dict)
     try:
@@ -89,7 +87,6 @@ def set_up_secret(url: str | None) -> None:
 
 
 def zombie_automation() -> AutomationCore:
-    """Return the automation that marks silent runs as crashed."""
     return AutomationCore(
         name=ZOMBIES,
         description="A flow run that stops sending heartbeats without ending has died with its worker.",

@@ -33,7 +33,7 @@ STEPS = 240
 BATCH = 64
 PEAK_RATE = 3e-3
 WARMUP_STEPS = 50
-FALLING_SHARE = 0.4
+DECAY_SHARE = 0.4
 LAST_RATE_SHARE = 0.02
 HINTED_SHARE = 0.1
 PAD, EOS, BOS, UNKNOWN = "<pad>", "</s>", "<s>", "<unk>"
@@ -41,7 +41,7 @@ IGNORED_LABEL = -100
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a tokenizer of one token per character: printable ASCII and newline, no other text."""
+    """Return a tokenizer with one token per character: printable ASCII and newline."""
     characters = ["\n", *(chr(code) for code in range(32, 127))]
     vocabulary = {token: place for place, token in enumerate([PAD, EOS, BOS, UNKNOWN, *characters])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
@@ -60,7 +60,6 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Return the untrained model."""
     torch.manual_seed(SEED)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -80,7 +79,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield prompts and scratchpads without end: n evenly from 1 to MAX_DIGITS, pairs of the training split only."""
+    """Yield endless prompts and scratchpads of the training split, with 1 to MAX_DIGITS digits equally often."""
     random = generator(SEED, "tiny-adder texts")
     while True:
         digits = int(random.integers(1, MAX_DIGITS + 1))
@@ -93,13 +92,13 @@ def texts() -> Iterator[tuple[str, str]]:
 
 
 def learning_rate(step: int) -> float:
-    """Return the rate of step ``step`` (from 0): a linear warm-up, a plateau, and a linear fall at the end."""
-    left = (STEPS - step) / (FALLING_SHARE * STEPS)
+    """Return the rate of step ``step`` (from 0): linear warm-up, plateau, linear decay."""
+    left = (STEPS - step) / (DECAY_SHARE * STEPS)
     return PEAK_RATE * min((step + 1) / WARMUP_STEPS, 1) * max(LAST_RATE_SHARE, min(left, 1))
 
 
 def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Train on fresh texts, for the loss of scratchpad and EOS alone."""
+    """Train on new texts in each step; only scratchpad and EOS count in the loss."""
     source = texts()
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     for step in range(STEPS):
@@ -117,7 +116,7 @@ def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> Non
 def tensors(
     rows: list[tuple[str, str]], tokenizer: PreTrainedTokenizerFast
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return right-padded tokens and the labels of the same shape, prompts and padding masked."""
+    """Return right-padded tokens and labels, [rows, width]; prompts and padding are masked in the labels."""
     prompts = [tokenizer(prompt).input_ids for prompt, _ in rows]
     scratchpads = [[*tokenizer(scratchpad).input_ids, tokenizer.eos_token_id] for _, scratchpad in rows]
     width = max(len(prompt) + len(rest) for prompt, rest in zip(prompts, scratchpads, strict=True))
@@ -131,7 +130,7 @@ def tensors(
 
 
 def build(directory: Path) -> None:
-    """Write the trained model and its tokenizer, and nothing else, to ``directory``."""
+    """Write the trained model and its tokenizer to ``directory``."""
     tokenizer = build_tokenizer()
     model = build_model(tokenizer)
     pretrain(model, tokenizer)
@@ -145,7 +144,6 @@ def build(directory: Path) -> None:
 
 
 def digests(directory: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a directory, by name."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(directory.iterdir())}
 
 
@@ -160,7 +158,6 @@ def check() -> int:
 
 
 def main() -> int:
-    """Build, or check what is shipped."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

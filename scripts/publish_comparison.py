@@ -33,20 +33,14 @@ def read_comparison(folder: Path, select_on: SelectOn = "validation") -> Compari
 
 
 def _member(rows: list[Cells], row: Cells) -> Member:
-    """Return a run. What the table has per method stands for each of its runs, which keeps the means."""
+    """Return a run. The files have some values per method only: each of its runs gets those, which keeps the means."""
     (method,) = in_order(name for name in METHODS if name == rows[0]["method"])
     deviation, false_positives = (
         float(row[name]) if row[name] else None for name in ("frequency_deviation", "false_positive_share")
     )
-    points = tuple(_point(cells) for cells in rows)
+    columns = ("validation", "test", "pflops", "padded_pflops", "attention_pflops")
+    points = tuple(Point(int(cells["t"]), *(float(cells[name]) for name in columns)) for cells in rows)
     return Member(method, int(rows[0]["seed"]), points, deviation, false_positives)
-
-
-def _point(cells: Cells) -> Point:
-    numbers = (
-        float(cells[name]) for name in ("validation", "test", "pflops", "padded_pflops", "attention_pflops")
-    )
-    return Point(int(cells["t"]), *numbers)
 
 
 def _rows(path: Path) -> list[Cells]:

@@ -34,15 +34,15 @@ RATIONALIZED = ("arc_challenge", "commonsense_qa", "cladder", "anli_r1")
 
 @dataclass(frozen=True, slots=True)
 class PaperRun:
-    """One pair of data set and model in Tables 1, 5 and 6, with AdaSTaR's accuracy there.
+    """A pair of data set and model in Table 1, 5 or 6, with AdaSTaR's result there.
 
     Attributes:
         problem: The benchmark.
         model: Key of ``MODELS``.
         table: Number of the paper's table.
-        accuracy: Percent, at the best iteration on the test set.
+        accuracy: Percent, at the iteration that is best on test.
         iterations: That iteration.
-        new_tokens: The longest rationale in the authors' configuration for this pair, or for the nearest one.
+        new_tokens: The longest rationale in the authors' configuration for this pair, or for the closest one.
     """
 
     problem: str
@@ -69,7 +69,6 @@ PAPER_RUNS = (
 
 
 def paper_preset(run: PaperRun) -> str:
-    """Return the text of a paper preset."""
     name, title = MODELS[run.model]
     lora = LORA if run.model == "gemma" else ""
     return f"""\
@@ -109,7 +108,6 @@ trainer:
 
 
 def smoke_preset(problem: str) -> str:
-    """Return the text of a smoke preset: the whole loop on a few observations, on a CPU, in under a minute."""
     return f"""\
 # Smoke test of {TITLES[problem]}: the whole loop on 64 observations from --set problem.path=FOLDER, on a CPU
 # The tiny model solves none of these, so the run ends after sampling. Use a better one with --set model=FOLDER.
@@ -134,16 +132,10 @@ trainer:
 
 
 def presets() -> dict[str, str]:
-    """Return every preset that this script writes, by name."""
     smoke = {f"smoke-{problem}": smoke_preset(problem) for problem in TITLES}
     return smoke | {f"paper-{run.problem}-{run.model}": paper_preset(run) for run in PAPER_RUNS}
 
 
-def main() -> None:
-    """Write the files."""
-    for name, text in presets().items():
-        (PRESETS / f"{name}.yaml").write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    for preset, text in presets().items():
+        (PRESETS / f"{preset}.yaml").write_text(text, encoding="utf-8")

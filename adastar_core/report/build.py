@@ -1,18 +1,14 @@
 """A run's report from what the store holds, whoever owns the run."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from adastar_core.compute import pflops
-from adastar_core.problems.chat import ChatProblem
 from adastar_core.records import Split
+from adastar_core.report.notes import evaluation_notes, run_notes, verifier_notes
 from adastar_core.report.records import DifficultyRow, IterationRow, RunReport, StageRow
-from adastar_core.report.verifiers import verifier_note
 from adastar_core.runs.stored import StoredRun
-from adastar_core.store import incidents
 from adastar_core.store.costs import ComputeRow, read_compute
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
-from adastar_core.store.incidents import IncidentRow, read_incidents
 from adastar_core.store.items import items_sha256
 from adastar_core.store.iterations import read_iterations
 from adastar_core.store.provenance import read_wall_seconds
@@ -47,8 +43,9 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
         items_sha256=stored.read(items_sha256),
         notes=(
             *stored.read(read_data_notes),
-            *_notes(stored, rows, evaluations, best),
-            *verifier_note(stored.read(read_iterations), list(evaluations.values())),
+            *run_notes(stored, rows),
+            *evaluation_notes(evaluations.get((best, split)) for split in Split),
+            *verifier_notes(stored.read(read_iterations), list(evaluations.values())),
         ),
     )
 
@@ -98,55 +95,3 @@ def _by_difficulty(evaluations: Evaluations, best: int) -> tuple[DifficultyRow, 
     # Numbers by their value: difficulty 10 comes after 9.
     tags = sorted(before, key=lambda tag: (int(tag), "") if tag.isdigit() else (0, tag))
     return tuple(DifficultyRow(tag, before[tag], after[tag]) for tag in tags)
-
-
-def _incident(incident: IncidentRow) -> str:
-    times = f"{incident.times:,} time{'s' if incident.times > 1 else ''}"
-    checkpoint = f"the checkpoint of iteration {incident.iteration}"
-    match incident.kind:
-        case incidents.CUT_SHORT:
-            return (
-                f"{incident.times:,} of the verdicts on what {checkpoint} generated ran out of processor time, and another "
-                f"machine might decide them; the last: {incident.detail}"
-            )
-        case incidents.ROUNDED_OTHERWISE:
-            return f"After {checkpoint} the run continued with other rounding, {times}: {incident.detail}."
-        case incidents.JUDGED_AGAIN:
-            return f"Iteration {incident.iteration} was judged again, {times}; the last: {incident.detail}."
-        case _:
-            return f"Generation from {checkpoint} recovered {times} ({incident.kind}); the last: {incident.detail}"
-
-
-def _notes(
-    stored: StoredRun, rows: Sequence[IterationResult], evaluations: Evaluations, best: int
-) -> list[str]:
-    notes = []
-    if isinstance(stored.problem, ChatProblem) and (told := stored.problem.date_told):
-        notes.append(
-            f"The model's chat template asks for the date, and was told {told} throughout (prompt.date)."
-        )
-    exhausted = [str(row.iteration) for row in rows if row.exhausted]
-    if exhausted and stored.config.trains_up_to_beta():
-        notes.append(
-            f"The pool of {len(stored.train):,} observations was exhausted before beta was reached in iteration "
-            f"{', '.join(exhausted)}; training used what was accepted ({stored.config.trainer.on_exhausted})."
-        )
-    undecided = sum(row.undecided for row in rows)
-    if undecided:
-        notes.append(f"The verifier could not decide {undecided:,} responses; they were not trained on.")
-    notes += map(_incident, stored.read(read_incidents))
-    rejected = sum((Counter(row.rejected) for row in rows), Counter())
-    if rejected:
-        rules = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in rejected.most_common())
-        notes.append(
-            f"The rationale filter kept {rejected.total():,} right answers out of training: {rules}. "
-            "verdicts.rejected_because has the reason of each."
-        )
-    selected = [evaluations[best, split] for split in Split if (best, split) in evaluations]
-    notes += [
-        f"The verifier could not decide {row.undecided:,} of {row.accuracy.total:,} {row.split} answers of the selected "
-        "checkpoint; they count as not right."
-        for row in selected
-        if row.undecided
-    ]
-    return notes

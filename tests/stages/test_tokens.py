@@ -143,7 +143,7 @@ def test_a_template_that_reads_the_clock_gives_the_same_prompts_on_another_day(
             report = report_of(workspace, 0)
     with database.connect() as connection:
         day = connection.scalar(text("SELECT (created_at AT TIME ZONE 'UTC')::date FROM runs"))
-    assert any(f"was told {day} throughout" in note for note in report.notes)
+    assert any(f"every prompt has {day}" in note for note in report.notes)
     monkeypatch.setattr(chat_template_utils, "datetime", days_later(1000))
     checks = list(verify(open_stored(database, tmp_path, "clock")))
     assert [one.violation for one in checks] == [None] * len(checks)
