@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from adastar_core import names
 from adastar_core.machine.units import flops
 from adastar_core.report.build import report_of
-from adastar_core.report.records import RunReport
+from adastar_core.report.records import IterationRow, RunReport
 from adastar_core.report.text import cells, headings, markdown
 from adastar_core.report.write import write_report
 from adastar_core.runs.opening import workspace_of
@@ -22,12 +22,15 @@ from tasks.caching import NOT_CACHED
 @task(cache_policy=NOT_CACHED, persist_result=False)
 def report_iteration(run: RunRef, iteration: int) -> None:
     """Show the iterations so far as a table artifact, and the last one as a line."""
-    report = report_of(workspace_of(run), best=0)
+    workspace = workspace_of(run)
+    report = report_of(workspace, best=0)
     rows = [dict(zip(headings(report), row, strict=True)) for row in cells(report)]
     create_table_artifact(
         rows, key=names.key(run.name, "iterations"), description=f"Iterations of run {run.name}"
     )
-    workspace_of(run).progress.line(iteration_line(report, iteration))
+    row = next(row for row in report.iterations if row.t == iteration)
+    workspace.progress.line(iteration_line(row))
+    workspace.monitors.iteration(row)
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False)
@@ -44,6 +47,7 @@ def report_run(run: RunRef, best: int) -> RunReport:
         key=names.key(run.name, "report"),
         description=f"Run {run.name}",
     )
+    workspace.monitors.finished(report)
     return report
 
 
@@ -56,14 +60,10 @@ def with_figures(page: str, files: Mapping[str, Path]) -> str:
     return "\n".join([page, *images])
 
 
-def iteration_line(report: RunReport, iteration: int) -> str:
+def iteration_line(row: IterationRow) -> str:
     """Return one iteration in one line."""
-    row = next(one for one in report.iterations if one.t == iteration)
-    accuracy = (
-        f"{row.validation.share:.1%}"
-        if row.validation and row.validation.share is not None
-        else "not measured"
-    )
+    share = row.validation.share if row.validation else None
+    accuracy = "not measured" if share is None else f"{share:.1%}"
     return (
         f"t={row.t}  {row.accepted:,} of {row.beta:,} accepted from {row.m:,} observations, alpha {row.alpha:.3f}, "
         f"{row.stamped:,} stamped; validation {accuracy}; {flops(row.pflops)}, {row.seconds:.0f} s"

@@ -82,6 +82,10 @@ def check_access(settings: BaseModel, prefix: str = "") -> None:
         if isinstance(value, BaseModel):
             check_access(value, f"{key}.")
             continue
+        if isinstance(value, tuple) and all(isinstance(inner, BaseModel) for inner in value):
+            for place, group in enumerate(value):
+                check_access(group, f"{key}.{place}.")
+            continue
         for kind in kinds_in((field.annotation, *field.metadata)):
             for text in _texts(value):
                 _CHECKS[kind](text, key, settings)

@@ -13,7 +13,7 @@ theirs.
 """
 
 from collections.abc import Iterator
-from typing import get_args
+from typing import get_args, get_origin
 
 from adastar_core.settings import Role, Settings
 
@@ -34,8 +34,9 @@ def keys_with(role: Role | None, group: type[Settings], prefix: str = "") -> dic
 def _groups_in(annotation: object) -> Iterator[type[Settings]]:
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         yield annotation
-    for part in get_args(annotation):
-        yield from _groups_in(part)
+    if get_origin(annotation) is not tuple:  # a list of groups is one value, with one key
+        for part in get_args(annotation):
+            yield from _groups_in(part)
 
 
 def flatten(values: dict[str, object], prefix: str = "") -> dict[str, object]:

@@ -19,6 +19,7 @@ from adastar_core.config import methods
 from adastar_core.config.identity import flatten, keys_with, nest
 from adastar_core.config.iteration import EvaluationSettings, ScheduleSettings
 from adastar_core.config.methods import MethodName
+from adastar_core.config.monitors import MonitorSettings
 from adastar_core.errors import ConfigError
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.machine.confine import writable
@@ -115,6 +116,12 @@ class RunConfig(Settings):
     )
     home: HomePath | None = setting(
         None, "Data directory", "Where checkpoints, reports and the local database live.", run_time=True
+    )
+    monitors: tuple[MonitorSettings, ...] = setting(
+        (),
+        "Monitors",
+        "Objects of your own that get every iteration's figures and the final report, each with a path and options.",
+        run_time=True,
     )
 
     @model_validator(mode="before")

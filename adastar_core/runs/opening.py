@@ -26,6 +26,7 @@ from adastar_core.problems.chat import prompted
 from adastar_core.progress import Progress, Silent
 from adastar_core.records import Data, Incident, Split
 from adastar_core.runs.lengths import check_room
+from adastar_core.runs.monitors import Monitors
 from adastar_core.runs.numerics import resolved
 from adastar_core.runs.stored import RunRef, folder_of, make_folder
 from adastar_core.runs.workspace import Workspace
@@ -99,6 +100,7 @@ def open_workspace(
 def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stack: ExitStack) -> Workspace:
     """Check what can be checked without writing, then open the store, the run and the lease."""
     check_access(config)
+    monitors = Monitors(config, progress.line)
     problem = open_problem(config.problem)
     data = load_data(problem)
     model = resolve_model(config.model)
@@ -120,11 +122,21 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
     workspace = Workspace(
-        engine, home, run, config, lease=lease, problem=problem, data=splits, base=model, progress=progress
+        engine,
+        home,
+        run,
+        config,
+        lease=lease,
+        problem=problem,
+        data=splits,
+        base=model,
+        progress=progress,
+        monitors=monitors,
     )
     record_base(workspace)
     limit_threads(workspace.parameters)
     record_numerics(workspace)
+    monitors.open(name)
     return workspace
 
 

@@ -17,11 +17,12 @@ from adastar_core.generators.reference import ReferenceGenerator
 from adastar_core.machine.numerics import Numerics
 from adastar_core.models.source import model_shape
 from adastar_core.problems import Problem
-from adastar_core.progress import Progress, Silent
+from adastar_core.progress import Progress
 from adastar_core.records import Incident, Observation, Split
 from adastar_core.runs.engines import engines_for
 from adastar_core.runs.judging import Judge
 from adastar_core.runs.lengths import Room, training_limit
+from adastar_core.runs.monitors import Monitors
 from adastar_core.runs.numerics import numerics_of
 from adastar_core.runs.results import ResultsSoFar
 from adastar_core.runs.stored import RunRef, StoredRun
@@ -52,6 +53,7 @@ class Workspace(StoredRun):
         data: Observations by split.
         base: Directory of the base model on this machine.
         progress: Shows how far the stages are.
+        monitors: The user's own objects that follow the run.
 
     Attributes:
         shape: What the model's compute follows from.
@@ -71,10 +73,11 @@ class Workspace(StoredRun):
         problem: Problem,
         data: Mapping[Split, Sequence[Observation]],
         base: Path,
-        progress: Progress | None = None,
+        progress: Progress,
+        monitors: Monitors,
     ) -> None:
         super().__init__(engine, home, run, config)
-        self.lease, self.data, self.progress = lease, data, progress or Silent()
+        self.lease, self.data, self.progress, self.monitors = lease, data, progress, monitors
         # What a stored run would look up is known here.
         self.problem, self.base, self.train = problem, base, data[Split.TRAIN]
         self.shape = model_shape(base)

@@ -124,6 +124,8 @@ OUTSIDE = [
     ("home", "{home}/../other"),
     ("sampler.path", "{home}/mine.py:Mine"),
     ("sampler.path", "os:system"),
+    ("monitors", "[{{path: '{home}/mine.py:Mine'}}]"),
+    ("monitors", "[{{path: an-installed-one}}, {{path: os:system}}]"),
     ("generator.openai.url", "http://example.com/v1"),
     ("generator.openai.key_variable", "PREFECT_API_KEY"),
     ("database_url", "postgresql://127.0.0.1/other"),

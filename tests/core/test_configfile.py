@@ -109,7 +109,7 @@ def test_the_flags_of_fields_give_the_lists_that_stored_runs_rely_on() -> None:
         "generator.openai.timeout_seconds", "generator.openai.url", "generator.vllm.data_parallel",
         "generator.vllm.kv_cache_gib", "generator.vllm.longest_text", "generator.vllm.prefix_caching",
         "generator.vllm.tensor_parallel", "generator.vllm.timeout_seconds", "generator.vllm.utilization",
-        "generator.vllm.while_training", "trainer.timeout_seconds",
+        "generator.vllm.while_training", "monitors", "trainer.timeout_seconds",
     }  # fmt: skip
     assert ADDED == {
         "generator.openai.plugins": False, "prompt.date": None, "problem.answer_as": "auto",
