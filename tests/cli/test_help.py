@@ -61,11 +61,14 @@ APPS = {
     "flows/adastar.py": commandline.command(print),
     "flows/compare.py": compare_commandline.command(print),
 }
-COMMANDS = [
-    ["adastar", *words] for words in all_commands(APPS["adastar"]) if words[:1] not in (["run"], ["compare"])
-]
 DOCUMENTED = list({tuple(words): words for words in documented()}.values())
-HELP = [[*words, "--help"] for words in [*COMMANDS, ["flows/adastar.py"], ["flows/compare.py"], *DOCUMENTED]]
+COMMANDS = [["adastar", *words] for words in all_commands(APPS["adastar"])]
+STARTS_A_FLOW = (["adastar", "run"], ["adastar", "compare"])
+HELP = [
+    [*words, "--help"]
+    for words in [*COMMANDS, ["flows/adastar.py"], ["flows/compare.py"], *DOCUMENTED]
+    if words[:2] not in STARTS_A_FLOW
+]
 
 
 def printed(width: int | None) -> str:
