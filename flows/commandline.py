@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import yaml
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import CycloptsError, Group, Parameter
 from cyclopts.validators import Number, mutually_exclusive
 from rich.console import Console
 from safetensors import SafetensorError
@@ -37,102 +37,54 @@ Examples:
   Show what would be done, and change nothing:
     {NAME} --preset quickstart --dry-run
 """
-ONE_SOURCE = Group(validator=mutually_exclusive)
-FORECAST = Group("What --dry-run assumes", sort_key=2)
+ONE_SOURCE = (OPTIONS, Group(validator=mutually_exclusive))
+_FORECAST = Group("What --dry-run assumes", sort_key=2)
 
 RunFlow = Callable[[RunConfig, str], RunReport]
 """The flow itself; it is passed in because the command's own module defines it."""
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of the main job; ``docs/usage.md`` has their help too."""
+    """The options of the main job, which ``docs/usage.md`` shows too.
 
-    preset: Annotated[
-        str | None,
-        Parameter(
-            metavar="NAME",
-            group=(OPTIONS, ONE_SOURCE),
-            help=f"A ready-made run (default: {files.DEFAULT_PRESET}).",
-        ),
-    ] = None
-    config: Annotated[
-        Path | None,
-        Parameter(metavar="FILE.yaml", group=(OPTIONS, ONE_SOURCE), help="A configuration file of your own."),
-    ] = None
-    overrides: Annotated[
-        tuple[str, ...],
-        Flag,
-        Parameter(name="--set", metavar="a.b=value", help="Change one configuration key; may be repeated."),
-    ] = ()
-    run: Annotated[
-        str | None,
-        Parameter(
-            metavar="NAME",
-            help="Name of the run, up to 128 printable characters; a known name continues it (default: the preset's name and a "
-            "digest of the values).",
-        ),
-    ] = None
-    dry_run: Annotated[
-        bool,
-        Flag,
-        Parameter(
-            help="Print the resolved configuration, the plan, its compute and its memory; write nothing."
-        ),
-    ] = False
-    accepted: Annotated[
-        float,
-        Parameter(
-            metavar="SHARE",
-            group=FORECAST,
-            validator=Number(gt=0, lte=1),
-            help="Share of visited observations with an accepted rationale, above 0 and up to 1.",
-        ),
-    ] = 0.5
-    rationale_tokens: Annotated[
-        float | None,
-        Parameter(
-            metavar="N", group=FORECAST, help="Mean tokens of a rationale (default: half of the longest)."
-        ),
-    ] = None
-    card: Annotated[
-        str | None,
-        Parameter(
-            choices=sorted(CARDS),
-            group=FORECAST,
-            help="A GPU: whether the run fits, and how long it takes at least.",
-        ),
-    ] = None
-    summary: Annotated[
-        Path | None, Parameter(metavar="FILE.json", help="Write the run's summary here at the end.")
-    ] = None
-    list_presets: Annotated[bool, Flag, Parameter(help="List the ready-made runs and exit.")] = False
+    Attributes:
+        preset: A ready-made run (default: quickstart).
+        config: A configuration file of your own.
+        overrides: Change one configuration key; may be repeated.
+        run: Name of the run; a known name continues it (default: the preset's name and a digest of the values).
+        dry_run: Print the resolved configuration, the plan, its compute and its memory; write nothing.
+        accepted: Share of visited observations with an accepted rationale, above 0 and up to 1.
+        rationale_tokens: Mean tokens of a rationale (default: half of the longest).
+        card: A GPU: whether the run fits, and how long it takes at least.
+        summary: Write the run's summary here at the end.
+        list_presets: List the ready-made runs and exit.
+    """
 
-    def source(self) -> tuple[str, dict[str, object]]:
-        """Return the name and the keys of the preset or file."""
-        if self.config is not None:
-            return self.config.stem, files.load_file(self.config)
-        preset = self.preset or files.DEFAULT_PRESET
-        return preset, files.load_preset(preset)
+    preset: Annotated[str | None, Parameter(metavar="NAME", group=ONE_SOURCE)] = None
+    config: Annotated[Path | None, Parameter(metavar="FILE.yaml", group=ONE_SOURCE)] = None
+    overrides: Annotated[tuple[str, ...], Flag, Parameter(name="--set", metavar="a.b=value")] = ()
+    run: Annotated[str | None, Parameter(metavar="NAME")] = None
+    dry_run: Annotated[bool, Flag] = False
+    accepted: Annotated[float, Parameter(metavar="SHARE", group=_FORECAST, validator=Number(gt=0, lte=1))] = (
+        0.5
+    )
+    rationale_tokens: Annotated[float | None, Parameter(metavar="N", group=_FORECAST)] = None
+    card: Annotated[str | None, Parameter(choices=sorted(CARDS), group=_FORECAST)] = None
+    summary: Annotated[Path | None, Parameter(metavar="FILE.json")] = None
+    list_presets: Annotated[bool, Flag] = False
 
 
-def command(carry_out: Callable[[Options], None]) -> App:
-    """Return the command line, which hands its options to ``carry_out``."""
-    app = new_app(NAME, "Make a language model improve itself on problems with known answers.", EXAMPLES)
-
-    @app.default
-    def _(*, options: Options = Options()) -> None:
-        carry_out(options)
-
-    return app
+APP = new_app(NAME, "Make a language model improve itself on problems with known answers.", EXAMPLES)
+APP.default(Options)
 
 
 def main(run_flow: RunFlow, arguments: Sequence[str] | None = None) -> None:
     """Run the command; end the process with one paragraph and an exit status where it fails."""
-    console = Console()
     with errors_explained(NAME, "run"):
-        command(lambda options: carry_out(options, run_flow, console))(arguments)
+        options = APP(arguments)
+        if isinstance(options, Options):  # else help was asked for, and printed
+            carry_out(options, run_flow, Console())
 
 
 @contextmanager
@@ -175,7 +127,11 @@ def carry_out(options: Options, run_flow: RunFlow, console: Console) -> None:
         for name in files.preset_names():
             console.print(f"{name:28} {files.preset_summary(name)}", highlight=False, soft_wrap=True)
         return
-    source, values = options.source()
+    if options.config is not None:
+        source, values = options.config.stem, files.load_file(options.config)
+    else:
+        source = options.preset or files.DEFAULT_PRESET
+        values = files.load_preset(source)
     config = files.resolve(values, options.overrides)
     name = f"{names.named_after(source, 100)}-{config.sha256()[:8]}" if options.run is None else options.run
     if options.dry_run:
@@ -193,10 +149,8 @@ def dry_run(
     from adastar_core.planning.plan import plan_of
     from adastar_core.planning.text import plan_lines, plan_table
 
-    console.print(f"# run {names.shown(name)}", highlight=False, markup=False)
-    console.print(
-        yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), highlight=False, markup=False
-    )
+    values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    console.print(f"# run {names.shown(name)}\n{values}", highlight=False, markup=False)
     plan = plan_of(config, assumptions, bf16=card is not None or torch.cuda.is_available())
     console.print(plan_table(plan))
     for line in (*plan_lines(plan, config, assumptions, card), "Nothing was written."):

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 from rich.table import Table
 
-from adastar_core.cli.app import OPTIONS, Flag, new_app
+from adastar_core.cli.app import Flag, new_app
 from adastar_core.comparison import text
 from adastar_core.comparison.member import SelectOn
 from adastar_core.comparison.table import Comparison
@@ -32,72 +33,48 @@ Examples:
 
 The same command resumes a comparison that was interrupted. More methods or seeds add to it.
 """
-_BASE = "arithmetic-hard"
 Compare = Callable[[ComparisonSettings], Comparison]
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of a comparison; ``docs/usage.md`` has their help too."""
+    """The options of a comparison, which ``docs/usage.md`` shows too.
 
-    preset: Annotated[
-        str | None,
-        Parameter(
-            metavar="NAME", group=(OPTIONS, ONE_SOURCE), help=f"Common values: a preset (default: {_BASE})."
-        ),
-    ] = None
-    config: Annotated[
-        str | None,
-        Parameter(
-            metavar="FILE.yaml", group=(OPTIONS, ONE_SOURCE), help="Common values: a file of your own."
-        ),
-    ] = None
-    methods: Annotated[
-        str, Parameter(metavar="A,B,...", help="Methods, or all; --list-methods shows them.")
-    ] = "adastar,random-lazy,star-acc"
-    seeds: Annotated[str, Parameter(metavar="0..4", help="A range, or a list such as 0,3,7.")] = "0..4"
-    budget: Annotated[
-        str | None,
-        Parameter(
-            metavar="N|COMPUTE",
-            help="Iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run (default: the preset's own).",
-        ),
-    ] = None
-    select_on: Annotated[
-        SelectOn,
-        Parameter(help="What selects checkpoints; test is the paper's protocol, and the table says so."),
-    ] = "validation"
-    overrides: Annotated[
-        tuple[str, ...],
-        Flag,
-        Parameter(
-            name="--set",
-            metavar="a.b=value",
-            help="Change one configuration key of every run; may be repeated.",
-        ),
-    ] = ()
-    parallel: Annotated[int, Parameter(metavar="N", help="Runs at once.")] = 2
-    threads: Annotated[int, Parameter(metavar="N", help="Threads of each run.")] = 1
-    output: Annotated[
-        Path | None,
-        Parameter(
-            metavar="FOLDER", help="Where the table and figures are written (default: the data directory)."
-        ),
-    ] = None
-    list_methods: Annotated[bool, Flag, Parameter(help="List the methods and exit.")] = False
+    Attributes:
+        preset: Common values: a preset.
+        config: Common values: a file of your own, instead of a preset.
+        methods: Methods, or all; --list-methods shows them.
+        seeds: A range, or a list such as 0,3,7.
+        budget: Iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run (default: the preset's own).
+        select_on: What selects checkpoints; test is the paper's protocol, and the table says so.
+        overrides: Change one configuration key of every run; may be repeated.
+        parallel: Runs at once.
+        threads: Threads of each run.
+        output: Where the table and figures are written (default: the data directory).
+        list_methods: List the methods and exit.
+    """
+
+    preset: Annotated[str, Parameter(metavar="NAME", group=ONE_SOURCE)] = "arithmetic-hard"
+    config: Annotated[str | None, Parameter(metavar="FILE.yaml", group=ONE_SOURCE)] = None
+    methods: Annotated[str, Parameter(metavar="A,B,...")] = "adastar,random-lazy,star-acc"
+    seeds: Annotated[str, Parameter(metavar="0..4")] = "0..4"
+    budget: Annotated[str | None, Parameter(metavar="N|COMPUTE")] = None
+    select_on: SelectOn = "validation"
+    overrides: Annotated[tuple[str, ...], Flag, Parameter(name="--set", metavar="a.b=value")] = ()
+    parallel: Annotated[int, Parameter(metavar="N", validator=Number(gte=1))] = 2
+    threads: Annotated[int, Parameter(metavar="N", validator=Number(gte=1))] = 1
+    output: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
+    list_methods: Annotated[bool, Flag] = False
 
     def settings(self) -> ComparisonSettings:
         """Return what the options ask for.
 
         Raises:
-            ConfigError: A method, a range of seeds or a number is invalid.
+            ConfigError: A method or a range of seeds is invalid.
         """
-        if min(self.parallel, self.threads) < 1:
-            raise ConfigError("--parallel and --threads must be at least 1.")
         return ComparisonSettings(
             source="config" if self.config else "preset",
-            base=self.config or self.preset or _BASE,
+            base=self.config or self.preset,
             methods=methods_of(self.methods),
             seeds=seeds_of(self.seeds),
             overrides=self.overrides,
@@ -109,24 +86,18 @@ class Options:
         )
 
 
-def command(carry_out: Callable[[Options], None]) -> App:
-    """Return the command line, which hands its options to ``carry_out``."""
-    app = new_app(
-        NAME, "Compare methods on one problem and model: a run per method and seed, and one table.", EXAMPLES
-    )
-
-    @app.default
-    def _(*, options: Options = Options()) -> None:
-        carry_out(options)
-
-    return app
+APP = new_app(
+    NAME, "Compare methods on one problem and model: a run per method and seed, and one table.", EXAMPLES
+)
+APP.default(Options)
 
 
 def main(compare: Compare, arguments: Sequence[str] | None = None) -> None:
     """Run the command; end the process with one paragraph and an exit status where it fails."""
-    console = Console()
     with errors_explained(NAME, "comparison"):
-        command(lambda options: carry_out(options, compare, console))(arguments)
+        options = APP(arguments)
+        if isinstance(options, Options):  # else help was asked for, and printed
+            carry_out(options, compare, Console())
 
 
 def carry_out(options: Options, compare: Compare, console: Console) -> None:

@@ -32,12 +32,30 @@ def usage() -> str:
     """Return the page: help text, presets, and the configuration keys with their defaults."""
     presets = "\n".join(f"| `{name}` | {files.preset_summary(name)} |" for name in files.preset_names())
     keys = "\n".join(rows_of(RunConfig.model_json_schema()))
-    return (
-        f"{_HEAD}## Command\n\n```text\n{help_of(commandline.command(print))}```\n\n"
-        f"## Comparing methods\n\n```text\n{help_of(compare_commandline.command(print))}```\n\n## Presets\n\n| name | what it is |\n|---|---|\n{presets}\n\n"
-        "## Configuration keys\n\nSet any key with `--set key=value`. *May change* marks keys that you can change when you "
-        "resume a run.\n\n| key | default | meaning |\n|---|---|---|\n" + keys + "\n"
-    )
+    return f"""{_HEAD}## Command
+
+```text
+{help_of(commandline.APP)}```
+
+## Comparing methods
+
+```text
+{help_of(compare_commandline.APP)}```
+
+## Presets
+
+| name | what it is |
+|---|---|
+{presets}
+
+## Configuration keys
+
+Set any key with `--set key=value`. *May change* marks keys that you can change when you resume a run.
+
+| key | default | meaning |
+|---|---|---|
+{keys}
+"""
 
 
 def help_of(app: App) -> str:

@@ -1,4 +1,4 @@
-"""The Prefect server of a command: the configured one, once it has answered, or a temporary one that ends with the command."""
+"""The Prefect server of a command: the configured one, or a temporary one that ends with the command."""
 
 import atexit
 import os
@@ -34,14 +34,18 @@ _TEMPORARY = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREF
 
 
 def check_server() -> None:
-    """Find out whether the configured Prefect server answers this client, if one is configured.
+    """Check that the configured Prefect server answers this client, or that a temporary one may be started.
 
     Raises:
-        UserError: None does, or it refuses this client.
+        UserError: It does not answer, it refuses this client, or a temporary one is forbidden.
     """
     url = PREFECT_API_URL.value()
     if not url:
-        _require_temporary()
+        if not PREFECT_SERVER_ALLOW_EPHEMERAL_MODE.value():
+            raise UserError(
+                "PREFECT_API_URL is not set, and PREFECT_SERVER_ALLOW_EPHEMERAL_MODE=false forbids a temporary server. Set "
+                "PREFECT_API_URL to a server's API, such as http://127.0.0.1:4200/api."
+            )
         return
     try:
         with (
@@ -51,7 +55,15 @@ def check_server() -> None:
             client.read_flows(limit=1)
             client.raise_for_api_version_mismatch()
     except httpx.HTTPStatusError as error:
-        raise _refused(url, error.response.status_code) from error
+        status = error.response.status_code
+        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise UserError(
+                f"PREFECT_API_URL is {shown(url)}, and its server refuses this client ({status}). Set PREFECT_API_AUTH_STRING "
+                "as the server has it, or PREFECT_API_KEY for Prefect Cloud."
+            ) from error
+        raise _unusable(
+            url, f"and what answers there ({status}) is not the API of a Prefect server"
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unusable(url, f"and nothing answers there ({error or type(error).__name__})") from error
     except ValueError as error:
@@ -60,19 +72,10 @@ def check_server() -> None:
         raise _unusable(url, f"which cannot be used: {error}") from error
 
 
-def _refused(url: str, status: int) -> UserError:
-    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return UserError(
-            f"PREFECT_API_URL is {shown(url)}, and its server refuses this client ({status}). Set PREFECT_API_AUTH_STRING as "
-            "the server has it, or PREFECT_API_KEY for Prefect Cloud."
-        )
-    return _unusable(url, f"and what answers there ({status}) is not the API of a Prefect server")
-
-
 def _unusable(url: str, why: str) -> UserError:
     return UserError(
-        f"PREFECT_API_URL is {shown(url)}, {why}. Start a server (prefect server start) and name its API, such as "
-        "http://127.0.0.1:4200/api, or unset PREFECT_API_URL to have a temporary one."
+        f"PREFECT_API_URL is {shown(url)}, {why}. Start a server (prefect server start) and set it to that server's API, such "
+        "as http://127.0.0.1:4200/api, or unset PREFECT_API_URL to use a temporary server."
     )
 
 
@@ -84,24 +87,16 @@ def shown(url: str) -> str:
         return "no address"
 
 
-def _require_temporary() -> None:
-    if not PREFECT_SERVER_ALLOW_EPHEMERAL_MODE.value():
-        raise UserError(
-            "PREFECT_API_URL is not set, and PREFECT_SERVER_ALLOW_EPHEMERAL_MODE=false forbids a temporary server. Set "
-            "PREFECT_API_URL to a server's API, such as http://127.0.0.1:4200/api."
-        )
-
-
 @contextmanager
 def prefect_server() -> Iterator[None]:
     """Let flows in the block report to the configured server, or to a temporary one that ends with this process.
 
-    Prefect would start one itself, which a signal to this process leaves behind.
+    The one that Prefect would start is left behind when a signal ends this process.
 
     Raises:
-        UserError: It cannot be started.
-        StageError: The server failed for longer than Prefect tries again.
-        Ended: SIGTERM, which Prefect has noted as the flow's end.
+        UserError: A temporary server cannot be started.
+        StageError: The server failed for longer than Prefect retries.
+        Ended: SIGTERM, which Prefect recorded as the flow's end.
     """
     url = PREFECT_API_URL.value() or _start()
     try:
@@ -118,10 +113,22 @@ def prefect_server() -> Iterator[None]:
 
 
 def _start() -> str:
-    home = _home()
-    log = home / "temporary-server.log"
-    port = _free_port()
-    uvicorn = [
+    """Start a temporary server and wait until it answers; return its API's address.
+
+    Raises:
+        UserError: Prefect's directory cannot be made, or the server did not start.
+    """
+    home = Path(PREFECT_HOME.value())
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"Prefect's directory {home} cannot be made: {error}. Set PREFECT_HOME to a writable one."
+        ) from error
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    application = [
         "--app-dir",
         str(prefect.__module_path__.parent),
         "--factory",
@@ -130,14 +137,15 @@ def _start() -> str:
     address = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
+    log = home / "temporary-server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            leashed(["-m", "uvicorn", *uvicorn, *address]),
+            leashed(["-m", "uvicorn", *application, *address]),
             env={**os.environ, **settings, **_TEMPORARY, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # what ends this process's group is for this process to handle
+            start_new_session=True,  # a signal to this process's group is for this process to handle
         )
     # Registered before Prefect's own, and so called after them: they send what is left to the server.
     atexit.register(_stop, process)
@@ -146,34 +154,7 @@ def _start() -> str:
     return url
 
 
-def _home() -> Path:
-    """Return Prefect's own directory, which must exist before its server starts.
-
-    Raises:
-        UserError: It cannot be made.
-    """
-    folder = Path(PREFECT_HOME.value())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"Prefect's directory {folder} cannot be made: {error}. Set PREFECT_HOME to a writable one."
-        ) from error
-    return folder
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    """Wait until the server answers.
-
-    Raises:
-        UserError: It ended, or did not answer in time.
-    """
     end = time.monotonic() + PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
     while process.poll() is None and time.monotonic() < end:
         with suppress(httpx.HTTPError):

@@ -27,7 +27,7 @@ PRINT_ALL = f"""
 import json, sys
 from adastar_core import cli
 from flows import commandline, compare_commandline
-APPS = {{"adastar": cli.build(), "flows/adastar.py": commandline.command(print), "flows/compare.py": compare_commandline.command(print)}}
+APPS = {{"adastar": cli.build(), "flows/adastar.py": commandline.APP, "flows/compare.py": compare_commandline.APP}}
 for program, *words in json.loads(sys.argv[1]):
     print("{SEPARATOR}", program, *words)
     APPS[program](words)
@@ -58,8 +58,8 @@ def documented() -> Iterator[list[str]]:
 
 APPS = {
     "adastar": cli.build(),
-    "flows/adastar.py": commandline.command(print),
-    "flows/compare.py": compare_commandline.command(print),
+    "flows/adastar.py": commandline.APP,
+    "flows/compare.py": compare_commandline.APP,
 }
 DOCUMENTED = list({tuple(words): words for words in documented()}.values())
 COMMANDS = [["adastar", *words] for words in all_commands(APPS["adastar"])]
@@ -198,7 +198,7 @@ def test_the_last_of_an_option_counts_and_a_number_may_be_negative() -> None:
     *_, bound, _ = APPS["flows/adastar.py"].parse_args(
         ["--run", "a", "--set", "a=1", "--run=b", "--set=b=[1, -2]"]
     )
-    assert (bound.kwargs["options"].run, bound.kwargs["options"].overrides) == ("b", ("a=1", "b=[1, -2]"))
+    assert (bound.kwargs["run"], bound.kwargs["overrides"]) == ("b", ("a=1", "b=[1, -2]"))
 
 
 def test_help_needs_no_heavy_library_and_is_there_at_once() -> None:
