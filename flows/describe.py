@@ -3,9 +3,10 @@
 Run it:  python -m flows.describe
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from cyclopts import App
 from rich.console import Console
@@ -31,7 +32,8 @@ This page is generated: change the texts in the code, then run `python -m flows.
 def usage() -> str:
     """Return the page: help text, presets, and the configuration keys with their defaults."""
     presets = "\n".join(f"| `{name}` | {files.preset_summary(name)} |" for name in files.preset_names())
-    keys = "\n".join(rows_of(RunConfig.model_json_schema()))
+    schema = RunConfig.model_json_schema()
+    keys = "\n".join(rows_of(schema, schema["$defs"]))
     return f"""{_HEAD}## Command
 
 ```text
@@ -67,47 +69,32 @@ def help_of(app: App) -> str:
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines()) + "\n"
 
 
-def rows_of(schema: Mapping[str, object], prefix: str = "", title: str = "") -> Iterator[str]:
-    """Yield a table row per key, groups after the keys that they belong to."""
-    definitions = schema.get("$defs", {})
-    assert isinstance(definitions, dict)
-    yield from _rows(schema, definitions, prefix, title)
-
-
-def _rows(
-    node: Mapping[str, object], definitions: Mapping[str, Mapping[str, object]], prefix: str, title: str
+def rows_of(
+    schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "", title: str = ""
 ) -> Iterator[str]:
-    properties = node.get("properties", {})
-    assert isinstance(properties, dict)
-    for name, field in sorted(properties.items(), key=lambda item: item[1].get("position", -1)):
-        groups = [definitions[reference] for reference in references(field)]
-        if not groups:
-            yield _row(prefix + name, field, title)
+    """Yield a table row per key, groups after the keys that they belong to.
+
+    Args:
+        schema: JSON schema of the configuration or of a group in it.
+        definitions: Schemas of all groups, by name.
+        prefix: Key of the group, with a dot.
+        title: Which of several groups this is.
+    """
+    for name, field in sorted(
+        schema.get("properties", {}).items(), key=lambda item: item[1].get("position", -1)
+    ):
+        key = prefix + name
+        options = field.get("oneOf", field.get("anyOf", [field]))
+        groups = [definitions[option["$ref"].rsplit("/", 1)[-1]] for option in options if "$ref" in option]
         for group in groups:
-            branch = f" ({', '.join(_types(group))})" if len(groups) > 1 else ""
-            yield from _rows(group, definitions, f"{prefix}{name}.", branch)
-
-
-def references(field: Mapping[str, object]) -> list[str]:
-    """Return the names of the groups that a field can hold."""
-    options = field.get("oneOf", field.get("anyOf", [field]))
-    assert isinstance(options, list)
-    return [str(option["$ref"]).rsplit("/", 1)[-1] for option in options if "$ref" in option]
-
-
-def _types(group: Mapping[str, object]) -> list[str]:
-    properties = group.get("properties", {})
-    assert isinstance(properties, dict)
-    return (
-        [str(properties["type"]["const"])] if "type" in properties and "const" in properties["type"] else []
-    )
-
-
-def _row(key: str, field: Mapping[str, object], title: str) -> str:
-    value = field.get("default", _DEFAULTS.get(key, ""))
-    default = "" if value == "" else f"`{value}`"
-    change = " *May change.*" if key in MAY_GROW + LIMITS + RUN_TIME_ONLY else ""
-    return f"| `{key}`{title} | {default} | {field.get('description', 'Which one.')}{change} |"
+            type_ = group.get("properties", {}).get("type", {}).get("const", "")
+            branch = f" ({type_})" if len(groups) > 1 else ""
+            yield from rows_of(group, definitions, f"{key}.", branch)
+        if not groups:
+            value = field.get("default", _DEFAULTS.get(key, ""))
+            default = "" if value == "" else f"`{value}`"
+            change = " *May change.*" if key in MAY_GROW + LIMITS + RUN_TIME_ONLY else ""
+            yield f"| `{key}`{title} | {default} | {field.get('description', 'Which one.')}{change} |"
 
 
 if __name__ == "__main__":
