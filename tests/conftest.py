@@ -1,4 +1,4 @@
-"""Fixtures for every test: a local Postgres for the session, and a database of its own for each test."""
+"""Fixtures for every test: a local Postgres for the session, and a new database for each test."""
 
 import itertools
 import os
@@ -119,7 +119,7 @@ def database(administrator: Engine, server: URL, template: str) -> Iterator[Engi
 
 @pytest.fixture(scope="session")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    """A Prefect server, which takes seconds to start. What it also does beside answering is for `make soak`."""
+    """A Prefect server, which takes seconds to start. Its background services are for `make soak`."""
     folder = tmp_path_factory.mktemp("prefect")
     with prefect_server(folder, services="ADASTAR_SOAK_ROUNDS" in os.environ) as server:
         yield server

@@ -50,7 +50,7 @@ def test_a_name_from_before_names_were_checked_is_one_row(adastar: Adastar, run_
     assert "my [red]run" in out
 
 
-def test_a_run_that_nobody_works_on_is_interrupted(adastar_json: Json, run_database: Engine) -> None:
+def test_a_run_without_an_owner_is_interrupted(adastar_json: Json, run_database: Engine) -> None:
     with run_database.begin() as connection:
         connection.execute(text("UPDATE runs SET status = 'running'"))
     assert adastar_json("runs")[0]["state"] == "interrupted"  # type: ignore[index]
@@ -91,7 +91,7 @@ def test_observations(
     assert f"{flag.removeprefix('--')}: {len(expected):,}" in out
 
 
-def test_report_writes_the_files_anew(adastar_json: Json, run_home: Path) -> None:
+def test_report_writes_the_files_again(adastar_json: Json, run_home: Path) -> None:
     written = adastar_json("report", "mine")
     assert written["summary"]["run"] == "mine"
     assert [one["t"] for one in written["summary"]["iterations"]] == [1, 2, 3]

@@ -130,7 +130,7 @@ def test_doctor_finds_this_machine_healthy(adastar_json: Json) -> None:
     assert found["engine"]["state"] == "ok"
 
 
-def test_doctor_names_what_is_missing_and_what_mends_it(
+def test_doctor_names_what_is_missing_and_how_to_fix_it(
     adastar: Adastar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADASTAR_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/nowhere")

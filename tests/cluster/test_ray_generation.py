@@ -132,7 +132,7 @@ def test_a_removed_node_costs_its_piece_and_a_new_one_is_used(
     assert nodes[0] not in {place_of(actor)[1] for actor in actors_of(generator)}
 
 
-def test_what_an_actor_raises_is_told_as_if_it_had_been_raised_here(
+def test_an_error_in_an_actor_is_raised_as_if_it_were_local(
     generator: RayGenerator, base: Path, tmp_path: Path, expected: list[Attempt]
 ) -> None:
     too_long = replace(WANTED[0], prompt="1" * 5000)

@@ -38,7 +38,7 @@ def _finetune(
 
 
 def _kill_one(cluster: SmallCluster, work: Path) -> int:
-    """Kill a process that trains as soon as there is a restart point to go on from; return the steps of the last one."""
+    """Kill a process that trains as soon as there is a restart point to resume from; return the steps of the last one."""
     while not any(work.glob("restart-*")):
         trainers = cluster.processes(TRAINER)
     os.kill(trainers[-1].pid, signal.SIGKILL)
@@ -76,9 +76,7 @@ def test_a_training_that_diverges_says_so_and_is_not_tried_again(
     assert cluster.left(TRAINER) == []
 
 
-def test_a_cluster_without_room_is_said_to_have_none(
-    base: Path, tmp_path: Path, cluster: SmallCluster
-) -> None:
+def test_a_cluster_without_room_is_reported(base: Path, tmp_path: Path, cluster: SmallCluster) -> None:
     compute = ComputeSettings(backend="ray", address=cluster.address, cpus=64, timeout_seconds=1)
     with pytest.raises(StageError, match=r"no room for trainer\.processes \(1\)"):
         finetune(

@@ -60,7 +60,7 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def texts_without_a_kind(annotation: object, declared: tuple[object, ...] = ()) -> Iterator[object]:
-    """Yield every text in an annotation that no kind stands beside."""
+    """Yield every `str` in an annotation that no kind accompanies."""
     arguments = get_args(annotation)
     is_text = annotation in (str, bytes, Path, SecretStr, object)
     if is_text and not any(isinstance(one, TextKind) for one in declared):
@@ -413,7 +413,7 @@ def test_a_model_that_names_code_on_the_hub_is_refused(tmp_path: Path, name: str
         ("api.example.com", "OPENAI_API_KEY", "https://api.example.com/v1", False),
     ],
 )
-def test_a_key_goes_only_where_the_operator_says(
+def test_a_key_is_sent_only_where_the_operator_allows(
     monkeypatch: pytest.MonkeyPatch, servers: str, variable: str, url: str, *, allowed: bool
 ) -> None:
     monkeypatch.setenv("ADASTAR_SERVERS", servers)

@@ -41,7 +41,7 @@ def unordered(observation: Observation) -> tuple[int, ...]:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, other_seed=seeds, size=st.integers(1, 150), max_digits=st.integers(2, 9))
-def test_splits_are_disjoint_whatever_the_order_of_the_numbers_and_the_seed(
+def test_splits_are_disjoint_for_any_order_of_the_numbers_and_any_seed(
     seed: int, other_seed: int, size: int, max_digits: int
 ) -> None:
     one = problem(train=size, validation=size, test=size, max_digits=max_digits, seed=seed)

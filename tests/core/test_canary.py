@@ -30,7 +30,7 @@ def of(*logprobs: float, dtype: str = "float32") -> Canary:
     return Canary(question_for(100, None), logprobs, dtype)
 
 
-def test_it_is_recorded_beside_the_weights_and_is_no_part_of_them(model_dir: Path) -> None:
+def test_it_is_recorded_with_the_weights_and_is_not_part_of_them(model_dir: Path) -> None:
     digest, computed = digest_of(model_dir), canary_at(model_dir)
     record(computed, model_dir)
     assert canary_at(model_dir) == computed

@@ -156,7 +156,7 @@ def test_a_base_model_without_a_manifest_is_verified_by_its_digest(tmp_path: Pat
         checkpoints.verify(tmp_path / "base", digest)
 
 
-def test_what_lies_under_the_name_already_is_kept_beside_the_new_checkpoint(tmp_path: Path) -> None:
+def test_an_existing_directory_is_kept_next_to_the_new_checkpoint(tmp_path: Path) -> None:
     """Other files, or the same ones damaged; only the very same checkpoint is taken for the published one."""
     first = checkpoints.publish_beside(_files(tmp_path / "new"), tmp_path / "1")
     assert checkpoints.publish_beside(_files(tmp_path / "new"), tmp_path / "1") == first

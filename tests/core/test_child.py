@@ -58,7 +58,7 @@ def test_a_deadline_is_kept(child: Child) -> None:
     assert failure.value.status is None
 
 
-def test_what_became_of_a_process_is_said_with_its_own_last_words(child: Child) -> None:
+def test_the_end_of_a_process_is_reported_with_its_last_words(child: Child) -> None:
     with pytest.raises(ChildFailure, match=r"status -9 .*saying last: last words$") as failure:
         child.ask({"do": "die"}, 60)
     assert (failure.value.status, failure.value.memory) == (-signal.SIGKILL, True)

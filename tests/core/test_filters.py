@@ -106,7 +106,7 @@ def test_near_duplicates_are_those_above_the_share() -> None:
     ) == [None, None]
 
 
-def test_rationales_that_calculate_otherwise_are_no_near_duplicates() -> None:
+def test_rationales_with_other_calculations_are_not_near_duplicates() -> None:
     settings = OFF.model_copy(update={"near_duplicates": 0.6})
     story = (
         " Moving air pushes the four great sails round all day, and that makes {} turns. The answer is (B)."

@@ -51,7 +51,7 @@ def peak_bytes(profiler: profile) -> int:
         {"lora": LoraSettings(rank=4), "gradient_checkpointing": True, "dtype": "bfloat16"},
     ],
 )
-def test_training_holds_what_was_foretold(base: Path, tmp_path: Path, choices: dict[str, object]) -> None:
+def test_training_holds_what_was_forecast(base: Path, tmp_path: Path, choices: dict[str, object]) -> None:
     settings = TrainerSettings(batch_size=16).model_copy(update=choices)
     foretold = training_memory(base, settings, LENGTH, bf16=False)
     job = Job(base, EXAMPLES, settings, 2, None, 0, 1, tmp_path / "out", tmp_path)
@@ -80,7 +80,7 @@ class Endless(TransformersGenerator):
 
 
 @pytest.mark.parametrize(("prompt", "longest"), [(4, 150), (120, 10)])
-def test_generation_holds_what_was_foretold(base: Path, prompt: int, longest: int) -> None:
+def test_generation_holds_what_was_forecast(base: Path, prompt: int, longest: int) -> None:
     settings = GeneratorSettings(batch_size=32, max_new_tokens=longest)
     foretold = generation_memory(base, settings, prompt, bf16=False)
     opened = open_transformers(base, settings)

@@ -65,7 +65,7 @@ def test_reference_answers_cost_no_generation() -> None:
     assert found.tokens.train_tokens == found.examples * 25
 
 
-def test_decoding_reads_the_weights_once_a_step_whatever_the_batch() -> None:
+def test_decoding_reads_the_weights_once_per_step_for_any_batch() -> None:
     few = decoding_load(1e12, 1000, 1, weight_bytes=10**9, context_tokens=100, cache_bytes_per_token=10**4)
     many = decoding_load(1e12, 1000, 100, weight_bytes=10**9, context_tokens=100, cache_bytes_per_token=10**4)
     assert few.read_bytes == pytest.approx(1000 * 1.001e9)

@@ -1,4 +1,4 @@
-"""Whatever text stands where a path is wanted, the answer is one sentence that names the field and the value."""
+"""Any text in place of a path gives one sentence that names the field and the value."""
 
 from pathlib import Path
 

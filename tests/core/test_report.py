@@ -389,7 +389,7 @@ def test_the_page_is_the_same_every_time_and_closes_what_it_opens(report: RunRep
         assert len(re.findall(rf"<{tag}[ >]", page)) == page.count(f"</{tag}>"), tag
 
 
-def test_hostile_text_stays_text_wherever_it_stands() -> None:
+def test_hostile_text_stays_text_everywhere() -> None:
     hostile = replace(
         REPORT,
         run=HOSTILE,

@@ -98,7 +98,7 @@ def test_an_empty_pool_has_an_empty_order(settings: AnySamplerSettings) -> None:
         assert list(opened(settings, Statistics.empty(0)).order(1)) == []
 
 
-def test_resumed_from_its_state_it_goes_on_the_same(settings: AnySamplerSettings) -> None:
+def test_resumed_from_its_state_it_gives_the_same_order(settings: AnySamplerSettings) -> None:
     sampler, past = opened(settings, Statistics.empty(COUNT)), []
     for iteration in range(1, 12):
         resumed = opened(settings, state(sampler), past)

@@ -23,7 +23,7 @@ ROW = '{"question": "1+1", "answer": "2", "rationale": "1+1=2"}\n'
 
 @pytest.fixture
 def allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder that may be read; a secret lies beside it."""
+    """The only folder that may be read; there is a secret next to it."""
     folder = tmp_path / "allowed"
     folder.mkdir()
     (folder / "data.jsonl").write_text(ROW * 1)

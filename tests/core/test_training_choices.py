@@ -230,7 +230,9 @@ def test_an_interrupted_training_with_kept_moments_ends_as_an_undisturbed_one(
     assert found.checkpoint.sha256 == calm.checkpoint.sha256
 
 
-def test_a_schedule_across_the_run_goes_on_where_the_last_iteration_ended(base: Path, tmp_path: Path) -> None:
+def test_a_schedule_across_the_run_continues_where_the_last_iteration_ended(
+    base: Path, tmp_path: Path
+) -> None:
     settings = SETTINGS.model_copy(update={"warmup_steps": 4, "decay": "linear", "batch_size": 4})
     job = Job(base, EXAMPLES, settings, 4, Schedule(3, 8), 0, 2, tmp_path / "out", tmp_path / "work")
     training = Training(load(base), job.plan(), settings, Schedule(3, 8), _randomness())

@@ -74,7 +74,7 @@ def run(prefect: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def undisturbed(
     run: Run, administrator: Engine, server: URL, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Undisturbed:
-    """The small run when nothing happens to it, in a database of its own."""
+    """The small run without interruptions, in its own database."""
     name, folder = f"calm_{os.getpid()}", tmp_path_factory.mktemp("calm")
     with new_database(administrator, name, template):
         engine = connect(server.set(database=name))

@@ -67,7 +67,7 @@ def stop_at(run: Run, arguments: list[str], folder: Path, hit: Hit) -> int:
 def test_two_runs_at_once_keep_separate_statistics(
     run: Run, undisturbed: Undisturbed, database: Engine, tmp_path: Path
 ) -> None:
-    """The small run beside one with another seed, in one database."""
+    """The small run and one with another seed, in one database."""
     names = {"one": 0, "two": 1}
     running = [
         run.start(on_database(tmp_path, name, database, seed=seed), tmp_path) for name, seed in names.items()
@@ -165,7 +165,7 @@ FULL = (
 def test_a_disk_that_fills_up_while_rollouts_and_checkpoints_are_written(
     run: Run, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
-    """Database and checkpoints share the disk; whichever write fails, the same command goes on once there is room."""
+    """Database and checkpoints share the disk; whichever write fails, the same command resumes once there is room."""
     said = ""
     with small_disk(1500) as disk:
         home = disk / "home"

@@ -118,7 +118,7 @@ def _rounds(kills: Counter[str]) -> Iterator[tuple[str, str, int]]:
     "ADASTAR_SOAK_ROUNDS" not in os.environ, reason="for make soak: ADASTAR_SOAK_ROUNDS is not set"
 )
 def test_random_kills_of_training_processes(run: Run, database: Engine, tmp_path: Path) -> None:
-    """The launcher or one of the two processes that share the training; the flow notices, and the same command goes on."""
+    """The launcher or one of the two processes that share the training; the flow notices, and the same command resumes."""
     trainer = {"batch_size": 8, "learning_rate": 3e-4, "save_every": 2, "processes": 2}
     calm = _folder(tmp_path, "calm")
     assert run(on_database(calm, "calm", database, trainer=trainer), calm) == 0

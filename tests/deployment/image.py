@@ -1,4 +1,4 @@
-"""The image without a Docker engine: the files that the Dockerfile copies, in a folder that stands for /app."""
+"""The image without a Docker engine: the files that the Dockerfile copies, in a folder that plays /app."""
 
 import re
 import shutil
@@ -57,7 +57,7 @@ def _left_out() -> Callable[[str, list[str]], Iterable[str]]:
 
 
 def borrow_environment(folder: Path) -> None:
-    """Make a virtual environment of its own that has the packages of this one."""
+    """Make a new virtual environment with the packages of this one."""
     venv.create(folder, symlinks=True, with_pip=False)
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "here.pth").write_text("\n".join(site.getsitepackages()))

@@ -53,7 +53,7 @@ class Services:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, service: str, **extra: str) -> subprocess.Popen[bytes]:
-        """Start a service's command in the background, in a session of its own."""
+        """Start a service's command in the background, in its own session."""
         with (self.folder / f"{service}.log").open("ab") as log:
             process = subprocess.Popen(
                 self._command(service),

@@ -1,4 +1,4 @@
-"""docs/deploying.md word by word: its command blocks, each in a terminal of its own, in a fresh checkout."""
+"""docs/deploying.md word by word: its command blocks, each in its own terminal, in a fresh checkout."""
 
 import os
 import re
@@ -99,7 +99,7 @@ class Newcomer:
         )
         try:
             yield
-            assert terminal.poll() is None, "it was to go on"
+            assert terminal.poll() is None, "it must keep running"
         finally:
             os.killpg(terminal.pid, signal.SIGKILL)
             terminal.wait()

@@ -206,7 +206,7 @@ def test_gpus_reach_the_containers() -> None:
 
 @pytest.mark.parametrize("path", POOLS, ids=[path.stem for path in POOLS])
 def test_a_job_template_leaves_nothing_open_that_could_run_code(path: Path) -> None:
-    """A process pool has no environment of its own: where a template has one, Prefect merges a run's into it."""
+    """A process pool sets no environment: where a template sets one, Prefect merges a run's into it."""
     template = json.loads(path.read_text())["base_job_template"]
     assert template["variables"]["additionalProperties"] is False
     assert set(template["variables"]["properties"]) <= {"gpu_count", "database_url"}

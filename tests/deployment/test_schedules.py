@@ -30,8 +30,8 @@ def pool(deployed: Deployed, **changed: object) -> Iterator[None]:
         deployed.ask("PATCH", "work_pools/adastar-process", kept)
 
 
-def test_of_the_nights_without_a_worker_only_the_last_is_made(deployed: Deployed) -> None:
-    """Three nights come due while nothing polls the pool; a run that somebody asked for is made all the same."""
+def test_of_overdue_nights_only_the_last_runs(deployed: Deployed) -> None:
+    """Three nights become due while no worker polls the pool; a run that a user started still runs."""
     asked_for = {"run": "asked-for", "rerun": "nightly", "config": TINY}
     with pool(deployed, is_paused=True):
         nights = _miss_three_nights(deployed, {"run": "late", "rerun": "nightly", "config": TINY})
@@ -68,7 +68,7 @@ def _miss_three_nights(deployed: Deployed, parameters: dict[str, object]) -> lis
     return [str(one["id"]) for one in found]
 
 
-def test_a_night_that_comes_due_beside_the_one_before_is_cancelled(deployed: Deployed) -> None:
+def test_a_night_due_while_the_previous_one_runs_is_cancelled(deployed: Deployed) -> None:
     """Where the pool has room for both, the deployment's limit decides."""
     with pool(deployed, concurrency_limit=2):
         before = deployed.trigger("nightly", {"run": "still-going", "config": SLOW})

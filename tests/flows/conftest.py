@@ -1,4 +1,4 @@
-"""The command line, in this process and as one of its own."""
+"""The command line, in this process and in a new one."""
 
 import os
 import subprocess

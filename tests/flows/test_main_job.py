@@ -122,7 +122,7 @@ def test_a_nightly_rerun_of_grown_data_visits_the_new_observations_first(
     database: Engine,
     tmp_path: Path,
 ) -> None:
-    """And a rerun with nothing left to do is a run of its own, named after the day."""
+    """And a rerun of a finished run is another run, named after the day."""
     data = tmp_path / "sums.jsonl"
     rows = [
         f'{{"id": "{a}+{b}", "question": "{a}+{b}", "answer": "{a + b}"}}\n'

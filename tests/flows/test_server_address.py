@@ -44,7 +44,7 @@ def answering(status: int, body: bytes) -> Iterator[str]:
 
 @contextmanager
 def at(address: str) -> Iterator[str]:
-    """Yield an address as it is."""
+    """Yield an address unchanged."""
     yield address
 
 

@@ -1,4 +1,4 @@
-"""A run's time is one figure over all of its processes, whoever asks."""
+"""A run's time is one sum over all of its processes, for every reader."""
 
 import json
 from collections.abc import Callable

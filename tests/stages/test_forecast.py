@@ -1,4 +1,4 @@
-"""A plan that is told how often the model is right foretells the tokens and the compute of the real run."""
+"""Given how often the model is right, a plan forecasts the tokens and the compute of the real run."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ MEANS = text(
 )
 
 
-def test_the_real_run_takes_what_was_foretold(database: Engine, tmp_path: Path) -> None:
+def test_the_real_run_takes_what_was_forecast(database: Engine, tmp_path: Path) -> None:
     config = small_config(
         database,
         tmp_path,
@@ -38,7 +38,7 @@ def test_the_real_run_takes_what_was_foretold(database: Engine, tmp_path: Path) 
     plan = plan_of(config, Assumptions(means.acceptance, means.tokens))
     expected = [one.expected.tokens for one in plan.iterations]
     assert sum(one.generated_tokens for one in expected) == pytest.approx(int(costs.generated), rel=0.25)
-    # Accepted rationales are shorter than others: a model that is lost goes on to the limit.
+    # Accepted rationales are shorter than others: a model that is lost generates up to the limit.
     assert costs.trained <= sum(one.train_tokens for one in expected) <= 2 * costs.trained
     assert plan.expected_pflops * 1e15 == pytest.approx(costs.flops, rel=0.25)
     assert plan.pflops > plan.expected_pflops

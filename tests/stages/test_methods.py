@@ -73,7 +73,7 @@ def test_every_name_that_a_configuration_may_give_has_its_settings() -> None:
     assert set(METHODS) == set(get_args(MethodName))
 
 
-def test_values_given_besides_a_method_stand_and_show_in_its_title() -> None:
+def test_values_given_with_a_method_are_kept_and_show_in_its_title() -> None:
     config = files.resolve({"method": "rest-em", "attempts": 32})
     assert (config.attempts, config.cut_off) == (32, 3)
     assert config.method_title() == "rest-em (attempts=32)"
@@ -88,7 +88,7 @@ def test_values_given_besides_a_method_stand_and_show_in_its_title() -> None:
     "name",
     [name for name in METHODS if files.resolve({}, [f"method={name}"]).schedule.visit == "until_beta"],
 )
-def test_lazy_methods_stop_at_beta_and_go_on_from_the_last_checkpoint(
+def test_lazy_methods_stop_at_beta_and_start_from_the_last_checkpoint(
     database: Engine, tmp_path: Path, name: str
 ) -> None:
     with opened(database, tmp_path, name) as workspace:

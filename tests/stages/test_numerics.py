@@ -67,7 +67,7 @@ def test_a_run_of_a_gpu_is_refused_on_a_cpu_until_its_format_is_named(
         pass
 
 
-def test_a_run_that_was_stored_with_auto_goes_on_as_it_was_first_recorded(
+def test_a_run_stored_with_auto_resumes_with_the_recorded_formats(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = small_config(database, tmp_path)
@@ -89,7 +89,7 @@ def test_a_run_that_was_stored_with_auto_goes_on_as_it_was_first_recorded(
 
 
 @pytest.mark.parametrize(("dtype", "said"), [("float32", 1), ("bfloat16", 1), ("float64", 0)])
-def test_each_process_is_recorded_and_another_batch_size_is_said_where_it_may_matter(
+def test_each_process_is_recorded_and_another_batch_size_is_reported_where_it_may_matter(
     database: Engine, tmp_path: Path, dtype: str, said: int
 ) -> None:
     for size in (16, 16, 8):
@@ -167,7 +167,7 @@ def batches_of(workspace: Workspace, made: list[tuple[tuple[int, int], ...]]) ->
 
 
 class Killed(BaseException):
-    """Stands for a process that ends."""
+    """Plays a process that ends."""
 
 
 def sample_in(config: RunConfig, name: str, made: list[tuple[tuple[int, int], ...]]) -> None:

@@ -1,4 +1,4 @@
-"""The nightly rule: the named run goes on when there is something left to do in it."""
+"""The nightly rule: the named run resumes if it is not finished."""
 
 from datetime import date
 from pathlib import Path

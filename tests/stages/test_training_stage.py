@@ -69,7 +69,7 @@ def test_a_replaced_owner_publishes_no_checkpoint(database: Engine, tmp_path: Pa
         assert scratch.is_dir()
 
 
-def test_the_rightful_owner_publishes_beside_what_another_has_left_in_its_place(
+def test_the_owner_publishes_next_to_what_another_process_left_in_its_place(
     database: Engine, tmp_path: Path
 ) -> None:
     with open_workspace(small_config(database, tmp_path), "run") as workspace:

@@ -96,7 +96,7 @@ def require_idle(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return wrap
 
 
-def test_no_transaction_is_open_while_other_work_goes_on(
+def test_no_transaction_is_open_during_other_work(
     database: Engine, tmp_path: Path, require_idle: Callable[..., None]
 ) -> None:
     """Hashing, rendering, generating, judging, training, building a sampler, and writing what is exported."""

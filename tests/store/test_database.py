@@ -54,7 +54,7 @@ def test_a_password_with_a_bare_at_sign_is_refused_without_showing_it() -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_the_password_is_hidden_wherever_it_stands() -> None:
+def test_the_password_is_hidden_everywhere() -> None:
     assert "secret" not in shown(parse_url("postgresql://u:secret@h/d?sslpassword=secret&password=secret"))
 
 
@@ -161,7 +161,7 @@ def test_another_programs_tables_are_left_alone(empty_database: URL) -> None:
         open_database(render(empty_database), NOWHERE)
 
 
-def test_a_user_who_may_not_create_tables_is_told_so(empty_database: URL) -> None:
+def test_a_user_who_may_not_create_tables_gets_a_clear_error(empty_database: URL) -> None:
     execute(
         empty_database, f"ALTER DATABASE {empty_database.database} SET default_transaction_read_only = on"
     )

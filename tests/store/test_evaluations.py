@@ -46,7 +46,7 @@ def evaluated(lease: Lease) -> Lease:
     return lease
 
 
-def test_an_evaluation_goes_on_from_its_stored_answers(evaluated: Lease) -> None:
+def test_an_evaluation_resumes_from_its_stored_answers(evaluated: Lease) -> None:
     with evaluated.engine.connect() as connection:
         assert read_answered_positions(connection, evaluated.run_id, 0, Split.VALIDATION) == {0, 1, 2, 3}
         assert read_answered_positions(connection, evaluated.run_id, 1, Split.VALIDATION) == set()

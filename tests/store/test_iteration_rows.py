@@ -73,7 +73,7 @@ def test_attempts_come_back_as_they_were(lease: Lease) -> None:
     assert stored == [("prompt 7", "base", 0.5)] * 2
 
 
-def test_the_first_write_of_an_attempt_stands(lease: Lease) -> None:
+def test_the_first_write_of_an_attempt_is_kept(lease: Lease) -> None:
     store_attempts(lease, attempt(1, 1, response="first"))
     assert store_attempts(lease, attempt(1, 1, response="second"), attempt(2, 1)) == 1
     with lease.engine.connect() as connection:

@@ -111,7 +111,7 @@ def test_a_database_whose_clock_went_back_takes_no_time_away(database: Engine) -
         assert read_wall_seconds(connection, run.run_id) == before
 
 
-def test_a_second_owner_is_refused_and_told_who_the_first_is(database: Engine) -> None:
+def test_a_second_owner_is_refused_and_the_error_names_the_first(database: Engine) -> None:
     run = start(database)
     expected = r"'one' is owned by another process \(process \d+ on .*'adastar one' since 20\d\d-.*--run NAME"
     with own_run(database, run, iterations=1, patience=None):

@@ -67,7 +67,7 @@ def test_racing_processes_share_one_server_that_outlives_them(shared_home: Path)
     assert query(urls.pop(), "SELECT 1") == 1
 
 
-def test_whoever_waits_for_another_to_start_the_server_says_so(
+def test_waiting_for_another_process_to_start_the_server_is_reported(
     make_home: Callable[[], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     home = make_home()

@@ -62,7 +62,7 @@ def test_a_lock_is_acquired_when_the_holder_dies_and_not_before(engine: Engine) 
     assert said[0].startswith("Waiting for somebody (connected as 'adastar other' since 20")
 
 
-def test_nobody_has_a_transaction_open_while_waiting(engine: Engine, database: Engine) -> None:
+def test_no_transaction_is_open_while_waiting(engine: Engine, database: Engine) -> None:
     query = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
     )

@@ -103,7 +103,7 @@ def test_a_new_name_is_checked_and_an_old_one_is_kept(database: Engine) -> None:
     assert start(database, "x\n" * 200).run_id == run.run_id
 
 
-def test_a_finished_run_goes_on(database: Engine) -> None:
+def test_a_finished_run_can_continue(database: Engine) -> None:
     run = start(database)
     with own_run(database, run, iterations=1, patience=None) as lease, lease.transaction() as connection:
         finish_run(connection, run.run_id, "finished")

@@ -1,4 +1,4 @@
-"""A Prefect server for a test session: started once, stopped at the end, on a port of its own."""
+"""A Prefect server for a test session: started once, stopped at the end, on its own port."""
 
 import os
 import signal

@@ -13,7 +13,7 @@ _PACKET = 65536
 
 
 class BadNetwork:
-    """Forwards connections of a port of its own to a server.
+    """Forwards the connections of its own port to a server.
 
     Attributes:
         url: The server's address through this network.

@@ -15,7 +15,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 _MARK = "ADASTAR_TEST_CLUSTER"
-"""Environment variable by which a cluster's processes are told from another one's."""
+"""Environment variable that marks the processes of one cluster."""
 _END_SECONDS = 120.0
 _STORE_BYTES = 100 * 2**20
 

@@ -1,4 +1,4 @@
-"""One small tokenizer of every kind that models come with, each beside a tiny Llama with random weights."""
+"""One small tokenizer of every kind that models come with, each with a tiny Llama with random weights."""
 
 import json
 from collections.abc import Callable

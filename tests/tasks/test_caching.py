@@ -33,7 +33,7 @@ def key(task: str, **inputs: object) -> str:
     return found
 
 
-def test_every_stage_is_cached_under_the_one_policy_and_a_version_of_its_own() -> None:
+def test_every_stage_is_cached_under_the_one_policy_and_its_own_version() -> None:
     assert set(STAGES) == set(caching.STAGE_VERSIONS)
     assert all(one.cache_policy is caching.STAGE_POLICY for one in STAGES.values())
     assert {one.result_serializer for one in STAGES.values()} == {"json"}

@@ -98,7 +98,7 @@ def test_attempts_at_one_prompt_have_streams_of_their_own(engine: VllmGenerator)
     assert len({attempt.response for attempt in attempts}) > 24
 
 
-def test_greedy_is_the_same_whatever_the_stream(engine: VllmGenerator) -> None:
+def test_greedy_is_the_same_for_every_stream(engine: VllmGenerator) -> None:
     wanted = requests(10)
     greedy = engine.generate(wanted, GREEDY)
     assert engine.generate([replace(one, stream=7) for one in wanted], GREEDY) == greedy

@@ -40,7 +40,7 @@ def _no_engine_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def engines(mark: str) -> set[int]:
-    """Return the engines, whoever their parent is by now, that this test or its processes started."""
+    """Return the engines that this test or its processes started, whatever their parent is now."""
     found = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""Intervals cover what they say they cover, and agree with the p beside them."""
+"""Intervals have their nominal coverage, and agree with the p next to them."""
 
 import numpy as np
 import numpy.typing as npt

@@ -94,7 +94,7 @@ def test_a_rationale_is_checked_as_before(tmp_path: Path) -> None:
     assert not problem.rationale_is_correct(SUM, "#### 42")
 
 
-def test_a_template_that_asks_for_the_date_is_told_the_day_of_the_run(tmp_path: Path) -> None:
+def test_a_template_that_asks_for_the_date_gets_the_day_of_the_run(tmp_path: Path) -> None:
     folder = model(tmp_path, "{{ strftime_now('%d %b %Y %H:%M') }};" + BODY)
     problem = prompted(ARITHMETIC, CHAT, folder, TODAY)
     assert problem.prompt(SUM) == "29 Nov 2026 00:00;user: 12+30\n;assistant: "

@@ -196,7 +196,7 @@ def test_one_hanging_answer_costs_a_few_workers_and_no_verdict_of_another() -> N
         verifier.close()
 
 
-def test_when_answers_cannot_be_told_apart_in_time_the_verdict_says_so() -> None:
+def test_answers_that_cannot_be_compared_in_time_are_undecided() -> None:
     verifier = MathVerifier(seconds=0.2)
     response = f"\\boxed{{x}} \\boxed{{{HANGING}}}"
     verdict = verifier.verify(Observation("x", "", "x"), response, FinishReason.EOS)
@@ -206,7 +206,7 @@ def test_when_answers_cannot_be_told_apart_in_time_the_verdict_says_so() -> None
 
 
 @pytest.mark.parametrize("answer", ["9^{9^{9^9}}", "10^{10^{10}}", "(10^{9})!", r"\frac{1}{7^{10^{8}}}"])
-def test_a_number_that_nobody_could_write_out_is_undecided_without_being_computed(
+def test_a_number_too_large_to_write_out_is_undecided_without_being_computed(
     formulas: MathVerifier, answer: str
 ) -> None:
     verdict = judged(formulas, "1", answer)
@@ -269,7 +269,7 @@ def test_a_process_that_is_stopped_for_a_while_decides_afterwards() -> None:
     pool.close()
 
 
-def test_what_stands_beyond_the_longest_formula_is_not_overlooked(formulas: MathVerifier) -> None:
+def test_text_beyond_the_longest_formula_is_not_ignored(formulas: MathVerifier) -> None:
     assert judged(formulas, "x+1", f"1+x{' ' * 600}+5").outcome is not R
     assert judged(formulas, "x+1", f"1+x{' ' * 300}+5").outcome is W
 

@@ -176,7 +176,7 @@ def test_no_repetition_is_slow(name: str, piece: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["number", "choice", "yes_no", "label", "exact"])
-def test_what_stands_beyond_the_longest_answer_is_not_overlooked(name: str) -> None:
+def test_text_beyond_the_longest_answer_is_not_ignored(name: str) -> None:
     observation = Observation("x", "", REFERENCES[name], SCIENCE if name in ("choice", "label") else ())
     verifier = open_verifier(name)  # type: ignore[arg-type]
     for before in ("#### ", "The answer is ", "\\boxed{"):
