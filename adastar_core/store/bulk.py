@@ -20,7 +20,6 @@ def insert_new(
     table, an exact count, and many times the speed of a multi-row INSERT (``bench/store.py``).
 
     Args:
-        connection: A transaction.
         table: Where to.
         columns: The names of the values in each row.
         rows: JSON-like values; every text among them must be :func:`storable`.

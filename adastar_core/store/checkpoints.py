@@ -59,8 +59,6 @@ def write_checkpoint(connection: Connection, run_id: int, checkpoint: Checkpoint
     """Record a checkpoint, and its iteration as trained; return whether it was not recorded yet.
 
     Args:
-        connection: A transaction of the run's lease.
-        run_id: The run.
         checkpoint: What to record.
         folder: The run's directory.
 

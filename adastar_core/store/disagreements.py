@@ -50,8 +50,6 @@ def read_changes(connection: Connection, run_id: int, verifier: str, assumed: st
     """Return how many rollouts went from which outcome to which; those that stayed are among them.
 
     Args:
-        connection: A connection.
-        run_id: The run.
         verifier: The version whose verdicts are compared with the selecting ones.
         assumed: The selecting verifier of iterations that do not name theirs.
     """

@@ -138,9 +138,6 @@ def close_evaluation(
     """Add up the stored answers of a split and record the totals; done twice, it changes nothing.
 
     Args:
-        connection: A transaction of the run's lease.
-        run_id: The run.
-        iteration: The checkpoint's iteration.
         split: Validation or test.
         items: How many items the split has.
         decoding: How the answers were decoded; recorded.

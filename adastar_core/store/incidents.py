@@ -32,8 +32,6 @@ def write_incident(
     """Count an incident so many times; its description replaces that of the last one of its kind.
 
     Args:
-        connection: A transaction of the run's lease.
-        run_id: The run.
         iteration: Iteration of the checkpoint that generated; 0 = the base model.
         incident: What happened.
         times: How often, at least once.

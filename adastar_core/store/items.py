@@ -34,8 +34,6 @@ def pin_items(
     """Record the items of a run that has none, and return the run's items by split and position.
 
     Args:
-        connection: A transaction.
-        run_id: The run.
         dataset_id: Its training data; what they hold is measured on by no run.
         name: The run's name, for messages.
         data: The data as it lies now.

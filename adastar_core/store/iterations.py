@@ -14,28 +14,7 @@ from adastar_core.store.statistic_columns import NAMES, STATISTICS
 
 @dataclass(frozen=True, slots=True)
 class IterationRow:
-    """An iteration as it is stored. What a later phase fills in is ``None`` before it.
-
-    Attributes:
-        iteration: Its number t, from 1.
-        checkpoint_iteration: The checkpoint that rationales were generated from.
-        beta: Accepted rationales wanted.
-        phase: sampling, sampled, trained or advanced.
-        m: Observations visited.
-        accepted: Accepted rationales, |D+|.
-        surplus: Attempts beyond the stopping observation.
-        first_try_correct: Visited observations whose first attempt was right.
-        false_positives: Accepted rationales with a wrong step.
-        rationales_checked: Accepted rationales whose steps could be checked.
-        undecided: Counted attempts without a decided verdict.
-        rejected: Right counted attempts that the rationale filter kept out of D+, by rule.
-        verifier: The verifier whose verdicts selected.
-        exhausted: Whether the pool ran out before beta.
-        alpha: The model's strength in [0, 1].
-        stamped: u, the visited observations that were stamped.
-        seconds: Wall time spent on it.
-        judging: Attempts of a wave that have no verdict yet while others of it do.
-    """
+    """An iteration as stored (columns: ``docs/schema.md``). What a later phase fills in is ``None`` before it."""
 
     iteration: int
     checkpoint_iteration: int
@@ -69,16 +48,13 @@ def start_iteration(
 ) -> int:
     """Open an iteration unless it is open already; return how many observations entered the run with it.
 
-    Observations that the dataset has grown by enter here, with statistics (0, 0), and never within an
-    iteration, whose order of visit must not change.
+    Observations added to the dataset enter here, with statistics of 0. Within an iteration the order of visit must not
+    change.
 
     Args:
-        connection: A transaction of the run's lease.
-        run_id: The run.
-        iteration: Its number, from 1.
         checkpoint_iteration: The checkpoint to generate from.
         beta: Accepted rationales wanted.
-        observations: Observations of the dataset as the caller knows it.
+        observations: How many observations the caller knows the dataset to have.
         verifier: The verifier that will judge, unless another version of it closes the sampling.
     """
     values = {"checkpoint_iteration": checkpoint_iteration, "beta": beta, "verifier": verifier}
@@ -98,20 +74,9 @@ def mark_judging(connection: Connection, run_id: int, iteration: int, left: int)
     connection.execute(_MARK, {"run_id": run_id, "iteration": iteration, "left": left})
 
 
-_MARK = text(
-    "UPDATE iterations SET judging = :left WHERE run_id = :run_id AND iteration = :iteration AND judging <> :left"
-)
-
-
 def judge_by(connection: Connection, run_id: int, iteration: int, verifier: str) -> None:
     """Record that another version of the verifier judges an iteration whose sampling is open."""
     connection.execute(_JUDGE_BY, {"run_id": run_id, "iteration": iteration, "verifier": verifier})
-
-
-_JUDGE_BY = text(
-    "UPDATE iterations SET verifier = :verifier "
-    "WHERE run_id = :run_id AND iteration = :iteration AND phase = 'sampling'"
-)
 
 
 def close_sampling(
@@ -120,9 +85,6 @@ def close_sampling(
     """Record what an iteration selected; return whether it was still open. Write D+ first.
 
     Args:
-        connection: A transaction of the run's lease.
-        run_id: The run.
-        iteration: Its number.
         selected: The visits, replayed from the verdicts.
         verifier: The verifier whose verdicts they are.
     """
@@ -153,12 +115,9 @@ def advance(
 ) -> bool:
     """Append the visits, stamp the first of them and close the iteration; return whether it was still open.
 
-    One guarded transaction: done twice, it changes nothing. The cost follows m, hardly N.
+    Called twice, it changes nothing the second time. The cost grows with m, hardly with N.
 
     Args:
-        connection: A transaction of the run's lease.
-        run_id: The run.
-        iteration: Its number.
         visits: The m visits in the order of visit.
         alpha: The model's strength in [0, 1].
         stamped: u: the first u visits are stamped.
@@ -168,10 +127,12 @@ def advance(
         StageError: The iteration is not trained yet, or a visited observation is not the run's.
     """
     key = {"run_id": run_id, "iteration": iteration}
-    if not connection.execute(
-        _ADVANCE, {**key, "alpha": alpha, "stamped": stamped, "seconds": seconds}
-    ).rowcount:
-        return _refuse_untrained(connection, run_id, iteration)
+    closed = connection.execute(_ADVANCE, {**key, "alpha": alpha, "stamped": stamped, "seconds": seconds})
+    if not closed.rowcount:
+        phase = read_iteration(connection, run_id, iteration).phase
+        if phase == "advanced":
+            return False
+        raise StageError(f"Iteration {iteration} cannot advance: it is {phase}, not trained.")
     # By position, so that neighbours in the table are read and written together.
     ranked = sorted(enumerate(visits), key=lambda pair: pair[1].position)
     values = {
@@ -218,20 +179,19 @@ def read_iteration(connection: Connection, run_id: int, iteration: int) -> Itera
     return row
 
 
-def _refuse_untrained(connection: Connection, run_id: int, iteration: int) -> bool:
-    """Return False for an iteration that has advanced."""
-    phase = read_iteration(connection, run_id, iteration).phase
-    if phase != "advanced":
-        raise StageError(f"Iteration {iteration} cannot advance: it is {phase}, not trained.")
-    return False
-
-
 def _array(values: list[int]) -> str:
-    """Return integers as a Postgres array literal."""
+    """Return integers as one array literal, which the server parses faster than an expression of many numbers."""
     return "{" + ",".join(map(str, values)) + "}"
 
 
 _READ = f"SELECT {', '.join(IterationRow.__slots__)} FROM iterations WHERE run_id = :run_id"
+_MARK = text(
+    "UPDATE iterations SET judging = :left WHERE run_id = :run_id AND iteration = :iteration AND judging <> :left"
+)
+_JUDGE_BY = text(
+    "UPDATE iterations SET verifier = :verifier "
+    "WHERE run_id = :run_id AND iteration = :iteration AND phase = 'sampling'"
+)
 _START = text(
     "INSERT INTO iterations (run_id, iteration, checkpoint_iteration, beta, verifier, phase) "
     "VALUES (:run_id, :iteration, :checkpoint_iteration, :beta, :verifier, 'sampling') ON CONFLICT DO NOTHING"
@@ -242,6 +202,8 @@ _ENTER = text(
     f"SELECT :run_id, position, {', '.join('0' for _ in NAMES)} "
     "FROM generate_series(:known, :observations - 1) AS position"
 )
+# Attempts beyond a visit's count are surplus: they have verdicts but count in nothing. D+ is stored by now, so false
+# positives are counted over what is really trained on. The phase guards against a second close.
 _CLOSE = text(
     """
     WITH counted AS (
@@ -272,11 +234,14 @@ _ADVANCE = text(
     "UPDATE iterations SET phase = 'advanced', alpha = :alpha, stamped = :stamped, seconds = :seconds, "
     "finished_at = now() WHERE run_id = :run_id AND iteration = :iteration AND phase = 'trained'"
 )
-# The planner would rather scan all N statistics than look m of them up, which makes the cost follow N.
+# The planner prefers a scan of all N statistics to m look-ups, which would make the cost grow with N.
 _LOOK_UP = text(
     "SELECT set_config('jit', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
     "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 )
+# MATERIALIZED: the previous values and each row's ctid are read once, before the update changes both. The update then finds
+# its rows by ctid without a second look-up by key. Rows stamped in this iteration or later are skipped, so the caller sees
+# fewer rows changed than visited when the state does not fit.
 _VISIT = text(
     f"""
     WITH visit AS MATERIALIZED (

@@ -80,7 +80,6 @@ def own_run(
     """Own a run until the block ends: no other process can write it meanwhile. The run's status becomes running.
 
     Args:
-        engine: The database.
         run: The run.
         iterations: Iterations wanted now; recorded.
         patience: Iterations without progress before it stops; recorded.

@@ -108,7 +108,6 @@ def try_lock(engine: Engine, lock: Lock, name: str) -> Iterator[Held | None]:
     """Yield the lock, held until the block ends, or ``None`` at once where another session has it.
 
     Args:
-        engine: The database.
         lock: The lock.
         name: How the session shows in ``pg_stat_activity``.
     """
@@ -172,7 +171,6 @@ def evaluate_alone(engine: Engine, content_sha256: str, name: str, notify: Notif
     """Let one run at a time evaluate the same base model in the same way, so that the others find its answers.
 
     Args:
-        engine: The database.
         content_sha256: Digest of all that decides the answers.
         name: The run that evaluates.
         notify: Called with the run that is waited for.

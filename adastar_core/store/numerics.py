@@ -28,9 +28,6 @@ def all_rounded_alike(connection: Connection, run_id: int, iteration: int, numer
     """Return whether what a run generated from a checkpoint is what any process with these numerics would have.
 
     Args:
-        connection: The store.
-        run_id: The run.
-        iteration: The checkpoint's iteration.
         numerics: How that process rounds.
     """
     key = {"run_id": run_id, "digest": numerics.generation_sha256(), "iteration": iteration}

@@ -25,7 +25,6 @@ def grow_dataset(
     Known observations keep their positions wherever they now stand in the data; new ones follow in order.
 
     Args:
-        connection: A transaction.
         dataset_id: The dataset.
         name: The problem's type, for messages.
         data: The data as it lies now.

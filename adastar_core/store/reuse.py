@@ -21,8 +21,6 @@ def find_twins(
     """Return the other runs, oldest first, whose iteration of this number came from the same checkpoint, rounded alike.
 
     Args:
-        connection: The store.
-        run_id: The run that looks for twins.
         iteration: The iteration's number.
         checkpoint_sha256: What it generates from.
         apart: The dotted configuration keys in which a twin may differ.

@@ -51,9 +51,6 @@ def write_attempts(
     """Store a batch of attempts; return how many were not there yet.
 
     Args:
-        connection: A transaction of the run's lease.
-        run_id: The run.
-        iteration: The iteration that they belong to.
         attempts: What was generated.
         prompt_sha256s: Digest of each one's prompt, in the same order.
         checkpoint_sha256: Digest of the checkpoint that generated them.
@@ -143,9 +140,6 @@ def read_generation_costs(
     """Return the tokens and seconds of an iteration's attempts by stage: first, retry, hinted, surplus.
 
     Args:
-        connection: The database.
-        run_id: The run.
-        iteration: The iteration.
         counted: How many attempts count, by position; those beyond are surplus.
     """
     join_by_hash(connection)

@@ -96,7 +96,6 @@ def start_or_continue(
     :func:`adastar_core.store.lease.own_run`.
 
     Args:
-        engine: The database.
         name: The run's name.
         config: What the run is.
         data: The data as it lies now.

@@ -1,11 +1,11 @@
-"""Every table, declared once. The comments are the schema's documentation (``docs/schema.md``).
+"""Every table, declared once. The comments become ``docs/schema.md``.
 
-Natural keys throughout: a row says by its key which run, iteration, observation and attempt it belongs
-to, so that writing it twice is the same as writing it once. Win rates are counts, never rounded numbers.
+Keys are natural: a row's key names its run, iteration, observation and attempt, so writing it twice is the same as
+writing it once. Win rates are stored as counts, never as rounded numbers.
 
-The tables in :data:`PARTITIONED` have one partition per run (``partitions.py``): a run is dropped in a moment, and
-runs do not disturb each other. Their rows refer to other rows of the same run by foreign keys of the
-partitions, not of the tables, so that creating a run never waits for the writes of another.
+The tables in :data:`PARTITIONED` have one partition per run (``partitions.py``): a run is dropped at once, and runs do not
+disturb each other. Foreign keys between their rows belong to the partitions, not to the tables, so that creating a run
+never waits for the writes of another.
 """
 
 from datetime import datetime
@@ -31,6 +31,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
@@ -65,7 +66,6 @@ def _maybe(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str
 
 
 def _count(name: str, comment: str) -> Column[int]:
-    """Return a number that rows of older schemas have as 0."""
     return Column(name, BigInteger, nullable=False, server_default=text("0"), comment=comment)
 
 
@@ -80,6 +80,18 @@ def _run() -> Column[int]:
 def _run_of_runs() -> Column[int]:
     return Column(
         "run_id", Integer, ForeignKey("runs.run_id"), primary_key=True, autoincrement=False, comment="The run"
+    )
+
+
+def _content() -> tuple[SchemaItem, ...]:
+    """Return the columns of one item of the data."""
+    return (
+        _value("observation_id", Text(collation="C"), "The id that the data gives it"),
+        _value("question", Text, "The question x"),
+        _value("answer", Text, "The reference answer y"),
+        _value("choices", JSONB, "Options of a multiple-choice question, as [label, text] pairs"),
+        _maybe("difficulty", Text, "Tag to break accuracy down by"),
+        _value("sha256", Text, "Digest of question, answer, choices and difficulty"),
     )
 
 
@@ -114,12 +126,7 @@ observations = Table(
         comment="The dataset",
     ),
     _key("position", Integer, "Zero-based place in the dataset, by which all else refers to it"),
-    _value("observation_id", Text(collation="C"), "The id that the data gives it"),
-    _value("question", Text, "The question x"),
-    _value("answer", Text, "The reference answer y"),
-    _value("choices", JSONB, "Options of a multiple-choice question, as [label, text] pairs"),
-    _maybe("difficulty", Text, "Tag to break accuracy down by"),
-    _value("sha256", Text, "Digest of question, answer, choices and difficulty"),
+    *_content(),
     _now("added_at", "When it was first seen"),
     UniqueConstraint("dataset_id", "observation_id"),
     comment="Training problems with known answers. A changed or vanished observation is refused.",
@@ -129,7 +136,9 @@ runs = Table(
     "runs",
     metadata,
     Column("run_id", Integer, Identity(always=True), primary_key=True, comment="Number of the run"),
-    _value("uid", Text, "Random UUID made at creation; tells apart runs of the same name in other databases"),
+    _value(
+        "uid", Text, "Random UUID made at creation; distinguishes runs of the same name in other databases"
+    ),
     _value("name", Text, "The name that the user continues it by"),
     Column(
         "dataset_id", Integer, ForeignKey("datasets.dataset_id"), nullable=False, comment="Its training data"
@@ -145,7 +154,7 @@ runs = Table(
         JSONB,
         nullable=False,
         server_default=text("'[]'::jsonb"),
-        comment="What was to be said of its data when it was opened last, e.g. which questions are repeated",
+        comment="Notes on its data from when it was last opened, e.g. which questions are repeated",
     ),
     _value("status", Text, "created, running, finished or failed"),
     _value("lease_epoch", Integer, "Fencing number: raised by each process that takes the run over"),
@@ -165,12 +174,7 @@ evaluation_items = Table(
     _run_of_runs(),
     _key("split", Text, "validation or test"),
     _key("position", Integer, "Zero-based place of the item in the split"),
-    _value("observation_id", Text(collation="C"), "The id that the data gives it"),
-    _value("question", Text, "The question x"),
-    _value("answer", Text, "The reference answer y"),
-    _value("choices", JSONB, "Options of a multiple-choice question, as [label, text] pairs"),
-    _maybe("difficulty", Text, "Tag to break accuracy down by"),
-    _value("sha256", Text, "Digest of question, answer, choices and difficulty"),
+    *_content(),
     _one_of("split", tuple(Split)),
     comment="What a run is measured on, pinned when it starts: its data may grow, its validation and test do not.",
 )
@@ -180,12 +184,12 @@ checkpoints = Table(
     metadata,
     _run_of_runs(),
     _key("iteration", Integer, "The iteration that trained it; 0 = the base model"),
-    _maybe("parent_iteration", Integer, "The checkpoint that training started from; none for the base model"),
+    _maybe("parent_iteration", Integer, "The checkpoint that training started from; null for the base model"),
     _value("path", Text, "Its directory, relative to the run's own where it lies in it"),
     _value("sha256", Text, "Digest of its manifest, which lists every file with size and digest"),
     _value("bytes", BigInteger, "Size of its files"),
     _value("parameters", BigInteger, "Parameters of the model"),
-    _maybe("steps", Integer, "Optimizer steps; none for the base model, as below"),
+    _maybe("steps", Integer, "Optimizer steps; null for the base model, like the next three"),
     _maybe("examples", Integer, "Rationales it was trained on"),
     _maybe("loss", Double, "Mean cross-entropy of the trained tokens, in nats"),
     _maybe("token_accuracy", Double, "Share of the trained tokens that were ranked first"),
@@ -215,7 +219,7 @@ iterations = Table(
     _maybe("stamped", Integer, "Visited observations whose statistics were updated, u = floor(m alpha^p)"),
     _count(
         "judging",
-        "Attempts of a wave that have no verdict yet while others of it do: they get one before the next is planned",
+        "Attempts of a wave that have no verdict yet while others do; they get one before the next wave is planned",
     ),
     _value("phase", Text, "sampling, sampled, trained or advanced"),
     _maybe("seconds", Double, "Wall time spent on it, over all processes that worked on it"),
@@ -273,15 +277,15 @@ rollouts = Table(
     _value("finish_reason", Text, "eos, stop, length or special"),
     _value("checkpoint_sha256", Text, "Digest of the checkpoint that generated it"),
     _value("prompt_sha256", Text, "Digest of the prompt that it continues"),
-    _value("response", Text, "The generated text; NUL and lone surrogates stand as U+FFFD"),
+    _value("response", Text, "The generated text; NUL and lone surrogates become U+FFFD"),
     _now("created_at", "When it was stored"),
     _maybe(
         "tokens",
         LargeBinary,
-        "Token ids of the response with its end, packed (store/packed.py); none where they are not known or were removed",
+        "Token ids of the response with its end, packed (store/packed.py); null where unknown or removed",
     ),
     _one_of("finish_reason", tuple(FinishReason)),
-    comment="Every sampled rationale with its cost. Immutable: the first write stands.",
+    comment="Every sampled rationale with its cost. Immutable: the first write is kept.",
     postgresql_partition_by=_BY_RUN,
 )
 
@@ -297,8 +301,10 @@ verdicts = Table(
     _maybe("extracted", Text, "The answer found in the response"),
     _value("found_by", Text, "The pattern that found it; empty if none did"),
     _value("reason", Text, "Why the outcome is what it is"),
-    _maybe("rationale_correct", Boolean, "Whether every step is right; none where that cannot be checked"),
-    _maybe("rejected_by", Text, "Rule of the rationale filter that keeps it out of training; none if kept"),
+    _maybe("rationale_correct", Boolean, "Whether every step is right; null where that cannot be checked"),
+    _maybe(
+        "rejected_by", Text, "Rule of the rationale filter that keeps it out of training; null if it is kept"
+    ),
     _maybe("rejected_because", Text, "How it breaks the rule"),
     _one_of("outcome", tuple(Outcome)),
     _one_of("rejected_by", tuple(RejectionReason)),
@@ -353,7 +359,7 @@ evaluation_answers = Table(
     _key("split", Text, "validation or test"),
     _key("position", Integer, "Zero-based place of the item in the split"),
     _value("observation_id", Text(collation="C"), "The id that the data gives it"),
-    _value("response", Text, "The generated text; NUL and lone surrogates stand as U+FFFD"),
+    _value("response", Text, "The generated text; NUL and lone surrogates become U+FFFD"),
     _maybe("extracted", Text, "The answer found in the response"),
     _value("outcome", Text, "right, wrong or undecided"),
     _maybe("difficulty", Text, "The item's tag"),
@@ -364,7 +370,7 @@ evaluation_answers = Table(
     _value("seconds", Double, "Its share of the batch's wall time"),
     _maybe("verifier", Text, "Name and version of the verifier, and of voting where samples vote"),
     _one_of("outcome", tuple(Outcome)),
-    comment="Every judged item of an evaluation, so that a broken-off evaluation goes on where it stopped.",
+    comment="Every judged item of an evaluation, so that an interrupted evaluation resumes where it stopped.",
     postgresql_partition_by=_BY_RUN,
 )
 
@@ -393,7 +399,7 @@ compute = Table(
         Double,
         nullable=False,
         server_default=text("0"),
-        comment="Floating-point operations of attention's own products, in neither of the two",
+        comment="Floating-point operations of attention's own products, in neither of the two columns before",
     ),
     _value("seconds", Double, "Wall time"),
     comment="What every stage of every iteration cost.",
@@ -420,7 +426,7 @@ incidents = Table(
     _value("times", Integer, "How often it happened"),
     _value("detail", Text, "What happened the last time"),
     _now("last_at", "When that was"),
-    comment="What went wrong during generation and was mended.",
+    comment="What went wrong during generation and was recovered.",
 )
 
 owners = Table(
@@ -435,7 +441,7 @@ owners = Table(
         "seen_at",
         "When it last wrote, by the database's clock; a run's wall time is the sum of seen_at - taken_at",
     ),
-    comment="Processes that took a run over, one after the other. What was stored between two of them is the first one's.",
+    comment="Processes that took a run over, in order. Rows stored between two take-overs are the earlier one's.",
 )
 
 numerics = Table(
@@ -447,16 +453,16 @@ numerics = Table(
     _value("generation_dtype", Text, "Number format of generation; auto where a server decides"),
     _value("training_dtype", Text, "Number format of training"),
     _value("batch_size", Integer, "Attempts generated at once"),
-    _maybe("piece", Integer, "Attempts that an actor of a cluster took at a time; none on one machine"),
+    _maybe("piece", Integer, "Attempts that an actor of a cluster took at a time; null on one machine"),
     _value("processor", Text, "GPU or CPU of the flow's machine"),
     _value("threads", Integer, "Threads of torch"),
     _value("versions", JSONB, "Versions of the libraries that compute, by name"),
     _value(
         "generation_sha256",
         Text,
-        "Digest of all of it that may change a response; equal ones may share responses",
+        "Digest of what may change a response; processes with equal digests may share responses",
     ),
-    comment="How the processes of owners rounded: what decides the last digits of what they computed.",
+    comment="How each owner's process rounded: what decides the last digits of its results.",
 )
 
 PARTITIONED = (

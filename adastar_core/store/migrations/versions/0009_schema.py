@@ -56,7 +56,7 @@ def upgrade() -> None:
             "response",
             sa.Text(),
             nullable=False,
-            comment="The generated text; NUL and lone surrogates stand as U+FFFD",
+            comment="The generated text; NUL and lone surrogates become U+FFFD",
         ),
         sa.Column("extracted", sa.Text(), nullable=True, comment="The answer found in the response"),
         sa.Column("outcome", sa.Text(), nullable=False, comment="right, wrong or undecided"),
@@ -78,7 +78,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "run_id", "iteration", "split", "position", name=op.f("evaluation_answers_pkey")
         ),
-        comment="Every judged item of an evaluation, so that a broken-off evaluation goes on where it stopped.",
+        comment="Every judged item of an evaluation, so that an interrupted evaluation resumes where it stopped.",
         postgresql_partition_by="LIST (run_id)",
     )
     op.create_table(
@@ -193,7 +193,7 @@ def upgrade() -> None:
             "response",
             sa.Text(),
             nullable=False,
-            comment="The generated text; NUL and lone surrogates stand as U+FFFD",
+            comment="The generated text; NUL and lone surrogates become U+FFFD",
         ),
         sa.Column(
             "created_at",
@@ -206,13 +206,13 @@ def upgrade() -> None:
             "tokens",
             sa.LargeBinary(),
             nullable=True,
-            comment="Token ids of the response with its end, packed (store/packed.py); none where they are not known or were removed",
+            comment="Token ids of the response with its end, packed (store/packed.py); null where unknown or removed",
         ),
         sa.CheckConstraint(
             "finish_reason IN ('eos', 'stop', 'length', 'special')", name=op.f("rollouts_finish_reason_check")
         ),
         sa.PrimaryKeyConstraint("run_id", "iteration", "position", "attempt", name=op.f("rollouts_pkey")),
-        comment="Every sampled rationale with its cost. Immutable: the first write stands.",
+        comment="Every sampled rationale with its cost. Immutable: the first write is kept.",
         postgresql_partition_by="LIST (run_id)",
     )
     op.create_table(
@@ -264,13 +264,13 @@ def upgrade() -> None:
             "rationale_correct",
             sa.Boolean(),
             nullable=True,
-            comment="Whether every step is right; none where that cannot be checked",
+            comment="Whether every step is right; null where that cannot be checked",
         ),
         sa.Column(
             "rejected_by",
             sa.Text(),
             nullable=True,
-            comment="Rule of the rationale filter that keeps it out of training; none if kept",
+            comment="Rule of the rationale filter that keeps it out of training; null if it is kept",
         ),
         sa.Column("rejected_because", sa.Text(), nullable=True, comment="How it breaks the rule"),
         sa.CheckConstraint("outcome IN ('right', 'wrong', 'undecided')", name=op.f("verdicts_outcome_check")),
@@ -334,7 +334,7 @@ def upgrade() -> None:
             "uid",
             sa.Text(),
             nullable=False,
-            comment="Random UUID made at creation; tells apart runs of the same name in other databases",
+            comment="Random UUID made at creation; distinguishes runs of the same name in other databases",
         ),
         sa.Column("name", sa.Text(), nullable=False, comment="The name that the user continues it by"),
         sa.Column("dataset_id", sa.Integer(), nullable=False, comment="Its training data"),
@@ -388,7 +388,7 @@ def upgrade() -> None:
             postgresql.JSONB(),
             server_default=sa.text("'[]'::jsonb"),
             nullable=False,
-            comment="What was to be said of its data when it was opened last, e.g. which questions are repeated",
+            comment="Notes on its data from when it was last opened, e.g. which questions are repeated",
         ),
         sa.CheckConstraint(
             "status IN ('created', 'running', 'finished', 'failed')", name=op.f("runs_status_check")
@@ -413,7 +413,7 @@ def upgrade() -> None:
             "parent_iteration",
             sa.Integer(),
             nullable=True,
-            comment="The checkpoint that training started from; none for the base model",
+            comment="The checkpoint that training started from; null for the base model",
         ),
         sa.Column(
             "path",
@@ -430,7 +430,10 @@ def upgrade() -> None:
         sa.Column("bytes", sa.BigInteger(), nullable=False, comment="Size of its files"),
         sa.Column("parameters", sa.BigInteger(), nullable=False, comment="Parameters of the model"),
         sa.Column(
-            "steps", sa.Integer(), nullable=True, comment="Optimizer steps; none for the base model, as below"
+            "steps",
+            sa.Integer(),
+            nullable=True,
+            comment="Optimizer steps; null for the base model, like the next three",
         ),
         sa.Column("examples", sa.Integer(), nullable=True, comment="Rationales it was trained on"),
         sa.Column(
@@ -510,7 +513,7 @@ def upgrade() -> None:
             sa.Double(),
             server_default=sa.text("0"),
             nullable=False,
-            comment="Floating-point operations of attention's own products, in neither of the two",
+            comment="Floating-point operations of attention's own products, in neither of the two columns before",
         ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("compute_run_id_fkey")),
         sa.PrimaryKeyConstraint("run_id", "iteration", "stage", name=op.f("compute_pkey")),
@@ -605,7 +608,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("incidents_run_id_fkey")),
         sa.PrimaryKeyConstraint("run_id", "iteration", "kind", name=op.f("incidents_pkey")),
-        comment="What went wrong during generation and was mended.",
+        comment="What went wrong during generation and was recovered.",
     )
     op.create_table(
         "numerics",
@@ -630,7 +633,7 @@ def upgrade() -> None:
             "piece",
             sa.Integer(),
             nullable=True,
-            comment="Attempts that an actor of a cluster took at a time; none on one machine",
+            comment="Attempts that an actor of a cluster took at a time; null on one machine",
         ),
         sa.Column("processor", sa.Text(), nullable=False, comment="GPU or CPU of the flow's machine"),
         sa.Column("threads", sa.Integer(), nullable=False, comment="Threads of torch"),
@@ -644,11 +647,11 @@ def upgrade() -> None:
             "generation_sha256",
             sa.Text(),
             nullable=False,
-            comment="Digest of all of it that may change a response; equal ones may share responses",
+            comment="Digest of what may change a response; processes with equal digests may share responses",
         ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("numerics_run_id_fkey")),
         sa.PrimaryKeyConstraint("run_id", "lease_epoch", name=op.f("numerics_pkey")),
-        comment="How the processes of owners rounded: what decides the last digits of what they computed.",
+        comment="How each owner's process rounded: what decides the last digits of its results.",
     )
     op.create_table(
         "owners",
@@ -678,7 +681,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("owners_run_id_fkey")),
         sa.PrimaryKeyConstraint("run_id", "lease_epoch", name=op.f("owners_pkey")),
-        comment="Processes that took a run over, one after the other. What was stored between two of them is the first one's.",
+        comment="Processes that took a run over, in order. Rows stored between two take-overs are the earlier one's.",
     )
     op.create_table(
         "evaluations",
@@ -830,7 +833,7 @@ def upgrade() -> None:
             sa.BigInteger(),
             server_default=sa.text("0"),
             nullable=False,
-            comment="Attempts of a wave that have no verdict yet while others of it do: they get one before the next is planned",
+            comment="Attempts of a wave that have no verdict yet while others do; they get one before the next wave is planned",
         ),
         sa.CheckConstraint(
             "phase IN ('sampling', 'sampled', 'trained', 'advanced')", name=op.f("iterations_phase_check")
