@@ -47,6 +47,8 @@ DataPart = Annotated[str, TextKind.DATA_PART]
 BaseSource = Annotated[str, TextKind.BASE_SOURCE]
 ModelSource = Annotated[str, TextKind.MODEL_SOURCE]
 CodePath = Annotated[str, TextKind.CODE_PATH]
+PLUGIN_PATTERN = r"^(.+:)?[A-Za-z_][\w.-]*$"
+"""Of a code path: an import path, or the name of an entry point."""
 ServerUrl = Annotated[str, TextKind.SERVER_URL]
 ClusterAddress = Annotated[str, TextKind.CLUSTER_ADDRESS]
 DatabaseUrl = Annotated[SecretStr, TextKind.DATABASE_URL]

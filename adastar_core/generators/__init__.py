@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from adastar_core.records import Attempt, GenerationRequest, Incident
+from adastar_core.records import Attempt, FinishReason, GenerationRequest, Incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,39 @@ class Decoding:
         return (
             self.max_new_tokens if positions is None else min(self.max_new_tokens, positions - prompt_tokens)
         )
+
+
+def attempt_of(
+    request: GenerationRequest,
+    response: str,
+    finish_reason: FinishReason = FinishReason.EOS,
+    *,
+    prompt_tokens: int = 0,
+    padded_prompt_tokens: int | None = None,
+    generated_tokens: int = 0,
+    padded_generated_tokens: int | None = None,
+    tokens: tuple[int, ...] = (),
+    greedy: bool = False,
+) -> Attempt:
+    """Return the attempt that answers a request; see :class:`~adastar_core.records.Attempt` for the fields.
+
+    What is padded counts as much as what is not, by default; no random stream entered a greedy response.
+    """
+    return Attempt(
+        position=request.position,
+        attempt=request.attempt,
+        hinted=request.hinted,
+        response=response,
+        finish_reason=finish_reason,
+        prompt_tokens=prompt_tokens,
+        padded_prompt_tokens=prompt_tokens if padded_prompt_tokens is None else padded_prompt_tokens,
+        generated_tokens=generated_tokens,
+        padded_generated_tokens=generated_tokens
+        if padded_generated_tokens is None
+        else padded_generated_tokens,
+        stream=0 if greedy else request.stream,
+        tokens=tokens,
+    )
 
 
 Report = Callable[[Incident], None]

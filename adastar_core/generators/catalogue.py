@@ -70,6 +70,12 @@ def _openai(settings: GeneratorSettings, *_: object) -> LastingGenerator:
     return OpenAiGenerator(settings)
 
 
+def _custom(settings: GeneratorSettings, *_: object) -> PerCheckpoint:
+    from adastar_core.generators.custom import CustomGenerator
+
+    return PerCheckpoint(lambda model_dir: CustomGenerator(settings.custom, model_dir))
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """An engine as the catalogue knows it.
@@ -89,6 +95,7 @@ ENGINES: Mapping[EngineName, Engine] = {
     "transformers": Engine(_transformers),
     "vllm": Engine(_vllm),
     "openai": Engine(_openai, elsewhere=True, own_format=True),
+    "custom": Engine(_custom, own_format=True),
 }
 
 
@@ -100,6 +107,27 @@ def is_elsewhere(settings: GeneratorSettings) -> bool:
 def has_own_format(settings: GeneratorSettings) -> bool:
     """Return whether ``generator.dtype`` says nothing of the configured engine."""
     return settings.type != "auto" and ENGINES[settings.type].own_format
+
+
+def check_engine(settings: GeneratorSettings) -> None:
+    """Refuse a generator of the user's own that cannot be loaded.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if settings.type == "custom":
+        from adastar_core.generators.custom import check_custom
+
+        check_custom(settings.custom)
+
+
+def recorded_name(settings: GeneratorSettings, engine: EngineName) -> str:
+    """Return the name that an engine is recorded by: results are shared between processes with the same."""
+    if engine != "custom":
+        return engine
+    from adastar_core.generators import custom
+
+    return custom.recorded_name(settings.custom)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from adastar_core.generators import Decoding, attempt_of
 from adastar_core.models.vocabulary import Ends
-from adastar_core.records import FinishReason
+from adastar_core.records import Attempt, FinishReason, GenerationRequest
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -26,6 +27,27 @@ class Ending:
     finish_reason: FinishReason
     generated_tokens: int
     tokens: tuple[int, ...]
+
+    def attempt(
+        self,
+        request: GenerationRequest,
+        decoding: Decoding,
+        prompt_tokens: int,
+        padded_prompt_tokens: int | None = None,
+        padded_generated_tokens: int | None = None,
+    ) -> Attempt:
+        """Return the attempt that ends here."""
+        return attempt_of(
+            request,
+            self.response,
+            self.finish_reason,
+            prompt_tokens=prompt_tokens,
+            padded_prompt_tokens=padded_prompt_tokens,
+            generated_tokens=self.generated_tokens,
+            padded_generated_tokens=padded_generated_tokens,
+            tokens=self.tokens,
+            greedy=decoding.greedy,
+        )
 
 
 def end(tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode) -> Ending:

@@ -111,7 +111,7 @@ class OpenAiGenerator:
         if requests:
             self._require(self._held[1], None, "the batch")
         return [
-            _attempt(request, decoding, len(prompt), self._ending(answer, len(prompt), decoding))
+            self._ending(answer, len(prompt), decoding).attempt(request, decoding, len(prompt))
             for request, prompt, answer in zip(requests, prompts, answers, strict=True)
         ]
 
@@ -248,23 +248,6 @@ class OpenAiGenerator:
 
 def _seconds(header: str) -> float:
     return min(float(header), _LONGEST_WAIT_SECONDS) if header.isdigit() else 0.0
-
-
-def _attempt(request: GenerationRequest, decoding: Decoding, prompt_tokens: int, ending: Ending) -> Attempt:
-    """Return the attempt; padding is the server's own affair and counts as none."""
-    return Attempt(
-        position=request.position,
-        attempt=request.attempt,
-        hinted=request.hinted,
-        response=ending.response,
-        finish_reason=ending.finish_reason,
-        prompt_tokens=prompt_tokens,
-        padded_prompt_tokens=prompt_tokens,
-        generated_tokens=ending.generated_tokens,
-        padded_generated_tokens=ending.generated_tokens,
-        stream=0 if decoding.greedy else request.stream,
-        tokens=ending.tokens,
-    )
 
 
 def _finish_reason(choice: Mapping[str, Any]) -> FinishReason:

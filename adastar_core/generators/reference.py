@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from adastar_core.generators import Decoding
-from adastar_core.records import Attempt, FinishReason, GenerationRequest
+from adastar_core.generators import Decoding, attempt_of
+from adastar_core.records import Attempt, GenerationRequest
 
 
 class ReferenceGenerator:
@@ -18,21 +18,7 @@ class ReferenceGenerator:
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:  # noqa: ARG002 (nothing is decoded)
         """Return each request's reference answer."""
-        return [
-            Attempt(
-                position=one.position,
-                attempt=one.attempt,
-                hinted=one.hinted,
-                response=self._answer(one.position),
-                finish_reason=FinishReason.EOS,
-                prompt_tokens=0,
-                padded_prompt_tokens=0,
-                generated_tokens=0,
-                padded_generated_tokens=0,
-                stream=one.stream,
-            )
-            for one in requests
-        ]
+        return [attempt_of(request, self._answer(request.position)) for request in requests]
 
     def close(self) -> None:
         """Do nothing: there is no model."""

@@ -1,6 +1,7 @@
 """The reference fake: responses from a script instead of a model, for tests of everything around generation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from adastar_core.generators import Decoding
 from adastar_core.generators.endings import Ending, end
@@ -34,18 +35,7 @@ class ScriptedGenerator:
         width = max((len(request.prompt) for request in requests), default=0)
         steps = max((ending.generated_tokens for ending in endings), default=0)
         return [
-            Attempt(
-                position=request.position,
-                attempt=request.attempt,
-                hinted=request.hinted,
-                response=ending.response,
-                finish_reason=ending.finish_reason,
-                prompt_tokens=len(request.prompt),
-                padded_prompt_tokens=width,
-                generated_tokens=ending.generated_tokens,
-                padded_generated_tokens=steps,
-                stream=0 if decoding.greedy else request.stream,
-            )
+            replace(ending.attempt(request, decoding, len(request.prompt), width, steps), tokens=())
             for request, ending in zip(requests, endings, strict=True)
         ]
 

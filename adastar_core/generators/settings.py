@@ -1,13 +1,23 @@
 """How rationales are sampled: the engine, its decoding, and what each engine needs to know."""
 
+from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
-from adastar_core.settings import OWN_KEY, KeyVariable, ServerUrl, Settings, Text, setting
+from adastar_core.settings import (
+    OWN_KEY,
+    PLUGIN_PATTERN,
+    CodePath,
+    KeyVariable,
+    ServerUrl,
+    Settings,
+    Text,
+    setting,
+)
 
-EngineName = Literal["transformers", "vllm", "openai"]
+EngineName = Literal["transformers", "vllm", "openai", "custom"]
 """The engines of :data:`adastar_core.generators.catalogue.ENGINES`."""
 
 
@@ -88,13 +98,28 @@ class OpenAiSettings(Settings):
         return url
 
 
+class CustomGeneratorSettings(Settings):
+    """A generator of your own, called with the directory of a checkpoint and the options; read where ``generator.type`` is ``custom``."""
+
+    path: CodePath | None = setting(
+        None,
+        "Import path",
+        "Where it is: package.module:Name, /path/to/file.py:Name, or an entry point of adastar.generators.",
+        pattern=PLUGIN_PATTERN,
+        added=True,
+    )
+    options: Mapping[Text, Text | int | float | bool | None] = setting(
+        dict, "Options", "Passed to it by name."
+    )
+
+
 class GeneratorSettings(Settings):
     """The engine that samples rationales, and its decoding."""
 
     type: Literal["auto"] | EngineName = setting(
         "auto",
         "Engine",
-        "What generates: auto takes vllm where it is installed for this machine's devices and pays for the model's size, else transformers; openai is a server.",
+        "What generates: auto takes vllm where it is installed for this machine's devices and pays for the model's size, else transformers; openai is a server, and custom a generator of your own.",
     )
     batch_size: int = setting(
         256,
@@ -117,6 +142,7 @@ class GeneratorSettings(Settings):
     )
     vllm: VllmSettings = setting(VllmSettings, "vLLM", "How vLLM uses the machine.", run_time=True)
     openai: OpenAiSettings = setting(OpenAiSettings, "Server", "Where a server is and how it is asked.")
+    custom: CustomGeneratorSettings = setting(CustomGeneratorSettings, "Custom", "A generator of your own.")
 
     @model_validator(mode="after")
     def _engine_has_the_precision(self) -> "GeneratorSettings":

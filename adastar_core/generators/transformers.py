@@ -143,19 +143,7 @@ class TransformersGenerator:
         width = self._way.width(self._loaded, prompts)
         steps = max(ending.generated_tokens for ending in endings)
         return [
-            Attempt(
-                position=request.position,
-                attempt=request.attempt,
-                hinted=request.hinted,
-                response=ending.response,
-                finish_reason=ending.finish_reason,
-                prompt_tokens=len(prompt),
-                padded_prompt_tokens=width,
-                generated_tokens=ending.generated_tokens,
-                padded_generated_tokens=steps,
-                stream=0 if decoding.greedy else request.stream,
-                tokens=ending.tokens,
-            )
+            ending.attempt(request, decoding, len(prompt), width, steps)
             for request, prompt, ending in zip(requests, prompts, endings, strict=True)
         ]
 

@@ -206,9 +206,8 @@ class VllmGenerator:
             if answer["tokens"] is None:
                 self._refuse([requests[place] for place in places], answer["prompt_tokens"], decoding)
             for place, length, tokens in zip(places, answer["prompt_tokens"], answer["tokens"], strict=True):
-                attempts[place] = _attempt(
-                    requests[place], decoding, length, self._end_of(tokens, length, decoding)
-                )
+                ending = self._end_of(tokens, length, decoding)
+                attempts[place] = ending.attempt(requests[place], decoding, length)
         return [attempt for attempt in attempts if attempt is not None]
 
     def _end_of(self, tokens: list[int], prompt_tokens: int, decoding: Decoding) -> Ending:
@@ -237,20 +236,3 @@ class VllmGenerator:
         except ChildFailure as failure:
             self._report(Incident("engine rebuilt", f"it did not go to sleep: {failure}"))
             self._engines.end()
-
-
-def _attempt(request: GenerationRequest, decoding: Decoding, prompt_tokens: int, ending: Ending) -> Attempt:
-    """Return the attempt; vLLM pads nothing."""
-    return Attempt(
-        position=request.position,
-        attempt=request.attempt,
-        hinted=request.hinted,
-        response=ending.response,
-        finish_reason=ending.finish_reason,
-        prompt_tokens=prompt_tokens,
-        padded_prompt_tokens=prompt_tokens,
-        generated_tokens=ending.generated_tokens,
-        padded_generated_tokens=ending.generated_tokens,
-        stream=0 if decoding.greedy else request.stream,
-        tokens=ending.tokens,
-    )

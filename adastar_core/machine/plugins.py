@@ -14,10 +14,9 @@ from typing import Literal
 
 from adastar_core.errors import ConfigError
 from adastar_core.machine.confine import user_code
+from adastar_core.settings import PLUGIN_PATTERN as PLUGIN_PATTERN
 
 Group = Literal["samplers", "problems", "verifiers", "generators", "monitors"]
-PLUGIN_PATTERN = r"^(.+:)?[A-Za-z_][\w.-]*$"
-"""An import path, or the name of an entry point."""
 
 
 def load_plugin(path: str, group: Group, key: str) -> object:

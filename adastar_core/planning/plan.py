@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from adastar_core import compute
 from adastar_core.config import RunConfig
+from adastar_core.generators.catalogue import check_engine
 from adastar_core.models.source import parameter_count, resolve_model
 from adastar_core.planning.forecast import Assumptions, Forecast, Texts, forecast, measure_texts
 from adastar_core.problems.catalogue import open_problem
@@ -83,6 +84,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
     from adastar_core.planning import footprint
     from adastar_core.trainers.lora import trained_parameters
 
+    check_engine(config.generator)
     model = resolve_model(config.model)
     problem = prompted(open_problem(config.problem), config.prompt, model, date.today())
     splits = {split: problem.load(split) for split in Split}

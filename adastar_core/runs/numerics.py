@@ -2,15 +2,15 @@
 
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.config import RunConfig
-from adastar_core.generators.catalogue import has_own_format
-from adastar_core.generators.settings import GeneratorSettings
+from adastar_core.generators.catalogue import has_own_format, recorded_name
+from adastar_core.generators.settings import EngineName, GeneratorSettings
 from adastar_core.machine.numerics import Numerics, library_versions, processor
 
 
 def resolved(config: RunConfig) -> RunConfig:
     """Return the configuration with the number formats that ``auto`` means where it is to be computed.
 
-    A server's format is its own affair, so for ``openai`` the generator's stays as it is.
+    An engine that ``generator.dtype`` does not reach, such as a server, keeps ``auto``.
 
     Raises:
         ConfigError: ``compute.backend`` is ``ray``, and there is no cluster.
@@ -40,7 +40,7 @@ def _has_gpu(compute: ComputeSettings, generator: GeneratorSettings) -> tuple[bo
     return torch.cuda.is_available(), torch.cuda.is_available()
 
 
-def numerics_of(config: RunConfig, engine: str) -> Numerics:
+def numerics_of(config: RunConfig, engine: EngineName) -> Numerics:
     """Return how this process rounds.
 
     Args:
@@ -50,7 +50,7 @@ def numerics_of(config: RunConfig, engine: str) -> Numerics:
     import torch
 
     return Numerics(
-        engine,
+        recorded_name(config.generator, engine),
         config.generator.dtype,
         config.trainer.dtype,
         config.generator.batch_size,

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from adastar_core.config import RunConfig
 from adastar_core.config.access import check_access
 from adastar_core.errors import DataError, HomeError, StageError
+from adastar_core.generators.catalogue import check_engine
 from adastar_core.machine.home import usable_home
 from adastar_core.machine.threads import limit_threads
 from adastar_core.machine.version import code_version
@@ -101,6 +102,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     """Check what can be checked without writing, then open the store, the run and the lease."""
     check_access(config)
     monitors = Monitors(config, progress.line)
+    check_engine(config.generator)
     problem = open_problem(config.problem)
     data = load_data(problem)
     model = resolve_model(config.model)

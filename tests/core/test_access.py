@@ -126,6 +126,8 @@ OUTSIDE = [
     ("sampler.path", "os:system"),
     ("monitors", "[{{path: '{home}/mine.py:Mine'}}]"),
     ("monitors", "[{{path: an-installed-one}}, {{path: os:system}}]"),
+    ("generator.custom.path", "{home}/mine.py:Mine"),
+    ("generator.custom.path", "os:system"),
     ("generator.openai.url", "http://example.com/v1"),
     ("generator.openai.key_variable", "PREFECT_API_KEY"),
     ("database_url", "postgresql://127.0.0.1/other"),

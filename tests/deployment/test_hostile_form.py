@@ -93,6 +93,9 @@ def test_code_and_places_of_a_form_are_refused_by_name(deployed: Deployed, tmp_p
     (tmp_path / "mine.py").write_text(f"import pathlib\npathlib.Path({str(mark)!r}).write_text('ran')\n")
     hostile: dict[str, dict[str, object]] = {
         "sampler.path": {"sampler": {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}},
+        "generator.custom.path": {
+            "generator": {"type": "custom", "custom": {"path": f"{tmp_path}/mine.py:Mine"}}
+        },
         "home": {"home": str(tmp_path / "home")},
     }
     for key, values in hostile.items():
