@@ -135,7 +135,7 @@ def model_shape(directory: Path) -> ModelShape:
     Raises:
         ModelError: There are no readable weights, or the architecture is unknown.
     """
-    config = _text_config(directory)
+    config = text_config(directory)
     heads = getattr(config, "num_attention_heads", None) or 0  # 0: the model has no attention
     head_width = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)
     return ModelShape(parameter_count(directory), config.num_hidden_layers, heads * head_width)
@@ -147,11 +147,11 @@ def positions_of(directory: Path) -> int | None:
     Raises:
         ModelError: The architecture is unknown.
     """
-    positions: int | None = getattr(_text_config(directory), "max_position_embeddings", None)
+    positions: int | None = getattr(text_config(directory), "max_position_embeddings", None)
     return positions or None
 
 
-def _text_config(directory: Path) -> "PreTrainedConfig":
+def text_config(directory: Path) -> "PreTrainedConfig":
     from transformers import AutoConfig
 
     try:

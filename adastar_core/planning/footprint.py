@@ -1,38 +1,26 @@
-"""How much memory training and generation need, found before any is spent.
+"""How much memory training and generation need, from the model's configuration, before any is spent.
 
-The model's own code runs once on tensors that have sizes and no storage, while what is held at once is added up. So a figure
-fits the architecture and the arithmetic, and needs no formula for either. The process itself comes on top: Python, torch
-and, on a GPU, its context.
+Weights, gradients and moments are counted as in ZeRO (Rajbhandari et al. 2019, arXiv 1910.02054, section 3), activations
+tensor by tensor as in Korthikanti et al. 2022 (arXiv 2205.05198, section 4), for a decoder with RMSNorm and a gated MLP
+in transformers' code. Other families differ by up to a third. The process itself comes on top: Python, torch and, on a
+GPU, its context. ``bench/memory.py`` compares with what is really held.
 """
 
-import weakref
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn.functional import cross_entropy
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
-from transformers import AutoConfig, PreTrainedModel
-
-from adastar_core.generators import Decoding
 from adastar_core.generators.cache import room_for
-from adastar_core.generators.noise import noisy_scores
-from adastar_core.generators.precision import number_format
 from adastar_core.generators.settings import GeneratorSettings
-from adastar_core.generators.steps import Cached
-from adastar_core.trainers.loop import checkpoint_activations
-from adastar_core.trainers.lora import adapt, unloaded
+from adastar_core.models.source import parameter_count, text_config
 from adastar_core.trainers.settings import TrainerSettings
+
+_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2}
+_FLOAT32 = _BYTES["float32"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingMemory:
-    """What one process of a training holds at its peak, in bytes; the last part is at most that.
+    """What one process of a training holds at its peak, in bytes.
 
     Attributes:
         weights: Its share of the weights, in float32.
@@ -70,72 +58,129 @@ class GenerationMemory:
         return self.weights + self.cache + self.working
 
 
-class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class hook
-    """Adds up the tensors that operations make: ``peak`` is the most that existed at once, in bytes.
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """The widths of a model's tensors, in numbers per token.
 
-    Args:
-        module: The model, whose own tensors and views of them are not counted.
+    Attributes:
+        layers: Blocks; one of a state-space model is taken for attention.
+        hidden: The residual stream.
+        queries: Attention heads times the width of a head.
+        keys: Key heads times the width of a head; values have as many.
+        mlp: What a token passes in the MLP, in all of its experts together.
+        experts: Experts that a token passes; 0 in a dense model.
+        vocabulary: Token ids.
+        scores: Attention heads, where no fused kernel computes the scores: 0 in most models.
+        trained_scores: The same in training, where dropout on the scores rules a fused kernel out too.
+        rms_norm: Whether norms are RMSNorm, which keep a tensor more than LayerNorm.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.bytes = self.peak = 0
-        own = (*module.parameters(), *module.buffers())
-        self._known = {one.untyped_storage()._cdata for one in own}
+    layers: int
+    hidden: int
+    queries: int
+    keys: int
+    mlp: int
+    experts: int
+    vocabulary: int
+    scores: int
+    trained_scores: int
+    rms_norm: bool
 
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., object],
-        types: object,
-        args: tuple[object, ...] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        """Do the operation and take note of what it made."""
-        result = func(*args, **(kwargs or {}))
-        for one in tree_iter(result):
-            if isinstance(one, torch.Tensor):
-                self._note(one.untyped_storage())
-        return result
+    @classmethod
+    def of(cls, directory: Path) -> "Widths":
+        """Read a model directory's configuration, in which families name the same things differently."""
+        config = text_config(directory)
 
-    def _note(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        if key not in self._known:
-            self._known.add(key)
-            self.bytes += size
-            self.peak = max(self.peak, self.bytes)
-            weakref.finalize(storage, self._forget, key, size)
+        def first(*names: str, default: int = 0) -> int:
+            found = (getattr(config, name, None) for name in names)
+            return int(next((value for value in found if value), default))
 
-    def _forget(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self.bytes -= size
+        hidden, heads = config.hidden_size, first("num_attention_heads")  # a model may have no attention
+        width = first("head_dim", default=hidden // max(heads, 1))
+        dense = first("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", default=4 * hidden)
+        experts = first("num_experts_per_tok", "experts_per_token")
+        routed = experts * first("moe_intermediate_size", default=dense)
+        scores = heads if getattr(config, "attn_logit_softcapping", None) else 0
+        dropout = any(getattr(config, name, None) for name in ("attention_dropout", "attn_pdrop"))
+        return cls(
+            layers=config.num_hidden_layers,
+            hidden=hidden,
+            queries=heads * width,
+            keys=first("num_key_value_heads", default=heads) * width,
+            mlp=routed + first("shared_expert_intermediate_size") if experts else dense,
+            experts=experts,
+            vocabulary=config.vocab_size,
+            scores=scores,
+            trained_scores=heads if dropout else scores,
+            rms_norm=hasattr(config, "rms_norm_eps"),
+        )
+
+    def kept(self, length: int, *, bf16: bool, adapter: bool) -> int:
+        """Return the bytes per token that one block keeps for its backward pass.
+
+        Args:
+            length: Tokens of a text.
+            bf16: Whether products are computed in bfloat16 (autocast); sums, norms and experts are not.
+            adapter: Whether only an adapter is trained (LoRA).
+        """
+        product = _BYTES["bfloat16"] if bf16 else _FLOAT32
+        # The residual stream before either half of the block, and what either norm gives, once for both halves' products
+        # in float32. Autocast copies it for each of them: queries, keys, values, gate and up. peft casts its own copies.
+        copies = (9 if adapter else 5) if bf16 else 2
+        stream = self.hidden * (2 * _FLOAT32 + copies * product)
+        if self.rms_norm and (bf16 or not adapter):
+            stream += (
+                2 * self.hidden * _FLOAT32
+            )  # the normalised input, for the gradient of the norm's own weights
+        attention = (
+            4 * self.queries * product
+        )  # queries, keys and values as the kernel reads them, and its result
+        scores = 3 * self.trained_scores * length * _FLOAT32  # before and after softmax, and after dropout
+        # Gate, its activation, up, and the product of the two. Experts also gather their tokens and scatter results.
+        mlp = 4 * self.mlp * (_FLOAT32 if self.experts else product)
+        routing = 4 * self.experts * self.hidden * _FLOAT32
+        return stream + attention + scores + mlp + routing
 
 
 def training_memory(directory: Path, settings: TrainerSettings, length: int, *, bf16: bool) -> TrainingMemory:
     """Return the memory of training on texts of ``length`` tokens.
 
-    Of several processes (FSDP2) each also holds two of the model's blocks whole, and the gradients of one.
-
     Args:
-        directory: The model's, of which only the configuration is read.
+        directory: The model's, of which only the configuration and the sizes of its weights are read.
         settings: How it is trained.
         length: Tokens of the longest text.
         bf16: Whether ``dtype: auto`` means bfloat16's arithmetic.
     """
+    model, parameters, adapter = Widths.of(directory), parameter_count(directory), 0
+    if settings.lora.rank is not None:
+        from adastar_core.trainers.lora import trained_parameters
+
+        adapter = trained_parameters(directory, settings)
     processes = settings.processes
+    weights = _FLOAT32 * (parameters + adapter)
+    gradients = _FLOAT32 * (adapter or parameters)
     rows = settings.micro_batch_size or -(-settings.batch_size // processes)
-    passes = 2 if settings.batch_size > rows * processes else 1  # the second meets the first one's gradients
-    model = unloaded(directory, torch.float32)
-    block = _largest_block(model)
-    module = _to_train(model, settings)
-    autocast = settings.dtype == "bfloat16" or (settings.dtype == "auto" and bf16)
-    with FakeTensorMode():
-        _computable(module)
-        weights, trained = _bytes(module), _bytes(module, trained=True)
-        forward, peak = _pass(module, (rows, length), passes, bf16=autocast)
-    if processes == 1:
-        return TrainingMemory(weights, 2 * trained, max(peak, trained))
-    passing = forward + trained // processes + 3 * block
-    return TrainingMemory(weights // processes, 2 * trained // processes, passing)
+    half = settings.dtype == "bfloat16" or (settings.dtype == "auto" and bf16)
+    block = rows * length * model.kept(length, bf16=half, adapter=adapter > 0)
+    # Scores of the vocabulary, their logarithms and the gradient of either, at most three of them at a time.
+    head = 3 * rows * length * model.vocabulary * _FLOAT32
+    if settings.gradient_checkpointing:
+        # Only the residual stream is kept; one block at a time is computed again, and then its gradients.
+        kept = model.layers * rows * length * model.hidden * _FLOAT32
+        passed_back = (
+            2 * rows * length * (model.mlp + model.hidden) * (_BYTES["bfloat16"] if half else _FLOAT32)
+        )
+        block += passed_back
+    else:
+        kept, block = model.layers * block, 0
+        kept += _BYTES["bfloat16"] * parameters if half else 0  # autocast's copies of the weights
+    forward = kept + max(head, block)
+    if processes > 1:  # FSDP2 gathers two blocks whole, and the gradients of one
+        passing = forward + gradients // processes + 3 * weights // model.layers
+        return TrainingMemory(weights // processes, 2 * gradients // processes, passing)
+    # In the first backward pass gradients take the place of activations; later ones find them there.
+    again = gradients if settings.batch_size > rows else 0
+    return TrainingMemory(weights, 2 * gradients, max(forward + again, gradients + block))
 
 
 def generation_memory(
@@ -144,93 +189,33 @@ def generation_memory(
     """Return the memory of generating a full batch after prompts of ``prompt`` tokens.
 
     Args:
-        directory: The model's, of which only the configuration is read.
+        directory: The model's, of which only the configuration and the sizes of its weights are read.
         settings: How it generates.
         prompt: Tokens of the longest prompt.
         bf16: Whether ``dtype: auto`` means bfloat16.
     """
-    dtype = _number_format(settings, bf16=bf16)
-    rows, longest = settings.batch_size, settings.max_new_tokens
-    decoding = Decoding(False, settings.temperature, settings.top_p, longest)
-    model = unloaded(directory, dtype)
-    model.train(mode=False)
-    with FakeTensorMode(), torch.no_grad():
-        _computable(model)
-        batch = Cached(model, [[0] * prompt] * rows, [0] * rows, room=longest)
-        with Held(model) as reading:
-            logits = batch.forward()
-        with Held(model) as choosing:
-            noisy_scores(logits, batch.streams, 0, decoding)
+    model, number, rows = Widths.of(directory), _number_bytes(settings, bf16=bf16), settings.batch_size
     token = cache_bytes_per_token(directory, settings, bf16=bf16)
-    cache = rows * room_for(prompt, longest) * token
-    # Buffers grow by being copied, one layer's keys or values at a time.
-    growing = cache // (2 * model.config.get_text_config().num_hidden_layers)
-    working = max(reading.peak - cache, choosing.peak, growing)
-    return GenerationMemory(_bytes(model), cache, working)
+    cache = rows * room_for(prompt, settings.max_new_tokens) * token
+    later = cache - rows * room_for(prompt, 1) * token  # not held yet while prompts are read
+    # Nothing is kept for a backward pass, so the largest moment of one block counts: in its MLP, or in eager attention.
+    moment = 4 * model.hidden + 3 * model.mlp + 3 * model.experts * model.hidden + 3 * model.scores * prompt
+    reading = rows * prompt * (moment * number + prompt)  # and a mask of one byte per pair of tokens
+    # Scores in float64, the noise and its integers; the nucleus also sorts.
+    choosing = rows * model.vocabulary * _BYTES["float64"] * (6 if settings.top_p == 1 else 8)
+    growing = (
+        cache // model.layers
+    )  # buffers of one block are copied when they grow or are handed to a kernel
+    return GenerationMemory(
+        number * parameter_count(directory), cache, max(reading - later, choosing, growing)
+    )
 
 
 def cache_bytes_per_token(directory: Path, settings: GeneratorSettings, *, bf16: bool) -> int:
     """Return the bytes of one token's keys and values in all layers; the arguments are those of :func:`generation_memory`."""
-    config = AutoConfig.from_pretrained(
-        directory, local_files_only=True, trust_remote_code=False
-    ).get_text_config()
-    queries = getattr(config, "num_attention_heads", None) or 0  # 0: the model has no attention
-    heads = getattr(config, "num_key_value_heads", None) or queries
-    width = getattr(config, "head_dim", None) or config.hidden_size // max(queries, 1)
-    return int(2 * config.num_hidden_layers * heads * width * _number_format(settings, bf16=bf16).itemsize)
+    model = Widths.of(directory)
+    return 2 * model.layers * model.keys * _number_bytes(settings, bf16=bf16)
 
 
-def _number_format(settings: GeneratorSettings, *, bf16: bool) -> torch.dtype:
-    return number_format(settings.dtype, torch.device("cuda" if bf16 else "cpu"))
-
-
-def _computable(module: nn.Module) -> None:
-    """Make a model's tensors ones that compute as a CPU's would; autocast knows no device without storage."""
-    made: dict[int, nn.Parameter] = {}
-    for part in module.modules():
-        for name, one in part._parameters.items():
-            if one is not None:
-                fresh = nn.Parameter(torch.empty(one.shape, dtype=one.dtype), requires_grad=one.requires_grad)
-                part._parameters[name] = made.setdefault(id(one), fresh)
-        for name, buffer in part._buffers.items():
-            part._buffers[name] = None if buffer is None else torch.empty(buffer.shape, dtype=buffer.dtype)
-
-
-def _to_train(model: PreTrainedModel, settings: TrainerSettings) -> nn.Module:
-    module = adapt(model, settings.lora, 0) if settings.lora.rank is not None else model
-    if settings.gradient_checkpointing:
-        checkpoint_activations(module)
-    module.train()
-    return module
-
-
-def _pass(module: nn.Module, shape: tuple[int, int], passes: int, *, bf16: bool) -> tuple[int, int]:
-    """Return the most bytes that a forward pass holds, and that passes forward and backward hold with all gradients.
-
-    Every token is taken for a trained one. ``shape`` is that of a micro-batch: rows, tokens.
-    """
-    precision: AbstractContextManager[object] = (
-        torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext()
-    )
-    ids, forward = torch.zeros(shape, dtype=torch.int64), 0
-    with Held(module) as held:
-        for _ in range(passes):
-            with precision:
-                scores = module(input_ids=ids, use_cache=False).logits[:, :-1]
-            scores = scores.reshape(-1, scores.shape[-1]).float()
-            loss = cross_entropy(scores, ids[:, 1:].reshape(-1), reduction="sum")
-            del scores
-            forward = forward or held.peak
-            loss.backward()  # type: ignore[no-untyped-call]
-    return forward, held.peak
-
-
-def _bytes(module: nn.Module, *, trained: bool = False) -> int:
-    return sum(one.numel() * one.itemsize for one in module.parameters() if one.requires_grad or not trained)
-
-
-def _largest_block(model: PreTrainedModel) -> int:
-    """Return the bytes of the largest of the blocks that FSDP2 gathers one at a time."""
-    names = frozenset(model._no_split_modules or ())
-    blocks = [_bytes(one) for one in model.modules() if type(one).__name__ in names]
-    return max(blocks, default=_bytes(model))
+def _number_bytes(settings: GeneratorSettings, *, bf16: bool) -> int:
+    return _BYTES["bfloat16" if bf16 else "float32"] if settings.dtype == "auto" else _BYTES[settings.dtype]

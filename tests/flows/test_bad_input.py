@@ -8,6 +8,7 @@ import yaml
 
 from adastar_core.models.source import resolve_model
 from tests.flows.conftest import Command
+from tests.support.families import write_family
 
 
 def change(configuration: Path, **values: object) -> None:
@@ -103,6 +104,16 @@ def test_dry_run_touches_nothing(adastar: Command, configuration: Path) -> None:
     assert "FLOPs; at most" in result.stdout
     assert "seed: 0" in result.stdout
     assert not (configuration.parent / "home").exists()
+
+
+@pytest.mark.parametrize("family", ["mixtral", "qwen3_moe"])
+def test_a_mixture_of_experts_can_be_planned(
+    adastar: Command, configuration: Path, tmp_path: Path, family: str
+) -> None:
+    change(configuration, model=str(write_family(family, tmp_path / "model")))
+    result = adastar("--config", str(configuration), "--dry-run", "--set", "trainer.dtype=float32")
+    assert result.returncode == 0, result.stderr
+    assert "Training holds" in result.stdout
 
 
 def test_a_dry_run_says_what_it_assumes_and_what_a_card_makes_of_it(
