@@ -35,7 +35,7 @@ class Judge:
         verifier: Judges answers; the problem's own, or another one.
         filter: Rules for right rationales.
         references: Whether responses are the data's own answers, which have no rationale to check or to reject.
-        room: Decides what is too long to train on; ``None`` where nothing will be trained.
+        room: Decides what is too long to train on; ``None`` if nothing will be trained.
     """
 
     problem: Problem
@@ -46,7 +46,6 @@ class Judge:
 
     @classmethod
     def of(cls, config: RunConfig, problem: Problem, verifier: Verifier, room: Room | None = None) -> "Judge":
-        """Return what decides on the attempts of a run."""
         return cls(problem, verifier, config.filter, config.rationales == "reference", room)
 
     def decide(
@@ -63,7 +62,11 @@ class Judge:
             kept: Responses of earlier attempts that were right and kept, by position.
         """
         verdicts = verify_all(
-            self.verifier, [(observations[one.position], one.response, one.finish_reason) for one in attempts]
+            self.verifier,
+            [
+                (observations[attempt.position], attempt.response, attempt.finish_reason)
+                for attempt in attempts
+            ],
         )
         accepted = {position: list(responses) for position, responses in kept.items()}
         return [
@@ -74,7 +77,7 @@ class Judge:
     def _screened(
         self, observation: Observation, attempt: Attempt, verdict: Verdict, accepted: dict[int, list[str]]
     ) -> JudgedAttempt:
-        """Return the row of one attempt; a right one that is kept joins ``accepted``."""
+        """Return the row of one attempt; a right one that is kept is added to ``accepted``."""
         if verdict.outcome is not Outcome.RIGHT:
             return JudgedAttempt(attempt.position, attempt.attempt, verdict)
         too_long = self.room.rejection(observation, attempt.response, attempt.tokens) if self.room else None
@@ -92,8 +95,7 @@ def write_cut_short(
     connection: Connection, run_id: int, checkpoint_iteration: int, verdicts: Sequence[Verdict]
 ) -> None:
     """Count the verdicts that another machine may give otherwise, in the transaction that stores them."""
-    cut = [one for one in verdicts if one.cut_short]
-    if cut:
+    if cut := [verdict for verdict in verdicts if verdict.cut_short]:
         detail = f"the answer {(cut[-1].extracted or '')[:80]!r} is undecided: {cut[-1].reason.removeprefix(CUT_SHORT)}"
         incident = Incident(incidents.CUT_SHORT, detail)
         incidents.write_incident(connection, run_id, checkpoint_iteration, incident, times=len(cut))
@@ -117,21 +119,16 @@ def judge_stored(
         observations: The run's training observations by position.
         store: Writes a part of the verdicts, in a transaction of its own.
     """
+    version = judge.verifier.version
     with engine.connect() as connection:
-        attempts = read_unjudged(connection, run_id, iteration, judge.verifier.version)
+        attempts = read_unjudged(connection, run_id, iteration, version)
     for start in range(0, len(attempts), _PER_TRANSACTION):
         part = attempts[start : start + _PER_TRANSACTION]
-        kept = _kept_earlier(engine, judge, run_id, iteration, part)
+        # The filter compares a retry with what was kept of its observation, perhaps in an earlier part or wave.
+        positions = sorted({attempt.position for attempt in part if attempt.attempt > 1})
+        kept: Mapping[int, Sequence[str]] = {}
+        if positions:
+            with engine.connect() as connection:
+                kept = read_kept_responses(connection, run_id, iteration, version, positions)
         store(part, judge.decide(observations, part, kept), len(attempts) - start - len(part))
     return len(attempts)
-
-
-def _kept_earlier(
-    engine: Engine, judge: Judge, run_id: int, iteration: int, attempts: Sequence[Attempt]
-) -> dict[int, list[str]]:
-    """Return kept responses of the observations whose attempts began in an earlier part or wave."""
-    positions = sorted({one.position for one in attempts if one.attempt > 1})
-    if not positions:
-        return {}
-    with engine.connect() as connection:
-        return read_kept_responses(connection, run_id, iteration, judge.verifier.version, positions)

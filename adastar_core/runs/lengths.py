@@ -1,8 +1,8 @@
-"""Whether texts have room in what the model and the training take, known before anything is spent.
+"""Whether texts fit what the model and the training can take, checked before anything is spent.
 
-A prompt that leaves no room for a single token is refused when the run is opened. Where a prompt leaves less than
-``generator.max_new_tokens``, a rationale is cut at the model's last position, and one that is right and too long to train is
-rejected with its reason.
+A prompt that leaves no room for a single token is refused when the run is opened. If a prompt leaves less than
+``generator.max_new_tokens``, a rationale is cut at the model's last position, and one that is right but too long to train
+is rejected with its reason.
 """
 
 import sys
@@ -31,7 +31,7 @@ class Limit:
         tokens: How many.
         name: What sets that, with its value: ``trainer.max_length (1024)``.
         fix: What to do about a prompt that leaves no room.
-        cuts: Whether what is longer is cut or left out of training; an engine refuses it instead.
+        cuts: Whether a longer text is cut or left out of training; an engine refuses it instead.
     """
 
     tokens: int
@@ -39,29 +39,29 @@ class Limit:
     fix: str
     cuts: bool = True
 
+    @classmethod
+    def of_positions(cls, count: int) -> "Limit":
+        fix = "Shorten the question or the examples before it, take a model with more positions"
+        return cls(count, f"the model's positions ({count})", fix)
+
 
 def training_limit(config: RunConfig, model: Path) -> Limit:
     """Return the most tokens of prompt and rationale together that can be trained on."""
     own, positions = config.trainer.max_length, positions_of(model)
     if positions is not None and positions < own:
-        return _positions(positions)
+        return Limit.of_positions(positions)
     return Limit(own, f"trainer.max_length ({own})", "Raise trainer.max_length")
 
 
 def generation_limit(config: RunConfig, model: Path) -> Limit:
     """Return the most tokens of prompt and rationale together that can be generated."""
     engine, positions = config.generator.vllm.longest_text, positions_of(model) or sys.maxsize
-    if engine is not None and engine < positions:
-        chosen = choose_engine(config.generator, parameter_count(model)).engine
-        if chosen == "vllm":
-            name = "generator.vllm.longest_text"
-            return Limit(engine, f"{name} ({engine})", f"Raise {name}", cuts=False)
-    return _positions(positions)
-
-
-def _positions(count: int) -> Limit:
-    fix = "Shorten the question or the examples before it, take a model with more positions"
-    return Limit(count, f"the model's positions ({count})", fix)
+    if engine is None or engine >= positions:
+        return Limit.of_positions(positions)
+    if choose_engine(config.generator, parameter_count(model)).engine == "vllm":
+        name = "generator.vllm.longest_text"
+        return Limit(engine, f"{name} ({engine})", f"Raise {name}", cuts=False)
+    return Limit.of_positions(positions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Room:
         Args:
             observation: What it answers.
             response: Its text.
-            tokens: Its ids as generated; empty where they are not known.
+            tokens: Its ids as generated; empty if they are not known.
         """
         prompt = self.problem.training_prompt(observation)
         if _surely_fits([prompt, "" if tokens else response], self.limit.tokens - len(tokens)):
@@ -102,7 +102,7 @@ class Room:
 def check_room(
     config: RunConfig, problem: Problem, splits: Mapping[Split, Sequence[Observation]], model: Path
 ) -> tuple[str, ...]:
-    """Refuse prompts that leave no room; return what is to be said of those that leave little, a sentence each.
+    """Refuse prompts that leave no room; return a note, one sentence, on each kind of those that leave little.
 
     Args:
         config: The run.
@@ -116,34 +116,24 @@ def check_room(
     vocabulary, longest = Vocabulary(model), config.generator.max_new_tokens
     lengths = _Lengths(vocabulary)
     reading, training = generation_limit(config, model), training_limit(config, model)
-    answers = config.evaluation.max_new_tokens or longest
+    train, references = splits[Split.TRAIN], config.rationales == "reference"
     notes = []
     for split, observations in splits.items():
-        new = longest if split is Split.TRAIN else answers
+        new = longest if split is Split.TRAIN else config.evaluation.max_new_tokens or longest
         for what, prompts in _read(config, problem, split, observations):
             notes += _check(f"{what} of {split}", prompts, observations, reading, new, lengths)
-    train = splits[Split.TRAIN]
-    shortest = 2 if config.rationales == "reference" else longest + 1  # a token and an end
+    shortest = 2 if references else longest + 1  # a token and an end
     prompts = map(problem.training_prompt, train)
     notes += _check("training prompt of train", prompts, train, training, shortest, lengths)
-    if config.rationales == "reference":
-        notes += _long_references(Room(problem, vocabulary, config.prompt.chat, training), train)
+    if references:
+        room = Room(problem, vocabulary, config.prompt.chat, training)
+        judged = ((row, room.rejection(row, problem.reference(row), ())) for row in train)
+        if long := [(row.shown, rejection.detail) for row, rejection in judged if rejection]:
+            name, detail = long[0]
+            notes.append(
+                f"Of {len(train):,} rows, {len(long):,} are too long to train on; the first is {name}: {detail}."
+            )
     return tuple(notes)
-
-
-def _long_references(room: Room, observations: Sequence[Observation]) -> list[str]:
-    """Return what is to be said where the data's own answers are too long to train on."""
-    found = [
-        (one.shown, rejection.detail)
-        for one in observations
-        if (rejection := room.rejection(one, room.problem.reference(one), ()))
-    ]
-    if not found:
-        return []
-    name, detail = found[0]
-    return [
-        f"Of {len(observations):,} rows, {len(found):,} are too long to train on; the first is {name}: {detail}."
-    ]
 
 
 def _read(
@@ -152,7 +142,7 @@ def _read(
     """Yield every kind of prompt that is generated from."""
     if split is not Split.TRAIN:
         shots = config.evaluation.shots
-        yield "evaluation prompt", (problem.evaluation_prompt(one, shots) for one in observations)
+        yield "evaluation prompt", (problem.evaluation_prompt(row, shots) for row in observations)
     elif config.rationales == "model":
         yield "prompt", map(problem.prompt, observations)
         if config.rationalize:
@@ -167,11 +157,12 @@ def _check(
     new: int,
     lengths: "_Lengths",
 ) -> list[str]:
-    """Return what is to be said where ``new`` tokens may not fit behind a prompt.
+    """Return a note if ``new`` tokens may not fit behind a prompt.
 
     Raises:
         DataError: Not even one does, or the engine would refuse them.
     """
+    # Bytes bound tokens from above: nearly all prompts are settled without the tokenizer.
     long = {place: text for place, text in enumerate(prompts) if not _surely_fits([text], limit.tokens - new)}
     tokens = dict(zip(long, lengths.of(long.values()), strict=True))
     tight = [place for place, count in tokens.items() if count + new > limit.tokens]
@@ -191,8 +182,8 @@ def _check(
     ]
 
 
-def _surely_fits(texts: Sequence[str], tokens: int) -> bool:
-    """Return whether texts have no more than so many tokens, as far as their bytes tell."""
+def _surely_fits(texts: Iterable[str], tokens: int) -> bool:
+    """Return whether texts have at most so many tokens, as far as their bytes tell."""
     return sum(map(_bytes, texts)) + _SPECIAL <= tokens
 
 
@@ -211,7 +202,6 @@ class _Lengths:
         self._known: dict[str, int] = {}
 
     def of(self, texts: Iterable[str]) -> list[int]:
-        """Return each text's tokens."""
         wanted = list(texts)
         new = list({text for text in wanted if text not in self._known})
         self._known |= zip(new, map(len, self._vocabulary.prompt_ids(new)), strict=True)

@@ -20,10 +20,10 @@ from adastar_core.store.statistics import read_statistics
 def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
     """Return the configuration and the name that a rerun of ``name`` works under.
 
-    The named run goes on when there is something left to do in it: it has not finished, its iterations were
-    raised, or its data grew (then for one iteration more, which visits the new observations first). When it is
-    finished, or was made with other values, the rerun is a run of its own: ``NAME-YYYY-MM-DD``. Asked twice on
-    one day, as a retry does, it gives the same answer.
+    The named run continues when there is something left to do in it: it has not finished, its iterations were
+    raised, or its data grew (then for one more iteration, which visits the new observations first). A run that is
+    finished, or was made with other values, gets a run beside it: ``NAME-YYYY-MM-DD``. Asked twice on one day, as a
+    retry does, the answer is the same.
 
     Args:
         config: The configuration of the rerun.
@@ -36,29 +36,25 @@ def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
         run = find_run(engine, name)
         if run is None:
             return config, name
-        iterations = _iterations(engine, run, config)
+        with engine.connect() as connection:
+            if all(differences(connection, run, given) for given in (config, resolved(config))):
+                return config, dated(name, today)
+        if run.status != "finished" or config.iterations > run.iterations:
+            iterations = max(config.iterations, run.iterations)
+        elif _has_grown(engine, run, config):
+            iterations = run.iterations + 1
+        else:
+            return config, dated(name, today)
+        return config.model_copy(update={"iterations": iterations}), name
     finally:
         engine.dispose()
-    if iterations is None:
-        return config, dated(name, today)
-    return config.model_copy(update={"iterations": iterations}), name
-
-
-def _iterations(engine: Engine, run: Run, config: RunConfig) -> int | None:
-    """Return how many iterations the run is to have now; ``None`` when there is nothing left to do in it."""
-    with engine.connect() as connection:
-        if all(differences(connection, run, one) for one in (config, resolved(config))):
-            return None
-    if run.status != "finished" or config.iterations > run.iterations:
-        return max(config.iterations, run.iterations)
-    return run.iterations + 1 if _has_grown(engine, run, config) else None
 
 
 def _has_grown(engine: Engine, run: Run, config: RunConfig) -> bool:
-    """Return whether there are training observations that the run has not taken in."""
+    """Return whether there are training observations that have not entered the run."""
     data = load_data(open_problem(config.problem))
     with engine.connect() as connection:
-        taken_in = len(read_statistics(connection, run.run_id).last_iteration)
-        known = [one.observation_id for one in read_observations(connection, run.dataset_id)]
+        entered = len(read_statistics(connection, run.run_id).last_iteration)
+        known = [observation.observation_id for observation in read_observations(connection, run.dataset_id)]
         new = new_observations(data, known, moved_into_training(connection, run.dataset_id, data))
-    return bool(new) or 0 < taken_in < len(known)
+    return bool(new) or 0 < entered < len(known)

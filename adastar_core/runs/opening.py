@@ -1,6 +1,6 @@
 """Opens a run: checks everything, creates or continues it, owns it.
 
-Tasks receive a :class:`RunRef` and look the workspace up here, so that nothing large travels between them.
+Tasks get a :class:`RunRef` and look the workspace up here, so that nothing large passes between them.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from adastar_core.records import Data, Incident, Split
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.monitors import Monitors
 from adastar_core.runs.numerics import resolved
-from adastar_core.runs.stored import RunRef, folder_of, make_folder
+from adastar_core.runs.stored import RunRef, folder_of
 from adastar_core.runs.workspace import Workspace
 from adastar_core.store.checkpoints import (
     CheckpointRow,
@@ -55,7 +55,7 @@ def workspace_of(run: RunRef) -> Workspace:
     """
     if run.uid not in _open:
         raise StageError(
-            f"run {run.name!r} is not open in this process; stages run inside open_workspace(...)"
+            f"Run {run.name!r} is not open in this process. Stages run inside open_workspace(...)."
         )
     return _open[run.uid]
 
@@ -66,17 +66,17 @@ def open_workspace(
 ) -> Iterator[Workspace]:
     """Check everything, create the run or continue it, own it, and yield its workspace.
 
-    Opening a run that is already open in this process yields the same workspace again. Nothing is written
-    before the data, the model, the data directory and the database have been found usable.
+    A run that is already open in this process yields the same workspace. Nothing is written before the data, the
+    model, the data directory and the database have been found usable.
 
     Args:
         config: What to do.
         name: The run's name.
         preset: Where the configuration came from.
-        progress: Who shows progress; nobody by default.
+        progress: Shows progress; default: nothing does.
 
     Raises:
-        UserError: Something is not acceptable, or the run is owned by another process.
+        UserError: Something is invalid, or another process owns the run.
     """
     config = resolved(config)
     for workspace in _open.values():
@@ -99,7 +99,7 @@ def open_workspace(
 
 
 def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stack: ExitStack) -> Workspace:
-    """Check what can be checked without writing, then open the store, the run and the lease."""
+    # Everything that can be refused without a write comes first.
     check_access(config)
     monitors = Monitors(config, progress.line)
     check_engine(config.generator)
@@ -110,94 +110,76 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
         from adastar_core.trainers.lora import trained_parameters
 
         trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
-    chat = prompted(problem, config.prompt, model, date.today())  # refused before anything is written
+    chat = prompted(problem, config.prompt, model, date.today())
     data = replace(data, notes=(*data.notes, *check_room(config, chat, data.splits, model)))
     home = usable_home(config.checked_home())
     url = config.database_url.get_secret_value() if config.database_url else None
     engine = open_database(url, home)
     stack.callback(engine.dispose)
     run, splits = start_or_continue(engine, name, config, data, code_version(), progress.line)
-    folder = folder_of(home, name, run.uid)
-    require_checkpoints(engine, run, folder)
-    make_folder(folder)
+    _make_folder(engine, run, folder_of(home, name, run.uid))
+    # A chat template may state the date: a continued run's prompts keep the day it was created.
     problem = prompted(problem, config.prompt, model, run.day)
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
-    workspace = Workspace(
-        engine,
-        home,
-        run,
-        config,
-        lease=lease,
-        problem=problem,
-        data=splits,
-        base=model,
-        progress=progress,
-        monitors=monitors,
-    )
-    record_base(workspace)
+    workspace = Workspace(engine, home, run, config, lease, problem, splits, model, progress, monitors)
     limit_threads(workspace.parameters)
-    record_numerics(workspace)
+    _record_start(workspace)
     monitors.open(name)
     return workspace
 
 
-def require_checkpoints(engine: Engine, run: Run, folder: Path) -> None:
-    """Refuse a data directory that is not the one that the run was made with.
+def _make_folder(engine: Engine, run: Run, folder: Path) -> None:
+    """Make the run's own directory, unless this data directory lacks what the run continues from.
 
     Raises:
-        HomeError: It lacks the newest checkpoint, from which the run continues.
+        HomeError: It lacks the newest checkpoint, or cannot be written.
     """
     with engine.connect() as connection:
-        trained = [one for one in read_checkpoints(connection, run.run_id, folder) if one.iteration > 0]
-    if trained and not Path(trained[-1].path).is_dir():
+        newest = read_checkpoints(connection, run.run_id, folder)[-1:]
+    if newest and newest[0].iteration > 0 and not Path(newest[0].path).is_dir():
         raise HomeError(
-            f"Run {run.name!r} has a checkpoint of iteration {trained[-1].iteration}, and {trained[-1].path} is missing. "
-            "Name the data directory that the run was made with (--set home=DIRECTORY or ADASTAR_HOME), or restore it: "
-            "every machine that works on a run needs its files."
+            f"Run {run.name!r} has a checkpoint of iteration {newest[0].iteration}, and {newest[0].path} is missing. Name the "
+            "data directory that the run was made with (--set home=DIRECTORY or ADASTAR_HOME), or restore it: every "
+            "machine that works on a run needs its files."
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(
+            f"The run's directory {folder} cannot be made: {error}. Choose another home."
+        ) from error
 
 
-def record_base(workspace: Workspace) -> None:
-    """Record the base model as checkpoint 0.
+def _record_start(workspace: Workspace) -> None:
+    """Record the base model as checkpoint 0, and how this process rounds; report what may change last digits.
 
     Raises:
         CheckpointError: The run was started from a model with other files.
     """
-    digest = checkpoints.digest_of(workspace.base)
-    size_bytes = sum(path.stat().st_size for path in workspace.base.rglob("*") if path.is_file())
+    base, run_id, ours = workspace.base, workspace.run_id, workspace.numerics
+    digest = checkpoints.digest_of(base)
+    size_bytes = sum(path.stat().st_size for path in base.rglob("*") if path.is_file())
+    row = CheckpointRow(0, None, str(base), digest, size_bytes, workspace.parameters)
     with workspace.lease.transaction() as connection:
-        write_checkpoint(
-            connection,
-            workspace.run_id,
-            CheckpointRow(0, None, str(workspace.base), digest, size_bytes, workspace.parameters),
-            workspace.folder,
-        )
-
-
-def record_numerics(workspace: Workspace) -> None:
-    """Record how this process rounds; where that may change results against the process before, say so."""
-    run_id, ours = workspace.run_id, workspace.numerics
-    with workspace.lease.transaction() as connection:
+        write_checkpoint(connection, run_id, row, workspace.folder)
         earlier = list(read_numerics(connection, run_id).values())
         write_numerics(connection, run_id, workspace.lease.epoch, ours)
         newest = newest_checkpoint(connection, run_id)
-    differences = ours.differences(earlier[-1]) if earlier else []
-    if differences:
+    if earlier and (differences := ours.differences(earlier[-1])):
         detail = f"{'; '.join(differences)}. From here on last digits may differ from those of one undisturbed process"
         workspace.record_incident(newest, Incident(ROUNDED_OTHERWISE, detail))
 
 
 def load_data(problem: Problem) -> Data:
-    """Return every split of a problem, and what is to be said of them.
+    """Return every split of a problem, and the notes on them.
 
     Raises:
         DataError: A split is empty, or broken in a way that the problem's loader names.
     """
     splits = {split: problem.load(split) for split in Split}
-    for split, observations in splits.items():
-        if not observations:
-            raise DataError(
-                f"problem {problem.name}: the {split} split is empty; give it at least one observation"
-            )
+    if empty := [split for split, observations in splits.items() if not observations]:
+        raise DataError(
+            f"problem {problem.name}: the {empty[0]} split is empty. Give it at least one observation."
+        )
     return Data(splits, problem.everything(), problem.notes)

@@ -1,6 +1,6 @@
 """The verdicts of the iteration that is being sampled, kept in memory so that planning a wave reads no table.
 
-The store is the truth: whoever starts, or fails while writing, reads it again.
+The store is the truth: a process that starts, or fails while it writes, reads it again.
 """
 
 from bisect import insort
@@ -22,7 +22,7 @@ class ResultsSoFar:
     Args:
         engine: The store.
         run_id: The run's key in the store.
-        verifier: Version of the verifier whose verdicts they are, until an iteration is closed by its own.
+        verifier: Version of the verifier whose verdicts count while an iteration is open.
     """
 
     def __init__(self, engine: Engine, run_id: int, verifier: str) -> None:
@@ -37,28 +37,26 @@ class ResultsSoFar:
     def extending(
         self, iteration: int, attempts: Sequence[Attempt], verdicts: Sequence[JudgedAttempt]
     ) -> Iterator[None]:
-        """Take in the verdicts on ``attempts`` once the block has stored them; if it fails, read all again."""
+        """Add the verdicts on ``attempts`` once the block has stored them; if it fails, read all again."""
         results, self._known = self._of(iteration), None
         yield
-        for attempt, one in zip(attempts, verdicts, strict=True):
-            right = one.verdict.outcome is Outcome.RIGHT
-            judged = Judged(attempt.attempt, attempt.hinted, right, one.rejection is not None)
+        for attempt, row in zip(attempts, verdicts, strict=True):
+            right = row.verdict.outcome is Outcome.RIGHT
+            judged = Judged(attempt.attempt, attempt.hinted, right, row.rejection is not None)
             insort(results.setdefault(attempt.position, []), judged, key=attrgetter("attempt"))
         self._known = (iteration, results)
 
     def _of(self, iteration: int) -> dict[int, list[Judged]]:
-        if self._known is None or self._known[0] != iteration:
-            self._known = (iteration, self._read(iteration))
-        return self._known[1]
-
-    def _read(self, iteration: int) -> dict[int, list[Judged]]:
-        results: dict[int, list[Judged]] = {}
+        if self._known is not None and self._known[0] == iteration:
+            return self._known[1]
         with self._engine.connect() as connection:
             known = find_iteration(connection, self._run_id, iteration)
-            closed = known is not None and known.phase != "sampling"
-            verifier = (known.verifier if known and closed else None) or self._verifier
-            rows = read_judged(connection, self._run_id, iteration, verifier)
+            # A closed iteration is replayed by the verdicts that closed it, whatever the verifier is today.
+            closed_by = known.verifier if known and known.phase != "sampling" else None
+            rows = read_judged(connection, self._run_id, iteration, closed_by or self._verifier)
+        results: dict[int, list[Judged]] = {}
         for row in rows:
             judged = Judged(row.attempt, row.hinted, row.outcome is Outcome.RIGHT, row.rejected)
             results.setdefault(row.position, []).append(judged)
+        self._known = (iteration, results)
         return results

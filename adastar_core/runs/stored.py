@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine
 
 from adastar_core.config import RunConfig
-from adastar_core.errors import HomeError, ModelError, RunConflictError
+from adastar_core.errors import ModelError, RunConflictError
 from adastar_core.machine.home import default_home
 from adastar_core.models.source import resolve_model
 from adastar_core.models.vocabulary import Vocabulary
@@ -74,7 +74,7 @@ class StoredRun:
         *arguments: P.args,
         **named: P.kwargs,
     ) -> R:
-        """Return what a query of the store finds of this run, in a transaction of its own."""
+        """Return the result of a query of the store on this run."""
         with self.engine.connect() as connection:
             return query(connection, self.run_id, *arguments, **named)
 
@@ -88,7 +88,7 @@ class StoredRun:
 
     @cached_property
     def base(self) -> Path:
-        """The base model's directory: the recorded one, or, where that is gone, what its name means here.
+        """The base model's directory: the recorded one, or, if that is gone, the one that its name gives here.
 
         Raises:
             ModelError: Neither is there.
@@ -97,15 +97,13 @@ class StoredRun:
         return recorded if recorded.is_dir() else resolve_model(self.run.base_model)
 
     def located(self, checkpoint: CheckpointRow) -> CheckpointRow:
-        """Return a checkpoint with the directory where it lies here, should it be the base model and be found."""
-        if checkpoint.iteration > 0:
-            return checkpoint
+        """Return a checkpoint with its directory on this machine; the base model may lie elsewhere than recorded."""
         with suppress(ModelError):
-            return replace(checkpoint, path=str(self.base))
+            return checkpoint if checkpoint.iteration else replace(checkpoint, path=str(self.base))
         return checkpoint
 
     def checkpoint(self, iteration: int) -> CheckpointRow:
-        """Return the recorded checkpoint of an iteration, located; 0 is the base model."""
+        """Return the checkpoint of an iteration; 0 is the base model."""
         return self.located(self.read(read_checkpoint, iteration, self.folder))
 
     @cached_property
@@ -154,17 +152,3 @@ def folder_of(home: Path, name: str, uid: str) -> Path:
     """Return the run's own directory in a data directory, whether or not it exists."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".") or "run"
     return home / "runs" / f"{plain[:80]}-{uid[:8]}"
-
-
-def make_folder(folder: Path) -> None:
-    """Make the run's own directory when it is missing.
-
-    Raises:
-        HomeError: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HomeError(
-            f"The run's directory {folder} cannot be made: {error}. Choose another home."
-        ) from error

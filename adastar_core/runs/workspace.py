@@ -68,7 +68,6 @@ class Workspace(StoredRun):
         home: Path,
         run: Run,
         config: RunConfig,
-        *,
         lease: Lease,
         problem: Problem,
         data: Mapping[Split, Sequence[Observation]],
@@ -96,22 +95,16 @@ class Workspace(StoredRun):
 
     @cached_property
     def numerics(self) -> Numerics:
-        """Return how this process rounds."""
+        """How this process rounds."""
         return numerics_of(self.config, self.generators.choice.engine)
 
     @property
     def parameters(self) -> int:
-        """Return P, the parameters of the model."""
+        """P, the parameters of the model."""
         return self.shape.parameters
 
-    @cached_property
-    def _room(self) -> Room:
-        """Return what decides which rationales are too long to train on."""
-        limit = training_limit(self.config, self.base)
-        return Room(self.problem, self.vocabulary, self.config.prompt.chat, limit)
-
     def rules(self, iteration: int) -> Rules:
-        """Return what a visit does: as configured, as exploration control chose, or as the sampler allots."""
+        """Return what a visit does: as configured, chosen by exploration control, or allotted by the sampler."""
         rules = self.config.rules()
         if control := self.control(iteration):
             rules = replace(rules, attempts=control.attempts)
@@ -119,20 +112,20 @@ class Workspace(StoredRun):
         return replace(rules, budget_of=sampler.budget) if isinstance(sampler, Allocating) else rules
 
     def control(self, iteration: int) -> Control | None:
-        """Return what exploration control chose for an iteration; ``None`` where temperature and K are fixed."""
+        """Return what exploration control chose for an iteration; ``None`` before, or if temperature and K are fixed."""
         if self.config.exploration.control == "fixed":
             return None
         if self._control is None or self._control[0] != iteration:
             found = self.read(find_control, iteration)
-            if found is None:
-                return None
-            self._control = (iteration, found)
-        return self._control[1]
+            self._control = (iteration, found) if found else None
+        return self._control[1] if self._control else None
 
-    @property
+    @cached_property
     def judge(self) -> Judge:
-        """Return what decides on attempts."""
-        return Judge.of(self.config, self.problem, self.problem.verifier, self._room)
+        """What decides on attempts."""
+        limit = training_limit(self.config, self.base)
+        room = Room(self.problem, self.vocabulary, self.config.prompt.chat, limit)
+        return Judge.of(self.config, self.problem, self.problem.verifier, room)
 
     def sampling_decoding(self, iteration: int) -> Decoding:
         """Return how an iteration's rationales are sampled."""
@@ -161,21 +154,21 @@ class Workspace(StoredRun):
         )
 
     def rationales(self, checkpoint: CheckpointRow) -> Generator:
-        """Return what makes an iteration's rationales: the checkpoint, or the data's reference answers."""
+        """Return the source of an iteration's rationales: the checkpoint, or the data's reference answers."""
         if self.config.rationales == "model":
             return self.generator(checkpoint)
         return ReferenceGenerator(lambda position: self.problem.reference(self.train[position]))
 
     def use_generator(self, generator: Generator) -> None:
-        """Generate with ``generator`` whatever the checkpoint: a scripted one, or one of your own."""
+        """Generate with ``generator`` whatever the checkpoint, e.g. with a scripted one."""
         self.generators.use(generator)
 
     def release_generator(self) -> None:
-        """Free the memory that training needs. A generator that was given to us stays."""
+        """Free the memory that training needs; a generator that was passed to :meth:`use_generator` is kept."""
         self.generators.rest()
 
     def record_incident(self, iteration: int, incident: Incident) -> None:
-        """Show and store what went wrong while generating from an iteration's checkpoint, and was mended."""
+        """Show and store what failed and was recovered while an iteration's checkpoint generated."""
         with self.lease.transaction() as connection:
             self.note(connection, iteration, incident)
 
@@ -185,29 +178,30 @@ class Workspace(StoredRun):
         write_incident(connection, self.run_id, iteration, incident)
 
     def at_work(self) -> None:
-        """Tell the store, once a minute at most, that a stage that writes rarely is at work: a kill loses no more time.
+        """Record, once a minute at most, that a stage that writes rarely is at work: a kill loses no more run time.
 
         Raises:
             LostLease: Another process has taken the run over.
         """
         if time.monotonic() - self._seen > _SECONDS_BETWEEN_SIGNS:
             self._seen = time.monotonic()
-            with suppress(DBAPIError):  # the stage's own write will say so, if it lasts
+            with suppress(DBAPIError):  # if the database stays away, the stage's own write fails
                 self.lease.seen()
 
     def sampler(self, iteration: int) -> Sampler:
-        """Return the sampler of ``iteration``, rebuilt from the store where this process has another or none."""
+        """Return the sampler of ``iteration``, rebuilt from the store unless this process has it."""
         if self._sampler is None or self._sampler[0] != iteration:
             statistics = self.read(read_statistics)
-            # Observations that the data has gained meanwhile enter with the next iteration.
-            ids = [one.observation_id for one in self.train[: len(statistics.last_iteration)]]
+            # The store has statistics of the observations that entered; those that the data gained since enter with
+            # the next iteration, so that an open one keeps its order.
+            ids = [observation.observation_id for observation in self.train[: len(statistics.last_iteration)]]
             past = partial(self.read, read_stamps)
             opened = open_sampler(self.config.sampler, self.config.seed, ids, statistics, past)
             self._sampler = (iteration, opened)
         return self._sampler[1]
 
     def sampler_advanced(self, iteration: int) -> None:
-        """Note that the sampler has taken in ``iteration``; it is now the one of the next."""
+        """Keep the sampler, which has observed ``iteration``, for the next one."""
         if self._sampler is not None:
             self._sampler = (iteration + 1, self._sampler[1])
 
