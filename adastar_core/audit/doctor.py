@@ -4,9 +4,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -47,22 +45,23 @@ class Finding:
 
 def examine(home: Path) -> list[Finding]:
     """Return every finding. Nothing is started, written or downloaded."""
-    checks: tuple[Callable[[], Finding], ...] = (
-        _python,
-        *(partial(_package, name) for name in _PACKAGES),
-        _gpu,
-        _processor,
-        _engine,
-        partial(_home, home),
-        partial(_database, home),
-        _server,
-        _storage,
-    )
-    return [check() for check in checks]
+    import torch
 
-
-def _python() -> Finding:
-    return Finding("adastar", "ok", f"{code_version()} on Python {platform.python_version()}")
+    results = os.environ.get("PREFECT_RESULTS_LOCAL_STORAGE_PATH")
+    if not results:  # PREFECT_HOME does not move Prefect's default
+        results = f"{Path.home() / '.prefect' / 'storage'}, only on this machine"
+    return [
+        Finding("adastar", "ok", f"{code_version()} on Python {platform.python_version()}"),
+        *map(_package, _PACKAGES),
+        _gpu(),
+        Finding("processor", "ok", f"{processor()}, {torch.get_num_threads()} threads of torch"),
+        _engine(),
+        _home(home),
+        _database(home),
+        _server(),
+        # A worker that cannot read these repeats finished work when it retries a run.
+        Finding("task results", "ok", results),
+    ]
 
 
 def _package(name: str) -> Finding:
@@ -129,28 +128,21 @@ def _home(home: Path) -> Finding:
 def _database(home: Path) -> Finding:
     url = os.environ.get("ADASTAR_DATABASE_URL")
     try:
-        return _given_database(url) if url else _local_database(home)
+        if not url:
+            programs = find_binaries(None)
+            state = "none yet"
+            if Cluster.at(home).data.exists():
+                state = "running" if is_up(home) else "stopped; starts automatically"
+            return Finding("database", "ok", f"local PostgreSQL {programs.version} in {home}: {state}")
+        engine = connect(parse_url(url))
+        status = database_status(engine)
+        engine.dispose()
     except AdaStarError as error:
         return Finding("database", "missing", str(error), "see the message")
-
-
-def _given_database(url: str) -> Finding:
-    engine = connect(parse_url(url))
-    status = database_status(engine)
-    engine.dispose()
     found = f"{status.url}, PostgreSQL {status.server}, schema {status.revision or 'none yet'}"
     if status.revision not in (None, SCHEMA_REVISION):
         return Finding("database", "note", found, "adastar db upgrade")
     return Finding("database", "ok", found)
-
-
-def _local_database(home: Path) -> Finding:
-    programs = find_binaries(None)
-    cluster = Cluster.at(home)
-    state = "none yet"
-    if cluster.data.exists():
-        state = "running" if is_up(home) else "stopped; starts automatically"
-    return Finding("database", "ok", f"local PostgreSQL {programs.version} in {home}: {state}")
 
 
 def _server() -> Finding:
@@ -182,12 +174,3 @@ def _server() -> Finding:
         fix = "run server, worker and client from one constraints.txt"
         return Finding("Prefect server", "note", f"{shown} runs {server}, this client is {client}", fix)
     return Finding("Prefect server", "ok", f"{shown}, version {server or 'unknown'}")
-
-
-def _storage() -> Finding:
-    """Say where task results are. A worker that cannot read them repeats finished work on a retry."""
-    path = os.environ.get("PREFECT_RESULTS_LOCAL_STORAGE_PATH")
-    if path:
-        return Finding("task results", "ok", path)
-    default = Path.home() / ".prefect" / "storage"  # PREFECT_HOME does not move it
-    return Finding("task results", "ok", f"{default}, only on this machine")

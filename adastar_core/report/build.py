@@ -7,7 +7,7 @@ from adastar_core.records import Split
 from adastar_core.report.notes import evaluation_notes, run_notes, verifier_notes
 from adastar_core.report.records import DifficultyRow, IterationRow, RunReport, StageRow
 from adastar_core.runs.stored import StoredRun
-from adastar_core.store.costs import ComputeRow, read_compute
+from adastar_core.store.costs import read_compute
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.items import items_sha256
 from adastar_core.store.iterations import read_iterations
@@ -39,7 +39,18 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
         iterations=tuple(_iteration_row(row, evaluations) for row in rows),
         by_difficulty=_by_difficulty(evaluations, best),
         trained_frequency=stored.read(read_trained_frequency),
-        stages=tuple(map(_stage_row, stored.read(read_compute))),
+        stages=tuple(
+            StageRow(
+                t=cost.iteration,
+                stage=cost.stage,
+                tokens=cost.tokens,
+                pflops=pflops(cost.flops),
+                padded_pflops=pflops(cost.padded_flops),
+                attention_pflops=pflops(cost.attention_flops),
+                seconds=cost.seconds,
+            )
+            for cost in stored.read(read_compute)
+        ),
         items_sha256=stored.read(items_sha256),
         notes=(
             *stored.read(read_data_notes),
@@ -74,18 +85,6 @@ def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationR
         seconds=row.seconds,
         rejected=sum(row.rejected.values()),
         undecided=row.undecided,
-    )
-
-
-def _stage_row(cost: ComputeRow) -> StageRow:
-    return StageRow(
-        t=cost.iteration,
-        stage=cost.stage,
-        tokens=cost.tokens,
-        pflops=pflops(cost.flops),
-        padded_pflops=pflops(cost.padded_flops),
-        attention_pflops=pflops(cost.attention_flops),
-        seconds=cost.seconds,
     )
 
 

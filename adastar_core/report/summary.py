@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from adastar_core.records import Accuracy
-from adastar_core.report.records import IterationRow, RunReport, StageRow
+from adastar_core.report.records import RunReport
 
 
 def summary(report: RunReport) -> dict[str, object]:
@@ -27,48 +27,46 @@ def summary(report: RunReport) -> dict[str, object]:
         "trained_frequency_deviation": report.trained_frequency_deviation,
         "wall_seconds": report.wall_seconds,
         "checkpoint": report.checkpoint,
-        "iterations": [_iteration(row) for row in report.iterations],
-        "compute": [_stage(row) for row in report.stages],
+        "iterations": [
+            {
+                "t": row.t,
+                "beta": row.beta,
+                "m": row.m,
+                "accepted": row.accepted,
+                "rejected": row.rejected,
+                "undecided": row.undecided,
+                "surplus": row.surplus,
+                "alpha": row.alpha,
+                "stamped": row.stamped,
+                "first_try_accuracy": row.first_try_accuracy,
+                "false_positive_share": row.false_positive_share,
+                "validation_accuracy": _share(row.validation),
+                "pflops": row.pflops,
+                "padded_pflops": row.padded_pflops,
+                "attention_pflops": row.attention_pflops,
+                "test_accuracy": _share(row.test),
+                "seconds": row.seconds,
+            }
+            for row in report.iterations
+        ],
+        "compute": [
+            {
+                "t": row.t,
+                "stage": row.stage,
+                **asdict(row.tokens),
+                "pflops": row.pflops,
+                "padded_pflops": row.padded_pflops,
+                "attention_pflops": row.attention_pflops,
+                "seconds": row.seconds,
+            }
+            for row in report.stages
+        ],
         "items_sha256": report.items_sha256,
     }
 
 
 def summary_text(report: RunReport) -> str:
     return json.dumps(summary(report), indent=2, allow_nan=False) + "\n"
-
-
-def _iteration(row: IterationRow) -> dict[str, object]:
-    return {
-        "t": row.t,
-        "beta": row.beta,
-        "m": row.m,
-        "accepted": row.accepted,
-        "rejected": row.rejected,
-        "undecided": row.undecided,
-        "surplus": row.surplus,
-        "alpha": row.alpha,
-        "stamped": row.stamped,
-        "first_try_accuracy": row.first_try_accuracy,
-        "false_positive_share": row.false_positive_share,
-        "validation_accuracy": _share(row.validation),
-        "pflops": row.pflops,
-        "padded_pflops": row.padded_pflops,
-        "attention_pflops": row.attention_pflops,
-        "test_accuracy": _share(row.test),
-        "seconds": row.seconds,
-    }
-
-
-def _stage(row: StageRow) -> dict[str, object]:
-    return {
-        "t": row.t,
-        "stage": row.stage,
-        **asdict(row.tokens),
-        "pflops": row.pflops,
-        "padded_pflops": row.padded_pflops,
-        "attention_pflops": row.attention_pflops,
-        "seconds": row.seconds,
-    }
 
 
 def _share(measured: Accuracy | None) -> float | None:
