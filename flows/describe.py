@@ -86,15 +86,15 @@ def rows_of(
         key = prefix + name
         options = field.get("oneOf", field.get("anyOf", [field]))
         groups = [definitions[option["$ref"].rsplit("/", 1)[-1]] for option in options if "$ref" in option]
-        for group in groups:
-            type_ = group.get("properties", {}).get("type", {}).get("const", "")
-            branch = f" ({type_})" if len(groups) > 1 else ""
-            yield from rows_of(group, definitions, f"{key}.", branch)
-        if not groups:
+        if len(groups) < len(options):  # a plain value, perhaps besides a group
             value = field.get("default", _DEFAULTS.get(key, ""))
             default = "" if value == "" else f"`{value}`"
             change = " *May change.*" if key in MAY_GROW + LIMITS + RUN_TIME_ONLY else ""
             yield f"| `{key}`{title} | {default} | {field.get('description', 'Which one.')}{change} |"
+        for group in groups:
+            type_ = group.get("properties", {}).get("type", {}).get("const", "")
+            branch = f" ({type_})" if len(groups) > 1 else ""
+            yield from rows_of(group, definitions, f"{key}.", branch)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from adastar_core.errors import ConfigError
 from adastar_core.problems import Problem
 from adastar_core.problems.arithmetic import Arithmetic, parse_question
-from adastar_core.problems.few_shot import FewShotProblem
+from adastar_core.problems.loading import RowProblem
 from adastar_core.problems.rows import Row, parse_row
 from adastar_core.records import FinishReason, Observation, Verdict
 from adastar_core.store.bulk import storable
-from adastar_core.verifiers.batch import Response, verify_all
+from adastar_core.verifiers import Response
+from adastar_core.verifiers.batch import verify_all
 
 _AT_ONCE = 256
 _ADDITION = re.compile(r"\d{1,12}\+\d{1,12}")
@@ -86,7 +87,7 @@ def row_reader(problem: Problem, rows: Sequence[Row]) -> Callable[[Row], Observa
     Raises:
         ConfigError: The problem has no rows.
     """
-    if isinstance(problem, FewShotProblem):
+    if isinstance(problem, RowProblem):
         return problem.reader(rows)
     if isinstance(problem, Arithmetic):
         return _addition

@@ -21,6 +21,7 @@ from adastar_core.store.locks import hold_run
 from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
 from adastar_core.verifiers.batch import close_verifier
 from adastar_core.verifiers.catalogue import VerifierName, open_verifier
+from adastar_core.verifiers.custom import CustomVerifierSettings
 
 OnIteration = Callable[[int, int | None], None]
 """Called with an iteration's number and how many of its rollouts were judged; ``None`` if it was skipped."""
@@ -57,7 +58,7 @@ class Reverification:
 def reverify(
     engine: Engine,
     name: str,
-    verifier_name: VerifierName | None = None,
+    verifier_name: VerifierName | CustomVerifierSettings | None = None,
     *,
     fall_back: bool = False,
     examples: int = 3,
@@ -83,7 +84,9 @@ def reverify(
         )
     stored = open_stored(engine, None, name)
     problem = open_problem(stored.config.problem)
-    verifier = open_verifier(verifier_name, fall_back=fall_back) if verifier_name else problem.verifier
+    verifier = problem.verifier
+    if verifier_name:
+        verifier = open_verifier(verifier_name, fall_back=fall_back, key="verifier")
     judge = Judge.of(stored.config, problem, verifier)
     judged = 0
     try:

@@ -15,7 +15,7 @@ from adastar_core.audit.reverify import reverify as judge_again
 from adastar_core.cli.app import Flag
 from adastar_core.cli.options import Common, RunName
 from adastar_core.cli.output import console
-from adastar_core.verifiers.catalogue import VerifierName
+from adastar_core.verifiers.catalogue import VERIFIER_NAMES, parse_verifier
 
 
 def reverify(
@@ -23,8 +23,11 @@ def reverify(
     /,
     *,
     verifier: Annotated[
-        VerifierName | None,
-        Parameter(help="The verifier (default: the problem's own, in this version)."),
+        str | None,
+        Parameter(
+            metavar="NAME",
+            help=f"{', '.join(VERIFIER_NAMES)}, or the import path of your own (default: the problem's, in this version).",
+        ),
     ] = None,
     fall_back: Annotated[
         bool, Flag, Parameter(help="Take the last number, letter, or yes or no where none is declared.")
@@ -35,7 +38,8 @@ def reverify(
     common: Common = Common(),
 ) -> int:  # fmt: skip
     with common.database() as engine:
-        result = judge_again(engine, run, verifier, fall_back=fall_back, examples=examples, on_iteration=_say)
+        named = parse_verifier(verifier) if verifier else None
+        result = judge_again(engine, run, named, fall_back=fall_back, examples=examples, on_iteration=_say)
     if common.json:
         print(as_json(result))
     else:

@@ -117,8 +117,8 @@ def _schema_keys(schema: Mapping[str, object]) -> set[str]:
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:
-    """Return the key of a validation error without the tag of the union that it lies in."""
-    parts = [str(part) for part in location]
+    """Return the key of a validation error without the tags of the unions that it lies in."""
+    parts = [str(part) for part in location if not str(part).startswith("[")]
     if parts and parts[0] in KEYS_BY_TYPE and len(parts) > 2:
         del parts[1]
     return ".".join(parts)

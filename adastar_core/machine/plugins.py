@@ -6,6 +6,7 @@ that a package on an index extends AdaSTaR. ``docs/extending.md`` has an example
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,9 +15,23 @@ from typing import Literal
 
 from adastar_core.errors import ConfigError
 from adastar_core.machine.confine import user_code
-from adastar_core.settings import PLUGIN_PATTERN as PLUGIN_PATTERN
+from adastar_core.settings import PLUGIN_PATTERN, CodePath, Settings, Text, setting
 
 Group = Literal["samplers", "problems", "verifiers", "generators", "monitors"]
+
+
+class PluginSettings(Settings):
+    """Which part of the user's own, and its options."""
+
+    path: CodePath = setting(
+        ...,
+        "Import path",
+        "Where it is: package.module:Name, /path/to/file.py:Name, or the name of an entry point.",
+        pattern=PLUGIN_PATTERN,
+    )
+    options: Mapping[Text, Text | int | float | bool | None] = setting(
+        dict, "Options", "Passed to it by name."
+    )
 
 
 def load_plugin(path: str, group: Group, key: str) -> object:
@@ -63,6 +78,11 @@ def call_plugin(
     return made
 
 
+def plugin_names(group: Group) -> frozenset[str]:
+    """Return the names of the parts that installed packages register."""
+    return frozenset(entry_points(group=f"adastar.{group}").names)
+
+
 def _entry_point(name: str, group: Group, key: str) -> object:
     """Return what an installed package registers. Whoever runs the worker installed it, so it is allowed everywhere."""
     known = entry_points(group=f"adastar.{group}")
@@ -86,5 +106,6 @@ def _file(place: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"{place} is no Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)
     return module

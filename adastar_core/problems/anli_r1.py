@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from adastar_core.problems.few_shot import Benchmark, DataSettings
+from adastar_core.problems.few_shot import Benchmark
 from adastar_core.problems.prompts import Exemplar
 from adastar_core.problems.rows import Row
+from adastar_core.problems.settings import DataSettings
 from adastar_core.problems.sources import HubSource
 from adastar_core.records import Choice, Observation, Split
 

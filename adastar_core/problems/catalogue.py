@@ -10,6 +10,7 @@ from adastar_core.problems.arc_challenge import ARCChallengeSettings
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 from adastar_core.problems.cladder import CLadderSettings
 from adastar_core.problems.commonsense_qa import CommonsenseQASettings
+from adastar_core.problems.custom import CustomProblem, CustomProblemSettings
 from adastar_core.problems.few_shot import FewShotProblem
 from adastar_core.problems.gsm8k import GSM8KSettings
 from adastar_core.problems.svamp import SVAMPSettings
@@ -23,17 +24,23 @@ BenchmarkSettings = (
     | GSM8KSettings
     | SVAMPSettings
 )
-AnyProblemSettings = ArithmeticSettings | TableSettings | BenchmarkSettings
+AnyProblemSettings = ArithmeticSettings | TableSettings | BenchmarkSettings | CustomProblemSettings
 ProblemSettings = Annotated[AnyProblemSettings, Field(discriminator="type")]
 
 
 def open_problem(settings: AnyProblemSettings) -> Problem:
-    """Return the problem that ``settings`` describes; its data is read by ``load``."""
+    """Return the problem that ``settings`` describes; its data is read by ``load``.
+
+    Raises:
+        ConfigError: A problem or a verifier of the user's own cannot be used.
+    """
     match settings:
         case ArithmeticSettings():
             return Arithmetic(settings)
         case TableSettings():
             return Table(settings)
+        case CustomProblemSettings():
+            return CustomProblem(settings)
         case _:
             return open_benchmark(settings)
 

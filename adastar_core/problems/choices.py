@@ -55,7 +55,7 @@ def _choices(value: object) -> tuple[Choice, ...] | None:
         if not isinstance(labels, list) or not isinstance(texts, list) or len(labels) != len(texts):
             return None
         return _labelled(zip(labels, texts, strict=True))
-    if not isinstance(value, list) or len(value) > len(LETTERS):
+    if not isinstance(value, list | tuple) or len(value) > len(LETTERS):
         return None
     if all(isinstance(one, dict) and "label" in one and "text" in one for one in value):
         return _labelled((one["label"], one["text"]) for one in value)

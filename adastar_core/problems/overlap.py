@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adastar_core.problems.repeats import spelling
-from adastar_core.records import Observation
+from adastar_core.records import Observation, Split
 from adastar_core.shingles import Outline, tokens
 
 NEAR = 0.8
@@ -29,6 +29,16 @@ class Overlap:
     near: int
     dropped: bool
     observation_ids: tuple[str, ...]
+
+    def notes(self, split: Split) -> tuple[str, ...]:
+        """Return a sentence on what this split repeats of training; none where it repeats nothing."""
+        if not self.exact and not self.near:
+            return ()
+        remedy = "; problem.drop_overlap drops them" if split is Split.TEST else ""
+        return (
+            f"The {split} part repeats {self.exact:,} training questions word for word and {self.near:,} nearly; "
+            f"{'they are dropped' if self.dropped else 'they are kept' + remedy}.",
+        )
 
 
 def overlap(train: Sequence[Observation], test: Sequence[Observation], *, dropped: bool = False) -> Overlap:

@@ -7,7 +7,7 @@ that models are trained on.
 from dataclasses import dataclass
 
 from adastar_core.records import Observation
-from adastar_core.verifiers.catalogue import VerifierName
+from adastar_core.verifiers import Verifier
 
 STOP = ("\n\nQ:", "\nQ:")
 
@@ -33,26 +33,7 @@ def hint(observation: Observation) -> str:
     return f" ({observation.answer})"
 
 
-def closing(verifier: VerifierName, observation: Observation) -> str:
-    """Return how a response declares the reference answer, with the white space before it."""
-    match verifier:
-        case "number":
-            return f"\n#### {observation.answer}"
-        case "choice":
-            return f" The answer is ({observation.answer})."
-        case "yes_no":
-            return f" The answer is {observation.answer}."
-        case "label":
-            labels = {choice.label for choice in observation.choices}
-            answer = f"({observation.answer})" if observation.answer in labels else observation.answer
-            return f" The answer is {answer}."
-        case "math":
-            return f" The answer is $\\boxed{{{observation.answer}}}$."
-        case "exact":
-            return f"\nAnswer: {observation.answer}"
-
-
-def worked(verifier: VerifierName, exemplar: Exemplar, *, hinted: bool = False) -> str:
-    """Return an exemplar as it stands before the question, with the blank line that separates them."""
+def worked(verifier: Verifier, exemplar: Exemplar, *, hinted: bool = False) -> str:
+    """Return an exemplar as it precedes the question, with the blank line that separates them."""
     asked = question(exemplar.observation, hinted=hinted)
-    return f"{asked} {exemplar.rationale}{closing(verifier, exemplar.observation)}\n\n"
+    return f"{asked} {exemplar.rationale}{verifier.declare(exemplar.observation)}\n\n"

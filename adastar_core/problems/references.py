@@ -10,12 +10,12 @@ from adastar_core.errors import DataError
 from adastar_core.problems.rows import Row
 from adastar_core.records import FinishReason, Observation, Outcome
 from adastar_core.verifiers import Verifier
-from adastar_core.verifiers.catalogue import VerifierName
+from adastar_core.verifiers.number import NumberVerifier
 from adastar_core.verifiers.numbers import states_one_number
 from adastar_core.verifiers.patterns import BOXED, HASHES, answer_part, declared_answers
 
 _SHOWN = 3
-_KINDS: dict[VerifierName, str] = {
+_KINDS = {
     "number": "one number",
     "choice": "one of the options",
     "yes_no": "yes or no",
@@ -33,59 +33,60 @@ def declared_or_whole(text: str) -> str:
     declared = declared_answers(answer_part(text))
     if not declared:
         return text
-    last = [one for one in declared if one.pattern == declared[0].pattern][-1]
+    last = [answer for answer in declared if answer.pattern == declared[0].pattern][-1]
     return last.text.strip() if last.pattern in (HASHES, BOXED) else last.text.strip().rstrip(".")
 
 
 def contradicts_itself(verifier: Verifier, observation: Observation, solution: str) -> bool:
     """Return whether a solution declares an answer that is wrong by the reference that was taken from it."""
-    declared = [" ".join(one.text.split()) for one in declared_answers(answer_part(solution))]
+    declared = [" ".join(answer.text.split()) for answer in declared_answers(answer_part(solution))]
     verdicts = [verifier.verify(observation, f"#### {text}", FinishReason.EOS) for text in declared]
     return any(verdict.outcome is Outcome.WRONG for verdict in verdicts)
 
 
-def is_reference(kind: VerifierName, verifier: Verifier, observation: Observation, response: str) -> bool:
+def is_reference(verifier: Verifier, observation: Observation, declaration: str) -> bool:
     """Return whether the observation's answer is one that the verifier can find right.
 
     Args:
-        kind: The verifier's name.
         verifier: What will judge.
         observation: Its answer is the reference.
-        response: A response that declares the reference.
+        declaration: How a response declares a reference: the observation's own, or an equal one.
     """
     labels = [choice.label for choice in observation.choices]
     if labels and observation.answer not in labels:
         return False
-    if kind == "number" and not states_one_number(observation.answer):
+    if isinstance(verifier, NumberVerifier) and not states_one_number(observation.answer):
         return False
-    return verifier.verify(observation, response, FinishReason.EOS).outcome is Outcome.RIGHT
+    return verifier.verify(observation, declaration, FinishReason.EOS).outcome is Outcome.RIGHT
 
 
 def unreadable(
-    kind: VerifierName, rows: Sequence[tuple[Row, Observation]], count: int, remedy: str
+    verifier: Verifier, rows: Sequence[tuple[Row, Observation]], count: int, remedy: str
 ) -> DataError:
     """Return the one error about all references that cannot be read.
 
     Args:
-        kind: The verifier's name.
-        rows: Each row with what was made of it.
+        verifier: What will judge.
+        rows: Each row with its observation.
         count: How many rows were read.
-        remedy: What may be done besides fixing the rows.
+        remedy: What else may be done than to fix the rows.
     """
+    begins = f"{_first(rows)}: {len(rows):,} of {count:,} reference answers"
+    name = verifier.version.partition("/")[0]
+    if name in _KINDS:
+        return DataError(
+            f"{begins} cannot be read as {_KINDS[name]}, which the verifier {name} compares. Fix these rows{remedy}."
+        )
+    declaration = verifier.declare(rows[0][1])
+    verdict = verifier.verify(rows[0][1], declaration, FinishReason.EOS)
     return DataError(
-        f"{_first(rows)}: {len(rows):,} of {count:,} reference answers cannot be read as "
-        f"{_KINDS[kind]}, which the verifier {kind} compares. Fix these rows{remedy}."
+        f"{begins} are not right by the verifier {verifier.version}. It finds the response {declaration!r} {verdict.outcome} "
+        f"({verdict.reason}); fix these rows, or how it reads and declares answers."
     )
 
 
 def contradictory(rows: Sequence[tuple[Row, Observation]], count: int, remedy: str) -> DataError:
-    """Return the one error about all solutions that declare answers which differ.
-
-    Args:
-        rows: Each row with what was made of it, whose answer is the last one that it declares.
-        count: How many rows were read.
-        remedy: What may be done besides fixing the rows.
-    """
+    """Return the one error about all solutions that declare answers which differ; arguments as in :func:`unreadable`."""
     return DataError(
         f"{_first(rows)}: {len(rows):,} of {count:,} solutions declare two different answers, of which this is the one "
         f"that would count. Leave only the right one in these rows{remedy}."
@@ -96,15 +97,15 @@ def _first(rows: Sequence[tuple[Row, Observation]]) -> str:
     """Return the file and the first rows with their references."""
     source = rows[0][0].source
     first = [
-        f"{'' if row.source == source else row.source + ', '}row {row.number}: {_shown(one)}"
-        for row, one in rows[:_SHOWN]
+        f"{'' if row.source == source else row.source + ', '}row {row.number}: {_shown(observation)}"
+        for row, observation in rows[:_SHOWN]
     ]
     return f"{source}, {', '.join(first)}{', ...' if len(rows) > _SHOWN else ''}"
 
 
-def _shown(one: Observation) -> str:
-    written = repr(one.answer if len(one.answer) <= 60 else f"{one.answer[:28]} ... {one.answer[-28:]}")
-    labels = [choice.label for choice in one.choices]
-    if not labels or one.answer in labels:
-        return written
-    return f"{written} is none of the choices {', '.join(labels)}"
+def _shown(observation: Observation) -> str:
+    answer, labels = observation.answer, [choice.label for choice in observation.choices]
+    written = repr(answer if len(answer) <= 60 else f"{answer[:28]} ... {answer[-28:]}")
+    return (
+        written if not labels or answer in labels else f"{written} is none of the choices {', '.join(labels)}"
+    )

@@ -1,18 +1,20 @@
 """Your own data: any table with a question and an answer per row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from adastar_core.errors import DataError
 from adastar_core.machine import confine
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
-from adastar_core.problems.few_shot import Benchmark, DataSettings, FewShotProblem
+from adastar_core.problems.few_shot import Benchmark, FewShotProblem
+from adastar_core.problems.loading import Reader
 from adastar_core.problems.prompts import Exemplar
 from adastar_core.problems.references import contradictory, contradicts_itself, declared_or_whole
 from adastar_core.problems.rows import Row, read_rows
+from adastar_core.problems.settings import DataSettings
 from adastar_core.records import Choice, Observation
 from adastar_core.settings import DataSource, ReadablePath, Text, setting
-from adastar_core.verifiers.catalogue import VerifierName
+from adastar_core.verifiers.catalogue import VerifierSettings
 
 
 class TableSettings(DataSettings):
@@ -31,7 +33,11 @@ class TableSettings(DataSettings):
     )
     id: Text | None = setting(None, "Id field", "Field with a unique id; none names rows by their content.")
     difficulty: Text | None = setting(None, "Difficulty field", "Field to break accuracy down by.")
-    verifier: VerifierName = setting("number", "Verifier", "What kind of answer the problem has.")
+    verifier: VerifierSettings = setting(
+        "number",
+        "Verifier",
+        "What kind of answer the problem has, or the import path of a verifier of your own.",
+    )
     exemplars: ReadablePath | None = setting(
         None,
         "Exemplars file",
@@ -49,18 +55,18 @@ class Table(FewShotProblem):
     """The problem that a :class:`TableSettings` describes."""
 
     settings: TableSettings
+    remedy = ", or set problem.answer and problem.verifier to what the answers are"
 
     def __init__(self, settings: TableSettings) -> None:
         shown = _exemplar_rows(settings)
-        read = _reader(shown, settings)
+        read = table_reader(shown, settings)
         super().__init__(
             settings,
             Benchmark(
                 name="table",
-                reader=lambda rows: _reader([*rows, *shown], settings),
+                reader=lambda rows: table_reader([*rows, *shown], settings),
                 verifier=settings.verifier,
                 exemplars=tuple(Exemplar(read(row), row.text("rationale")) for row in shown),
-                remedy=", or set problem.answer and problem.verifier to what the answers are",
             ),
         )
         asked = [(row, one.observation) for row, one in zip(shown, self.benchmark.exemplars, strict=True)]
@@ -77,9 +83,7 @@ class Table(FewShotProblem):
     def unreadable(self, rows: Sequence[tuple[Row, Observation]], count: int) -> DataError:
         """Return the same; where each reference can be read, that solutions declare several."""
         wrong = [pair for pair in rows if not super(Table, self).is_readable(*pair)]
-        return (
-            super().unreadable(wrong, count) if wrong else contradictory(rows, count, self.benchmark.remedy)
-        )
+        return super().unreadable(wrong, count) if wrong else contradictory(rows, count, self.remedy)
 
 
 def _exemplar_rows(settings: TableSettings) -> list[Row]:
@@ -88,7 +92,7 @@ def _exemplar_rows(settings: TableSettings) -> list[Row]:
     return read_rows(confine.readable(settings.exemplars, "problem.exemplars"))
 
 
-def _reader(rows: Sequence[Row], settings: TableSettings) -> Callable[[Row], Observation]:
+def table_reader(rows: Sequence[Row], settings: TableSettings) -> Reader:
     """Return what reads one of these rows, which together decide what an answer among options means."""
     if settings.choices is None:
         return lambda row: _observation(row, settings, (), declared_or_whole(row.text(settings.answer)))

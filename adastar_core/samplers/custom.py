@@ -1,11 +1,11 @@
 """A sampler of the user's own: ``docs/extending.md`` has an example, :mod:`adastar_core.machine.plugins` how it is named."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Literal
 
 from adastar_core.errors import ConfigError
-from adastar_core.machine.plugins import PLUGIN_PATTERN, call_plugin
+from adastar_core.machine.plugins import PluginSettings, call_plugin
 from adastar_core.samplers import (
     Allocating,
     BaseSamplerSettings,
@@ -16,22 +16,12 @@ from adastar_core.samplers import (
     Statistics,
 )
 from adastar_core.selection import Visit
-from adastar_core.settings import CodePath, Text, setting
 
 
-class CustomSettings(BaseSamplerSettings):
+class CustomSettings(BaseSamplerSettings, PluginSettings):
     """A sampler of your own, called with the statistics, the run's seed, the observation ids and the options."""
 
     type: Literal["custom"] = "custom"
-    path: CodePath = setting(
-        ...,
-        "Import path",
-        "Where it is: package.module:Name, /path/to/file.py:Name, or an entry point of adastar.samplers.",
-        pattern=PLUGIN_PATTERN,
-    )
-    options: Mapping[Text, Text | int | float | bool | None] = setting(
-        dict, "Options", "Passed to it by name."
-    )
 
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> Sampler:
         """Return the sampler that the path names; the statistics are its own to keep.

@@ -38,6 +38,9 @@ class ChoiceVerifier:
         outcome, reason = _compare(found.answer.value, observation.answer, choices)
         return Verdict(outcome, found.text, found.found_by, reason, self.version)
 
+    def declare(self, observation: Observation) -> str:
+        return f" The answer is ({observation.answer})."
+
 
 def _compare(label: str, reference: str, choices: tuple[Choice, ...]) -> tuple[Outcome, str]:
     if label == reference:

@@ -35,6 +35,9 @@ class ExactVerifier:
             Outcome.RIGHT if right else Outcome.WRONG, found.text, found.found_by, reason, self.version
         )
 
+    def declare(self, observation: Observation) -> str:
+        return f"\nAnswer: {observation.answer}"
+
 
 def _read(text: str) -> Answer[str] | None:
     tidied = tidy(text)

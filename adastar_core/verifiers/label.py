@@ -31,6 +31,10 @@ class LabelVerifier:
         outcome, reason = _compare(found.answer.value, observation)
         return Verdict(outcome, found.text, found.found_by, reason, self.version)
 
+    def declare(self, observation: Observation) -> str:
+        labels = {choice.label for choice in observation.choices}
+        return f" The answer is {f'({observation.answer})' if observation.answer in labels else observation.answer}."
+
 
 def read_name(text: str) -> Answer[str] | Unclear | None:
     """Read X as the name of a class."""

@@ -1,10 +1,13 @@
 """The verifier of formulas: LaTeX and expressions, parsed by math-verify in worker processes."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import cached_property
 from importlib.metadata import version
 
 from adastar_core.records import CUT_SHORT, FinishReason, Observation, Outcome, Verdict
+from adastar_core.verifiers import Response
 from adastar_core.verifiers.latex import (
     Formula,
     is_number,
@@ -53,8 +56,19 @@ class MathVerifier:
         outcome, reason = self._compare(read_latex(observation.answer), found.answer.value)
         return Verdict(outcome, found.text, found.found_by, reason, self.version)
 
+    def declare(self, observation: Observation) -> str:
+        return f" The answer is $\\boxed{{{observation.answer}}}$."
+
+    def verify_all(self, responses: Sequence[Response]) -> list[Verdict]:
+        """Return one verdict per response, in order: an answer that hangs costs its deadline in one worker process alone."""
+        if self.workers == 1 or len(responses) < 2:
+            return [self.verify(*response) for response in responses]
+        # These threads only wait for the worker processes, which do the comparing and are killed at the deadline.
+        with ThreadPoolExecutor(self.workers) as threads:
+            return list(threads.map(lambda response: self.verify(*response), responses))
+
     def close(self) -> None:
-        """End the worker processes."""
+        """End the worker processes; they start again when the verifier is used again."""
         self._pool.close()
 
     def _same(self, one: Formula, other: Formula) -> bool:

@@ -38,6 +38,9 @@ class NumberVerifier:
         outcome, reason = _compare(found.answer.value, reference, observation.answer)
         return Verdict(outcome, found.text, found.found_by, reason, self.version)
 
+    def declare(self, observation: Observation) -> str:
+        return f"\n#### {observation.answer}"
+
 
 def _compare(value: Number, reference: Number | None, written: str) -> tuple[Outcome, str]:
     if reference is None:

@@ -45,6 +45,9 @@ class YesNoVerifier:
             Outcome.RIGHT if right else Outcome.WRONG, found.text, found.found_by, reason, self.version
         )
 
+    def declare(self, observation: Observation) -> str:
+        return f" The answer is {observation.answer}."
+
 
 def read_yes_no(text: str) -> Answer[str] | Unclear | None:
     """Read X as yes or no; ``no longer`` and ``no more than`` are neither."""

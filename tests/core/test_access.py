@@ -128,6 +128,10 @@ OUTSIDE = [
     ("monitors", "[{{path: an-installed-one}}, {{path: os:system}}]"),
     ("generator.custom.path", "{home}/mine.py:Mine"),
     ("generator.custom.path", "os:system"),
+    ("problem.path", "{home}/mine.py:Mine"),
+    ("problem.path", "os:system"),
+    ("problem.verifier.path", "{home}/mine.py:Mine"),
+    ("problem.verifier.path", "os:system"),
     ("generator.openai.url", "http://example.com/v1"),
     ("generator.openai.key_variable", "PREFECT_API_KEY"),
     ("database_url", "postgresql://127.0.0.1/other"),
@@ -143,9 +147,8 @@ def test_a_form_cannot_lead_outside(worker: Path, key: str, value: str) -> None:
     (worker / "mine.py").write_text(SAMPLER.format(mark=str(worker / "mark")))
     values: dict[str, object] = {"problem": {"type": "table", "path": str(worker / "data.jsonl")}}
     head, _, rest = key.partition(".")
-    overrides = [f"{key}={value.format(home=worker)}"] + (
-        ["sampler.type=custom"] if head == "sampler" else []
-    )
+    custom = head if head == "sampler" or (":" in value and key == "problem.path") else None
+    overrides = [f"{key}={value.format(home=worker)}"] + ([f"{custom}.type=custom"] if custom else [])
     config = resolve(values, sorted(overrides, reverse=True))
     expected = key.replace("key_variable", "url")
     with pytest.raises(ConfigError, match=rf"^{expected}\b"):

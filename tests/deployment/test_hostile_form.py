@@ -96,6 +96,10 @@ def test_code_and_places_of_a_form_are_refused_by_name(deployed: Deployed, tmp_p
         "generator.custom.path": {
             "generator": {"type": "custom", "custom": {"path": f"{tmp_path}/mine.py:Mine"}}
         },
+        "problem.path": {"problem": {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}},
+        "problem.verifier.path": {
+            "problem": {"type": "table", "path": "rows.jsonl", "verifier": {"path": "os:system"}}
+        },
         "home": {"home": str(tmp_path / "home")},
     }
     for key, values in hostile.items():

@@ -20,8 +20,7 @@ from adastar_core.stages.evaluate import content_sha256
 from adastar_core.store.incidents import read_incidents
 from adastar_core.store.numerics import read_numerics
 from adastar_core.streams import generator as stream
-from adastar_core.verifiers import Verifier
-from adastar_core.verifiers.batch import Response
+from adastar_core.verifiers import Response, Verifier
 from tests.support.runs import small_config
 
 FLOAT32 = ("generator.dtype=float32", "trainer.dtype=float32")

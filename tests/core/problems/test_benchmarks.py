@@ -121,7 +121,7 @@ def test_the_authors_schema_and_the_hubs_are_read(
     problem = open_benchmark(settings())
     one = problem.reader([row := Row("f", 1, values)])(row)
     assert (one.observation_id, one.question, one.answer) == expected
-    assert problem.verifier.verify(one, problem.closing(one), FinishReason.EOS).outcome is Outcome.RIGHT
+    assert problem.verifier.verify(one, problem.reference(one), FinishReason.EOS).outcome is Outcome.RIGHT
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_exemplars_are_of_the_papers_number_and_evenly_spread(problem: FewShotPr
 
 def test_exemplars_are_right_by_the_problems_own_verifier(problem: FewShotProblem) -> None:
     for one in problem.exemplars:
-        response = worked(problem.benchmark.verifier, one).split("A:", 1)[1]
+        response = worked(problem.verifier, one).split("A:", 1)[1]
         verdict = problem.verifier.verify(one.observation, response, FinishReason.EOS)
         assert verdict.outcome is Outcome.RIGHT, response
 

@@ -59,13 +59,13 @@ def test_every_reference_answer_is_right(problem: FewShotProblem) -> None:
     for pattern in FORMATS:
         found = outcomes(problem, [(one, pattern.format(one.answer)) for one in observations])
         assert found == {Outcome.RIGHT: len(observations)}, pattern
-    found = outcomes(problem, [(one, f" Some steps.{problem.closing(one)}") for one in observations])
+    found = outcomes(problem, [(one, f" Some steps.{problem.reference(one)}") for one in observations])
     assert found == {Outcome.RIGHT: len(observations)}
 
 
 def test_every_corruption_is_wrong(problem: FewShotProblem) -> None:
     pairs = [
-        (one, f" Some steps.{problem.closing(replace(one, answer=other))}")
+        (one, f" Some steps.{problem.reference(replace(one, answer=other))}")
         for one in everything(problem)
         for other in corruptions(one)
     ]

@@ -1,0 +1,64 @@
+"""The settings that problems share: where data are, how they are split and prompted."""
+
+from adastar_core.settings import DataPart, DataSource, Settings, Text, setting
+
+
+class SourceSettings(Settings):
+    """Where a problem's data are."""
+
+    path: DataSource | None = setting(
+        None,
+        "Path",
+        "A file (.jsonl, .csv, .parquet), a folder, or a hub name. Default: the benchmark's own hub name.",
+        min_length=1,
+    )
+    subset: Text | None = setting(None, "Subset", "Configuration of the hub data set. Default: its only one.")
+    train: DataPart | None = setting(
+        None, "Training part", "File in the folder, or hub split, where its name does not say it."
+    )
+    validation: DataPart | None = setting(
+        None, "Validation part", "File or hub split. Default: carved from the training part."
+    )
+    test: DataPart | None = setting(
+        None, "Test part", "File or hub split. Default: the one found, else carved from the training part."
+    )
+
+
+class SplitSettings(Settings):
+    """How the observations are divided into training, validation and test."""
+
+    validation_share: float = setting(
+        0.1,
+        "Validation share",
+        "Share of the training part carved by a hash of the id; equal questions stay together.",
+        gt=0,
+        lt=1,
+    )
+    test_share: float = setting(
+        0.1, "Test share", "The same for test, where the data have no test part.", gt=0, lt=1
+    )
+    train_limit: int | None = setting(
+        None, "Most training items", "Use at most so many, chosen by hash.", ge=1
+    )
+    validation_limit: int | None = setting(
+        None, "Most validation items", "Use at most so many, chosen by hash.", ge=1
+    )
+    test_limit: int | None = setting(None, "Most test items", "Use at most so many, chosen by hash.", ge=1)
+    drop_overlap: bool = setting(
+        False,
+        "Drop overlap",
+        "Drop training questions that a test question repeats, word for word or nearly; they are always counted.",
+    )
+
+
+class DataSettings(SplitSettings, SourceSettings):
+    """Where the data are, how they are split and prompted. Every problem that is read from files has these."""
+
+    shots: int | None = setting(
+        None, "Exemplars", "Exemplars before a generation prompt. Default: all there are.", ge=0
+    )
+    fall_back: bool = setting(
+        False,
+        "Fall back",
+        "Take the last number, letter, or yes or no of a response that declares no answer; recorded when used.",
+    )
