@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from adastar_core import names
 from adastar_core.machine.units import flops
 from adastar_core.report.build import report_of
-from adastar_core.report.records import IterationRow, RunReport
+from adastar_core.report.records import IterationSummary, RunReport
 from adastar_core.report.text import cells, headings, markdown
 from adastar_core.report.write import write_report
 from adastar_core.runs.opening import workspace_of
@@ -60,7 +60,7 @@ def with_figures(page: str, files: Mapping[str, Path]) -> str:
     return "\n".join([page, *images])
 
 
-def iteration_line(row: IterationRow) -> str:
+def iteration_line(row: IterationSummary) -> str:
     """Return one iteration in one line."""
     share = row.validation.share if row.validation else None
     accuracy = "not measured" if share is None else f"{share:.1%}"

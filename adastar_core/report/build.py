@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from adastar_core.compute import pflops
 from adastar_core.records import Split
 from adastar_core.report.notes import evaluation_notes, run_notes, verifier_notes
-from adastar_core.report.records import DifficultyRow, IterationRow, RunReport, StageRow
+from adastar_core.report.records import DifficultySummary, IterationSummary, RunReport, StageSummary
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.costs import read_compute
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
@@ -40,7 +40,7 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
         by_difficulty=_by_difficulty(evaluations, best),
         trained_frequency=stored.read(read_trained_frequency),
         stages=tuple(
-            StageRow(
+            StageSummary(
                 t=cost.iteration,
                 stage=cost.stage,
                 tokens=cost.tokens,
@@ -64,10 +64,10 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
 Evaluations = Mapping[tuple[int, Split], EvaluationRow]
 
 
-def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationRow:
+def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationSummary:
     validation = evaluations.get((row.iteration, Split.VALIDATION))
     tested = evaluations.get((row.iteration, Split.TEST))
-    return IterationRow(
+    return IterationSummary(
         t=row.iteration,
         beta=row.beta,
         m=row.m,
@@ -88,9 +88,9 @@ def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationR
     )
 
 
-def _by_difficulty(evaluations: Evaluations, best: int) -> tuple[DifficultyRow, ...]:
+def _by_difficulty(evaluations: Evaluations, best: int) -> tuple[DifficultySummary, ...]:
     split = Split.TEST if (best, Split.TEST) in evaluations else Split.VALIDATION
     before, after = evaluations[0, split].by_difficulty, evaluations[best, split].by_difficulty
     # Numbers by their value: difficulty 10 comes after 9.
     tags = sorted(before, key=lambda tag: (int(tag), "") if tag.isdigit() else (0, tag))
-    return tuple(DifficultyRow(tag, before[tag], after[tag]) for tag in tags)
+    return tuple(DifficultySummary(tag, before[tag], after[tag]) for tag in tags)

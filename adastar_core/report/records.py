@@ -8,7 +8,7 @@ from adastar_core.records import Accuracy
 
 
 @dataclass(frozen=True, slots=True)
-class IterationRow:
+class IterationSummary:
     """One iteration, in the paper's terms.
 
     Attributes:
@@ -51,7 +51,7 @@ class IterationRow:
 
 
 @dataclass(frozen=True, slots=True)
-class StageRow:
+class StageSummary:
     """The cost of one stage of one iteration, e.g. of its first attempts, its training or its evaluation.
 
     Attributes:
@@ -74,7 +74,7 @@ class StageRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DifficultyRow:
+class DifficultySummary:
     """Accuracy at one difficulty: the base model before, the selected checkpoint after."""
 
     difficulty: str
@@ -121,10 +121,10 @@ class RunReport:
     best_iteration: int
     wall_seconds: float | None
     checkpoint: str
-    iterations: tuple[IterationRow, ...]
-    by_difficulty: tuple[DifficultyRow, ...] = ()
+    iterations: tuple[IterationSummary, ...]
+    by_difficulty: tuple[DifficultySummary, ...] = ()
     trained_frequency: tuple[int, ...] = ()
-    stages: tuple[StageRow, ...] = ()
+    stages: tuple[StageSummary, ...] = ()
     notes: tuple[str, ...] = ()
     items_sha256: str | None = None
 

@@ -38,7 +38,7 @@ class Monitors:
                     self._tell(f"Monitor {named.path} has neither iteration(record) nor finished(report).")
 
     def iteration(self, record: object) -> None:
-        """Report a closed iteration, an :class:`adastar_core.report.records.IterationRow`."""
+        """Report a closed iteration, an :class:`adastar_core.report.records.IterationSummary`."""
         self._report("iteration", record)
 
     def finished(self, report: object) -> None:

@@ -17,12 +17,12 @@ from adastar_core.machine import units
 from adastar_core.records import Accuracy
 from adastar_core.report.figures import figures
 from adastar_core.report.page import html
-from adastar_core.report.records import DifficultyRow, IterationRow, RunReport, StageRow
+from adastar_core.report.records import DifficultySummary, IterationSummary, RunReport, StageSummary
 from adastar_core.report.summary import summary, summary_text
 from adastar_core.report.text import cost_cells, cost_headings, escape, headline, markdown, table
 
 ROWS = tuple(
-    IterationRow(
+    IterationSummary(
         t=t,
         beta=1000 + 100 * t,
         m=1500 + 100 * t,
@@ -55,8 +55,8 @@ REPORT = RunReport(
     checkpoint="/data/runs/quick/checkpoints/3",
     iterations=ROWS,
     by_difficulty=(
-        DifficultyRow("1", Accuracy(100, 100), Accuracy(100, 100)),
-        DifficultyRow("6", Accuracy(0, 100), Accuracy(24, 100)),
+        DifficultySummary("1", Accuracy(100, 100), Accuracy(100, 100)),
+        DifficultySummary("6", Accuracy(0, 100), Accuracy(24, 100)),
     ),
     trained_frequency=(10, 20, 10),
     notes=("Test was measured once.",),
@@ -74,8 +74,8 @@ BEFORE_ANYTHING = replace(
 NOTHING_ACCEPTED = replace(
     BEFORE_ANYTHING,
     base_validation=Accuracy(0, 500),
-    iterations=(IterationRow(1, 1000, 8000, 0, 0, 0.0, 0, 0.0, None, None, 0.0, 0.0, 12.0),),
-    by_difficulty=(DifficultyRow("?", Accuracy(0, 0), Accuracy(0, 0)),),
+    iterations=(IterationSummary(1, 1000, 8000, 0, 0, 0.0, 0, 0.0, None, None, 0.0, 0.0, 12.0),),
+    by_difficulty=(DifficultySummary("?", Accuracy(0, 0), Accuracy(0, 0)),),
     trained_frequency=(8000,),
 )
 EVERY_REPORT = pytest.mark.parametrize("report", [REPORT, BEFORE_ANYTHING, NOTHING_ACCEPTED])
@@ -120,7 +120,7 @@ def test_costs_are_summed_by_kind_with_evaluation_last() -> None:
         ("finetune", StageTokens(train_tokens=300), 2e-6),
         ("generate first", StageTokens(prompt_tokens=1_000, generated_tokens=500), 3e-6),
     )
-    rows = tuple(StageRow(1, kind, tokens, cost, 2 * cost, cost / 10, 1.0) for kind, tokens, cost in work)
+    rows = tuple(StageSummary(1, kind, tokens, cost, 2 * cost, cost / 10, 1.0) for kind, tokens, cost in work)
     report = replace(REPORT, stages=rows)
     assert cost_headings(report)[4:7] == ("GFLOPs", "padded GFLOPs", "attention GFLOPs")
     assert cost_cells(report) == [
