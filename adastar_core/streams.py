@@ -50,6 +50,6 @@ def tiebreak_ranks(seed: int, count: int) -> npt.NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def generator(seed: int, purpose: str, *parts: int | str) -> np.random.Generator:
-    """Return a numpy generator on the named stream (counter-based Philox)."""
+def rng(seed: int, purpose: str, *parts: int | str) -> np.random.Generator:
+    """Return numpy's random generator for the named stream (counter-based Philox)."""
     return np.random.Generator(np.random.Philox(key=stream_key(seed, purpose, *parts)))

@@ -24,7 +24,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 from adastar_core.machine.quiet import no_progress_bars
 from adastar_core.problems.arithmetic import Addition
 from adastar_core.records import Split
-from adastar_core.streams import generator
+from adastar_core.streams import rng
 
 TARGET = Path(__file__).parents[1] / "adastar_core" / "models" / "tiny-adder"
 SEED = 0
@@ -80,7 +80,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 
 def texts() -> Iterator[tuple[str, str]]:
     """Yield endless prompts and scratchpads of the training split, with 1 to MAX_DIGITS digits equally often."""
-    random = generator(SEED, "tiny-adder texts")
+    random = rng(SEED, "tiny-adder texts")
     while True:
         digits = int(random.integers(1, MAX_DIGITS + 1))
         low = 0 if digits == 1 else 10 ** (digits - 1)

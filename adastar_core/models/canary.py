@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adastar_core.streams import generator as stream
+from adastar_core.streams import rng
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -47,7 +47,7 @@ class Canary:
 
 def question_for(vocabulary: int, positions: int | None) -> Question:
     """Return the question for a model with so many token ids and positions (``None``: no limit)."""
-    tokens = stream(0, "canary", vocabulary).integers(0, vocabulary, max(_CONTEXTS) + 1).tolist()
+    tokens = rng(0, "canary", vocabulary).integers(0, vocabulary, max(_CONTEXTS) + 1).tolist()
     contexts = tuple(one for one in _CONTEXTS if positions is None or one < positions)
     return Question(tuple(tokens), contexts)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from adastar_core.streams import generator as stream
+from adastar_core.streams import rng
 
 EXACT, ROUGH = 1e-3, 0.25
 """Largest share of the text's effect that rounding explains: in float32 and float64, and in 16-bit formats."""
@@ -63,7 +63,7 @@ def random_texts(model: PreTrainedModel, lengths: Sequence[int]) -> list[list[in
     values = model.config.to_dict() | model.config.get_text_config().to_dict()
     special = [value for name, value in values.items() if "token_i" in name and isinstance(value, int)]
     vocabulary = np.setdiff1d(np.arange(model.config.get_text_config().vocab_size), special)
-    tokens = iter(stream(0, "self-check", len(vocabulary)).choice(vocabulary, sum(lengths)).tolist())
+    tokens = iter(rng(0, "self-check", len(vocabulary)).choice(vocabulary, sum(lengths)).tolist())
     return [[next(tokens) for _ in range(length)] for length in lengths]
 
 

@@ -33,7 +33,7 @@ class RandomSampler:
     def order(self, iteration: int) -> Iterator[int]:
         """Yield all positions in the iteration's own random order."""
         count = len(self.statistics.last_iteration)
-        yield from streams.generator(self._seed, "order", iteration).permutation(count).tolist()
+        yield from streams.rng(self._seed, "order", iteration).permutation(count).tolist()
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
         """Stamp every visit: the order does not look at stamps, so there is nothing to hold back."""

@@ -48,7 +48,7 @@ class ThompsonSampler(SortedSampler):
     def keys(self, iteration: int) -> tuple[Key, ...]:
         """Return the distance between each observation's draw and the target."""
         prior = self._settings.prior
-        draw = streams.generator(self.seed, "thompson", iteration)
+        draw = streams.rng(self.seed, "thompson", iteration)
         return (np.abs(draw.beta(self._right + prior, self._wrong + prior) - self._settings.target),)
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:

@@ -12,8 +12,7 @@ from adastar_core.runs.workspace import Workspace
 from adastar_core.selection.exploration import Control, Tried, choose_control
 from adastar_core.stages.costs import record_cost
 from adastar_core.store.controls import find_control, write_control
-from adastar_core.streams import generator as stream
-from adastar_core.streams import stream_key
+from adastar_core.streams import rng, stream_key
 from adastar_core.verifiers.batch import verify_all
 
 
@@ -54,7 +53,7 @@ def _attempts_to_choose_from(config: RunConfig) -> Sequence[int]:
 
 
 def _positions(workspace: Workspace, iteration: int) -> list[int]:
-    chosen = stream(workspace.config.seed, "probe", iteration).permutation(len(workspace.train))
+    chosen = rng(workspace.config.seed, "probe", iteration).permutation(len(workspace.train))
     positions: list[int] = chosen[: workspace.config.exploration.observations].tolist()
     return positions
 

@@ -25,7 +25,7 @@ from adastar_core.store.iterations import (
 )
 from adastar_core.store.rollouts import read_responses
 from adastar_core.store.training import ExampleKey, write_training_examples
-from adastar_core.streams import generator as stream
+from adastar_core.streams import rng
 
 
 def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
@@ -114,7 +114,7 @@ def trained_part(workspace: Workspace, iteration: int, selected: Selection) -> S
     """Return the selection with those accepted rationales alone that are trained on."""
     if workspace.config.schedule.train_on == "accepted":
         return selected
-    choice = stream(workspace.config.seed, "down-sample", iteration)
+    choice = rng(workspace.config.seed, "down-sample", iteration)
     return selection.thin(selected, workspace.config.beta(iteration), choice)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from adastar_core.errors import DataError, NothingAccepted
 from adastar_core.models.vocabulary import Vocabulary
-from adastar_core.streams import generator
+from adastar_core.streams import rng
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.settings import TrainerSettings
 
@@ -124,7 +124,7 @@ def plan_training(
     order: list[int] = []
     while len(order) < wanted:
         passes_done = len(order) // len(rows)
-        shuffle = generator(seed, "training order", iteration, passes_done)
+        shuffle = rng(seed, "training order", iteration, passes_done)
         order += shuffle.permutation(len(rows)).tolist()
     ordered = tuple(rows[place] for place in order[:wanted])
     if settings.batching == "length_grouped":
@@ -146,7 +146,7 @@ def _grouped_by_length(rows: tuple[Row, ...], size: int, seed: int, iteration: i
         grouped += sorted(chunk, key=lambda row: len(row.tokens), reverse=True)
     batches = _chunks(tuple(grouped), size)
     full = [batch for batch in batches if len(batch) == size]
-    order = generator(seed, "batch order", iteration).permutation(len(full)).tolist()
+    order = rng(seed, "batch order", iteration).permutation(len(full)).tolist()
     shuffled = [full[place] for place in order] + [batch for batch in batches if len(batch) < size]
     return tuple(row for batch in shuffled for row in batch)
 

@@ -4,7 +4,7 @@ from adastar_core.samplers import Statistics
 from adastar_core.samplers.adastar import AdaStarSettings
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Judged, Rules, close, next_attempts
-from adastar_core.streams import generator
+from adastar_core.streams import rng
 from tests.core.official import Official
 
 RULES = Rules(attempts=2, until_correct=True, rationalize=False, count_hinted_wins=True)
@@ -13,7 +13,7 @@ RULES = Rules(attempts=2, until_correct=True, rationalize=False, count_hinted_wi
 def test_200_random_iterations_give_the_same_visits_and_stamps() -> None:
     compared = 0
     for case in range(10):
-        choice = generator(case, "official")
+        choice = rng(case, "official")
         ids = [f"id_{number}" for number in range(int(choice.integers(20, 400)))]
         chance = {name: float(choice.beta(0.7, 0.7)) for name in ids}
         settings = AdaStarSettings(tiebreak="official", rounding="round")
@@ -22,7 +22,7 @@ def test_200_random_iterations_give_the_same_visits_and_stamps() -> None:
             required = int(choice.integers(5, len(ids)))
 
             def right(name: str, attempt: int, case: int = case, iteration: int = iteration) -> bool:
-                return generator(case, "right", iteration, name, attempt).random() < chance[name]  # noqa: B023 (used at once)
+                return rng(case, "right", iteration, name, attempt).random() < chance[name]  # noqa: B023 (used at once)
 
             visited, updated = official.iterate(iteration, required, 2, right)
             results: dict[int, list[Judged]] = {}

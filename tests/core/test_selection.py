@@ -27,7 +27,7 @@ from tests.core.algorithm1 import Oracle
 
 def is_right(seed: int, iteration: int, position: int, attempt: int, difficulty: float) -> bool:
     """The scripted model: each attempt is right or wrong by its own stream."""
-    return streams.generator(seed, "scripted", iteration, position, attempt).random() > difficulty
+    return streams.rng(seed, "scripted", iteration, position, attempt).random() > difficulty
 
 
 def run_iteration(

@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from adastar_core.postgres.server import start_local_postgres
 from adastar_core.store.database import open_database
 from adastar_core.store.runs import drop_run
-from adastar_core.streams import generator
+from adastar_core.streams import rng
 from tests.crash.conftest import Run
 from tests.crash.killer import Hit
 from tests.crash.scene import (
@@ -106,7 +106,7 @@ def test_random_kills(
 def _rounds(kills: Counter[str]) -> Iterator[tuple[str, str, int]]:
     """Yield who is killed, and at the how-many-th event of which kind: by the round's number, until all are done."""
     while (number := kills.total()) < ROUNDS:
-        chance = generator(SEED, "soak", FIRST + number)
+        chance = rng(SEED, "soak", FIRST + number)
         while kills.total() == number:  # a run that ended before the event has been no round
             victim = str(chance.choice(list(VICTIMS), p=list(VICTIMS.values())))
             kind = str(chance.choice(list(KINDS)))
@@ -131,7 +131,7 @@ def test_random_kills_of_training_processes(run: Run, database: Engine, tmp_path
         while status:
             working = run.start(arguments, folder)
             if kills.total() < max(1, ROUNDS // ONE_IN):
-                kills.update(_kill_in_training(working, generator(SEED, "soak of training", next(tries))))
+                kills.update(_kill_in_training(working, rng(SEED, "soak of training", next(tries))))
             status = run.wait(working)
             assert status in (0, 1), _output(folder)
             require_sound(database, folder / "home", name)

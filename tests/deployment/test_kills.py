@@ -16,7 +16,7 @@ from sqlalchemy import text
 from adastar_core.audit.verify import verify
 from adastar_core.runs.stored import open_stored
 from adastar_core.store.runs import find_run
-from adastar_core.streams import generator
+from adastar_core.streams import rng
 from tests.deployment.conftest import Deployed
 from tests.support.runs import SMALL, outcome_of
 
@@ -28,7 +28,7 @@ VICTIMS = ("both", "worker", "run")
 def test_runs_workers_or_both_are_killed(deployed: Deployed) -> None:
     calm = deployed.trigger("smoke", {"run": "kills-calm", "config": dict(SMALL)})
     assert deployed.wait_until_over(calm) == "COMPLETED"
-    chance, ended = generator(0, "deployed soak"), Counter[tuple[str, str]]()
+    chance, ended = rng(0, "deployed soak"), Counter[tuple[str, str]]()
     for number in range(ROUNDS):
         name = f"kills-{number}"
         victim = VICTIMS[number % len(VICTIMS)]

@@ -16,7 +16,7 @@ from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned
 from adastar_core.stages.generate import request
 from adastar_core.store.statistics import read_statistics, rebuild_statistics, statistics_differences
-from adastar_core.streams import generator as stream
+from adastar_core.streams import rng
 from tests.support.runs import outcome_of, run_iteration, small_config
 
 INVARIANT = ("statistics", "events", "training examples", "accepted rollouts", "iterations")
@@ -31,8 +31,8 @@ def scripted_outcomes(
 
         def script(one: GenerationRequest) -> str:
             answer = workspace.train[one.position].answer
-            right = stream(one.stream, "right").random() < 0.45
-            thought = ("", "so\n", "then\n")[stream(one.stream, "thought").integers(3)]
+            right = rng(one.stream, "right").random() < 0.45
+            thought = ("", "so\n", "then\n")[rng(one.stream, "thought").integers(3)]
             return f"{thought}#### {answer}" if right else "#### -1"
 
         workspace.use_generator(ScriptedGenerator(script))

@@ -17,7 +17,7 @@ from adastar_core.report.build import report_of
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.calibrate import calibrate
-from adastar_core.streams import generator as stream
+from adastar_core.streams import rng
 from tests.support.runs import run_iteration, small_config
 
 POOL = 40
@@ -35,7 +35,7 @@ def run(workspace: Workspace, iterations: int = 2) -> ScriptedGenerator:
     """Run with responses of which about half are right."""
 
     def script(one: GenerationRequest) -> str:
-        right = stream(one.stream, "right").random() < 0.5
+        right = rng(one.stream, "right").random() < 0.5
         answer = workspace.train[one.position].answer
         return f"step {one.stream % 3}\n#### {answer if right else -1}"
 

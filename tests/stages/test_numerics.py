@@ -19,7 +19,7 @@ from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.evaluate import content_sha256
 from adastar_core.store.incidents import read_incidents
 from adastar_core.store.numerics import read_numerics
-from adastar_core.streams import generator as stream
+from adastar_core.streams import rng
 from adastar_core.verifiers import Response, Verifier
 from tests.support.runs import small_config
 
@@ -155,7 +155,7 @@ def batches_of(workspace: Workspace, made: list[tuple[tuple[int, int], ...]]) ->
 
     def script(one: GenerationRequest) -> str:
         answer = workspace.train[one.position].answer
-        return f"so\n#### {answer}" if stream(one.stream, "right").random() < 0.33 else "#### -1"
+        return f"so\n#### {answer}" if rng(one.stream, "right").random() < 0.33 else "#### -1"
 
     class Noting(ScriptedGenerator):
         def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:

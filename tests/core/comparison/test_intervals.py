@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adastar_core.comparison.intervals import Estimate, PairedDifference, estimate, paired_difference
 from adastar_core.records import Accuracy
-from adastar_core.streams import generator
+from adastar_core.streams import rng
 
 REPLICATIONS = 2000
 QUESTIONS = 500
@@ -21,8 +21,8 @@ def accuracies(method: float, seeds: int, spread: float) -> tuple[npt.NDArray[np
     The questions are the same for all runs and of every difficulty; ``method`` makes all of them easier. A seed makes
     a whole run better or worse, by ``spread``, and then every answer is right or wrong by chance.
     """
-    random = generator(0, "test-of-coverage", str(method), seeds)
-    difficulty = method + generator(0, "test-of-coverage", "questions").beta(3, 1, QUESTIONS)
+    random = rng(0, "test-of-coverage", str(method), seeds)
+    difficulty = method + rng(0, "test-of-coverage", "questions").beta(3, 1, QUESTIONS)
     rows = []
     for _ in range(REPLICATIONS):
         rates = np.clip(difficulty + random.normal(0, spread, (seeds, 1)), 0, 1)
@@ -51,7 +51,7 @@ def test_intervals_over_seeds_cover_95_percent(seeds: int, spread: float) -> Non
 @pytest.mark.parametrize("rate", [0.3, 0.595, 0.75, 0.95])
 @pytest.mark.parametrize("questions", [60, 200, 1000])
 def test_a_single_accuracy_s_interval_covers_95_percent(questions: int, rate: float) -> None:
-    correct = generator(0, "test-of-coverage", "wilson", questions).binomial(questions, rate, REPLICATIONS)
+    correct = rng(0, "test-of-coverage", "wilson", questions).binomial(questions, rate, REPLICATIONS)
     intervals = {
         count: Accuracy(count, questions).interval() or (1.0, 0.0) for count in set(correct.tolist())
     }
