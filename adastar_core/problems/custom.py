@@ -16,9 +16,16 @@ from adastar_core.problems.rows import Row
 from adastar_core.problems.settings import SplitSettings
 from adastar_core.problems.table import TableSettings, table_reader
 from adastar_core.records import Observation, Split
+from adastar_core.settings import setting
 from adastar_core.verifiers import Verifier
-from adastar_core.verifiers.catalogue import VERIFIER_NAMES, VerifierName, adopt_verifier, open_verifier
-from adastar_core.verifiers.custom import OwnVerifier
+from adastar_core.verifiers.catalogue import (
+    VERIFIER_NAMES,
+    VerifierName,
+    VerifierSettings,
+    adopt_verifier,
+    open_verifier,
+)
+from adastar_core.verifiers.custom import CustomVerifierSettings, OwnVerifier
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -31,6 +38,9 @@ class CustomProblemSettings(SplitSettings, PluginSettings):
     """A problem of your own, called with the options: a subclass of adastar_core.problems.custom.OwnProblem."""
 
     type: Literal["custom"] = "custom"
+    verifier: VerifierSettings | None = setting(
+        None, "Verifier", "A verifier by name, or the import path of your own. Default: the problem's own."
+    )
 
 
 class OwnProblem:
@@ -99,14 +109,7 @@ class CustomProblem(RowProblem):
             raise ConfigError(
                 f"{whose} has no data. Define rows(), or load(split) for data in several parts."
             )
-        name = made.verifier
-        if isinstance(name, str) and name not in VERIFIER_NAMES:
-            raise ConfigError(
-                f"{whose} has the verifier {name!r}. Give one of {', '.join(VERIFIER_NAMES)}, or an object with version and "
-                "verify."
-            )
-        verifier = open_verifier(name) if isinstance(name, str) else adopt_verifier(name, f"{whose}.verifier")
-        super().__init__("custom", settings, verifier)
+        super().__init__("custom", settings, _verifier_of(made, settings, whose))
         self._own, self.stop = made, tuple(made.stop)
 
     def rows(self) -> dict[Split, list[Row]]:
@@ -178,6 +181,18 @@ class CustomProblem(RowProblem):
                 f"problem.path: {self._path}.{method.__name__} failed ({type(error).__name__}: {error}) at {place.filename}, "
                 f"line {place.lineno}."
             ) from error
+
+
+def _verifier_of(own: OwnProblem, settings: CustomProblemSettings, whose: str) -> Verifier:
+    """Return the configured verifier, else the problem's own."""
+    named = settings.verifier or own.verifier
+    if isinstance(named, CustomVerifierSettings) or named in VERIFIER_NAMES:
+        return open_verifier(named)
+    if isinstance(named, str):
+        raise ConfigError(
+            f"{whose} has the verifier {named!r}. Give one of {', '.join(VERIFIER_NAMES)}, or an object with version and verify."
+        )
+    return adopt_verifier(named, f"{whose}.verifier")
 
 
 def _row(source: str, number: int, given: object) -> Row:

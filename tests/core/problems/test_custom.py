@@ -56,6 +56,13 @@ def test_the_default_prompt_is_that_of_the_built_in_problems(tmp_path: Path) -> 
     assert problem.verifier.version == "number/2"
 
 
+def test_the_configuration_may_name_another_verifier(tmp_path: Path) -> None:
+    file = write_parts(tmp_path)
+    body = f"    def rows(self): return {ROWS}"
+    assert mine(tmp_path, body, "problem.verifier=exact").verifier.version == "exact/2"
+    assert mine(tmp_path, body, f"problem.verifier={file}:LastLine").verifier.version == "last-line/1"
+
+
 def test_parts_of_the_users_own_are_not_carved(tmp_path: Path) -> None:
     body = (
         "    verifier = 'choice'\n"
