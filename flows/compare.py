@@ -3,9 +3,8 @@
 Run it:  python flows/compare.py --preset arithmetic-hard --methods adastar,random-lazy,star-acc --seeds 0..4
          python flows/compare.py --help
 
-Each run is ``python flows/adastar.py`` in a process of its own, with one thread; its files and rows are the same as if
-it had been started by hand. The same command again goes on where the comparison stopped: finished runs are read back,
-others continue.
+Each run is ``python flows/adastar.py`` in a separate process with one thread. Its files and rows are those that it would
+have if started by hand. The same command resumes a comparison: finished runs are read back, the others resume.
 """
 
 import sys  # isort: skip
@@ -38,7 +37,7 @@ from tasks.caching import NOT_CACHED
 
 @task(cache_policy=NOT_CACHED, persist_result=False, task_run_name="{method}-seed-{seed}")
 def run_member(settings: ComparisonSettings, method: MethodName, seed: int, api_url: str) -> Member:
-    """Run one method with one seed to its end, or read it back when it has ended before."""
+    """Run one method with one seed to its end, or read it back if it has ended before."""
     summary = settings.summary_path(method, seed)
     if not summary.exists():
         run_in_a_process(settings, method, seed, api_url)
@@ -47,7 +46,7 @@ def run_member(settings: ComparisonSettings, method: MethodName, seed: int, api_
 
 @flow(name="compare", flow_run_name="{settings.name}", persist_result=False)
 def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:
-    """Make every run of the comparison, as many at once as ``settings.parallel`` says, and report what came out.
+    """Run every method with every seed, ``settings.parallel`` at once, and report the results.
 
     Args:
         settings: What to compare. Every field has a default.
@@ -81,20 +80,19 @@ def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:
 def run_members(
     settings: ComparisonSettings, wanted: Sequence[tuple[MethodName, int]]
 ) -> dict[tuple[MethodName, int], object]:
-    """Run all, ``settings.parallel`` at once; return what each came to: a :class:`Member`, or its error."""
+    """Run all, ``settings.parallel`` at once; return a :class:`Member` or an error for each."""
     with get_client(sync_client=True) as client:
         api_url = str(client.api_url)
     runner: ThreadPoolTaskRunner[Member] = ThreadPoolTaskRunner(max_workers=settings.parallel)
     with runner, ending_members():
         futures = {
             (method, seed): runner.submit(
-                run_member,
-                {"settings": settings, "method": method, "seed": seed, "api_url": api_url},
+                run_member, {"settings": settings, "method": method, "seed": seed, "api_url": api_url}
             )
             for method, seed in wanted
         }
         wait(list(futures.values()))
-    return {one: future.result(raise_on_failure=False) for one, future in futures.items()}
+    return {member: future.result(raise_on_failure=False) for member, future in futures.items()}
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False)

@@ -1,12 +1,13 @@
-"""What a person sees while a run goes on: bars with rates on a terminal, plain lines elsewhere."""
+"""Progress of a run: bars with rates on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from adastar_core.progress import Bar, Progress
 
@@ -15,19 +16,16 @@ _QUIET_SECONDS = 15.0
 
 
 def open_console(console: Console) -> Progress:
-    """Return bars when ``console`` is a terminal, plain lines otherwise."""
     return TerminalProgress(console) if console.is_terminal else PlainProgress(console)
 
 
-class _Rate(TextColumn):
+class _Rate(ProgressColumn):
     """Units and tokens per second of a bar."""
 
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def render(self, task: Task) -> str:  # type: ignore[override]  # rich renders plain strings too
-        seconds = task.elapsed or 0.0
-        return _rate(task.completed, int(task.fields.get("tokens", 0)), seconds, task.fields["unit"])
+    def render(self, task: Task) -> Text:
+        return Text(
+            _rate(task.completed, int(task.fields["tokens"]), task.elapsed or 0.0, task.fields["unit"])
+        )
 
 
 def _rate(done: float, tokens: int, seconds: float, unit: str) -> str:
@@ -53,7 +51,6 @@ class TerminalProgress:
 
     @contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
-        """Show a bar of ``total`` units."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -66,7 +63,6 @@ class TerminalProgress:
             yield _RichBar(bars, bars.tasks[bars.task_ids.index(number)])
 
     def line(self, text: str) -> None:
-        """Print one line above the bars."""
         self._console.print(text, highlight=False, markup=False)
 
 
@@ -79,30 +75,23 @@ class _PlainBar:
     def advance(self, done: int, tokens: int = 0) -> None:
         self._done += done
         self._tokens += tokens
-        if time.monotonic() - self._spoken > _QUIET_SECONDS:
-            self.speak()
-
-    def speak(self) -> None:
-        self._spoken = time.monotonic()
-        rate = _rate(self._done, self._tokens, self._spoken - self._started, self._unit)
-        self._console.print(
-            f"  {self._name}: {self._done}/{self._total} {self._unit}s {rate}".rstrip(),
-            highlight=False,
-            soft_wrap=True,
-        )
+        now = time.monotonic()
+        if now - self._spoken > _QUIET_SECONDS:
+            self._spoken = now
+            rate = _rate(self._done, self._tokens, now - self._started, self._unit)
+            line = f"  {self._name}: {self._done}/{self._total} {self._unit}s {rate}".rstrip()
+            self._console.print(line, highlight=False, soft_wrap=True)
 
 
 class PlainProgress:
-    """A line when a stage is long and silent; nothing for short ones."""
+    """A line when a stage has been silent for long; nothing for short stages."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
-        """Count a stage's units and speak now and then."""
         yield _PlainBar(self._console, name, total, unit)
 
     def line(self, text: str) -> None:
-        """Print one line."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,7 +1,4 @@
-"""Defaults of other libraries' environment variables. Import this before Prefect: it reads them when imported.
-
-What the user has set is left alone.
-"""
+"""Defaults of other libraries' environment variables, where the user has set none. Import this before Prefect."""
 
 import os
 import sys
@@ -12,14 +9,14 @@ from pathlib import Path
 _ALWAYS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-    # Prefect's temporary server writes each task's events in a transaction of its own, into SQLite. A request that meets one
-    # is refused, and sent again two seconds later.
+    # Prefect's temporary server writes each task's events to SQLite in a separate transaction. A request that meets one is
+    # refused, and retried two seconds later.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
 _ON_THE_COMMAND_LINE = {
-    # Errors are explained once, by the command line, and progress is its own.
+    # The command line explains errors once, and shows its own progress.
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -27,7 +24,7 @@ _ON_THE_COMMAND_LINE = {
 
 
 def is_command() -> bool:
-    """Return whether this process is one of the commands in ``flows``."""
+    """Return whether this process runs one of the scripts in ``flows``."""
     return Path(sys.argv[0]).name in ("adastar.py", "compare.py")
 
 
@@ -36,15 +33,15 @@ for _name, _value in _ALWAYS.items() | (_ON_THE_COMMAND_LINE.items() if is_comma
 
 
 def require_readable_settings() -> None:
-    """End the command with one line where Prefect, which reads its settings when imported, cannot read them."""
+    """Exit with one line if Prefect cannot read its settings, which it does when it is imported."""
     from pydantic import ValidationError
 
     try:
-        with redirect_stderr(StringIO()):  # it would print the same, over several lines, and raise it too
+        with redirect_stderr(StringIO()):  # Prefect prints the same over several lines, and raises it too
             from prefect import flow  # noqa: F401
     except ValidationError as error:
         found = "; ".join(
-            ": ".join([error.title, *map(str, one["loc"]), one["msg"]]) for one in error.errors()
+            ": ".join([error.title, *map(str, item["loc"]), item["msg"]]) for item in error.errors()
         )
         sys.stderr.write(
             f"error: Prefect's settings cannot be read ({found}). Correct the environment variables that begin with PREFECT_, "

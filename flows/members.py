@@ -1,4 +1,4 @@
-"""The runs of a comparison: which they are, where their files lie, and how one is run in a process of its own."""
+"""The runs of a comparison: which they are, where their files are, and how each runs in a separate process."""
 
 import hashlib
 import json
@@ -48,15 +48,15 @@ class ComparisonSettings(Settings):
     budget: Text | None = setting(
         None,
         "Budget",
-        "Iterations (8) or compute (0.002PFLOPs, 2TFLOPs) of each run; none takes the preset's.",
+        "Iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run; default: the preset's own.",
     )
     select_on: SelectOn = setting(
         "validation", "Select on", "What selects checkpoints; test is the paper's protocol."
     )
-    parallel: int = setting(2, "Runs at once", "Each is a process of its own.", ge=1)
+    parallel: int = setting(2, "Runs at once", "Each is a separate process.", ge=1)
     threads: int = setting(1, "Threads", "Threads of each run.", ge=1)
     given_output: OutputPath | None = setting(
-        None, "Output", "Folder for table, figure and page; none takes the data directory."
+        None, "Output", "Folder for table, figure and page; default: in the data directory."
     )
 
     @property
@@ -72,24 +72,19 @@ class ComparisonSettings(Settings):
 
     @property
     def title(self) -> str:
-        """Return what is compared, in words."""
         protocol = ", selected on test (the paper's protocol)" if self.select_on == "test" else ""
         return f"Methods on {Path(self.base).stem}, seeds {', '.join(map(str, self.seeds))}{protocol}"
 
     @property
     def folder(self) -> Path:
-        """Return the comparison's directory, where summaries and logs of its runs lie."""
-        folder = (
-            usable_home(self.config(self.methods[0], self.seeds[0]).checked_home())
-            / "comparisons"
-            / self.name
-        )
+        """Return the comparison's directory, with summaries and logs of its runs."""
+        home = usable_home(self.config(self.methods[0], self.seeds[0]).checked_home())
+        folder = home / "comparisons" / self.name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @property
     def output(self) -> Path:
-        """Return where the results go."""
         given = self.given_output
         return output(given, "given_output") if given else self.folder / "results"
 
@@ -97,18 +92,21 @@ class ComparisonSettings(Settings):
         """Return the configuration of one run.
 
         Raises:
-            ConfigError: A key or a value is not acceptable.
+            ConfigError: A key or a value is invalid.
         """
-        load = files.load_preset if self.source == "preset" else _load_file
-        return files.resolve(load(self.base), self.settings_of(method, seed))
+        if self.source == "preset":
+            values = files.load_preset(self.base)
+        else:
+            values = files.load_file(readable(self.base, "base"))
+        return files.resolve(values, self.settings_of(method, seed))
 
     def settings_of(self, method: MethodName, seed: int) -> list[str]:
-        """Return what a run's command sets: method, seed, budget, a test of every checkpoint, and the overrides."""
+        """Return what a run sets: method, seed, budget, a test of every checkpoint, and the overrides."""
         common = ["evaluation.test_every_iteration=true", *budget_settings(self.budget), *self.overrides]
         return [f"method={method}", f"seed={seed}", *common]
 
     def as_command(self) -> str:
-        """Return the command that makes this comparison."""
+        """Return the command that starts this comparison."""
         words = ["python flows/compare.py", f"--{self.source} {self.base}"]
         words += [f"--methods {','.join(self.methods)}", f"--seeds {','.join(map(str, self.seeds))}"]
         words += [f"--budget {self.budget}"] if self.budget else []
@@ -116,11 +114,11 @@ class ComparisonSettings(Settings):
         return " ".join([*words, *(["--select-on test"] if self.select_on == "test" else [])])
 
     def run_name(self, method: MethodName, seed: int) -> str:
-        """Return the name of one run, by which ``flows/adastar.py`` continues it."""
+        """Return the name by which ``flows/adastar.py`` resumes a run."""
         return f"{self.name}-{method}-seed-{seed}"
 
     def summary_path(self, method: MethodName, seed: int) -> Path:
-        """Return the file that exists once the run has ended. Another value of any field gives another file."""
+        """Return the file that exists once the run has ended. A change of any value gives another file."""
         values = self.config(method, seed).lasting()
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
         return self.folder / f"{method}-seed-{seed}-{digest}.json"
@@ -133,16 +131,8 @@ class ComparisonSettings(Settings):
         return [f"--{self.source}", self.base, *sets, *run]
 
 
-def _load_file(path: str) -> dict[str, object]:
-    return files.load_file(readable(path, "base"))
-
-
 def budget_settings(budget: str | None) -> list[str]:
-    """Return the configuration of a budget such as ``8`` (iterations) or ``2TFLOPs``.
-
-    Raises:
-        ConfigError: It is neither.
-    """
+    """Return the configuration of a budget such as ``8`` (iterations) or ``2TFLOPs``."""
     if budget is None:
         return []
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:e-?\d+)?)\s*([a-z]*)\s*", budget.lower())
@@ -156,16 +146,14 @@ def budget_settings(budget: str | None) -> list[str]:
     )
 
 
-_running: "set[subprocess.Popen[bytes]]" = set()
-
-
-_over = threading.Event()
 _END_SECONDS = 20.0
+_running: "set[subprocess.Popen[bytes]]" = set()
+_over = threading.Event()
 
 
 @contextmanager
 def ending_members() -> Iterator[None]:
-    """End the runs that are going on when an error or a signal leaves the block before they have: threads wait for them."""
+    """End the runs that are still active when an error or a signal leaves the block, because threads wait for them."""
     _over.clear()
     try:
         yield
@@ -182,10 +170,10 @@ def ending_members() -> Iterator[None]:
 
 
 def run_in_a_process(settings: ComparisonSettings, method: MethodName, seed: int, api_url: str) -> None:
-    """Run one member to its end; its summary appears under its name only then.
+    """Run one member to its end. Its summary appears under its name only then.
 
     Raises:
-        StageError: The process ended with an error; its log is named.
+        StageError: The run failed; the message names its log.
     """
     command = settings.command(method, seed)
     log = settings.folder / f"{method}-seed-{seed}.log"
@@ -218,7 +206,7 @@ def run_in_a_process(settings: ComparisonSettings, method: MethodName, seed: int
 
 
 def facts_of(settings: ComparisonSettings) -> list[tuple[str, str]]:
-    """Return what was run: the command, and what all runs have in common."""
+    """Return the command, and what all runs have in common."""
     config = settings.config(settings.methods[0], settings.seeds[0])
     budget = f"{config.budget_pflops} PFLOPs" if config.budget_pflops else f"{config.iterations} iterations"
     return [

@@ -1,6 +1,6 @@
-"""How a command ends when it is told to: SIGTERM and SIGHUP end it as Ctrl-C does, and nothing that it started is left.
+"""SIGTERM and SIGHUP end a command as Ctrl-C does, with everything that it started.
 
-Children are tied to this process by the kernel (:mod:`adastar_core.machine.parent`), so that they end even where it is killed.
+The kernel ends its children with it even if it is killed (:mod:`adastar_core.machine.parent`).
 """
 
 import os
@@ -11,16 +11,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALLED = 128
-"""Exit status of a command that a signal ended: this, and the signal's number."""
+"""Exit status of a command that a signal ended, without the signal's number."""
 _GRACE_SECONDS = 15.0
 
 
 class Ended(BaseException):
-    """The command was told to end.
-
-    Attributes:
-        signal: By which signal.
-    """
+    """A signal asked the command to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -28,23 +24,26 @@ class Ended(BaseException):
 
     @property
     def exit_status(self) -> int:
-        """Return the status that shells show for the signal."""
         return SIGNALLED + self.signal
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Raise :class:`Ended` in the block at SIGTERM and SIGHUP, and end the process where that takes long.
+    """Raise :class:`Ended` in the block at SIGTERM and SIGHUP, and end the process if that takes long.
 
     A signal that the caller ignores (``nohup``) stays ignored.
     """
-    wanted = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]
-    before = {one: signal.signal(one, _end) for one in wanted}
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = {
+        number: signal.signal(number, _end)
+        for number in signals
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(number: int, _: FrameType | None) -> None:
@@ -53,7 +52,7 @@ def _end(number: int, _: FrameType | None) -> None:
 
 
 def force_soon(number: int) -> None:
-    """End this process by force should it still be there in a while: some library waits for a thread or a server."""
+    """End this process by force if it is still there in a while, because a library waits for a thread or a server."""
     timer = threading.Timer(_GRACE_SECONDS, os._exit, (SIGNALLED + number,))
     timer.daemon = True
     timer.start()
