@@ -35,7 +35,7 @@ _COMMANDS = {
         "judging:judge": "Judge a file of responses with a problem's verifier.\n\n"
         'Each line of FILE is {"row": <row in the data set\'s schema>, "response": text}, optionally with "finish_reason": '
         "eos, stop or length. One verdict per line is written, in order.",
-        "reverifying:reverify": "Judge a run's stored rollouts again and show where the verdicts differ.\n\n"
+        "auditing:reverify": "Judge a run's stored rollouts again and show where the verdicts differ.\n\n"
         "New verdicts are stored beside the old ones. Statistics, training history and later iterations of the run do not "
         "change.",
     },

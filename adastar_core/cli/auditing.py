@@ -1,35 +1,42 @@
-"""``adastar lineage``, ``export``, ``verify``: where training data comes from, and whether the record is sound.
+"""``adastar lineage``, ``export``, ``verify``, ``reverify``: where training data comes from, and whether the record is sound.
 
 ::
 
     adastar lineage my-run:3
     adastar export my-run --to parquet --output rationales.parquet
     adastar verify my-run
+    adastar reverify my-run --verifier number
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from adastar_core.audit.disagreements import as_json, print_disagreements
 from adastar_core.audit.export import WRITERS
 from adastar_core.audit.export import export as write_export
 from adastar_core.audit.lineage import Lineage, trace
+from adastar_core.audit.reverify import reverify as judge_again
 from adastar_core.audit.verify import verify as checks_of
+from adastar_core.cli.app import Flag
 from adastar_core.cli.options import Common, RunName
-from adastar_core.cli.output import print_json, print_line, print_table, shortened
+from adastar_core.cli.output import console, print_json, print_line, print_table, shortened
 from adastar_core.machine.units import NONE
 from adastar_core.store.provenance import Provenance
+from adastar_core.verifiers.catalogue import parse_verifier
 
 _SHOWN_EXAMPLES = 20
 _SUFFIXES = {"jsonl": ".jsonl", "parquet": ".parquet", "hub-dataset": ""}
 
 
-def lineage(
-    checkpoint: Annotated[
-        str, Parameter(help="RUN:ITERATION, a directory, or the beginning of a digest.")
-    ], /, *, common: Common = Common(),
-) -> int:  # fmt: skip
+def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
+    """Print a checkpoint's ancestors and their training examples.
+
+    Args:
+        checkpoint: RUN:ITERATION, a directory, or the beginning of a digest.
+    """
     with common.database() as engine:
         found = trace(engine, common.directory(), checkpoint)
         examples = list(found.examples())
@@ -98,12 +105,16 @@ def export(
     run: RunName,
     /,
     *,
-    to: Annotated[str, Parameter(choices=tuple(WRITERS), help="The form.")],
-    output: Annotated[
-        Path | None, Parameter(help="File or folder; it must not exist (default: RUN and a suffix).")
-    ] = None,
+    to: Annotated[str, Parameter(choices=tuple(WRITERS))],
+    output: Path | None = None,
     common: Common = Common(),
 ) -> int:
+    """Write a run's accepted rationales.
+
+    Args:
+        to: The format.
+        output: File or folder; it must not exist (default: RUN and a suffix).
+    """
     file_name = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in run).lstrip(".") or "run"
     target = output or Path(file_name + _SUFFIXES[to])
     with common.stored_run(run) as stored:
@@ -127,3 +138,34 @@ def verify(run: RunName, /, *, common: Common = Common()) -> int:
     if common.json:
         print_json({"run": run, "sound": sound, "checks": checks})
     return 0 if sound else 1
+
+
+def reverify(
+    run: RunName,
+    /,
+    *,
+    verifier: Annotated[str | None, Parameter(metavar="NAME")] = None,
+    fall_back: Annotated[bool, Flag] = False,
+    examples: Annotated[int, Parameter(metavar="N")] = 3,
+    common: Common = Common(),
+) -> int:
+    """Print disagreements, and on standard error how far it is.
+
+    Args:
+        verifier: number, choice, yes_no, label, math, exact, or the import path of your own (default: the problem's).
+        fall_back: Take the last number, letter, or yes or no where none is declared.
+        examples: Examples of every kind of disagreement.
+    """
+
+    def say(iteration: int, judged: int | None) -> None:
+        done = "left out, it is being sampled" if judged is None else f"{judged:,} rollouts judged"
+        print(f"iteration {iteration}: {done}", file=sys.stderr)
+
+    with common.database() as engine:
+        named = parse_verifier(verifier) if verifier else None
+        result = judge_again(engine, run, named, fall_back=fall_back, examples=examples, on_iteration=say)
+    if common.json:
+        print(as_json(result))
+    else:
+        print_disagreements(result, console())
+    return 0

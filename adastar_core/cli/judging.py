@@ -8,14 +8,12 @@
 import json as json_format
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from adastar_core.audit.responses import Judged
 from adastar_core.audit.responses import judge as verdicts_of
 from adastar_core.cli.app import Flag
 from adastar_core.config.files import resolve
@@ -25,71 +23,48 @@ from adastar_core.problems.catalogue import open_problem
 
 
 def judge(
-    file: Annotated[Path, Parameter(help="Responses, one JSON object per line.")],
+    file: Path,
     /,
     *,
-    problem: Annotated[str, Parameter(metavar="NAME", help="E.g. gsm8k, arc_challenge, table, arithmetic.")],
-    output: Annotated[
-        Path | None, Parameter(metavar="FILE", help="Where verdicts are written (default: standard output).")
-    ] = None,
-    overrides: Annotated[
-        tuple[str, ...],
-        Flag,
-        Parameter(
-            name="--set",
-            metavar="KEY=VALUE",
-            help="A setting of the problem, e.g. verifier=math, or answer=solution for a table; may be repeated.",
-        ),
-    ] = (),
-    json: Annotated[
-        bool,
-        Flag,
-        Parameter(help="Write one JSON document with all verdicts and their counts, not a line for each."),
-    ] = False,
+    problem: Annotated[str, Parameter(metavar="NAME")],
+    output: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    overrides: Annotated[tuple[str, ...], Flag, Parameter(name="--set", metavar="KEY=VALUE")] = (),
+    json: Annotated[bool, Flag] = False,
 ) -> int:
+    """Write verdicts, and on standard error how many of each kind there are.
+
+    Args:
+        file: Responses, one JSON object per line.
+        problem: E.g. gsm8k, arc_challenge, table, arithmetic.
+        output: Where verdicts are written (default: standard output).
+        overrides: A setting of the problem, e.g. verifier=math, or answer=solution for a table; may be repeated.
+        json: Write one JSON document with all verdicts and their counts, not a line for each.
+    """
     values: dict[str, object] = {"type": problem}
     if problem == "table":
         values["path"] = str(file)
     config = resolve({"problem": values}, [f"problem.{override}" for override in overrides])
     opened = open_problem(config.problem)
-    write = _write_document if json else _write_lines
+    counts: Counter[str] = Counter()
+    verdicts = []
     try:
-        with file.open(encoding="utf-8-sig") as lines, _sink(output) as sink:
-            counts = write(verdicts_of(opened, (line.rstrip("\r\n") for line in lines), str(file)), sink)
+        with ExitStack() as files:
+            lines = files.enter_context(file.open(encoding="utf-8-sig"))
+            part = files.enter_context(atomic_write(output)) if output else None
+            sink = files.enter_context(part.open("w", encoding="utf-8")) if part else sys.stdout
+            for judged in verdicts_of(opened, (line.rstrip("\r\n") for line in lines), str(file)):
+                counts[judged.verdict.outcome] += 1
+                if json:
+                    verdicts.append(judged.as_json())
+                else:
+                    print(json_format.dumps(judged.as_json(), ensure_ascii=False), file=sink)
+            if json:
+                document = {"outcomes": counts, "verdicts": verdicts}
+                print(json_format.dumps(document, ensure_ascii=False, indent=1), file=sink)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{file}: cannot be read or its verdicts written ({error}). Check the paths."
         ) from error
-    total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-    print(
-        f"{counts.total()} responses judged by {opened.verifier.version}: {total or 'none'}", file=sys.stderr
-    )
+    total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "none"
+    print(f"{counts.total()} responses judged by {opened.verifier.version}: {total}", file=sys.stderr)
     return 0
-
-
-def _write_lines(verdicts: Iterable[Judged], sink: TextIO) -> Counter[str]:
-    """Write a line for each as it comes; return how many of each kind there were."""
-    counts: Counter[str] = Counter()
-    for judged in verdicts:
-        print(json_format.dumps(judged.as_json(), ensure_ascii=False), file=sink)
-        counts[judged.verdict.outcome] += 1
-    return counts
-
-
-def _write_document(verdicts: Iterable[Judged], sink: TextIO) -> Counter[str]:
-    """Write one document at the end; return how many of each kind there were."""
-    found = list(verdicts)
-    counts = Counter(str(judged.verdict.outcome) for judged in found)
-    document = {"outcomes": counts, "verdicts": [judged.as_json() for judged in found]}
-    print(json_format.dumps(document, ensure_ascii=False, indent=1), file=sink)
-    return counts
-
-
-@contextmanager
-def _sink(output: Path | None) -> Iterator[TextIO]:
-    """Yield standard output, or a file that appears under its name only once it is complete."""
-    if output is None:
-        yield sys.stdout
-        return
-    with atomic_write(output) as part, part.open("w", encoding="utf-8") as file:
-        yield file

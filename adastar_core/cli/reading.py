@@ -14,7 +14,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import mutually_exclusive
 
-from adastar_core.cli.app import OPTIONS, Flag
+from adastar_core.cli.app import OPTIONS
 from adastar_core.cli.options import Common, RunName
 from adastar_core.cli.output import print_json, print_line, print_table, shortened
 from adastar_core.compute import pflops
@@ -31,7 +31,7 @@ from adastar_core.store.statistic_columns import TOTALS
 from adastar_core.store.usage import Kind, UsedObservation, read_used, summarise_usage
 
 _QUESTION_WIDTH = 60
-_ONE_KIND = Group(validator=mutually_exclusive)
+_KIND = Parameter(group=(OPTIONS, Group(validator=mutually_exclusive)), show_default=False)
 
 
 def runs(*, common: Common = Common()) -> int:
@@ -158,33 +158,23 @@ def observations(
     run: RunName,
     /,
     *,
-    under_trained: Annotated[
-        bool,
-        Flag,
-        Parameter(group=(OPTIONS, _ONE_KIND), help="Trained on less than half as often as the mean."),
-    ] = False,
-    over_trained: Annotated[
-        bool,
-        Flag,
-        Parameter(group=(OPTIONS, _ONE_KIND), help="Trained on more than twice as often as the mean."),
-    ] = False,
-    never_solved: Annotated[
-        bool,
-        Flag,
-        Parameter(group=(OPTIONS, _ONE_KIND), help="Visited, and without any accepted rationale."),
-    ] = False,
-    limit: Annotated[int, Parameter(metavar="N", help="Rows at most.")] = 20,
+    under_trained: Annotated[bool, _KIND] = False,
+    over_trained: Annotated[bool, _KIND] = False,
+    never_solved: Annotated[bool, _KIND] = False,
+    limit: Annotated[int, Parameter(metavar="N")] = 20,
     common: Common = Common(),
 ) -> int:
-    kind: Kind = (
-        "under-trained"
-        if under_trained
-        else "over-trained"
-        if over_trained
-        else "never-solved"
-        if never_solved
-        else "all"
-    )
+    """Print observations of one kind, or all.
+
+    Args:
+        under_trained: Trained on less than half as often as the mean.
+        over_trained: Trained on more than twice as often as the mean.
+        never_solved: Visited, and without any accepted rationale.
+        limit: Rows at most.
+    """
+    kind: Kind = "all"
+    if under_trained or over_trained or never_solved:
+        kind = "under-trained" if under_trained else "over-trained" if over_trained else "never-solved"
     with common.stored_run(run) as stored, stored.engine.connect() as connection:
         usage = summarise_usage(connection, stored.run.run_id, kind)
         rows = read_used(connection, stored.run.run_id, stored.run.dataset_id, kind, max(limit, 0))

@@ -27,11 +27,18 @@ from adastar_core.store.runs import list_runs
 
 def gc(
     *,
-    run: Annotated[str | None, Parameter(help="This run only (default: all runs).")] = None,
-    every: Annotated[int | None, Parameter(metavar="N", help="Keep every N-th iteration as well.")] = None,
-    delete: Annotated[bool, Flag, Parameter(help="Remove them; without it nothing is changed.")] = False,
+    run: str | None = None,
+    every: Annotated[int | None, Parameter(metavar="N")] = None,
+    delete: Annotated[bool, Flag] = False,
     common: Common = Common(),
 ) -> int:
+    """List or remove checkpoints and token ids.
+
+    Args:
+        run: This run only (default: all runs).
+        every: Keep every N-th iteration as well.
+        delete: Remove them; without it nothing is changed.
+    """
     found: list[Removable] = []
     tokens: list[TokenIds] = []
     busy: list[str] = []
@@ -86,12 +93,12 @@ def _show_status(status: DatabaseStatus, common: Common) -> int:
     return 0
 
 
-def backup(
-    file: Annotated[Path, Parameter(help="The file to write; it must not exist.")],
-    /,
-    *,
-    common: Common = Common(),
-) -> int:
+def backup(file: Path, /, *, common: Common = Common()) -> int:
+    """Write a backup.
+
+    Args:
+        file: The file to write; it must not exist.
+    """
     if file.exists() or not os.access(file.absolute().parent, os.W_OK):
         raise HomeError(f"{file} exists already or cannot be written. Name another file.")
     with common.database() as engine:
