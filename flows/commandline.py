@@ -175,7 +175,7 @@ def execute(
     from adastar_core.report.text import print_report
     from adastar_core.runs.opening import open_workspace
     from flows.console import open_console
-    from flows.server import check_server, prefect_server
+    from flows.prefect_server import check_server, prefect_server
 
     check_server()
     with open_workspace(config, name, preset=preset, progress=open_console(console)) as workspace:

@@ -109,7 +109,7 @@ def carry_out(options: Options, compare: Compare, console: Console) -> None:
     settings = options.settings()
     for name in settings.methods:
         settings.config(name, settings.seeds[0])  # refuse bad values before any run
-    from flows.server import check_server, prefect_server
+    from flows.prefect_server import check_server, prefect_server
 
     check_server()
     count = len(settings.methods) * len(settings.seeds)

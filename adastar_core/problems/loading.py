@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from adastar_core.errors import DataError
-from adastar_core.problems.identity import named
+from adastar_core.problems.ids import named
 from adastar_core.problems.overlap import Overlap, overlap
 from adastar_core.problems.references import is_reference, unreadable
 from adastar_core.problems.repeats import Repeats, find_repeats, spelling

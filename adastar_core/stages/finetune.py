@@ -12,7 +12,7 @@ from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.costs import record_cost
 from adastar_core.stages.manifests import FinetuneManifest
 from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts, find_checkpoint, write_checkpoint
-from adastar_core.store.training import read_training_examples
+from adastar_core.store.examples import read_training_examples
 from adastar_core.trainers import TrainingExample, TrainingProgress
 
 if TYPE_CHECKING:

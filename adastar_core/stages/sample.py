@@ -14,6 +14,7 @@ from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.costs import record_generation
 from adastar_core.stages.manifests import SampleManifest
 from adastar_core.stages.verify import verify
+from adastar_core.store.examples import ExampleKey, write_training_examples
 from adastar_core.store.incidents import JUDGED_AGAIN
 from adastar_core.store.iterations import (
     IterationRow,
@@ -24,7 +25,6 @@ from adastar_core.store.iterations import (
     start_iteration,
 )
 from adastar_core.store.rollouts import read_responses
-from adastar_core.store.training import ExampleKey, write_training_examples
 from adastar_core.streams import rng
 
 

@@ -12,6 +12,7 @@ from adastar_core.records import Attempt, FinishReason, Outcome, Rejection, Reje
 from adastar_core.selection import Selection, Visit
 from adastar_core.store.checkpoints import find_checkpoint, read_checkpoint, write_checkpoint
 from adastar_core.store.costs import read_compute, write_compute
+from adastar_core.store.examples import ExampleKey, read_training_examples, write_training_examples
 from adastar_core.store.iterations import (
     advance,
     close_sampling,
@@ -30,7 +31,6 @@ from adastar_core.store.rollouts import (
     to_unsigned,
     write_attempts,
 )
-from adastar_core.store.training import ExampleKey, read_training_examples, write_training_examples
 from adastar_core.store.verdicts import (
     JudgedRow,
     read_judged,
