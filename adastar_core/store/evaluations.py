@@ -116,13 +116,6 @@ def read_answered_positions(connection: Connection, run_id: int, iteration: int,
     return set(connection.scalars(text(f"SELECT position {_ANSWERS}"), key))
 
 
-def read_answers(connection: Connection, run_id: int, iteration: int, split: Split) -> list[Answer]:
-    """Return the judged items by position."""
-    query = text(f"SELECT {', '.join(_ANSWER)} {_ANSWERS} ORDER BY position")
-    rows = connection.execute(query, {"run_id": run_id, "iteration": iteration, "split": split.value})
-    return [Answer(**{**row._mapping, "outcome": Outcome(row.outcome)}) for row in rows]
-
-
 def close_evaluation(
     connection: Connection,
     run_id: int,

@@ -1,4 +1,4 @@
-"""Rollouts: every sampled attempt, as it was generated. Immutable; the first write of an attempt stands."""
+"""Rollouts: every sampled attempt as generated. Immutable; the first write of an attempt is kept."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,27 +13,10 @@ from adastar_core.store.costs import GENERATION_PAIRS
 from adastar_core.store.packed import packed, unpacked
 from adastar_core.store.partitions import partition
 
-COLUMNS = (
-    "run_id",
-    "iteration",
-    "position",
-    "attempt",
-    "hinted",
-    "stream",
-    "prompt_tokens",
-    "padded_prompt_tokens",
-    "generated_tokens",
-    "padded_generated_tokens",
-    "seconds",
-    "finish_reason",
-    "checkpoint_sha256",
-    "prompt_sha256",
-    "response",
-    "tokens",
-)
+COLUMNS = tuple(column.name for column in tables.rollouts.c if column.name != "created_at")
+"""What is written, in the order of the table."""
 _ATTEMPT = ", ".join(Attempt.__slots__)
-_FINISH_REASON, _STREAM = map(Attempt.__slots__.index, ("finish_reason", "stream"))
-_TOKENS = Attempt.__slots__.index("tokens")
+_FINISH_REASON, _STREAM, _TOKENS = map(Attempt.__slots__.index, ("finish_reason", "stream", "tokens"))
 _OF = "FROM rollouts r WHERE r.run_id = :run_id AND r.iteration = :iteration"
 _FINISH_REASONS = {reason.value: reason for reason in FinishReason}
 _TWO_TO_63, _TWO_TO_64 = 1 << 63, 1 << 64
@@ -69,24 +52,24 @@ def attempt_rows(
     seconds: float,
 ) -> Iterator[tuple[int | float | str | None, ...]]:
     """Yield the rows of a batch of attempts in the order of ``COLUMNS``; arguments as in :func:`write_attempts`."""
-    for one, prompt_sha256 in zip(attempts, prompt_sha256s, strict=True):
+    for attempt, prompt_sha256 in zip(attempts, prompt_sha256s, strict=True):
         yield (
             run_id,
             iteration,
-            one.position,
-            one.attempt,
-            one.hinted,
-            to_signed(one.stream),
-            one.prompt_tokens,
-            one.padded_prompt_tokens,
-            one.generated_tokens,
-            one.padded_generated_tokens,
+            attempt.position,
+            attempt.attempt,
+            attempt.hinted,
+            to_signed(attempt.stream),
+            attempt.prompt_tokens,
+            attempt.padded_prompt_tokens,
+            attempt.generated_tokens,
+            attempt.padded_generated_tokens,
             seconds,
-            one.finish_reason,
+            attempt.finish_reason,
             checkpoint_sha256,
             prompt_sha256,
-            storable(one.response),
-            _as_bytea(one.tokens),
+            storable(attempt.response),
+            f"\\x{packed(attempt.tokens).hex()}" if attempt.tokens else None,
         )
 
 
@@ -151,13 +134,6 @@ def read_generation_costs(
     }
 
 
-def count_attempts(connection: Connection, run_id: int, iteration: int) -> int:
-    """Return how many attempts of an iteration are stored, surplus ones included."""
-    query = text(f"SELECT count(*) {_OF}")
-    count: int = connection.execute(query, {"run_id": run_id, "iteration": iteration}).scalar_one()
-    return count
-
-
 def size_of_tokens(connection: Connection, run_id: int, iterations: Sequence[int]) -> int:
     """Return the bytes that the token ids of these iterations' attempts take."""
     query = text(
@@ -191,11 +167,6 @@ def to_unsigned(stored: int) -> int:
 def read_tokens(stored: bytes | None) -> tuple[int, ...]:
     """Return stored token ids; none where there are none."""
     return unpacked(stored) if stored else ()
-
-
-def _as_bytea(tokens: tuple[int, ...]) -> str | None:
-    """Return token ids as the text that Postgres reads a ``bytea`` from."""
-    return f"\\x{packed(tokens).hex()}" if tokens else None
 
 
 def _attempt(row: Row[Any]) -> Attempt:

@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from sqlalchemy import Connection, Engine, Row, delete, func, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from adastar_core.config import LIMITS, RunConfig
 from adastar_core.errors import RunConflictError
 from adastar_core.machine.waiting import Notify, warn
 from adastar_core.names import is_storable, require_name
@@ -30,34 +31,15 @@ from adastar_core.store.numerics import read_numerics
 from adastar_core.store.observations import content_sha256, grow_dataset, open_dataset
 from adastar_core.store.partitions import create_partitions, drop_partitions
 
-if TYPE_CHECKING:
-    from adastar_core.config import RunConfig
-
 _ABSENT = "absent"
 _FORMATS = {"generator.dtype": "generation_dtype", "trainer.dtype": "training_dtype"}
 _READS_DATA = 2
-"""Raise it when the same file gives other observations or other splits: runs of before keep their datasets."""
+"""Raise it when the same file is read as other observations or splits; earlier runs keep their datasets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as it is stored.
-
-    Attributes:
-        run_id: Its number, the first part of every key.
-        uid: Random; tells it apart from runs of the same name in other databases or after a drop.
-        name: The name it is continued by.
-        dataset_id: Its training data.
-        config_sha256: Digest of the configuration fields that decide what it is.
-        iterations: Iterations wanted when it was last taken over.
-        patience: Iterations without progress before it stops.
-        code_version: Version of the code that created it.
-        base_model: The model it started from, as configured.
-        status: created, running, finished or failed.
-        owner: Process id and host of its last owner.
-        created_at: When it was created.
-        finished_at: When it finished last.
-    """
+    """A run as stored (columns: ``docs/schema.md``)."""
 
     run_id: int
     uid: str
@@ -75,30 +57,31 @@ class Run:
 
     @property
     def day(self) -> date:
-        """Return the day on which it was created, in UTC."""
+        """The day on which it was created, in UTC."""
         return self.created_at.astimezone(UTC).date()
 
 
+_OF_RUN = "FROM runs WHERE run_id = :run_id"
 _COLUMNS = [tables.runs.c[name] for name in Run.__slots__]
 
 
 def start_or_continue(
     engine: Engine,
     name: str,
-    config: "RunConfig",
+    config: RunConfig,
     data: Data,
     code_version: str,
     notify: Notify = warn,
 ) -> tuple[Run, dict[Split, Sequence[Observation]]]:
     """Create the run, or find it; return it with its observations by split and position.
 
-    All or nothing: when the run is refused, nothing has been written. Iterations and patience are recorded by
+    If the run is refused, nothing is written. Iterations and patience are recorded by
     :func:`adastar_core.store.lease.own_run`.
 
     Args:
         name: The run's name.
         config: What the run is.
-        data: The data as it lies now.
+        data: The data as it is now.
         code_version: Version of this code.
         notify: Called with whom we wait for, while another process stores the same data.
 
@@ -109,9 +92,10 @@ def start_or_continue(
     """
     if find_run(engine, name) is None:
         require_name(name)
-    fingerprint = _fingerprint(config)
-    for one in data.everything:
-        content_sha256(one)  # is remembered: it takes too long for a transaction
+    settings = {key: value for key, value in config.identity().items() if key.startswith("problem.")}
+    fingerprint = hashlib.sha256(json.dumps([_READS_DATA, settings], sort_keys=True).encode()).hexdigest()
+    for observation in data.everything:
+        content_sha256(observation)  # cached here, since digests take too long for a transaction
     loading = Lock.of_content(DATASET, fingerprint, "another process to store the training data")
     with acquire_in_transaction(engine, loading, application_name(name), notify) as connection:
         if found := _find(connection, name):
@@ -125,7 +109,9 @@ def start_or_continue(
         items = pin_items(connection, run.run_id, dataset_id, name, data)
         left_out = moved_into_training(connection, dataset_id, data)
         train = grow_dataset(connection, dataset_id, kind, data, left_out)
-        _note(connection, run.run_id, data.notes)
+        table = tables.runs
+        notes = update(table).where(table.c.run_id == run.run_id).values(data_notes=list(data.notes))
+        connection.execute(notes)
     return run, {Split.TRAIN: train, **items}
 
 
@@ -143,32 +129,21 @@ def list_runs(engine: Engine) -> list[Run]:
 
 def read_run_config(connection: Connection, run_id: int) -> dict[str, object]:
     """Return the configuration fields that decide what the run is, with dotted keys."""
-    table = tables.runs
     config: dict[str, object] = connection.execute(
-        select(table.c.config).where(table.c.run_id == run_id)
+        text(f"SELECT config {_OF_RUN}"), {"run_id": run_id}
     ).scalar_one()
     return config
 
 
 def read_preset(connection: Connection, run_id: int) -> str | None:
     """Return the preset or file that the run's configuration came from; ``None`` for one from neither."""
-    table = tables.runs
-    preset: str | None = connection.execute(
-        select(table.c.preset).where(table.c.run_id == run_id)
-    ).scalar_one()
+    preset: str | None = connection.execute(text(f"SELECT preset {_OF_RUN}"), {"run_id": run_id}).scalar_one()
     return preset
 
 
 def read_data_notes(connection: Connection, run_id: int) -> tuple[str, ...]:
-    """Return what was to be said of the run's data when it was opened last."""
-    table = tables.runs
-    notes = connection.execute(select(table.c.data_notes).where(table.c.run_id == run_id)).scalar_one()
-    return tuple(notes)
-
-
-def _note(connection: Connection, run_id: int, notes: Sequence[str]) -> None:
-    table = tables.runs
-    connection.execute(update(table).where(table.c.run_id == run_id).values(data_notes=list(notes)))
+    """Return the notes on the run's data from when it was last opened."""
+    return tuple(connection.execute(text(f"SELECT data_notes {_OF_RUN}"), {"run_id": run_id}).scalar_one())
 
 
 def finish_run(connection: Connection, run_id: int, status: Literal["finished", "failed"]) -> None:
@@ -192,19 +167,9 @@ def drop_run(engine: Engine, name: str) -> bool:
         if not try_lock_in_transaction(connection, Lock.of_run(run.run_id, name)):
             raise owned_by(find_owner(connection, run.run_id), name)
         drop_partitions(connection, run.run_id)
-        for table in (
-            tables.numerics,
-            tables.evaluation_items,
-            tables.owners,
-            tables.incidents,
-            tables.controls,
-            tables.compute,
-            tables.evaluations,
-            tables.iterations,
-            tables.checkpoints,
-            tables.runs,
-        ):
-            connection.execute(delete(table).where(table.c.run_id == run.run_id))
+        for table in reversed(tables.metadata.sorted_tables):
+            if "run_id" in table.c and table not in tables.PARTITIONED:
+                connection.execute(delete(table).where(table.c.run_id == run.run_id))
     return True
 
 
@@ -219,9 +184,7 @@ def _run(row: Row[tuple[object, ...]]) -> Run:
     return Run(**row._mapping)
 
 
-def _create(
-    connection: Connection, name: str, config: "RunConfig", dataset_id: int, code_version: str
-) -> Run:
+def _create(connection: Connection, name: str, config: RunConfig, dataset_id: int, code_version: str) -> Run:
     """Insert the run and make its partitions, unless another process did so just now."""
     values = {
         "uid": str(uuid.uuid4()),
@@ -247,7 +210,7 @@ def _create(
     return other
 
 
-def _require_same(connection: Connection, run: Run, config: "RunConfig") -> None:
+def _require_same(connection: Connection, run: Run, config: RunConfig) -> None:
     if found := differences(connection, run, config):
         raise RunConflictError(
             f"Run {run.name!r} was started with other values: {'; '.join(found)}. Use its values to continue it, "
@@ -255,51 +218,44 @@ def _require_same(connection: Connection, run: Run, config: "RunConfig") -> None
         )
 
 
-def _once_auto(
-    connection: Connection, run_id: int, old: Mapping[str, object], new: Mapping[str, object]
-) -> dict[str, object]:
-    """Return the number formats of a run that was stored with ``auto``: as first recorded since, else those of this machine."""
-    known = list(read_numerics(connection, run_id).values())[:1]
-    first = {key: getattr(one, name) for one in known for key, name in _FORMATS.items()}
-    return {key: first.get(key, new[key]) for key in _FORMATS if old.get(key) == "auto"}
+def differences(connection: Connection, run: Run, config: RunConfig) -> list[str]:
+    """Return each field in which ``config`` does not continue the run: ``trainer.batch_size was 8, is now 16``.
 
-
-def differences(connection: Connection, run: Run, config: "RunConfig") -> list[str]:
-    """Return each field in which ``config`` is no continuation of the run: ``trainer.batch_size was 8, is now 16``.
-
-    Limits that only admit more may have grown.
+    Limits may have grown. A number format stored as ``auto`` means the one recorded first since, else this machine's.
     """
     if run.config_sha256 == config.sha256():
         return []
     old, new = read_run_config(connection, run.run_id), _plain(config.identity())
-    accepted = old | _once_auto(connection, run.run_id, old, new) | _grown(old, new)
-    return [
-        f"{key} was {_shown(old, key)}, is now {_shown(new, key)}{_advice(old, key)}"
-        for key in sorted(old.keys() | new.keys())
-        if accepted.get(key, _ABSENT) != new.get(key, _ABSENT)
-    ]
-
-
-def _advice(old: Mapping[str, object], key: str) -> str:
-    """Return how to keep a number format that ``auto`` has changed, as it does from a CPU to a GPU; or what limits may do."""
-    from adastar_core.config import LIMITS
-
-    if key in LIMITS:
-        return ", and may only grow"
-    return f" (what auto means on this machine; --set {key}={old[key]} keeps it)" if key in _FORMATS else ""
+    first = next(iter(read_numerics(connection, run.run_id).values()), None)
+    formats = {key: new[key] if first is None else getattr(first, name) for key, name in _FORMATS.items()}
+    meant = {key: value for key, value in formats.items() if old.get(key) == "auto"}
+    accepted = old | meant | _grown(old, new)
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        if accepted.get(key, _ABSENT) == new.get(key, _ABSENT):
+            continue
+        was, now = (
+            json.dumps(values[key], ensure_ascii=False) if key in values else _ABSENT for values in (old, new)
+        )
+        if key in LIMITS:
+            advice = ", and may only grow"
+        elif key in _FORMATS:  # auto means another format on a GPU than on a CPU
+            advice = f" (what auto means on this machine; --set {key}={old[key]} keeps it)"
+        else:
+            advice = ""
+        found.append(f"{key} was {was}, is now {now}{advice}")
+    return found
 
 
 def _grown(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, object]:
     """Return the limits that have been raised."""
-    from adastar_core.config import LIMITS
-
     pairs = ((key, old.get(key), new[key]) for key in LIMITS)
     return {
         key: now for key, was, now in pairs if isinstance(was, int) and isinstance(now, int) and now > was
     }
 
 
-def _record_growth(connection: Connection, run: Run, config: "RunConfig") -> Run:
+def _record_growth(connection: Connection, run: Run, config: RunConfig) -> Run:
     """Record limits that have been raised; return the run as it is now."""
     old = read_run_config(connection, run.run_id)
     fields = old | _grown(old, _plain(config.identity()))
@@ -311,17 +267,7 @@ def _record_growth(connection: Connection, run: Run, config: "RunConfig") -> Run
     return _run(row)
 
 
-def _shown(values: Mapping[str, object], key: str) -> str:
-    return json.dumps(values[key], ensure_ascii=False) if key in values else _ABSENT
-
-
 def _plain(identity: dict[str, object]) -> dict[str, object]:
     """Return the fields as they come back from JSON, so that stored and given ones compare equal."""
     plain: dict[str, object] = json.loads(json.dumps(identity))
     return plain
-
-
-def _fingerprint(config: "RunConfig") -> str:
-    """Return the digest of what decides the training data: the problem's settings, and how this version reads data."""
-    settings = {key: value for key, value in config.identity().items() if key.startswith("problem.")}
-    return hashlib.sha256(json.dumps([_READS_DATA, settings], sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Verdicts on rollouts: one per attempt and verifier version; the first stands."""
+"""Verdicts on rollouts: one per attempt and verifier version; the first is kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,24 +6,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from adastar_core.records import Outcome, Rejection, RejectionReason, Verdict
+from adastar_core.records import Outcome, Rejection, Verdict
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, join_by_hash, storable
 
-_COLUMNS = (
-    "run_id",
-    "iteration",
-    "position",
-    "attempt",
-    "verifier",
-    "outcome",
-    "extracted",
-    "found_by",
-    "reason",
-    "rationale_correct",
-    "rejected_by",
-    "rejected_because",
-)
+_COLUMNS = tuple(column.name for column in tables.verdicts.c)
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
@@ -64,18 +51,18 @@ def write_verdicts(
         (
             run_id,
             iteration,
-            one.position,
-            one.attempt,
-            one.verdict.verifier,
-            one.verdict.outcome,
-            None if one.verdict.extracted is None else storable(one.verdict.extracted),
-            one.verdict.found_by,
-            storable(one.verdict.reason),
-            one.rationale_correct,
-            one.rejection and one.rejection.reason,
-            one.rejection and storable(one.rejection.detail),
+            item.position,
+            item.attempt,
+            item.verdict.verifier,
+            item.verdict.outcome,
+            None if item.verdict.extracted is None else storable(item.verdict.extracted),
+            item.verdict.found_by,
+            storable(item.verdict.reason),
+            item.rationale_correct,
+            item.rejection and item.rejection.reason,
+            item.rejection and storable(item.rejection.detail),
         )
-        for one in judged
+        for item in judged
     )
     return insert_new(connection, tables.verdicts, _COLUMNS, rows)
 
@@ -87,22 +74,6 @@ def read_judged(connection: Connection, run_id: int, iteration: int, verifier: s
     return [
         JudgedRow(position, attempt, hinted, _OUTCOMES[outcome], rejected)
         for position, attempt, hinted, outcome, rejected in rows
-    ]
-
-
-def read_verdicts(connection: Connection, run_id: int, iteration: int, verifier: str) -> list[JudgedAttempt]:
-    """Return an iteration's verdicts of this verifier, by position and attempt."""
-    join_by_hash(connection)
-    rows = connection.execute(_VERDICTS, {"run_id": run_id, "iteration": iteration, "verifier": verifier})
-    return [
-        JudgedAttempt(
-            row.position,
-            row.attempt,
-            Verdict(_OUTCOMES[row.outcome], row.extracted, row.found_by, row.reason, verifier),
-            row.rationale_correct,
-            row.rejected_by and Rejection(RejectionReason(row.rejected_by), row.rejected_because),
-        )
-        for row in rows
     ]
 
 
@@ -126,9 +97,4 @@ _KEPT = text(
     "SELECT r.position, r.response FROM rollouts r JOIN verdicts v USING (run_id, iteration, position, attempt) "
     "WHERE v.run_id = :run_id AND v.iteration = :iteration AND v.verifier = :verifier AND v.outcome = 'right' "
     "AND v.rejected_by IS NULL AND r.position = ANY(:positions) ORDER BY r.position, r.attempt"
-)
-_VERDICTS = text(
-    "SELECT position, attempt, outcome, extracted, found_by, reason, rationale_correct, rejected_by, rejected_because "
-    "FROM verdicts "
-    "WHERE run_id = :run_id AND iteration = :iteration AND verifier = :verifier ORDER BY position, attempt"
 )

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
 
 from adastar_core.config import RunConfig
 from adastar_core.records import (
@@ -13,10 +13,13 @@ from adastar_core.records import (
     Observation,
     Outcome,
     Rejection,
+    RejectionReason,
     Split,
     Verdict,
 )
+from adastar_core.store import tables
 from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts
+from adastar_core.store.evaluations import Answer
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.runs import Run, start_or_continue
 from adastar_core.store.verdicts import JudgedAttempt
@@ -79,3 +82,31 @@ def judged(
 ) -> JudgedAttempt:
     verdict = Verdict(outcome, "42", "#### X", "because", NUMBER)
     return JudgedAttempt(position, number, verdict, rationale_correct, rejection)
+
+
+def read_answers(connection: Connection, run_id: int, iteration: int, split: Split) -> list[Answer]:
+    """Return the stored answers of an evaluation by position."""
+    table = tables.evaluation_answers
+    query = select(*(table.c[name] for name in Answer.__slots__)).where(
+        table.c.run_id == run_id, table.c.iteration == iteration, table.c.split == split.value
+    )
+    rows = connection.execute(query.order_by(table.c.position))
+    return [Answer(**{**row._mapping, "outcome": Outcome(row.outcome)}) for row in rows]
+
+
+def read_verdicts(connection: Connection, run_id: int, iteration: int, verifier: str) -> list[JudgedAttempt]:
+    """Return the stored verdicts of a verifier by position and attempt."""
+    table = tables.verdicts
+    query = select(table).where(
+        table.c.run_id == run_id, table.c.iteration == iteration, table.c.verifier == verifier
+    )
+    return [
+        JudgedAttempt(
+            row.position,
+            row.attempt,
+            Verdict(Outcome(row.outcome), row.extracted, row.found_by, row.reason, verifier),
+            row.rationale_correct,
+            row.rejected_by and Rejection(RejectionReason(row.rejected_by), row.rejected_because),
+        )
+        for row in connection.execute(query.order_by(table.c.position, table.c.attempt))
+    ]

@@ -10,12 +10,11 @@ from adastar_core.store.evaluations import (
     close_evaluation,
     find_evaluation,
     read_answered_positions,
-    read_answers,
     read_evaluations,
     write_answers,
 )
 from adastar_core.store.lease import Lease
-from tests.store.conftest import BASE, FOLDER, NUMBER, attempt
+from tests.store.conftest import BASE, FOLDER, NUMBER, attempt, read_answers
 
 GREEDY = Decoding(greedy=True, temperature=1.0, top_p=1.0, max_new_tokens=64, stop=("\n\n",))
 

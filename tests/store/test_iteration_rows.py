@@ -22,7 +22,6 @@ from adastar_core.store.iterations import (
 )
 from adastar_core.store.lease import Lease
 from adastar_core.store.rollouts import (
-    count_attempts,
     read_attempt_keys,
     read_attempts,
     read_generation_costs,
@@ -35,10 +34,9 @@ from adastar_core.store.verdicts import (
     JudgedRow,
     read_judged,
     read_kept_responses,
-    read_verdicts,
     write_verdicts,
 )
-from tests.store.conftest import BASE, FOLDER, NUMBER, attempt, judged, trained
+from tests.store.conftest import BASE, FOLDER, NUMBER, attempt, judged, read_verdicts, trained
 
 EMPTY = Rejection(RejectionReason.EMPTY, "an answer without a rationale")
 SHAPE = ModelShape(parameters=1000, layers=2, attention_width=64)
@@ -65,7 +63,6 @@ def test_attempts_come_back_as_they_were(lease: Lease) -> None:
     with lease.engine.connect() as connection:
         assert read_attempts(connection, lease.run_id, 1) == [first, second]
         assert read_attempt_keys(connection, lease.run_id, 1, [7, 8]) == {(7, 1), (7, 2)}
-        assert count_attempts(connection, lease.run_id, 1) == 2
         assert read_attempts(connection, lease.run_id, 2) == []
         stored = connection.execute(
             text("SELECT prompt_sha256, checkpoint_sha256, seconds FROM rollouts")
