@@ -1,7 +1,8 @@
 """Recorded checkpoints. A record is never replaced: another digest under the same key is an error.
 
-A checkpoint is known by its digest; where it lies is recorded relative to the run's directory, so that a data directory may be
-moved, restored elsewhere or mounted under another path. No other module sees a recorded path.
+A checkpoint is identified by its digest. Its place is recorded relative to the run's directory, so that a data directory can be
+moved, restored elsewhere or mounted under another path. No other module sees a recorded path. In this module, ``folder`` is
+the run's directory.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,14 +18,7 @@ from adastar_core.store import tables
 
 @dataclass(frozen=True, slots=True)
 class TrainingFacts:
-    """How a checkpoint was trained.
-
-    Attributes:
-        steps: Optimizer steps.
-        examples: Rationales, |D+|.
-        loss: Mean cross-entropy of the trained tokens, in nats.
-        token_accuracy: Share of the trained tokens that were ranked first.
-    """
+    """How a checkpoint was trained: optimizer steps, rationales |D+|, and two means over the trained tokens (loss in nats)."""
 
     steps: int
     examples: int
@@ -37,13 +31,12 @@ class CheckpointRow:
     """A recorded checkpoint.
 
     Attributes:
-        iteration: The iteration that trained it; 0 = the base model.
         parent_iteration: The checkpoint that training started from; ``None`` for the base model.
-        path: Its directory, as it is called on this machine now.
+        path: Its directory on this machine.
         sha256: Digest of its files.
         bytes: Size of its files.
         parameters: Parameters of the model, P.
-        training: How it was trained; ``None`` for the base model.
+        training: ``None`` for the base model.
     """
 
     iteration: int
@@ -58,14 +51,13 @@ class CheckpointRow:
 def write_checkpoint(connection: Connection, run_id: int, checkpoint: CheckpointRow, folder: Path) -> bool:
     """Record a checkpoint, and its iteration as trained; return whether it was not recorded yet.
 
-    Args:
-        checkpoint: What to record.
-        folder: The run's directory.
-
     Raises:
         CheckpointError: Another checkpoint is recorded for the iteration.
     """
-    values = {"run_id": run_id, **asdict(checkpoint), "path": _recorded(Path(checkpoint.path), folder)}
+    path = Path(checkpoint.path)
+    if path.is_relative_to(folder):
+        path = path.relative_to(folder)
+    values = {"run_id": run_id, **asdict(checkpoint), "path": str(path)}
     values |= values.pop("training") or {}
     inserted = connection.execute(insert(tables.checkpoints).values(values).on_conflict_do_nothing()).rowcount
     recorded = read_checkpoint(connection, run_id, checkpoint.iteration, folder)
@@ -81,35 +73,27 @@ def write_checkpoint(connection: Connection, run_id: int, checkpoint: Checkpoint
 def find_checkpoint(
     connection: Connection, run_id: int, iteration: int, folder: Path
 ) -> CheckpointRow | None:
-    """Return the recorded checkpoint of an iteration, if there is one; ``folder`` is the run's directory."""
+    """Return the recorded checkpoint of an iteration, if there is one."""
     row = connection.execute(_CHECKPOINT, {"run_id": run_id, "iteration": iteration}).one_or_none()
     return None if row is None else _checkpoint(row, folder)
 
 
 def read_checkpoints(connection: Connection, run_id: int, folder: Path) -> list[CheckpointRow]:
-    """Return every recorded checkpoint by iteration, the base model first; ``folder`` is the run's directory."""
+    """Return every recorded checkpoint by iteration, the base model first."""
     return [_checkpoint(row, folder) for row in connection.execute(_CHECKPOINTS, {"run_id": run_id})]
 
 
-def _recorded(path: Path, folder: Path) -> str:
-    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
-
-
-def _located(recorded: str, folder: Path) -> Path:
-    """Return where a recorded path leads here. Early versions recorded whole ones, with the run's directory as it was called then."""
-    parts = Path(recorded).parts
-    inside = parts.index(folder.name) + 1 if folder.name in parts else 0
-    return folder.joinpath(*parts[inside:])
-
-
 def _checkpoint(row: Row[Any], folder: Path) -> CheckpointRow:
+    # Early versions recorded whole paths, with the name that the run's directory had then.
+    parts = Path(row.path).parts
+    inside = parts.index(folder.name) + 1 if folder.name in parts else 0
     training = (
         None if row.steps is None else TrainingFacts(row.steps, row.examples, row.loss, row.token_accuracy)
     )
     return CheckpointRow(
         row.iteration,
         row.parent_iteration,
-        str(_located(row.path, folder)),
+        str(folder.joinpath(*parts[inside:])),
         row.sha256,
         row.bytes,
         row.parameters,
@@ -118,7 +102,7 @@ def _checkpoint(row: Row[Any], folder: Path) -> CheckpointRow:
 
 
 def read_checkpoint(connection: Connection, run_id: int, iteration: int, folder: Path) -> CheckpointRow:
-    """Return the recorded checkpoint of an iteration; ``folder`` is the run's directory.
+    """Return the recorded checkpoint of an iteration.
 
     Raises:
         StageError: None is recorded.

@@ -1,4 +1,4 @@
-"""What two verifiers say of the same rollouts: the one that an iteration was selected with, and another."""
+"""Compare two verifiers on the same rollouts: the one that selected, and another."""
 
 from dataclasses import dataclass
 

@@ -17,15 +17,6 @@ from adastar_core.store.costs import GENERATION_PAIRS
 
 _TOKENS = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_generated_tokens")
 _SUMS = (*_TOKENS, "attention_pairs")
-_ANSWER = (
-    "position",
-    "observation_id",
-    "difficulty",
-    "response",
-    "extracted",
-    "outcome",
-    *_TOKENS,
-)
 _SAME = ("run_id", "iteration", "split", "seconds", "verifier")
 _ANSWERS = "FROM evaluation_answers WHERE run_id = :run_id AND iteration = :iteration AND split = :split"
 
@@ -62,18 +53,18 @@ class Answer:
         )
 
 
+_ANSWER = Answer.__slots__
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluationRow:
     """A completed evaluation of one checkpoint on one split.
 
     Attributes:
-        iteration: The checkpoint's iteration; 0 = the base model.
-        split: Which items.
         accuracy: Items judged right, among all.
         undecided: Items without a decided verdict.
         by_difficulty: Accuracy by difficulty tag; items without a tag are in none.
         tokens: What it cost.
-        seconds: Wall time.
         verifier: Version of the verifier that judged; ``None`` for evaluations of old versions of the code.
     """
 
@@ -98,14 +89,14 @@ def write_answers(
 ) -> int:
     """Store judged items, each with its share of the wall time; return how many were not there yet."""
     same = (run_id, iteration, split, seconds, verifier)
-    rows = ((*same, *(getattr(one, name) for name in _ANSWER)) for one in answers)
+    rows = ((*same, *(getattr(answer, name) for name in _ANSWER)) for answer in answers)
     return insert_new(connection, tables.evaluation_answers, (*_SAME, *_ANSWER), rows)
 
 
 def forget_other_answers(
     connection: Connection, run_id: int, iteration: int, split: Split, verifier: str
 ) -> int:
-    """Remove what another version judged of an evaluation that is open; return how many answers that were."""
+    """Remove the answers that another version judged; return how many there were."""
     values = {"run_id": run_id, "iteration": iteration, "split": split.value, "verifier": verifier}
     return connection.execute(_FORGET, values).rowcount
 
@@ -128,7 +119,7 @@ def close_evaluation(
     content_sha256: str | None = None,
     verifier: str | None = None,
 ) -> EvaluationRow:
-    """Add up the stored answers of a split and record the totals; done twice, it changes nothing.
+    """Add up the stored answers of a split and record the totals. Called twice, it changes nothing.
 
     Args:
         split: Validation or test.
@@ -148,8 +139,7 @@ def close_evaluation(
             f"The evaluation of iteration {iteration} on {split} has {totals['total']} answers for {items} items."
         )
     recorded = {**asdict(decoding), "samples": samples}
-    values = {**key, **totals, "decoding": recorded, "content_sha256": content_sha256}
-    values["verifier"] = verifier
+    values = {**key, **totals, "decoding": recorded, "content_sha256": content_sha256, "verifier": verifier}
     connection.execute(insert(tables.evaluations).values(values).on_conflict_do_nothing())
     found = find_evaluation(connection, run_id, iteration, split)
     assert found is not None, "it was just written"
@@ -168,12 +158,8 @@ def find_evaluation(
     connection: Connection, run_id: int, iteration: int, split: Split
 ) -> EvaluationRow | None:
     """Return a completed evaluation, if it is there."""
-    found = [
-        one
-        for one in read_evaluations(connection, run_id)
-        if (one.iteration, one.split) == (iteration, split)
-    ]
-    return found[0] if found else None
+    rows = read_evaluations(connection, run_id)
+    return next((row for row in rows if (row.iteration, row.split) == (iteration, split)), None)
 
 
 def read_evaluations(connection: Connection, run_id: int) -> list[EvaluationRow]:
@@ -206,7 +192,7 @@ _FORGET = text(
     "DELETE FROM evaluation_answers WHERE run_id = :run_id AND iteration = :iteration AND split = :split "
     "AND verifier IS DISTINCT FROM :verifier"
 )
-# The tokens of several samples are one row's, which dividing by their number makes up for.
+# One row holds the tokens of all samples of its item. GENERATION_PAIRS grows with their square, so it is divided by their number.
 _TOTALS = text(
     f"""
     WITH answers AS (

@@ -1,26 +1,32 @@
 """Validation and test items: pinned when a run starts, so that its checkpoints are compared on equal questions.
 
-Data that grow add to a run's training alone. An item that was edited or removed is noticed when the run is opened.
+Data added later go to training only. An item that was edited or removed is refused when the run is opened.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select, text
 
 from adastar_core.errors import DataError
-from adastar_core.records import SHOWN_CHARACTERS, Choice, Data, Observation, Split
+from adastar_core.records import SHOWN_CHARACTERS, Data, Observation, Split
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new
-from adastar_core.store.observations import CONTENT, content, content_sha256, read_known
+from adastar_core.store.observations import (
+    ITEM,
+    by_content,
+    identity,
+    item_row,
+    read_known,
+    stored_observation,
+)
 
 MEASURED = (Split.VALIDATION, Split.TEST)
-_COLUMNS = ("run_id", "split", "position", "observation_id", *CONTENT, "sha256")
 
 
 class Item(NamedTuple):
-    """A pinned item: what it said when the run started, and the digest of that."""
+    """A pinned item as it was when the run started, and its digest."""
 
     split: Split
     position: int
@@ -34,53 +40,48 @@ def pin_items(
     """Record the items of a run that has none, and return the run's items by split and position.
 
     Args:
-        dataset_id: Its training data; what they hold is measured on by no run.
+        dataset_id: Its training data, which no run is measured on.
         name: The run's name, for messages.
-        data: The data as it lies now.
+        data: The data as it is now.
 
     Raises:
-        DataError: An item has changed or has vanished since the run started.
+        DataError: An item has changed or vanished since the run started.
     """
     if not read_items(connection, run_id) and data.splits.keys() >= set(MEASURED):
         evaluated = _evaluated(connection, run_id)
         for split in MEASURED:
-            fresh = _not_trained_on(connection, dataset_id, data, split)
-            items = _found(evaluated[split], data, split, name) if split in evaluated else fresh
+            if split in evaluated:
+                items = _found(evaluated[split], data, split, name)
+            else:
+                # Without rows that an earlier run trains on and that have moved out of training since.
+                trained = read_known(connection, dataset_id) - set(map(identity, data.splits[Split.TRAIN]))
+                items = [item for item in data.splits[split] if identity(item) not in trained]
             if not items:
                 raise DataError(
                     f"Every {split} item of run {name!r} is trained on by an earlier run of the same data, because the order of its "
                     "rows has changed. Put the rows back in their order, or give the data another file name."
                 )
-            rows = ((run_id, split.value, place, *_row(one)) for place, one in enumerate(items))
-            insert_new(connection, tables.evaluation_items, _COLUMNS, rows)
-        _keep_pinned_answers(connection, run_id)
+            rows = ((run_id, split.value, place, *item_row(item)) for place, item in enumerate(items))
+            insert_new(connection, tables.evaluation_items, ("run_id", "split", "position", *ITEM), rows)
+        # Evaluations made on other items keep the answers to pinned ones; what is then incomplete is evaluated again.
+        for statement in (_DROP_OTHERS, _MOVE_AWAY, _MOVE_BACK, _DROP_TOTALS):
+            connection.execute(statement, {"run_id": run_id})
     return find_items(read_items(connection, run_id), name, data)
 
 
 def read_items(connection: Connection, run_id: int) -> list[Item]:
-    """Return a run's items by split and position; none of a run that was not opened since they are pinned."""
+    """Return a run's items by split and position; none for a run last opened before items were pinned."""
     table = tables.evaluation_items
     query = select(table).where(table.c.run_id == run_id).order_by(table.c.split, table.c.position)
     return [
-        Item(
-            Split(row.split),
-            row.position,
-            Observation(
-                row.observation_id,
-                row.question,
-                row.answer,
-                tuple(Choice(label, option) for label, option in row.choices),
-                row.difficulty,
-            ),
-            row.sha256,
-        )
+        Item(Split(row.split), row.position, stored_observation(row), row.sha256)
         for row in connection.execute(query)
     ]
 
 
 def items_sha256(connection: Connection, run_id: int) -> str | None:
     """Return the digest of a run's items, equal for runs that are measured on equal ones; ``None`` without items."""
-    digests = sorted(f"{one.split} {one.sha256}" for one in read_items(connection, run_id))
+    digests = sorted(f"{item.split} {item.sha256}" for item in read_items(connection, run_id))
     return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else None
 
 
@@ -88,21 +89,21 @@ def find_items(items: Iterable[Item], name: str, data: Data) -> dict[Split, list
     """Return a run's pinned items as the data have them now, by split and position.
 
     Raises:
-        DataError: One has changed or has vanished.
+        DataError: One has changed or vanished.
     """
-    there = {(one.observation_id, content_sha256(one)): one for one in data.everything}
+    present = by_content(data)
     found: dict[Split, list[Observation]] = {}
     for split, _, item, sha256 in items:
-        now = there.get((item.observation_id, sha256))
+        now = present.get((item.observation_id, sha256))
         if now is None:
-            changed = [one for one in data.everything if one.observation_id == item.observation_id]
+            changed = [other for other in data.everything if other.observation_id == item.observation_id]
             raise _changed(name, split, item.observation_id, item.question, changed)
         found.setdefault(split, []).append(now)
     return found
 
 
 def moved_into_training(connection: Connection, dataset_id: int, data: Data) -> set[tuple[str, str]]:
-    """Return id and digest of what a run of this dataset measures on, and the data now have in training alone."""
+    """Return id and digest of items that a run of this dataset is measured on and the data now have in training only."""
     items, runs = tables.evaluation_items, tables.runs
     query = (
         select(items.c.observation_id, items.c.sha256)
@@ -110,21 +111,12 @@ def moved_into_training(connection: Connection, dataset_id: int, data: Data) -> 
         .where(runs.c.dataset_id == dataset_id)
         .distinct()
     )
-    measured = {
-        (one.observation_id, content_sha256(one)) for split in MEASURED for one in data.splits.get(split, ())
-    }
+    measured = {identity(item) for split in MEASURED for item in data.splits.get(split, ())}
     return {(row[0], row[1]) for row in connection.execute(query)} - measured
 
 
-def _not_trained_on(connection: Connection, dataset_id: int, data: Data, split: Split) -> list[Observation]:
-    """Return a split's observations but for those that a run of this dataset has in training."""
-    trained = read_known(connection, dataset_id)
-    trained -= {(one.observation_id, content_sha256(one)) for one in data.splits[Split.TRAIN]}
-    return [one for one in data.splits[split] if (one.observation_id, content_sha256(one)) not in trained]
-
-
 def _evaluated(connection: Connection, run_id: int) -> dict[Split, list[str]]:
-    """Return the ids that the base model was evaluated on, of a run that was started before items were pinned."""
+    """Return the ids that the base model was evaluated on, of a run started before items were pinned."""
     ids: dict[Split, list[str]] = {}
     for split, observation_id in connection.execute(_EVALUATED, {"run_id": run_id}):
         ids.setdefault(Split(split), []).append(observation_id)
@@ -132,23 +124,11 @@ def _evaluated(connection: Connection, run_id: int) -> dict[Split, list[str]]:
 
 
 def _found(ids: Sequence[str], data: Data, split: Split, name: str) -> list[Observation]:
-    there: Mapping[str, Observation] = {
-        one.observation_id: one for part in (data.everything, data.splits[split]) for one in part
-    }
+    present = {item.observation_id: item for part in (data.everything, data.splits[split]) for item in part}
     for observation_id in ids:
-        if observation_id not in there:
+        if observation_id not in present:
             raise _changed(name, split, observation_id, None, [])
-    return [there[observation_id] for observation_id in ids]
-
-
-def _keep_pinned_answers(connection: Connection, run_id: int) -> None:
-    """Restrict evaluations that were made on other items to the pinned ones; what is incomplete is evaluated again."""
-    for statement in (_DROP_OTHERS, _MOVE_AWAY, _MOVE_BACK, _DROP_TOTALS):
-        connection.execute(statement, {"run_id": run_id})
-
-
-def _row(one: Observation) -> tuple[object, ...]:
-    return (one.observation_id, *content(one), content_sha256(one))
+    return [present[observation_id] for observation_id in ids]
 
 
 def _changed(
@@ -175,6 +155,7 @@ _DROP_OTHERS = text(
     "DELETE FROM evaluation_answers a WHERE a.run_id = :run_id "
     f"AND NOT EXISTS (SELECT FROM evaluation_items i WHERE {_PINNED})"
 )
+# Positions may be swapped, and the key is unique: all go to negative places first, then back.
 _MOVE_AWAY = text(
     "UPDATE evaluation_answers a SET position = -1 - i.position FROM evaluation_items i "
     f"WHERE a.run_id = :run_id AND {_PINNED} AND a.position <> i.position"

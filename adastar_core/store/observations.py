@@ -1,11 +1,12 @@
-"""Datasets: training observations under stable positions. They may grow; what is known must not change."""
+"""Datasets: training observations at stable positions. A dataset may grow; what it holds must not change."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Set
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.errors import DataError
@@ -13,8 +14,8 @@ from adastar_core.records import Choice, Data, Observation, Split, shown_row
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
 
-CONTENT = ("question", "answer", "choices", "difficulty")
-_COLUMNS = ("dataset_id", "position", "observation_id", *CONTENT, "sha256")
+ITEM = ("observation_id", "question", "answer", "choices", "difficulty", "sha256")
+"""Columns of one item of the data."""
 
 
 def grow_dataset(
@@ -22,12 +23,12 @@ def grow_dataset(
 ) -> list[Observation]:
     """Record the training observations that are new, and return the dataset's observations by position.
 
-    Known observations keep their positions wherever they now stand in the data; new ones follow in order.
+    Known observations keep their positions, wherever they are in the data now; new ones follow in order.
 
     Args:
         dataset_id: The dataset.
         name: The problem's type, for messages.
-        data: The data as it lies now.
+        data: The data as it is now.
         left_out: Ids and digests of observations that must not be trained on.
 
     Raises:
@@ -39,19 +40,27 @@ def grow_dataset(
         .where(table.c.dataset_id == dataset_id)
         .order_by(table.c.position)
     ).all()
-    there = {(one.observation_id, content_sha256(one)): one for one in data.everything}
+    present = by_content(data)
     for observation_id, sha256 in stored:
-        if (observation_id, sha256) not in there:
-            vanished = all(one != observation_id for one, _ in there)
-            question = read_question(connection, dataset_id, observation_id)
-            raise DataError(_changed(shown_row(observation_id, question), name, vanished=vanished))
+        if (observation_id, sha256) not in present:
+            vanished = all(known != observation_id for known, _ in present)
+            query = select(table.c.question).where(
+                table.c.dataset_id == dataset_id, table.c.observation_id == observation_id
+            )
+            row = shown_row(observation_id, str(connection.execute(query).scalar_one()))
+            what = "is no longer in" if vanished else "has changed, or is read in another way, in"
+            raise DataError(
+                f"Observation {row} {what} the training data of problem {name!r} since an earlier run saw it, so "
+                "their results would not be comparable. Put it back as it was; or give the changed data another file "
+                "name, which makes it a dataset of its own."
+            )
     new = new_observations(data, [observation_id for observation_id, _ in stored], left_out)
     rows = (
-        (dataset_id, position, one.observation_id, *content(one), content_sha256(one))
-        for position, one in enumerate(new, start=len(stored))
+        (dataset_id, position, *item_row(observation))
+        for position, observation in enumerate(new, start=len(stored))
     )
-    insert_new(connection, table, _COLUMNS, rows)
-    return [there[observation_id, sha256] for observation_id, sha256 in stored] + new
+    insert_new(connection, table, ("dataset_id", "position", *ITEM), rows)
+    return [present[observation_id, sha256] for observation_id, sha256 in stored] + new
 
 
 def new_observations(data: Data, known: Iterable[str], left_out: Set[tuple[str, str]]) -> list[Observation]:
@@ -61,20 +70,11 @@ def new_observations(data: Data, known: Iterable[str], left_out: Set[tuple[str, 
     """
     ids, train = set(known), data.splits[Split.TRAIN]
     new = [
-        one
-        for one in train
-        if one.observation_id not in ids and (one.observation_id, content_sha256(one)) not in left_out
+        observation
+        for observation in train
+        if observation.observation_id not in ids and identity(observation) not in left_out
     ]
     return new[: max(len(train) - len(ids), 0)]
-
-
-def read_question(connection: Connection, dataset_id: int, observation_id: str) -> str:
-    """Return the question of a stored observation."""
-    table = tables.observations
-    query = select(table.c.question).where(
-        table.c.dataset_id == dataset_id, table.c.observation_id == observation_id
-    )
-    return str(connection.execute(query).scalar_one())
 
 
 def read_known(connection: Connection, dataset_id: int) -> set[tuple[str, str]]:
@@ -87,15 +87,8 @@ def read_known(connection: Connection, dataset_id: int) -> set[tuple[str, str]]:
 def read_observations(connection: Connection, dataset_id: int) -> list[Observation]:
     """Return a dataset's observations by position."""
     table = tables.observations
-    rows = connection.execute(
-        select(table.c.observation_id, table.c.question, table.c.answer, table.c.choices, table.c.difficulty)
-        .where(table.c.dataset_id == dataset_id)
-        .order_by(table.c.position)
-    )
-    return [
-        Observation(row[0], row[1], row[2], tuple(Choice(label, option) for label, option in row[3]), row[4])
-        for row in rows
-    ]
+    query = select(table).where(table.c.dataset_id == dataset_id).order_by(table.c.position)
+    return [stored_observation(row) for row in connection.execute(query)]
 
 
 def open_dataset(connection: Connection, fingerprint: str, name: str) -> int:
@@ -107,8 +100,7 @@ def open_dataset(connection: Connection, fingerprint: str, name: str) -> int:
     return dataset_id
 
 
-def content(observation: Observation) -> tuple[str, str, list[list[str]], str | None]:
-    """Return what an observation says, in the columns :data:`CONTENT`, as it is stored."""
+def _content(observation: Observation) -> tuple[str, str, list[list[str]], str | None]:
     return (
         storable(observation.question),
         storable(observation.answer),
@@ -117,16 +109,28 @@ def content(observation: Observation) -> tuple[str, str, list[list[str]], str | 
     )
 
 
+def item_row(observation: Observation) -> tuple[object, ...]:
+    """Return an observation in the columns :data:`ITEM`."""
+    return (observation.observation_id, *_content(observation), content_sha256(observation))
+
+
+def identity(observation: Observation) -> tuple[str, str]:
+    """Return id and digest, by which an observation is found again in data that may have changed."""
+    return observation.observation_id, content_sha256(observation)
+
+
+def by_content(data: Data) -> dict[tuple[str, str], Observation]:
+    """Return all observations of the data by :func:`identity`."""
+    return {identity(observation): observation for observation in data.everything}
+
+
+def stored_observation(row: Row[Any]) -> Observation:
+    """Return the observation in a stored row that has the columns of its content."""
+    choices = tuple(Choice(label, option) for label, option in row.choices)
+    return Observation(row.observation_id, row.question, row.answer, choices, row.difficulty)
+
+
 @lru_cache(maxsize=1 << 18)  # opening a run compares every observation several times
 def content_sha256(observation: Observation) -> str:
     """Return the digest of what an observation says."""
-    return hashlib.sha256(json.dumps(content(observation)).encode()).hexdigest()
-
-
-def _changed(row: str, name: str, *, vanished: bool) -> str:
-    what = "is no longer in" if vanished else "has changed, or is read in another way, in"
-    return (
-        f"Observation {row} {what} the training data of problem {name!r} since an earlier run saw it, so "
-        "their results would not be comparable. Put it back as it was; or give the changed data another file name, "
-        "which makes it a dataset of its own."
-    )
+    return hashlib.sha256(json.dumps(_content(observation)).encode()).hexdigest()

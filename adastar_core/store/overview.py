@@ -14,27 +14,17 @@ class Overview:
     """One run at a glance.
 
     Attributes:
-        run_id: Its number.
-        name: The name it is continued by.
-        problem: The problem's type.
-        method: The method's type.
-        base_model: The model it started from.
-        seed: Its seed.
         state: created, running (a process owns it), interrupted (none does, though none finished it), finished, failed.
         owner: Process id and host of its last owner.
         wanted: Iterations wanted.
         done: Iterations that have advanced.
-        iteration: The newest iteration; 0 before the first.
-        phase: The newest iteration's phase; ``None`` before the first.
+        iteration: The newest iteration, in ``phase``; 0 before the first.
         best_iteration: Iteration of the best validation accuracy, the earliest among equals; 0 = base model.
-        correct: Right answers of that evaluation.
-        total: Items of that evaluation.
+        correct: Right answers of that evaluation, of ``total``.
         flops: Floating-point operations without padding and without evaluation.
         seconds: Wall time over all of its processes; ``None`` where none is recorded.
         code_version: Version of the code that created it.
         config_sha256: Digest of what it is.
-        created_at: When it was created.
-        finished_at: When it finished last.
     """
 
     run_id: int

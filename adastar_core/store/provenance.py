@@ -40,19 +40,11 @@ class Provenance:
     """One rationale that was trained on, and all that led to it.
 
     Attributes:
-        iteration: The iteration that trained on it.
         place: Zero-based place in D+.
-        position: The observation's place in the data.
-        observation_id: The id that the data gives it.
-        question: The question x.
-        answer: The reference answer y.
-        attempt: Number of the attempt.
         hinted: Whether the generation prompt showed the answer.
         stream: Key of the attempt's random stream, an unsigned 64-bit number.
-        finish_reason: Why generation ended.
         response: The rationale.
-        tokens: Its ids as they were generated, with the end; empty where they are not known or were removed.
-        checkpoint_sha256: Digest of the checkpoint that generated it.
+        tokens: Its ids as generated, with the end; empty where unknown or removed.
         prompt_sha256: Digest of the generation prompt.
         text_sha256: Digest of the training text.
         code_version: The code that stored it; ``None`` for runs of old versions of the code.
@@ -82,7 +74,11 @@ class Provenance:
     @property
     def accepting(self) -> GivenVerdict | None:
         """The verdict by which it was accepted: the selecting verifier's, or any where that is not recorded."""
-        fitting = (one for one in self.verdicts if self.selected_by in (None, one.verifier) and one.accepts)
+        fitting = (
+            verdict
+            for verdict in self.verdicts
+            if verdict.accepts and self.selected_by in (None, verdict.verifier)
+        )
         return next(fitting, None)
 
 
@@ -91,7 +87,7 @@ def read_provenance(
 ) -> Iterator[Provenance]:
     """Yield what the given iterations trained on, in their order and then D+'s; few rows are in memory at once.
 
-    All are read before the first is yielded, so the consumer may take its time.
+    All are read before the first is yielded, so a slow consumer keeps no transaction open.
     """
     with ExitStack() as kept:
         with engine.connect() as connection:
@@ -103,7 +99,7 @@ def read_provenance(
 def spooled_provenance(
     connection: Connection, run_id: int, dataset_id: int, iterations: Sequence[int]
 ) -> Iterator[Spool[Provenance]]:
-    """Set aside what the given iterations trained on, in the order of :func:`read_provenance`."""
+    """Spool what the given iterations trained on, in the order of :func:`read_provenance`."""
     join_by_hash(connection)
     values = {"run_id": run_id, "dataset_id": dataset_id}
     rows = (
@@ -122,15 +118,12 @@ def _provenance(values: list[Any]) -> Provenance:
     fields = dict(zip(Provenance.__slots__, values, strict=True))
     fields["stream"] = to_unsigned(fields["stream"])
     fields["tokens"] = read_tokens(fields["tokens"] and bytes.fromhex(fields["tokens"]))
-    fields["verdicts"] = tuple(GivenVerdict(**one) for one in fields["verdicts"] or ())
+    fields["verdicts"] = tuple(GivenVerdict(**verdict) for verdict in fields["verdicts"] or ())
     return Provenance(**fields)
 
 
 def read_ancestors(connection: Connection, run_id: int, iteration: int, folder: Path) -> list[CheckpointRow]:
-    """Return a checkpoint and those that its training started from, back to the base model.
-
-    ``folder`` is the run's directory.
-    """
+    """Return a checkpoint and those that its training started from, back to the base model."""
     chain = [read_checkpoint(connection, run_id, iteration, folder)]
     while (parent := chain[-1].parent_iteration) is not None:
         chain.append(read_checkpoint(connection, run_id, parent, folder))
@@ -139,15 +132,7 @@ def read_ancestors(connection: Connection, run_id: int, iteration: int, folder: 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process that took a run over, and worked on it until the next one did.
-
-    Attributes:
-        lease_epoch: Its fencing number.
-        owner: Process id and host.
-        code_version: Its code.
-        taken_at: When it took over.
-        seen_at: When it last wrote.
-    """
+    """A process that took a run over, and worked on it from ``taken_at`` until ``seen_at``, when it last wrote."""
 
     lease_epoch: int
     owner: str
@@ -167,8 +152,8 @@ def read_owners(connection: Connection, run_id: int) -> list[Owner]:
 def read_wall_seconds(connection: Connection, run_id: int) -> float | None:
     """Return the run's wall time over all of its processes; ``None`` where no owner is recorded (before 0.1).
 
-    Each one's time is from its taking the run over to its last sign of life, by the database's clock. A process that was
-    killed loses what it did after its last write or, where it trained, about a minute.
+    A process counts from its take-over to its last write, by the database's clock. If it is killed, the time after its last
+    write is lost; about a minute where it trained.
     """
     query = text(f"SELECT {WALL_SECONDS} FROM owners WHERE run_id = :run_id")
     seconds: float | None = connection.scalar(query, {"run_id": run_id})
