@@ -176,7 +176,7 @@ def _bare(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     model.train()
-    for rows in plan.batches():
+    for rows in map(plan.batch, range(plan.steps)):
         loss = model(**collate(rows, padding=0)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
@@ -248,7 +248,7 @@ def _dataset(plan: TrainingPlan) -> Dataset:
 
 
 def _table(timings: list[Timing], plan: TrainingPlan) -> Table:
-    rows, tokens = len(plan.batches()[0]), sum(plan.train_tokens()) // plan.steps
+    rows, tokens = len(plan.batch(0)), sum(plan.train_tokens()) // plan.steps
     table = Table(title=f"{plan.steps} steps of {rows} rows, {tokens:,} tokens a step, 1 thread")
     for heading in ("trainer", "wall ms a step", "processor ms", "fastest", "ratio", "last loss"):
         table.add_column(heading, justify="left" if heading == "trainer" else "right")

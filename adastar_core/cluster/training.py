@@ -14,8 +14,7 @@ from adastar_core.cluster.connection import connect, has_gpus
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import AdaStarError, StageError
 from adastar_core.trainers import TrainingProgress
-from adastar_core.trainers.job import Job
-from adastar_core.trainers.launch import Launcher
+from adastar_core.trainers.job import Job, Launcher
 from adastar_core.trainers.loop import Report
 from adastar_core.trainers.restart import WorkDirectory
 

@@ -16,7 +16,7 @@ from adastar_core.store.examples import read_training_examples
 from adastar_core.trainers import TrainingExample, TrainingProgress
 
 if TYPE_CHECKING:
-    from adastar_core.trainers.launch import Launcher
+    from adastar_core.trainers.job import Launcher
     from adastar_core.trainers.optimizer import Schedule
 
 

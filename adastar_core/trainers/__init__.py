@@ -15,9 +15,9 @@ class TrainingExample:
     Attributes:
         prompt: The training prompt: never hinted, without exemplars. Its tokens are not trained.
         completion: The rationale with its answer; every token of it, and an end after it, is trained.
-        name: What error messages call it, e.g. ``"gsm8k-17, attempt 2"``.
-        tokens: The ids that are trained in the completion's place, the end among them: those that the model generated.
-            Empty: the completion is tokenised, and EOS put after it.
+        name: Its name in error messages, e.g. ``"gsm8k-17, attempt 2"``.
+        tokens: The ids that the model generated, with the end, trained instead of the completion. If empty, the
+            completion is tokenised, and EOS is added.
     """
 
     prompt: str
@@ -28,7 +28,7 @@ class TrainingExample:
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """One optimizer step that is done.
+    """One finished optimizer step.
 
     Attributes:
         step: Its number, from 1.
@@ -45,7 +45,7 @@ class TrainingProgress:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutcome:
-    """What a training pass came to.
+    """The result of a training.
 
     Attributes:
         checkpoint: The published checkpoint.

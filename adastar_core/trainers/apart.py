@@ -1,4 +1,4 @@
-"""Whether a model keeps the texts of a micro-batch apart. Found out on the model itself: a leak would only show in its answers."""
+"""Whether a model keeps the texts of a micro-batch apart. Tested on the model: a leak would only show in its answers."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,7 +20,7 @@ from adastar_core.trainers.rows import Row, pack
 
 Arrange = Callable[[Sequence[Row], int], dict[str, torch.Tensor]]
 _LENGTHS = (9, 4, 5)
-"""Tokens of the texts: the second and the third fit into one row."""
+"""Tokens of the texts; the second and the third fit into one row."""
 _CHANGED = 4
 _FIXES: dict[Arrange, str] = {
     collate: "set trainer.micro_batch_size: 1, which needs no padding",
@@ -60,7 +60,7 @@ def require_apart(model: PreTrainedModel, arrange: Arrange) -> None:
 
 
 def _fault(model: PreTrainedModel, arrange: Arrange) -> tuple[str | None, bool]:
-    """Return what is wrong, and whether the weights could show it. No token sees padding, which stands behind it."""
+    """Return what is wrong, and whether the weights could show it. Padding comes after a text, so no token may see it."""
     *texts, instead = random_texts(model, [*_LENGTHS, _CHANGED])
     effect = text_effect(model, texts[0], instead)
     if effect is None:

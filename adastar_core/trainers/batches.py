@@ -7,13 +7,13 @@ import torch
 from adastar_core.trainers.rows import Row, pack
 
 IGNORED = -100
-_NOBODY = (Row((0, 0), 2),)
-"""What a process puts through the model when a step has no row left for it."""
+_NO_ROW = (Row((0, 0), 2),)
+"""An untrained row, for a process that has none left in a step: all of them must run the model together."""
 
 
 def collate(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
     """Return a micro-batch padded on the right: ids, attention mask and labels, each of shape (rows, longest)."""
-    rows = rows or _NOBODY
+    rows = rows or _NO_ROW
     shape = (len(rows), max(len(row.tokens) for row in rows))
     ids, mask = torch.full(shape, padding), torch.zeros(shape, dtype=torch.int64)
     labels = torch.full(shape, IGNORED)
@@ -28,16 +28,16 @@ def collate(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
 def collate_packed(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
     """Return a packed micro-batch: ids, position ids and labels, each of shape (packs, longest).
 
-    Positions start at 0 with every text, and at every padding token, which is how transformers knows (there being no
-    attention mask) that texts must not see each other. A text's first token is never trained.
+    Positions start at 0 with every text, and at every padding token, from which transformers, without an
+    attention mask, knows that texts must not see each other. A text's first token is never trained.
     """
-    packs = pack(rows or _NOBODY)
-    shape = (len(packs), max(sum(len(row.tokens) for row in one) for one in packs))
+    packs = pack(rows or _NO_ROW)
+    shape = (len(packs), max(sum(len(row.tokens) for row in pack_rows) for pack_rows in packs))
     ids, positions = torch.full(shape, padding), torch.zeros(shape, dtype=torch.int64)
     labels = torch.full(shape, IGNORED)
-    for place, one in enumerate(packs):
+    for place, pack_rows in enumerate(packs):
         start = 0
-        for row in one:
+        for row in pack_rows:
             end, prompt = start + len(row.tokens), max(row.prompt_tokens, 1)
             ids[place, start:end] = torch.tensor(row.tokens)
             positions[place, start:end] = torch.arange(len(row.tokens))

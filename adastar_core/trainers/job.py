@@ -1,9 +1,10 @@
-"""One training as data, so that other processes can do it too, and what each of them does."""
+"""One training as data, so that other processes can do it too, and its steps: load, train, publish."""
 
 import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -27,7 +28,7 @@ from adastar_core.trainers.apart import require_apart
 from adastar_core.trainers.batches import collate, collate_packed
 from adastar_core.trainers.loop import Randomness, Report, Training
 from adastar_core.trainers.optimizer import STATE, Schedule, save_state
-from adastar_core.trainers.restart import WorkDirectory, remove_up_to
+from adastar_core.trainers.restart import Finished, WorkDirectory, remove_up_to
 from adastar_core.trainers.rows import TrainingPlan, plan_training, tokenize
 from adastar_core.trainers.settings import TrainerSettings
 from adastar_core.trainers.world import ALONE, World
@@ -40,7 +41,7 @@ MOMENTS = "optimizer"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training: everything that decides its result, and where it is done. See ``sft.finetune`` for the fields."""
+    """A training: everything that decides its result, and its directories. See ``sft.finetune`` for the fields."""
 
     start: Path
     examples: tuple[TrainingExample, ...]
@@ -55,12 +56,12 @@ class Job:
 
     @property
     def directory(self) -> WorkDirectory:
-        """Return where restart points and the outcome lie."""
+        """Return the directory of restart points and of the outcome."""
         return WorkDirectory(self.work, self.inputs(), self.owner)
 
     @property
     def partial(self) -> Path:
-        """Return where the checkpoint is written before it is complete; its owner's own."""
+        """Return where the checkpoint is written before it is complete; no other owner writes there."""
         return self.output.with_name(f".{self.output.name}.partial-{self.owner:06d}")
 
     def inputs(self) -> str:
@@ -103,6 +104,10 @@ class Job:
         return cls(**values)
 
 
+Launcher = Callable[[Job, WorkDirectory, int, Report], None]
+"""Trains in other processes up to a step, reports each step, and leaves a restart point of the last."""
+
+
 def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Training:
     """Load the model and make it ready to train.
 
@@ -118,8 +123,13 @@ def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Trainin
         restarts = plan.steps > settings.save_every or world is not ALONE
         _check_space(job.work, model.num_parameters(), restarts=restarts)
     moments = job.start / MOMENTS / STATE
+    trained: PreTrainedModel | PeftModel = model
+    if settings.lora.rank is not None:
+        from adastar_core.trainers.lora import adapt
+
+        trained = adapt(model, settings.lora, stream_key(job.seed, "adapter", job.iteration) % 2**32)
     return Training(
-        _adapted(model, job) or model,
+        trained,
         plan,
         settings,
         job.schedule or Schedule(0, plan.steps),
@@ -131,20 +141,14 @@ def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Trainin
 
 def run(
     job: Job, plan: TrainingPlan, directory: WorkDirectory, report: Report, world: World, fence: Fence
-) -> None:
-    """Train in this process, from the last restart point on, and publish the checkpoint inside the fence.
+) -> Finished:
+    """Train in this process from the last restart point, and publish the checkpoint inside the fence.
 
     After other processes have trained, that restart point is of the last step and ``world`` is ``PUBLISHER``.
     """
     training = open_training(job, plan, world)
     totals = training.run(directory, report)
-    directory.finish(totals, _publish(training, job, fence))
-
-
-def release_memory() -> None:
-    """Give the memory of a GPU that a training no longer uses back to whoever generates next."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    return directory.finish(totals, _publish(training, job, fence))
 
 
 def load(start: Path) -> PreTrainedModel:
@@ -172,15 +176,6 @@ def load(start: Path) -> PreTrainedModel:
     return model
 
 
-def _adapted(model: PreTrainedModel, job: Job) -> "PeftModel | None":
-    """Return the model with a new adapter where LoRA is on."""
-    if job.settings.lora.rank is None:
-        return None
-    from adastar_core.trainers.lora import adapt
-
-    return adapt(model, job.settings.lora, stream_key(job.seed, "adapter", job.iteration) % 2**32)
-
-
 def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:
     """Refuse to start what the disk cannot hold: the weights, and two restart points with Adam's two moments."""
     needed_bytes = 4 * parameters * (1 + (2 * 3 if restarts else 0))
@@ -195,8 +190,8 @@ def _check_space(work: Path, parameters: int, *, restarts: bool) -> None:
 def _publish(training: Training, job: Job, fence: Fence) -> checkpoints.Checkpoint:
     """Save weights, configuration and tokenizer under a temporary name, then publish them inside the fence.
 
-    An adapter is merged into the weights and kept beside them, as are AdamW's moments where the next iteration goes on
-    with them. The tokenizer's files are those of the start, byte for byte: saving it would add how it was loaded.
+    An adapter is merged into the weights and kept beside them, as are AdamW's moments where the next iteration
+    continues them. The tokenizer's files are the start's, byte for byte: saving it would add how it was loaded.
 
     Of the generation defaults only the token ids are kept: decoding is always explicit, and a checkpoint whose
     sampling defaults contradict each other could not be saved.
@@ -224,7 +219,7 @@ def _save(model: PreTrainedModel, folder: Path, job: Job) -> None:
 
 
 def _save_merged(model: "PeftModel", partial: Path, job: Job) -> None:
-    """Save the adapter and the merged model, and require that what lies on disk is what was trained."""
+    """Save the adapter and the merged model, and require that what is on disk is what was trained."""
     from adastar_core.trainers.lora import ADAPTER, Trained, merge, save_adapter
 
     trained = Trained.of(model)

@@ -1,9 +1,7 @@
-"""Starts the processes of a training, as ``torchrun`` does, shows their progress, and leaves none behind."""
+"""Starts the processes of a training, as ``torchrun`` does, and reports their progress."""
 
 import json
 import os
-from collections.abc import Callable
-from pathlib import Path
 
 from adastar_core.errors import StageError
 from adastar_core.machine.child import Child
@@ -11,9 +9,6 @@ from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.job import Job
 from adastar_core.trainers.loop import Report
 from adastar_core.trainers.restart import WorkDirectory
-
-Launcher = Callable[[Job, WorkDirectory, int, Report], None]
-"""Trains elsewhere up to a step, reports each one, and leaves a restart point of the last."""
 
 WORKER = "adastar_core.trainers.worker"
 _LINES_SHOWN = 12
@@ -40,16 +35,13 @@ def launch(job: Job, directory: WorkDirectory, steps: int, report: Report) -> No
     finally:
         child.kill()  # the kernel ends its children
     if status:
+        # The first error is the cause; the other processes then fail for want of the first.
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+        errors = [line for line in lines if "Error:" in line or "Signal" in line]
+        reason = (errors or lines[-_LINES_SHOWN:] or ["no message"])[0]
         raise StageError(
-            f"training in {count} processes ended with status {status}: {_reason(log)}. Run it again, and it goes on "
-            f"from its last restart point; the processes' messages are in {log}"
+            f"training in {count} processes ended with status {status}: {reason}. Run it again to resume "
+            f"from the last restart point; the processes' messages are in {log}"
         )
     order.unlink()
     log.unlink()
-
-
-def _reason(log: Path) -> str:
-    """Return the error in a log's words: the first one raised, or how a process ended."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    wanted = [line for line in lines if "Error:" in line or "Signal" in line]
-    return (wanted or lines[-_LINES_SHOWN:] or ["no message"])[0]

@@ -1,10 +1,9 @@
-"""The training loop: one for all, from a single process to many that hold a shard of the model each."""
+"""The training loop, the same for one process and for many that each hold a shard of the model (FSDP2)."""
 
 import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -47,19 +46,19 @@ class HasLogits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Randomness:
-    """What names the random streams of a training, of which dropout is the only one."""
+    """Names a training's random streams, of which dropout is the only one."""
 
     seed: int
     iteration: int
 
     def seed_step(self, step: int, world: World) -> None:
-        """Give the step of this process a stream of its own, so that a restart has no random state to keep."""
+        """Seed torch for one step of this process. So a restart point needs no random state."""
         torch.manual_seed(stream_key(self.seed, "dropout", self.iteration, step, world.rank) % 2**32)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that is done: mean loss of its trained tokens, how many were ranked first, seconds."""
+    """A finished step: mean loss of its trained tokens, how many were ranked first, seconds."""
 
     loss: float
     correct: int
@@ -76,7 +75,7 @@ class Training:
         schedule: Where its steps lie in the learning rate's schedule.
         randomness: Its random streams.
         world: The processes that share it.
-        moments: AdamW's state of an earlier training to go on with.
+        moments: AdamW's state of an earlier training to continue.
     """
 
     def __init__(
@@ -92,6 +91,7 @@ class Training:
         self.model, self.plan, self.settings = model, plan, settings
         self._schedule, self._randomness, self._world = schedule, randomness, world
         self._padding = model.config.get_text_config().pad_token_id or 0
+        # The order matters: sharding wraps what is recomputed, and the optimizer must hold the sharded parameters.
         if settings.gradient_checkpointing:
             checkpoint_activations(model)
         world.place(model, getattr(model, "_no_split_modules", None) or ())
@@ -101,23 +101,35 @@ class Training:
             load_state(moments, model, self.optimizer)
 
     def run(self, directory: WorkDirectory, report: Report, *, keep_last: bool = False) -> TrainingTotals:
-        """Train to the end, from the last restart point on if there is one; ``keep_last`` leaves one of the last step.
+        """Train to the end, from the last restart point if there is one; ``keep_last`` leaves one of the last step.
 
         Raises:
             StageError: The loss or the gradient of a step is not finite.
             OutOfMemory: A step does not fit into memory.
         """
-        self._resume(directory.latest())
+        restart = directory.latest()
+        if restart is not None:
+            load_state(restart / STATE, self.model, self.optimizer)
+            self._done = [Step(**line) for line in json.loads((restart / _LOG).read_text())]
         self.model.train()
         with torch.random.fork_rng():
             for step in range(len(self._done), self.plan.steps):
                 with memory_errors(self._advice):
                     self._done.append(self._step(step))
-                self._report(step, report)
+                if self._world.writes:
+                    tokens = sum(len(row.tokens) for row in self.plan.batch(step))
+                    report(TrainingProgress(step + 1, self.plan.steps, self._done[step].loss, tokens))
                 done, last = step + 1, step + 1 == self.plan.steps
                 if keep_last if last else done % self.settings.save_every == 0:
                     self._save(directory, done)
-        return _totals(self._done, self.plan)
+        # Steps weigh by their trained tokens, so that the means are those over all tokens.
+        weights = self.plan.trained_tokens()
+        return TrainingTotals(
+            loss=sum(step.loss * weight for step, weight in zip(self._done, weights, strict=True))
+            / sum(weights),
+            token_accuracy=sum(step.correct for step in self._done) / sum(weights),
+            seconds=sum(step.seconds for step in self._done),
+        )
 
     def _step(self, step: int) -> Step:
         began = time.perf_counter()
@@ -125,17 +137,20 @@ class Training:
         place = self._schedule.before + step
         factor = learning_rate_factor(place, self._schedule.steps, self.settings)
         set_learning_rate(self.optimizer, self.settings, factor)
+        # Every micro-batch's loss is a sum divided by the whole step's tokens: gradients then add up to those of the mean
+        # over the step, however unevenly its tokens fall on micro-batches and processes.
         trained_tokens = torch.tensor(self.plan.batch_trained_tokens(step))
         mean = torch.zeros((), device=self._world.device)
         correct = torch.zeros((), dtype=torch.int64, device=self._world.device)
         for rows in self.plan.micro_batches(step, self._world.rank):
             loss, right = self._loss(rows, trained_tokens.to(self._world.device))
-            scaled = loss * self._world.size  # sharded gradients are averaged over the processes
+            scaled = loss * self._world.size  # FSDP2 divides summed gradients by the number of processes
             scaled.backward()  # type: ignore[no-untyped-call]
             mean, correct = mean + loss.detach(), correct + right
         norm = clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        # One exchange between processes, and one wait for the GPU, per step.
         sums = self._world.sum(torch.stack((mean.double(), correct.double()))).tolist()
         self._require_finite(step, sums[0], float(whole(norm)))
         return Step(sums[0], round(sums[1]), time.perf_counter() - began)
@@ -144,20 +159,17 @@ class Training:
         arrange = collate_packed if self.plan.packed else collate
         inputs = {name: one.to(self._world.device) for name, one in arrange(rows, self._padding).items()}
         labels = inputs.pop("labels")
-        with self._precision():
+        device, dtype = self._world.device, self.settings.dtype
+        bf16 = dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda")
+        # Autocast computes products in bfloat16 and keeps the weights in float32; a small update survives there.
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
             outputs = self.model(**inputs, use_cache=False)
         return completion_loss(outputs, labels, trained_tokens)
-
-    def _precision(self) -> AbstractContextManager[object]:
-        device, dtype = self._world.device, self.settings.dtype
-        if dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda"):
-            return torch.autocast(device.type, dtype=torch.bfloat16)
-        return nullcontext()
 
     def _require_finite(self, step: int, loss: float, norm: float) -> None:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise StageError(
-                f"training diverged at step {step + 1} of {self.plan.steps}: loss {loss}, gradient norm {norm}; "
+                f"training diverged in step {step + 1} of {self.plan.steps}: loss {loss}, gradient norm {norm}; "
                 "lower trainer.learning_rate or lengthen trainer.warmup_steps"
             )
 
@@ -167,25 +179,16 @@ class Training:
             f"Memory ran out in step {len(self._done) + 1} of {self.plan.steps} of training ({reason}). Lower "
             f"trainer.micro_batch_size (now {settings.micro_batch_size or settings.batch_size}), set "
             "trainer.gradient_checkpointing: true, or train a low-rank update (trainer.lora.rank); on a GPU, see what else "
-            "uses its memory. The same command goes on from the last restart point."
+            "uses its memory. The same command resumes from the last restart point."
         )
-
-    def _report(self, step: int, report: Report) -> None:
-        if self._world.writes:
-            tokens = sum(len(row.tokens) for row in self.plan.batch(step))
-            report(TrainingProgress(step + 1, self.plan.steps, self._done[step].loss, tokens))
 
     def _save(self, directory: WorkDirectory, done: int) -> None:
         written = directory.scratch / f"step-{done}"
+        # Every process takes part, since each weight is gathered from all of them; one writes.
         save_state(written / STATE, self.model, self.optimizer, self._world, weights=True)
         if self._world.writes:
             (written / _LOG).write_text(json.dumps([asdict(line) for line in self._done]))
             directory.keep(written, done)
-
-    def _resume(self, restart: Path | None) -> None:
-        if restart is not None:
-            load_state(restart / STATE, self.model, self.optimizer)
-            self._done = [Step(**line) for line in json.loads((restart / _LOG).read_text())]
 
 
 def completion_loss(
@@ -198,8 +201,9 @@ def completion_loss(
         labels: Token ids of shape (rows, length), -100 where nothing is trained.
         trained_tokens: Trained tokens of the whole step, over all processes.
     """
-    targets = labels[:, 1:]
+    targets = labels[:, 1:]  # the scores at a token are those of the next one
     trained = targets != IGNORED
+    # Prompts are left out before the copy to float32, the largest tensor of a training with a large vocabulary.
     logits, targets = outputs.logits[:, :-1][trained].float(), targets[trained]
     correct = (logits.argmax(dim=-1) == targets).sum()
     return torch.nn.functional.cross_entropy(logits, targets, reduction="sum") / trained_tokens, correct
@@ -210,12 +214,3 @@ def checkpoint_activations(model: "PreTrainedModel | PeftModel") -> None:
     # The older name warns in newer releases; older ones lack the newer name.
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
-
-
-def _totals(steps: Sequence[Step], plan: TrainingPlan) -> TrainingTotals:
-    weights = plan.trained_tokens()
-    return TrainingTotals(
-        loss=sum(line.loss * weight for line, weight in zip(steps, weights, strict=True)) / sum(weights),
-        token_accuracy=sum(line.correct for line in steps) / sum(weights),
-        seconds=sum(line.seconds for line in steps),
-    )

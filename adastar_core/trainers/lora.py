@@ -1,7 +1,7 @@
 """LoRA (Hu et al. 2021, arXiv 2106.09685) through peft: low-rank updates of frozen weights, merged when trained.
 
-Every training begins with an adapter of its own on the checkpoint that it starts from; the merged checkpoint is an
-ordinary model directory, and the adapter is kept in ``adapter/`` beside its weights.
+Every training begins with a new adapter on the checkpoint that it starts from. The merged checkpoint is an ordinary model
+directory that keeps the adapter in ``adapter/``.
 """
 
 import json
@@ -38,7 +38,12 @@ def adapt(model: PreTrainedModel, settings: LoraSettings, torch_seed: int) -> Pe
         ModelError: A target module is not one of the model's, or shares its weights with another module.
     """
     assert settings.rank is not None, "LoRA has a rank"
-    targets, sharing = settings.target_modules, _sharing(model)
+    targets = settings.target_modules
+    holders: dict[int, list[str]] = {}  # by parameter: the modules that hold it, found before peft wraps them
+    for name, module in model.named_modules():
+        for parameter in module.parameters(recurse=False):
+            holders.setdefault(id(parameter), []).append(name)
+    tied = {name: names for names in holders.values() if len(names) > 1 for name in names}
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM,
         r=settings.rank,
@@ -60,39 +65,24 @@ def adapt(model: PreTrainedModel, settings: LoraSettings, torch_seed: int) -> Pe
                 f"trainer.lora.target_modules ({targets}) does not fit the model ({error}); name linear modules of it, "
                 "e.g. [q_proj, v_proj], or all-linear"
             ) from error
-    _require_own_weights(cast(PeftModel, adapted).targeted_module_names, sharing)
+    _require_own_weights(cast(PeftModel, adapted).targeted_module_names, tied)
     return cast(PeftModel, adapted)
 
 
-def _sharing(model: PreTrainedModel) -> dict[str, str]:
-    """Return the modules that hold a parameter which another module holds too, each with that other one."""
-    holders: dict[int, list[str]] = {}
-    for name, module in model.named_modules():
-        for parameter in module.parameters(recurse=False):
-            holders.setdefault(id(parameter), []).append(name)
-    return {name: next(other for other in names if other != name)
-            for names in holders.values() if len(names) > 1 for name in names}  # fmt: skip
-
-
-def _require_own_weights(targeted: list[str], sharing: Mapping[str, str]) -> None:
-    """Refuse an update of weights that are another module's too: the adapter changes one of the two, its merge both."""
+def _require_own_weights(targeted: list[str], tied: Mapping[str, list[str]]) -> None:
+    """Refuse a module that shares its weights: the adapter would change one of the two, and its merge both."""
     for name in targeted:
-        if name in sharing:
+        if name in tied:
+            other = next(other for other in tied[name] if other != name)
             raise ModelError(
-                f"trainer.lora.target_modules names {name}, whose weights are also those of {sharing[name]} (tied): the "
+                f"trainer.lora.target_modules names {name}, whose weights are also those of {other} (tied): the "
                 "published checkpoint would not be the trained model. Name modules with weights of their own."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a model says with its adapter, before it is merged.
-
-    Attributes:
-        texts: A few texts.
-        scores: Its scores of each.
-        allowed: How far the merged model's may be from them.
-    """
+    """The scores of a model with its adapter, before it is merged: of each text, and how far the merged model's may differ."""
 
     texts: list[list[int]]
     scores: list[torch.Tensor]
@@ -101,7 +91,7 @@ class Trained:
     @classmethod
     @torch.no_grad()
     def of(cls, model: PeftModel) -> "Trained":
-        """Ask the model with and without its adapter. It is left ready for use, not for training."""
+        """Score texts with and without the adapter. The model is left in evaluation mode."""
         model.train(mode=False)
         plain = cast(PreTrainedModel, model.get_base_model())
         texts = random_texts(plain, _PROBE_LENGTHS)
@@ -114,7 +104,7 @@ class Trained:
 
     @torch.no_grad()
     def require(self, published: PreTrainedModel) -> None:
-        """Compare the scores of the model as it was read back from disk.
+        """Compare the scores of the model that was read back from disk.
 
         Raises:
             StageError: It is another model.
@@ -133,7 +123,7 @@ class Trained:
 
 
 def save_adapter(model: PeftModel, directory: Path) -> None:
-    """Write the adapter's weights and configuration: the same bytes wherever its base lies."""
+    """Write the adapter's weights and configuration: the same bytes wherever its base is."""
     model.save_pretrained(str(directory), save_embedding_layers=False)  # the base has those
     (directory / "README.md").unlink()  # peft's model card names the base model's path
     path = directory / CONFIG_NAME

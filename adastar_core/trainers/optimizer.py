@@ -19,7 +19,7 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Where a training's steps lie in the learning rate's schedule.
+    """A training's place in the learning rate's schedule.
 
     Attributes:
         before: Steps that count as done before its first one.
@@ -32,12 +32,14 @@ class Schedule:
 
 def adamw(model: nn.Module, settings: TrainerSettings) -> torch.optim.AdamW:
     """Return the optimizer; biases and norms have no weight decay, as transformers' ``Trainer`` has it."""
-    names = get_parameter_names(model, [nn.LayerNorm], _UNDECAYED)  # type: ignore[no-untyped-call]
-    decayed = frozenset(names)
-    trained = [(name, one) for name, one in model.named_parameters() if one.requires_grad]
+    decayed = frozenset(get_parameter_names(model, [nn.LayerNorm], _UNDECAYED))  # type: ignore[no-untyped-call]
+    trained = _trained(model)
     groups = [
-        {"params": [one for name, one in trained if name in decayed], "weight_decay": settings.weight_decay},
-        {"params": [one for name, one in trained if name not in decayed], "weight_decay": 0.0},
+        {
+            "params": [weight for name, weight in trained if name in decayed],
+            "weight_decay": settings.weight_decay,
+        },
+        {"params": [weight for name, weight in trained if name not in decayed], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
@@ -85,7 +87,7 @@ def save_state(
 
 
 def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Take over what :func:`save_state` wrote."""
+    """Load what :func:`save_state` wrote."""
     found = load_file(path)
     for name, parameter in _trained(model):
         if f"weight/{name}" in found:
@@ -100,4 +102,4 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
 
 
 def _trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    return [(name, one) for name, one in model.named_parameters() if one.requires_grad]
+    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]

@@ -1,9 +1,9 @@
 """Restart points of a training: complete or absent, and tied to the inputs they belong to.
 
 A training's work directory holds ``trainer-<owner>/`` (being written), at most a few ``restart-<inputs>-<step>``
-directories, and ``outcome-<inputs>.json`` once its checkpoint is published. ``<inputs>`` is a digest, so what another
-training left behind is never resumed. ``<owner>`` counts the processes that owned the run, so that one which was replaced and
-does not know it yet never writes between the files of its successor.
+directories, and ``outcome-<inputs>.json`` once its checkpoint is published. ``<inputs>`` is a digest, so another
+training's restart points are never used. ``<owner>`` counts the processes that owned the run: one that was replaced and does
+not know it yet never writes among its successor's files.
 """
 
 import json
@@ -26,7 +26,7 @@ def remove_up_to(own: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TrainingTotals:
-    """The sums of a finished training; see :class:`adastar_core.trainers.TrainingOutcome`."""
+    """The means and the time of a finished training; see :class:`adastar_core.trainers.TrainingOutcome`."""
 
     loss: float
     token_accuracy: float
@@ -38,7 +38,7 @@ class Finished:
     """A training that is over.
 
     Attributes:
-        totals: What it came to.
+        totals: Its loss, accuracy and time.
         name: Its checkpoint's directory.
         sha256: Its checkpoint's digest.
     """
@@ -55,7 +55,7 @@ class WorkDirectory:
     Attributes:
         path: The directory; it belongs to this training alone.
         inputs: Digest of everything that decides the result.
-        owner: The fencing number of whoever trains.
+        owner: The fencing number of the run's owner.
     """
 
     path: Path
@@ -109,11 +109,12 @@ class WorkDirectory:
         restart = self.latest()
         return 0 if restart is None else self.step_of(restart)
 
-    def finish(self, totals: TrainingTotals, checkpoint: checkpoints.Checkpoint) -> None:
-        """Store what the training came to, at once."""
+    def finish(self, totals: TrainingTotals, checkpoint: checkpoints.Checkpoint) -> Finished:
+        """Store the result in one step, and return it."""
         finished = Finished(totals, checkpoint.path.name, checkpoint.sha256)
         with atomic_write(self._outcome) as part:
             part.write_text(json.dumps(asdict(finished)))
+        return finished
 
     def finished(self) -> Finished | None:
         """Return what :meth:`finish` stored for these inputs; ``None`` before."""

@@ -14,7 +14,7 @@ from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.settings import TrainerSettings
 
 _GROUPED_BATCHES = 50
-"""Batches whose rows are sorted by length together; the more, the less padding and the less random."""
+"""Batches whose rows are sorted by length together; more batches mean less padding and less randomness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,8 @@ class TrainingPlan:
         """Return the rows of an optimizer step, counted from 0."""
         return self.rows[step * self.batch_size : (step + 1) * self.batch_size]
 
-    def batches(self) -> list[tuple[Row, ...]]:
-        """Return the rows of each optimizer step."""
-        return _chunks(self.rows, self.batch_size)
-
     def micro_batches(self, step: int, rank: int = 0) -> list[tuple[Row, ...]]:
-        """Return what process ``rank`` does in a step: as many micro-batches as every other one, some of them empty."""
+        """Return the rows of process ``rank`` in a step: as many micro-batches as every other process, some of them empty."""
         batch = self.batch(step)
         count = math.ceil(math.ceil(len(batch) / self.processes) / self.micro_batch_size)
         own = _chunks(batch[rank :: self.processes], self.micro_batch_size)
@@ -70,17 +66,17 @@ class TrainingPlan:
 
     def train_tokens(self) -> list[int]:
         """Return the tokens of each step's rows, without padding."""
-        return [sum(len(row.tokens) for row in batch) for batch in self.batches()]
+        return [sum(len(row.tokens) for row in self.batch(step)) for step in range(self.steps)]
 
     def padded_train_tokens(self) -> int:
         """Return the tokens of all steps as they go through the model, with the padding of each micro-batch."""
-        every = [(step, rank) for step in range(self.steps) for rank in range(self.processes)]
-        return sum(self._size(micro) for step, rank in every for micro in self.micro_batches(step, rank))
-
-    def _size(self, micro: tuple[Row, ...]) -> int:
-        if not micro:
-            return 0
-        return max(len(row.tokens) for row in micro) * (len(pack(micro)) if self.packed else len(micro))
+        return sum(
+            max(len(row.tokens) for row in micro) * (len(pack(micro)) if self.packed else len(micro))
+            for step in range(self.steps)
+            for rank in range(self.processes)
+            for micro in self.micro_batches(step, rank)
+            if micro
+        )
 
     def batch_trained_tokens(self, step: int) -> int:
         """Return the tokens that a step's loss is the mean of."""
@@ -154,8 +150,8 @@ def _grouped_by_length(rows: tuple[Row, ...], size: int, seed: int, iteration: i
 def tokenize(examples: Sequence[TrainingExample], vocabulary: Vocabulary, max_length: int) -> list[Row]:
     """Return the rows of ``examples``.
 
-    The prompt has the ids that generation gives it, and what follows those that were generated, where they are known: no
-    text is tokenised that the model wrote as tokens.
+    A prompt has the ids that generation gave it. A completion keeps its generated ids where they are known, and is
+    tokenised otherwise.
 
     Raises:
         NothingAccepted: There are no examples.
@@ -164,27 +160,23 @@ def tokenize(examples: Sequence[TrainingExample], vocabulary: Vocabulary, max_le
     if not examples:
         raise NothingAccepted("there is nothing to train on: 0 rationales were accepted")
     prompts = vocabulary.prompt_ids([example.prompt for example in examples])
-    return [
-        _row(example, prompt, vocabulary, max_length)
-        for example, prompt in zip(examples, prompts, strict=True)
-    ]
-
-
-def _row(example: TrainingExample, prompt: list[int], vocabulary: Vocabulary, max_length: int) -> Row:
-    completion = example.tokens or vocabulary.completed(example.completion, (), chat=False)
-    if len(completion) < 2:
-        raise DataError(
-            f"training example {example.name!r} has no token to train: its completion is {example.completion!r}; "
-            "empty rationales must not be accepted"
-        )
-    row = Row((*prompt, *completion), len(prompt))
-    if len(row.tokens) > max_length:
-        raise DataError(
-            f"training example {example.name!r} has {len(row.tokens)} tokens, more than {max_length} "
-            "(trainer.max_length or the model's positions, whichever is less); raise trainer.max_length or lower "
-            "generator.max_new_tokens"
-        )
-    return row
+    rows = []
+    for example, prompt in zip(examples, prompts, strict=True):
+        completion = example.tokens or vocabulary.completed(example.completion, (), chat=False)
+        if len(completion) < 2:  # the end of the text alone
+            raise DataError(
+                f"training example {example.name!r} has no token to train: its completion is {example.completion!r}; "
+                "empty rationales must not be accepted"
+            )
+        row = Row((*prompt, *completion), len(prompt))
+        if len(row.tokens) > max_length:
+            raise DataError(
+                f"training example {example.name!r} has {len(row.tokens)} tokens, more than {max_length} "
+                "(trainer.max_length or the model's positions, whichever is less); raise trainer.max_length or lower "
+                "generator.max_new_tokens"
+            )
+        rows.append(row)
+    return rows
 
 
 def _chunks(rows: tuple[Row, ...], size: int) -> list[tuple[Row, ...]]:

@@ -10,20 +10,20 @@ from adastar_core.settings import Settings, Text, method_setting, setting
 class LoraSettings(Settings):
     """Low-rank adaptation (arXiv 2106.09685): a small update of frozen weights, merged into every checkpoint."""
 
-    rank: int | None = setting(None, "Rank", "Rank of the update; none trains all parameters.", ge=1)
+    rank: int | None = setting(None, "Rank", "Rank of the update; default: all parameters are trained.", ge=1)
     alpha: int | None = setting(
-        None, "Alpha", "The update is scaled by alpha / rank; none takes twice the rank.", ge=1
+        None, "Alpha", "The update is scaled by alpha / rank; default: twice the rank.", ge=1
     )
     dropout: float = setting(0.0, "Dropout", "Dropout before the update in training.", ge=0, lt=1)
     target_modules: Literal["all-linear"] | tuple[Text, ...] = setting(
         "all-linear",
         "Target modules",
-        "Modules that get an update, e.g. [q_proj, v_proj]; all-linear takes every linear one but the head.",
+        "Modules that get an update, e.g. [q_proj, v_proj]; all-linear is every linear one but the head.",
     )
 
     @property
     def scale(self) -> int:
-        """Return alpha, also where none is given."""
+        """Return alpha or its default."""
         return 2 * (self.rank or 0) if self.alpha is None else self.alpha
 
     @model_validator(mode="after")
@@ -48,7 +48,7 @@ class TrainerSettings(Settings):
     learning_rate: float = setting(1e-5, "Learning rate", "Peak rate of AdamW.", gt=0)
     batch_size: int = setting(8, "Batch size", "Rationales per optimizer step (beta of the paper).", ge=1)
     micro_batch_size: int | None = setting(
-        None, "Micro-batch size", "Rationales per forward pass; none means the whole batch at once.", ge=1
+        None, "Micro-batch size", "Rationales per forward pass; default: the whole batch at once.", ge=1
     )
     warmup_steps: int = setting(0, "Warm-up", "Steps of linear warm-up in each iteration.", ge=0)
     decay: Literal["constant", "linear", "cosine"] = setting(
@@ -59,7 +59,7 @@ class TrainerSettings(Settings):
     max_length: int = setting(
         1024,
         "Longest text",
-        "Prompt and rationale in tokens; a longer one is right and not accepted. May be raised later.",
+        "Prompt and rationale in tokens; a longer one is not accepted. May be raised later.",
         ge=2,
         limit=True,
     )
@@ -94,7 +94,7 @@ class TrainerSettings(Settings):
     optimizer_state: Literal["reset", "keep"] = setting(
         "reset",
         "Optimizer state",
-        "Begin each iteration with AdamW's moments at zero, or keep them in the checkpoint, three times as large.",
+        "Start each iteration with AdamW's moments at zero, or keep them in the checkpoint, which is then three times as large.",
         added=True,
     )
     schedule_scope: Literal["iteration", "run"] = setting(
@@ -123,7 +123,7 @@ class TrainerSettings(Settings):
         if self.optimizer_state == "keep" and (self.start_from == "reset" or self.lora.rank is not None):
             other = "start_from (reset)" if self.start_from == "reset" else f"lora.rank ({self.lora.rank})"
             raise ValueError(
-                f"optimizer_state (keep) does not go with {other}, whose weights are new in each iteration; "
+                f"optimizer_state (keep) cannot be combined with {other}, whose weights are new in each iteration; "
                 "set optimizer_state: reset"
             )
         return self

@@ -1,24 +1,26 @@
 """Supervised fine-tuning on accepted rationales.
 
-The loss covers completions and EOS only. Every random choice comes from a named stream and training resumes
-from restart points, so the same inputs give the same weights, byte for byte on one machine's CPU, however often the
-process was killed. Weights stay in float32, also where the arithmetic is bfloat16: small updates would be rounded
-away otherwise, more so over iterations that each start from the last one's checkpoint.
+The loss covers completions and EOS only. Every random choice comes from a named stream and training resumes from restart
+points, so on one machine's CPU the same inputs give the same weights, byte for byte, however often the process was killed.
+Weights stay in float32 even where the arithmetic is bfloat16, which would round small updates away in every iteration.
 """
 
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import torch
+
 from adastar_core.compute import training_pairs
 from adastar_core.machine.quiet import no_progress_bars
 from adastar_core.models import checkpoints
 from adastar_core.models.checkpoints import Fence
 from adastar_core.trainers import TrainingExample, TrainingOutcome
-from adastar_core.trainers.job import Job, release_memory, run
-from adastar_core.trainers.launch import Launcher, launch
+from adastar_core.trainers.job import Job, Launcher, run
 from adastar_core.trainers.loop import Report
 from adastar_core.trainers.optimizer import Schedule
+from adastar_core.trainers.restart import Finished
+from adastar_core.trainers.rows import TrainingPlan
 from adastar_core.trainers.settings import TrainerSettings
 from adastar_core.trainers.world import ALONE, PUBLISHER
 
@@ -41,8 +43,7 @@ def finetune(
 ) -> TrainingOutcome:
     """Fine-tune ``start`` on ``examples`` and publish the result as the checkpoint ``output``.
 
-    Killed and called again with the same arguments it goes on from its last restart point; called after it
-    has finished it returns the same outcome at once.
+    Called again with the same arguments it resumes from its last restart point, or returns the finished outcome.
 
     Args:
         start: The model directory to start from: weights, configuration and tokenizer.
@@ -51,13 +52,12 @@ def finetune(
         planned_steps: sigma_t, used where ``settings.on_exhausted`` is ``repeat``.
         seed: The run's seed.
         iteration: t, from 1; names the random streams together with the seed.
-        output: Where the checkpoint is to lie; ``<name>-<digest>`` beside it where other files lie there. Siblings
-            ``.<name>.partial-…`` are used.
-        work: A directory of this training's own, for restart points.
-        schedule: Where the steps lie in the learning rate's schedule; they are the whole of it by default.
+        output: The checkpoint's directory; ``<name>-<digest>`` beside it where that holds other files.
+        work: A directory for restart points that no other training uses.
+        schedule: Where the steps are in the learning rate's schedule; by default they are all of it.
         progress: Called after each step.
-        launcher: Trains in other processes than this machine's; by default several train here, and one is this one.
-        owner: The fencing number of whoever trains, which names what is being written.
+        launcher: Starts the training processes elsewhere; by default on this machine, if there are several.
+        owner: The fencing number of the run's owner, which names files while they are written.
         fence: Entered for the moment of publishing, as in :func:`adastar_core.models.checkpoints.publish`.
 
     Raises:
@@ -76,16 +76,36 @@ def finetune(
     plan = job.plan()
     finished = directory.finished()
     if finished is None or not checkpoints.holds(output.with_name(finished.name), finished.sha256):
-        with no_progress_bars():
-            elsewhere = launcher or (launch if settings.processes > 1 else None)
-            if elsewhere:
-                elsewhere(job, directory, plan.steps, progress)
-            run(job, plan, directory, progress, PUBLISHER if elsewhere else ALONE, fence)
-        release_memory()
-        finished = directory.finished()
-    assert finished is not None, "a training that has run has an outcome"
+        finished = _train(job, plan, launcher, progress, fence)
     directory.clean()
-    checkpoint = checkpoints.open_checkpoint(output.with_name(finished.name))
+    return _outcome(job, plan, finished)
+
+
+def _train(
+    job: Job, plan: TrainingPlan, launcher: Launcher | None, progress: Report, fence: Fence
+) -> Finished:
+    if launcher is None and job.settings.processes > 1:
+        from adastar_core.trainers.launch import launch
+
+        launcher = launch
+    with no_progress_bars():
+        if launcher is None:
+            finished = run(job, plan, job.directory, progress, ALONE, fence)
+        else:
+            # The processes hold shards and leave a restart point; this one puts it together and publishes it.
+            launcher(job, job.directory, plan.steps, progress)
+            finished = run(job, plan, job.directory, progress, PUBLISHER, fence)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # the next generator needs the GPU's memory
+    return finished
+
+
+def _outcome(job: Job, plan: TrainingPlan, finished: Finished) -> TrainingOutcome:
+    checkpoint, adapter = checkpoints.open_checkpoint(job.output.with_name(finished.name)), 0
+    if job.settings.lora.rank is not None:
+        from adastar_core.trainers.lora import adapter_parameters
+
+        adapter = adapter_parameters(checkpoint.path)
     return TrainingOutcome(
         checkpoint,
         finished.totals.loss,
@@ -95,13 +115,5 @@ def finetune(
         plan.padded_train_tokens(),
         training_pairs(len(row.tokens) for row in plan.rows),
         finished.totals.seconds,
-        _adapter_parameters(checkpoint.path, settings),
+        adapter,
     )
-
-
-def _adapter_parameters(checkpoint: Path, settings: TrainerSettings) -> int:
-    if settings.lora.rank is None:
-        return 0
-    from adastar_core.trainers.lora import adapter_parameters
-
-    return adapter_parameters(checkpoint)

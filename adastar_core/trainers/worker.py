@@ -1,4 +1,4 @@
-"""One process of a training in several, and the launcher that starts them. Started by ``launch``, not by hand.
+"""One process of a training in several, and the launcher that starts them. Started by ``launch``.
 
 ``python -m adastar_core.trainers.worker launch PARENT COUNT JOB.json`` is ``torchrun`` on this module, tied to the
 life of the parent; ``python -m adastar_core.trainers.worker JOB.json`` is one of its processes.
@@ -23,24 +23,22 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Be the launcher or one of the processes, as the arguments say."""
+    """Run as the launcher or as one of the processes."""
     match sys.argv[1:]:
         case ["launch", parent, count, order]:
             end_with(int(parent))
-            _launch(count, order)
+            from torch.distributed.run import main as torchrun
+
+            os.environ[_LAUNCHER] = str(
+                os.getpid()
+            )  # checked by its processes, which may start after it was killed
+            options = ["--standalone", "--nproc-per-node", count, "--max-restarts", "0"]
+            torchrun([*options, "-m", __spec__.name, order])
         case [order]:
             end_with(int(os.environ[_LAUNCHER]))
             train(Path(order))
         case other:
             raise SystemExit(f"expected JOB.json, or launch PARENT COUNT JOB.json, not {other}")
-
-
-def _launch(count: str, order: str) -> None:
-    from torch.distributed.run import main as torchrun
-
-    os.environ[_LAUNCHER] = str(os.getpid())  # its processes may start after it was killed
-    options = ["--standalone", "--nproc-per-node", count, "--max-restarts", "0"]
-    torchrun([*options, "-m", __spec__.name, order])
 
 
 def train(order: Path) -> None:

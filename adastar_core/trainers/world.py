@@ -1,4 +1,4 @@
-"""The processes of one training: which of them this is, and what they do together. Alone, none of it costs anything."""
+"""The processes of one training: which of them this is, and what they compute together. One process alone pays nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +27,6 @@ class World:
 
     @property
     def device(self) -> torch.device:
-        """Return where this process computes."""
         if self.local_rank is None or not torch.cuda.is_available():
             return torch.device("cpu")
         return torch.device("cuda", self.local_rank)
@@ -38,7 +37,6 @@ class World:
         return self.rank == 0
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """Return the sum of every process's ``values``."""
         if self.size > 1:
             all_reduce(values)
         return values
@@ -63,7 +61,7 @@ class World:
 
 ALONE = World()
 PUBLISHER = World(local_rank=None)
-"""Holds the whole model where the GPUs may have room for shards of it only."""
+"""Publishes on the CPU: a GPU may have room for a shard of the model only."""
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:

@@ -71,7 +71,7 @@ def test_a_training_that_diverges_says_so_and_is_not_tried_again(
     base: Path, tmp_path: Path, cluster: SmallCluster
 ) -> None:
     wild = SETTINGS.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(StageError, match=r"^training diverged at step 2 of 40.*lower trainer\.learning_rate"):
+    with pytest.raises(StageError, match=r"^training diverged in step 2 of 40.*lower trainer\.learning_rate"):
         _finetune(base, tmp_path, wild, cluster)
     assert cluster.left(TRAINER) == []
 

@@ -65,7 +65,7 @@ def test_two_processes_train_as_one_and_survive_a_killed_rank(tmp_path: Path) ->
             os.kill(ranks[-1].pid, signal.SIGKILL)
 
     with pytest.raises(
-        StageError, match=r"2 processes ended with status 1.*goes on from its last restart point"
+        StageError, match=r"2 processes ended with status 1.*resume from the last restart point"
     ):
         _finetune(base, together, 2, kill_a_rank)
     assert len(before) == 3

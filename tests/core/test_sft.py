@@ -176,7 +176,7 @@ def test_bfloat16_arithmetic_keeps_float32_weights(
 
 
 def test_a_training_that_diverges_publishes_nothing(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(StageError, match=r"diverged at step \d of 5.*lower trainer\.learning_rate"):
+    with pytest.raises(StageError, match=r"diverged in step \d of 5.*lower trainer\.learning_rate"):
         _finetune(base, tmp_path, SETTINGS.model_copy(update={"learning_rate": 1e30}))
     assert not (tmp_path / "checkpoint").exists()
 
