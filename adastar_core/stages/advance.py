@@ -14,7 +14,27 @@ def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
     """Write the visits, the stamps and the closed iteration in one transaction; done twice, it changes nothing."""
     if found := find_advance(workspace, iteration):
         return found
-    _advance(workspace, iteration)
+    selected = read_selection(workspace, iteration)
+    alpha = strength(workspace, iteration, selected)
+    trained = trained_part(workspace, iteration, selected)
+    # Should the transaction fail, the sampler is ahead of the store: the next use rebuilds it.
+    stamped = workspace.sampler(iteration).observe(iteration, selected.visits, alpha)
+    try:
+        with workspace.lease.transaction() as connection:
+            costs = read_compute(connection, workspace.run_id)
+            iterations.advance(
+                connection,
+                workspace.run_id,
+                iteration,
+                trained.visits,
+                alpha=float(alpha),
+                stamped=stamped,
+                seconds=sum(cost.seconds for cost in costs if cost.iteration == iteration),
+            )
+    except BaseException:
+        workspace.forget_sampler()
+        raise
+    workspace.sampler_advanced(iteration)
     advanced = find_advance(workspace, iteration)
     assert advanced is not None, "it was just written"
     return advanced
@@ -28,31 +48,6 @@ def find_advance(workspace: Workspace, iteration: int) -> AdvanceManifest | None
     return AdvanceManifest(
         iteration=iteration, m=row.m or 0, alpha=row.alpha or 0.0, stamped=row.stamped or 0
     )
-
-
-def _advance(workspace: Workspace, iteration: int) -> None:
-    selected = read_selection(workspace, iteration)
-    sampler = workspace.sampler(iteration)
-    alpha = strength(workspace, iteration, selected)
-    trained = trained_part(workspace, iteration, selected)
-    # Should the transaction fail, the sampler is ahead of the store: the next use rebuilds it.
-    stamped = sampler.observe(iteration, selected.visits, alpha)
-    try:
-        with workspace.lease.transaction() as connection:
-            costs = read_compute(connection, workspace.run_id)
-            iterations.advance(
-                connection,
-                workspace.run_id,
-                iteration,
-                trained.visits,
-                alpha=float(alpha),
-                stamped=stamped,
-                seconds=sum(one.seconds for one in costs if one.iteration == iteration),
-            )
-    except BaseException:
-        workspace.forget_sampler()
-        raise
-    workspace.sampler_advanced(iteration)
 
 
 def strength(workspace: Workspace, iteration: int, selected: Selection) -> Fraction | float:

@@ -1,17 +1,16 @@
 """Accuracy of a checkpoint on a split, one stored row per judged item.
 
-Answers are greedy, or the majority of several samples (self-consistency). An evaluation with the same content as one
-that the store holds already (the base model's, in another run) is copied, with its costs, instead of made again.
+Answers are greedy, or the majority of several samples (self-consistency). An evaluation with the same content as a
+stored one, such as the base model's in another run, is copied with its costs.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 
-from adastar_core.records import Attempt, GenerationRequest, Incident, Split, Verdict
+from adastar_core.records import GenerationRequest, Incident, Split
 from adastar_core.runs.judging import write_cut_short
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages import voting
@@ -49,26 +48,15 @@ def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateMani
     # Runs that start together share the base model; one evaluates it and the others copy its answers.
     alone = evaluate_alone(workspace.engine, content, workspace.ref.name, workspace.progress.line)
     with alone if iteration == 0 else nullcontext():
-        _begin(workspace, iteration, split, content)
+        verifier = _judged_by(workspace)
+        with workspace.lease.transaction() as connection:
+            # Answers that another version judged are given again: verdicts of two versions are never added up.
+            if forgotten := forget_other_answers(connection, workspace.run_id, iteration, split, verifier):
+                detail = f"{forgotten:,} {split} answers are given again, since {verifier} judges them now"
+                workspace.note(connection, iteration, Incident(JUDGED_AGAIN, detail))
+            borrow_answers(connection, workspace.run_id, iteration, split, content, verifier)
         _answer(workspace, iteration, split)
         return _manifest(_total(workspace, iteration, split, content))
-
-
-def _begin(workspace: Workspace, iteration: int, split: Split, content: str) -> None:
-    """Keep the answers that this version of the verifier judged, and borrow: verdicts of two are never added up."""
-    verifier = _judged_by(workspace)
-    with workspace.lease.transaction() as connection:
-        forgotten = forget_other_answers(connection, workspace.run_id, iteration, split, verifier)
-        if forgotten:
-            detail = f"{forgotten:,} {split} answers are given again, since {verifier} judges them now"
-            workspace.note(connection, iteration, Incident(JUDGED_AGAIN, detail))
-        borrow_answers(connection, workspace.run_id, iteration, split, content, verifier)
-
-
-def _judged_by(workspace: Workspace) -> str:
-    """Return the version of the verifier, and that of voting where samples vote."""
-    version = workspace.problem.verifier.version
-    return f"{version}+{voting.VERSION}" if workspace.config.evaluation.samples > 1 else version
 
 
 def find_evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest | None:
@@ -81,10 +69,18 @@ def _manifest(row: EvaluationRow) -> EvaluateManifest:
     return EvaluateManifest(iteration=row.iteration, split=row.split, accuracy=row.accuracy)
 
 
+def _judged_by(workspace: Workspace) -> str:
+    """Return the version of the verifier, and that of voting if samples vote."""
+    version = workspace.problem.verifier.version
+    return f"{version}+{voting.VERSION}" if workspace.config.evaluation.samples > 1 else version
+
+
 def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:
     """Return the digest of all that decides the answers: checkpoint, prompts, references, decoding, rounding, verifier."""
     requests = _requests(workspace, split)
-    items = [[one.prompt, one.stream, asdict(workspace.data[split][one.position])] for one in requests]
+    items = [
+        [wanted.prompt, wanted.stream, asdict(workspace.data[split][wanted.position])] for wanted in requests
+    ]
     checkpoint = workspace.checkpoint(iteration).sha256
     decoding = asdict(workspace.evaluation_decoding())
     ends = sorted(workspace.vocabulary.ends.ends)
@@ -109,19 +105,28 @@ def _requests(workspace: Workspace, split: Split) -> list[GenerationRequest]:
 
 
 def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
+    """Generate and judge what has no stored answer, one transaction per batch."""
     answered = workspace.read(read_answered_positions, iteration, split)
-    samples = workspace.config.evaluation.samples
-    requests = sorted(_requests(workspace, split), key=lambda one: len(one.prompt))  # samples stay together
+    samples, items = workspace.config.evaluation.samples, workspace.data[split]
+    # Prompts of one length waste the fewest padded steps. The sort is stable, so an item's samples stay together.
+    requests = sorted(_requests(workspace, split), key=lambda wanted: len(wanted.prompt))
     size = max(workspace.config.generator.batch_size // samples, 1) * samples
-    left = [batch for batch in batches(requests, size) if any(one.position not in answered for one in batch)]
-    checkpoint = workspace.checkpoint(iteration)
-    items = sum(map(len, left)) // samples
-    with workspace.progress.stage(f"t={iteration} evaluate {split}", items, "answer") as bar:
+    left = [
+        batch for batch in batches(requests, size) if any(wanted.position not in answered for wanted in batch)
+    ]
+    checkpoint, decoding = workspace.checkpoint(iteration), workspace.evaluation_decoding()
+    total = sum(map(len, left)) // samples
+    with workspace.progress.stage(f"t={iteration} evaluate {split}", total, "answer") as bar:
         for batch in left:
             started = time.monotonic()
-            attempts = workspace.generator(checkpoint).generate(batch, workspace.evaluation_decoding())
-            verdicts = _verdicts(workspace, split, attempts)
-            answers = _answers(workspace, split, attempts, verdicts)
+            attempts = workspace.generator(checkpoint).generate(batch, decoding)
+            responses = [(items[made.position], made.response, made.finish_reason) for made in attempts]
+            verdicts = verify_all(workspace.problem.verifier, responses)
+            by_item: dict[int, list[Answer]] = {}
+            for attempt, verdict in zip(attempts, verdicts, strict=True):
+                answer = Answer.of(items[attempt.position], attempt, verdict)
+                by_item.setdefault(attempt.position, []).append(answer)
+            answers = list(map(voting.majority, by_item.values()))
             workspace.generators.proved_sha256(checkpoint.sha256)
             seconds = (time.monotonic() - started) / len(answers)
             with workspace.lease.transaction() as connection:
@@ -130,23 +135,6 @@ def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
                 )
                 write_cut_short(connection, workspace.run_id, iteration, verdicts)
             bar.advance(len(answers), sum(attempt.generated_tokens for attempt in attempts))
-
-
-def _verdicts(workspace: Workspace, split: Split, attempts: Sequence[Attempt]) -> list[Verdict]:
-    items = workspace.data[split]
-    responses = [(items[one.position], one.response, one.finish_reason) for one in attempts]
-    return verify_all(workspace.problem.verifier, responses)
-
-
-def _answers(
-    workspace: Workspace, split: Split, attempts: Sequence[Attempt], verdicts: Sequence[Verdict]
-) -> list[Answer]:
-    """Return one answer per item, with the tokens of all of its samples."""
-    by_item: dict[int, list[Answer]] = {}
-    for attempt, verdict in zip(attempts, verdicts, strict=True):
-        answer = Answer.of(workspace.data[split][attempt.position], attempt, verdict)
-        by_item.setdefault(attempt.position, []).append(answer)
-    return [voting.majority(samples) for samples in by_item.values()]
 
 
 def _total(workspace: Workspace, iteration: int, split: Split, content: str) -> EvaluationRow:

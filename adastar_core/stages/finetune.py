@@ -1,13 +1,12 @@
 """Fine-tune on the iteration's accepted rationales and publish the checkpoint."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.compute import StageTokens
 from adastar_core.models import checkpoints
-from adastar_core.progress import Bar
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.costs import record_cost
 from adastar_core.stages.manifests import FinetuneManifest
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 def finetune(workspace: Workspace, iteration: int) -> FinetuneManifest:
     """Train on D+, from the previous checkpoint or from the base model, and record the result.
 
-    What is trained is read back from the store, so it is what was recorded. A training that was killed goes
-    on from its last restart point; one that is recorded already is not repeated.
+    D+ is read back from the store, so what is trained is what was recorded. A training that was killed resumes from its
+    last restart point; one that is recorded already is not repeated.
     """
     return find_finetune(workspace, iteration) or _manifest(_train(workspace, iteration))
 
@@ -46,30 +45,33 @@ def _manifest(recorded: CheckpointRow) -> FinetuneManifest:
 
 
 def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
-    examples = read_examples(workspace, iteration)
-    started = time.monotonic()
     # Imported here: torch is not needed to read a recorded checkpoint.
     from adastar_core.trainers import sft
 
-    parent = iteration - 1 if workspace.config.trainer.start_from == "accumulate" else 0
+    examples, config = read_examples(workspace, iteration), workspace.config
+    started, steps = time.monotonic(), config.steps(iteration)
+    parent = iteration - 1 if config.trainer.start_from == "accumulate" else 0
     start = workspace.checkpoint(parent)
     checkpoints.verify(Path(start.path), start.sha256)
     workspace.release_generator()
-    with workspace.progress.stage(
-        f"t={iteration} finetune", workspace.config.steps(iteration), "step"
-    ) as bar:
+    with workspace.progress.stage(f"t={iteration} finetune", steps, "step") as bar:
+
+        def on_step(step: TrainingProgress) -> None:
+            bar.advance(1, step.train_tokens)
+            workspace.at_work()
+
         outcome = sft.finetune(
             Path(start.path),
             examples,
-            workspace.config.trainer,
-            planned_steps=workspace.config.steps(iteration),
-            seed=workspace.config.seed,
+            config.trainer,
+            planned_steps=steps,
+            seed=config.seed,
             iteration=iteration,
             output=workspace.folder / "checkpoints" / f"iteration-{iteration:04d}",
             work=workspace.folder / "work" / f"finetune-{iteration:04d}",
             schedule=_schedule(workspace, iteration),
-            progress=_on_step(workspace, bar),
-            launcher=_launcher(workspace),
+            progress=on_step,
+            launcher=_launcher(config.compute),
             owner=workspace.lease.epoch,
             fence=workspace.lease.transaction,
         )
@@ -95,50 +97,38 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
     return workspace.checkpoint(iteration)
 
 
-def _on_step(workspace: Workspace, bar: Bar) -> Callable[[TrainingProgress], None]:
-    def on_step(step: TrainingProgress) -> None:
-        bar.advance(1, step.train_tokens)
-        workspace.at_work()
-
-    return on_step
-
-
-def _launcher(workspace: Workspace) -> "Launcher | None":
+def _launcher(compute: ComputeSettings) -> "Launcher | None":
     """Return what trains on a cluster; ``None`` on this machine."""
-    if workspace.config.compute.backend == "local":
+    if compute.backend == "local":
         return None
     from adastar_core.cluster.training import launch_on
 
-    return launch_on(workspace.config.compute)
+    return launch_on(compute)
 
 
 def _schedule(workspace: Workspace, iteration: int) -> "Schedule | None":
-    """Return where the iteration's steps lie in a schedule across the run; ``None`` where it has its own."""
+    """Return where the iteration's steps lie in a schedule across the run; ``None`` if each iteration has its own."""
     from adastar_core.trainers.optimizer import Schedule
 
     if workspace.config.trainer.schedule_scope == "iteration":
         return None
     done = [workspace.checkpoint(earlier).training for earlier in range(1, iteration)]
-    return Schedule(sum(one.steps for one in done if one), workspace.config.schedule_steps())
+    return Schedule(sum(facts.steps for facts in done if facts), workspace.config.schedule_steps())
 
 
 def read_examples(workspace: Workspace, iteration: int) -> list[TrainingExample]:
     """Return D+ of an iteration as training texts, in the order of visit.
 
-    What the model generated is trained as the ids that it generated. Text alone is known of the data's own answers, of what a
-    server gave without ids, and of rollouts that older versions stored; it is tokenised.
+    What the model generated is trained as the ids that it generated. The data's own answers, what a server gave without
+    ids, and rollouts that older versions stored have text alone; it is tokenised.
     """
-    rows = workspace.read(read_training_examples, iteration)
     examples = []
-    for row in rows:
+    for row in workspace.read(read_training_examples, iteration):
         observation = workspace.train[row.position]
-        name = f"{observation.observation_id}, attempt {row.attempt}"
-        examples.append(
-            TrainingExample(
-                workspace.problem.training_prompt(observation),
-                row.response,
-                name,
-                workspace.vocabulary.completed(row.response, row.tokens, chat=workspace.config.prompt.chat),
-            )
+        completed = workspace.vocabulary.completed(
+            row.response, row.tokens, chat=workspace.config.prompt.chat
         )
+        name = f"{observation.observation_id}, attempt {row.attempt}"
+        prompt = workspace.problem.training_prompt(observation)
+        examples.append(TrainingExample(prompt, row.response, name, completed))
     return examples

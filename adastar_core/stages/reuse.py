@@ -28,43 +28,34 @@ def reuse_attempts(
 ) -> None:
     """Copy the attempts that other runs hold, with what they cost.
 
-    Only on transformers, and between runs that visit the whole pool in the same waves (STaR and its variants with one seed, in their
-    first iteration), and whose processes rounded alike: where batches may change a response, in batches of the same size. So what is
-    copied is what would have been generated.
+    Only on transformers, between runs that plan the same waves whatever is accepted (STaR and its variants with one
+    seed, in their first iteration), and whose processes rounded alike: if batches may change a response, in batches of
+    the same size. So what is copied is what would have been generated.
     """
     config = workspace.config
-    left = {(one.position, one.attempt): one for one in requests}
     if config.schedule.stop.by_acceptance or config.rationales == "reference" or workspace.control(iteration):
         return
     if workspace.generators.choice.engine != "transformers":
         return
     apart = [key for key in flatten(config.model_dump(mode="json")) if key.startswith(_APART)]
-    twins = workspace.read(find_twins, iteration, checkpoint_sha256, apart, workspace.numerics)
-    for twin in twins:
-        if left:
-            _copy(workspace, iteration, left, twin, checkpoint_sha256)
-
-
-def _copy(
-    workspace: Workspace,
-    iteration: int,
-    left: dict[tuple[int, int], GenerationRequest],
-    twin: int,
-    checkpoint_sha256: str,
-) -> None:
-    """Store the twin's attempts that are wanted, and take their requests out of ``left``."""
-    with workspace.engine.connect() as connection:
-        found = read_twin_attempts(connection, twin, iteration)
-    same = []
-    for attempt, prompt in found:
-        wanted = left.get((attempt.position, attempt.attempt))
-        known = wanted and attempt.tokens  # what was stored without ids would be trained otherwise
-        if known and wanted and (wanted.stream, prompt_sha256(wanted.prompt)) == (attempt.stream, prompt):
-            same.append((attempt, prompt))
-            del left[attempt.position, attempt.attempt]
-    if same:
-        attempts, prompts = zip(*same, strict=True)
-        with workspace.lease.transaction() as connection:
-            write_attempts(
-                connection, workspace.run_id, iteration, attempts, prompts, checkpoint_sha256, seconds=0.0
-            )
+    left = {(wanted.position, wanted.attempt): wanted for wanted in requests}
+    for twin in workspace.read(find_twins, iteration, checkpoint_sha256, apart, workspace.numerics):
+        if not left:
+            return
+        with workspace.engine.connect() as connection:
+            found = read_twin_attempts(connection, twin, iteration)
+        same = []
+        for attempt, prompt in found:
+            wanted = left.get((attempt.position, attempt.attempt))
+            # An attempt that was stored without ids would be trained otherwise.
+            if wanted is None or not attempt.tokens:
+                continue
+            if (wanted.stream, prompt_sha256(wanted.prompt)) == (attempt.stream, prompt):
+                same.append((attempt, prompt))
+                del left[attempt.position, attempt.attempt]
+        if same:
+            attempts, prompts = zip(*same, strict=True)
+            with workspace.lease.transaction() as connection:
+                write_attempts(
+                    connection, workspace.run_id, iteration, attempts, prompts, checkpoint_sha256, seconds=0.0
+                )

@@ -18,15 +18,15 @@ _SUMMED = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_
 def majority(samples: "Sequence[Answer]") -> "Answer":
     """Return the first decided sample with the most frequent answer, at the cost of all samples.
 
-    An undecided sample has no vote: it was cut off, or its answer can be read in two ways. Neither has one that declares
-    no answer. Among equally frequent answers the one that a vote was cast for first wins. Without any vote the item has
-    no answer, and is wrong if some sample is, else undecided.
+    A sample has no vote if it is undecided (it was cut off, or its answer can be read in two ways) or declares no answer.
+    Among equally frequent answers the one with the earliest vote wins. Without any vote the item has no answer; it is
+    wrong if some sample is, else undecided.
 
     Args:
         samples: Judged samples of one item in the order of their numbers, at least one.
     """
-    decided = [one for one in samples if one.outcome is not Outcome.UNDECIDED]
-    votes = Counter(one.extracted for one in decided if one.extracted is not None)
-    winner = votes.most_common(1)[0][0] if votes else None
-    chosen = next((one for one in decided if one.extracted == winner), samples[0])
-    return replace(chosen, **{name: sum(getattr(one, name) for one in samples) for name in _SUMMED})
+    decided = [sample for sample in samples if sample.outcome is not Outcome.UNDECIDED]
+    votes = Counter(sample.extracted for sample in decided if sample.extracted is not None)
+    winner = votes.most_common(1)[0][0] if votes else None  # a Counter keeps the order of first votes
+    chosen = next((sample for sample in decided if sample.extracted == winner), samples[0])
+    return replace(chosen, **{name: sum(getattr(sample, name) for sample in samples) for name in _SUMMED})
