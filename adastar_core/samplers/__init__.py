@@ -23,13 +23,9 @@ class Stamps:
 
     @classmethod
     def of(cls, iteration: int, visits: Sequence[Visit]) -> "Stamps":
-        """Return the stamps of these visits."""
-        columns = (
-            [visit.position for visit in visits],
-            [visit.correct for visit in visits],
-            [visit.attempts for visit in visits],
-        )
-        return cls(iteration, *(np.array(column, dtype=np.int32) for column in columns))
+        rows = [(visit.position, visit.correct, visit.attempts) for visit in visits]
+        positions, correct, attempts = np.array(rows, dtype=np.int32).reshape(-1, 3).T
+        return cls(iteration, positions, correct, attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +106,7 @@ class Remembering(Protocol):
 
 
 class BaseSamplerSettings(Settings):
-    """What names a sampler and opens it."""
+    """Names a sampler and opens it; to add one, write its module and list its settings in the catalogue."""
 
     @property
     def most_attempts(self) -> int | None:

@@ -34,7 +34,7 @@ class AdaStarSettings(BaseSamplerSettings):
     tiebreak: Literal["seeded", "official"] = setting(
         "seeded",
         "Tie-break",
-        "Order among equals: a seeded permutation, or ids as strings as the official code has it.",
+        "Order among equals: a seeded permutation, or ids sorted as strings as in the official code.",
     )
     rounding: Rounding = setting(
         "floor", "Rounding", "How u becomes a whole number: floor as printed, round as in the official code."
@@ -44,14 +44,11 @@ class AdaStarSettings(BaseSamplerSettings):
     )
 
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "AdaStarSampler":
+        ranks: Ranks = streams.tiebreak_ranks(seed, len(observation_ids))
+        if self.tiebreak == "official":
+            ranks = string_ranks(observation_ids)
         return AdaStarSampler(
-            statistics,
-            string_ranks(observation_ids)
-            if self.tiebreak == "official"
-            else streams.tiebreak_ranks(seed, len(observation_ids)),
-            self.power,
-            by_win_rate=self.win_rate,
-            rounding=self.rounding,
+            statistics, ranks, self.power, by_win_rate=self.win_rate, rounding=self.rounding
         )
 
 
@@ -76,18 +73,15 @@ class AdaStarSampler:
         rounding: Rounding = "floor",
     ) -> None:
         self.statistics = statistics.copy()
-        self._tiebreak = tiebreak
-        self._power = power
-        self._by_win_rate = by_win_rate
-        self._rounding = rounding
+        self._tiebreak, self._power = tiebreak, power
+        self._by_win_rate, self._rounding = by_win_rate, rounding
         self._head = 0
         self._newest = int(statistics.last_iteration.max(initial=0))
-        everything = np.arange(len(tiebreak))
-        keys = (tiebreak, self._success(everything), statistics.last_iteration)
+        keys = (tiebreak, self._success(np.arange(len(tiebreak))), statistics.last_iteration)
         self._ring = np.lexsort(keys).astype(np.int32)
 
     def order(self, iteration: int) -> Iterator[int]:
-        """Yield all positions by (last_iteration, win_rate, tiebreak), lowest first."""
+        # In pages: an iteration visits a fraction of the pool, and only that fraction becomes Python integers.
         size = len(self._ring)
         for start in range(0, size, _PAGE):
             places = np.arange(self._head + start, self._head + min(start + _PAGE, size))
@@ -102,13 +96,16 @@ class AdaStarSampler:
         if iteration <= self._newest:
             raise ValueError(f"iteration {iteration} is not after the last observed one, {self._newest}")
         stamped = visits[: stamp_count(len(visits), alpha, self._power, self._rounding)]
-        places = np.arange(self._head, self._head + len(stamped)) % max(len(self._ring), 1)
+        size = max(len(self._ring), 1)
+        places = np.arange(self._head, self._head + len(stamped)) % size
         positions = np.array([visit.position for visit in stamped], dtype=np.int64)
         if not np.array_equal(self._ring[places], positions):
             raise ValueError("the visits are not the head of the order")
         self.statistics.stamp(iteration, stamped)
+        # All got the largest last iteration, so they belong at the tail. The head moves past their slots, which makes
+        # those very slots the tail: only the order among themselves has to be found.
         self._ring[places] = positions[np.lexsort((self._tiebreak[positions], self._success(positions)))]
-        self._head = (self._head + len(stamped)) % max(len(self._ring), 1)
+        self._head = (self._head + len(stamped)) % size
         self._newest = iteration
         return len(stamped)
 
@@ -119,17 +116,8 @@ class AdaStarSampler:
         return self.statistics.correct[positions] / np.maximum(self.statistics.attempts[positions], 1)
 
 
-def ranks_of(settings: AdaStarSettings, seed: int, observation_ids: Sequence[str]) -> Ranks:
-    """Return each observation's unique rank among equals, shape (N,)."""
-    if settings.tiebreak == "official":
-        return string_ranks(observation_ids)
-    return streams.tiebreak_ranks(seed, len(observation_ids))
-
-
 def string_ranks(observation_ids: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return each id's place when ids are sorted as strings, as the official code breaks ties."""
     ranks = np.empty(len(observation_ids), dtype=np.int64)
-    ranks[np.argsort(np.array(observation_ids, dtype=object), kind="stable")] = np.arange(
-        len(observation_ids)
-    )
+    ranks[np.argsort(np.array(observation_ids, dtype=object), kind="stable")] = np.arange(len(ranks))
     return ranks

@@ -20,7 +20,7 @@ class BandSettings(BaseSamplerSettings):
     @model_validator(mode="after")
     def _is_a_band(self) -> "BandSettings":
         if self.low > self.high:
-            raise ValueError(f"low ({self.low}) is above high ({self.high}); exchange them")
+            raise ValueError(f"low ({self.low}) must not exceed high ({self.high})")
         return self
 
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "BandSampler":
@@ -28,14 +28,13 @@ class BandSettings(BaseSamplerSettings):
 
 
 class BandSampler(SortedSampler):
-    """New observations and those within the band first, the least recent of them first; then all others likewise."""
+    """New observations and those within the band first, the least recent first; then all others likewise."""
 
     def __init__(self, statistics: Statistics, seed: int, settings: BandSettings) -> None:
         super().__init__(statistics, seed)
         self._settings = settings
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
-        """Return whether it lies outside the band, then the last stamp."""
         p, last = self.statistics.win_rate(), self.statistics.last_iteration
         inside = (last == 0) | ((p >= self._settings.low) & (p <= self._settings.high))
         return ~inside, last

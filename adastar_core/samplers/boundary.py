@@ -1,4 +1,4 @@
-"""Boundary reallocation: what easy and hard observations do not use is spent at the boundary between them.
+"""Boundary reallocation: attempts that easy and hard observations leave are spent at the boundary between them.
 
 After HS-STaR (arXiv 2505.19866), by accuracy alone, without its reward model: a few first attempts at every observation
 tell easy, boundary and hard ones apart, and the rest of a budget of K attempts per observation goes to the boundary. The
@@ -32,11 +32,11 @@ class BoundarySettings(BaseSamplerSettings):
     def _leaves_attempts(self) -> "BoundarySettings":
         if not self.first < self.attempts <= self.most:
             raise ValueError(
-                f"attempts ({self.attempts}) must be above first ({self.first}), or nothing is left for the boundary, and "
-                f"at most most ({self.most})"
+                f"attempts ({self.attempts}) must exceed first ({self.first}), or nothing is left for the boundary, and must "
+                f"not exceed most ({self.most})"
             )
         if self.low > self.high:
-            raise ValueError(f"low ({self.low}) is above high ({self.high}); exchange them")
+            raise ValueError(f"low ({self.low}) must not exceed high ({self.high})")
         return self
 
     @property
@@ -56,7 +56,6 @@ class BoundarySampler(RandomSampler):
         self._at_boundary = self._reallocated()
 
     def budget(self, position: int, judged: Sequence[Judged]) -> Budget:
-        """Return the first attempts alone, or more of them where their pass rate lies at the boundary."""
         settings = self._settings
         if len(judged) < settings.first:
             return Budget(settings.first)
@@ -64,13 +63,12 @@ class BoundarySampler(RandomSampler):
         return Budget(self._at_boundary if settings.low <= right <= settings.high else settings.first)
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        """Stamp every visit, and share out the next iteration's attempts."""
         stamped = super().observe(iteration, visits, alpha)
         self._at_boundary = self._reallocated()
         return stamped
 
     def _reallocated(self) -> int:
-        """Return the attempts at a boundary observation, with which all visits together have K each on average."""
+        """Return the attempts at a boundary observation so that visits have K each on average."""
         settings, statistics = self._settings, self.statistics
         newest = int(statistics.last_iteration.max(initial=0))
         if newest == 0:

@@ -40,7 +40,6 @@ class DartSampler(RandomSampler):
         self._settings = settings
 
     def budget(self, position: int, judged: Sequence[Judged]) -> Budget:
-        """Return the right attempts wanted of an observation, and the most attempts to make for them."""
         settings, statistics = self._settings, self.statistics
         wanted = settings.wanted
         attempts = int(statistics.attempts[position])

@@ -25,22 +25,14 @@ class FlippedSettings(BaseSamplerSettings):
 
 
 class FlippedSampler(SortedSampler):
-    """Order by (win_rate, last_iteration, tiebreak), with AdaSTaR's curriculum: u = floor(m * alpha^p).
-
-    Args:
-        statistics: Where to start from; copied.
-        seed: The run's seed.
-        power: The exponent p.
-    """
+    """Order by (win_rate, last_iteration, tiebreak), with AdaSTaR's curriculum: u = floor(m * alpha^p)."""
 
     def __init__(self, statistics: Statistics, seed: int, power: float) -> None:
         super().__init__(statistics, seed)
         self._power = power
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
-        """Return the win rate, then the iteration of the last stamp."""
         return self.statistics.win_rate(), self.statistics.last_iteration
 
     def stamps(self, m: int, alpha: Fraction | float) -> int:
-        """Return floor(m * alpha^p)."""
         return stamp_count(m, alpha, self._power)

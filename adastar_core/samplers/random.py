@@ -1,12 +1,13 @@
 """Random order with the same lazy stop: the control that separates the order from the stop."""
 
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from typing import Literal
+
+import numpy as np
 
 from adastar_core import streams
 from adastar_core.samplers import BaseSamplerSettings, Statistics
-from adastar_core.selection import Visit
+from adastar_core.samplers.sorted import Key, SortedSampler
 
 
 class RandomSettings(BaseSamplerSettings):
@@ -18,24 +19,10 @@ class RandomSettings(BaseSamplerSettings):
         return RandomSampler(statistics, seed)
 
 
-class RandomSampler:
-    """A fresh seeded permutation each iteration; statistics are kept for the record alone.
+class RandomSampler(SortedSampler):
+    """A new permutation each iteration, that of the stream ``("order", t)``; statistics are kept for the record alone."""
 
-    Args:
-        statistics: Where to start from; copied.
-        seed: The run's seed; the permutation of iteration t is its stream ``("order", t)``.
-    """
-
-    def __init__(self, statistics: Statistics, seed: int) -> None:
-        self.statistics = statistics.copy()
-        self._seed = seed
-
-    def order(self, iteration: int) -> Iterator[int]:
-        """Yield all positions in the iteration's own random order."""
+    def keys(self, iteration: int) -> tuple[Key, ...]:
         count = len(self.statistics.last_iteration)
-        yield from streams.rng(self._seed, "order", iteration).permutation(count).tolist()
-
-    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        """Stamp every visit: the order does not look at stamps, so there is nothing to hold back."""
-        self.statistics.stamp(iteration, visits)
-        return len(visits)
+        permutation = streams.rng(self.seed, "order", iteration).permutation(count)
+        return (np.argsort(permutation),)  # each position's place in it

@@ -32,20 +32,19 @@ class SortedSampler(ABC):
         """Return the sort keys of an iteration, most significant first, each of shape (N,)."""
 
     def order(self, iteration: int) -> Iterator[int]:
-        """Yield all positions by the keys of ``iteration``. Sorted once, however often it is asked for."""
+        # Every wave of an iteration asks for the order, and within an iteration it does not change.
         if self._sorted is None or self._sorted[0] != iteration:
             tiebreak = streams.tiebreak_ranks(self.seed, len(self.statistics.last_iteration))
-            keys = (tiebreak, *reversed(self.keys(iteration)))
+            keys = (tiebreak, *reversed(self.keys(iteration)))  # lexsort's last key is the most significant
             self._sorted = (iteration, np.lexsort(keys).tolist())
         yield from self._sorted[1]
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        """Stamp the visits that :meth:`stamps` counts."""
         stamped = visits[: self.stamps(len(visits), alpha)]
         self.statistics.stamp(iteration, stamped)
         self._sorted = None
         return len(stamped)
 
     def stamps(self, m: int, alpha: Fraction | float) -> int:
-        """Return u, how many of the m visits are stamped: all of them."""
+        """Return u, how many of the m visits are stamped; all, unless a sampler has a curriculum."""
         return m

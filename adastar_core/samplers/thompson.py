@@ -2,7 +2,7 @@
 
 After MoPPS (arXiv 2507.04632). The posterior of an observation counts all its stamped attempts, and each iteration
 weakens what is known, because the model changes: Beta(prior + right, prior + wrong) with right and wrong the sums over
-stamps of memory^age. What was not tried for long is as good as new, and so comes back.
+stamps of memory^age. What was not tried for long counts as new, and so comes back.
 """
 
 from collections.abc import Sequence
@@ -46,19 +46,17 @@ class ThompsonSampler(SortedSampler):
         self._recalled = 0
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
-        """Return the distance between each observation's draw and the target."""
         prior = self._settings.prior
         draw = streams.rng(self.seed, "thompson", iteration)
         return (np.abs(draw.beta(self._right + prior, self._wrong + prior) - self._settings.target),)
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        """Stamp every visit, and add its attempts to its observation's posterior."""
         stamped = super().observe(iteration, visits, alpha)
         self.recall(Stamps.of(iteration, visits[:stamped]))
         return stamped
 
     def recall(self, stamps: Stamps) -> None:
-        """Weaken what is known, and add the attempts that an iteration stamped."""
+        # The model changes, so older attempts say less: each iteration since weakens them by ``memory``.
         fading = self._settings.memory ** (stamps.iteration - self._recalled)
         self._right *= fading
         self._wrong *= fading

@@ -40,7 +40,6 @@ class VarianceSampler(SortedSampler):
         self._settings = settings
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
-        """Return whether it can wait, the variance from high to low, and the last stamp."""
         p, last = self.statistics.win_rate(), self.statistics.last_iteration
         patience = np.select(
             [p == 0, p == 1], [self._settings.retest_failed, self._settings.retest_solved], 0
