@@ -19,16 +19,13 @@ KEYS_BY_TYPE = ("problem", "sampler")
 def preset_names() -> list[str]:
     """Return the names of the ready-made runs, the default one first."""
     folder = resources.files("adastar_core") / "presets"
-    names = sorted(
-        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
-    )
-    return sorted(names, key=lambda name: name != DEFAULT_PRESET)
+    names = [entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+    return sorted(names, key=lambda name: (name != DEFAULT_PRESET, name))
 
 
 def preset_summary(name: str) -> str:
-    """Return the first comment line of a preset: what it is, in one line."""
-    first = _preset_text(name).splitlines()[0]
-    return first.removeprefix("#").strip()
+    """Return a preset's first line, a comment that says what it is."""
+    return _preset_text(name).splitlines()[0].removeprefix("#").strip()
 
 
 def load_preset(name: str) -> dict[str, object]:
@@ -61,21 +58,16 @@ def resolve(values: Mapping[str, object], overrides: Iterable[str] = ()) -> RunC
         ConfigError: A key is unknown, a value is out of bounds, or two values disagree.
     """
     overrides = list(overrides)
-    merged = _with_method(dict(values), overrides)
+    pairs = [text.partition("=") for text in overrides]
+    named = [value.strip() for key, _, value in pairs if key.strip() == "method"]
+    # A method that is named later replaces the preset's values; the other overrides replace the method's.
+    merged = methods.merge(values, methods.settings_of(named[-1])) if named else dict(values)
     for override in overrides:
         merged = _with_override(merged, override)
     try:
         return RunConfig.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(explain(error)) from None
-
-
-def _with_method(values: dict[str, object], overrides: list[str]) -> dict[str, object]:
-    """Return ``values`` under the settings of the method that an override names: it replaces the preset's own."""
-    named = [
-        text.partition("=")[2].strip() for text in overrides if text.partition("=")[0].strip() == "method"
-    ]
-    return methods.merge(values, methods.settings_of(named[-1])) if named else values
 
 
 def explain(error: ValidationError) -> str:
@@ -89,12 +81,7 @@ def explain(error: ValidationError) -> str:
             lines.append(f"{key + ': ' if key else ''}{detail['msg'].removeprefix('Value error, ')}")
         else:
             lines.append(f"{key} = {detail['input']!r}: {detail['msg']}")
-    return "The configuration is not acceptable: " + "; ".join(lines) + "."
-
-
-def known_keys() -> list[str]:
-    """Return every dotted key that a configuration can set."""
-    return sorted(_schema_keys(RunConfig.model_json_schema()))
+    return "Invalid configuration: " + "; ".join(lines) + "."
 
 
 def _schema_keys(schema: Mapping[str, object]) -> set[str]:
@@ -142,7 +129,8 @@ def _suggestion(key: str) -> str:
         head = key.partition(".")[0]
         others = f" (or {', '.join(types[1:])})" if types[1:] else ""
         return f" of this {head}; it needs {head}={types[0]}{others}, set before it"
-    near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.6)
+    known = sorted(_schema_keys(RunConfig.model_json_schema()))
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else "; --dry-run prints all keys of a valid configuration"
 
 
@@ -159,7 +147,7 @@ def _parse(text: str, source: str) -> dict[str, object]:
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not valid YAML: {error}. Mend that line.") from error
+        raise ConfigError(f"{source} is not valid YAML: {error}. Fix that line.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{source} holds no configuration; it must be a YAML mapping such as `seed: 0`.")
     return {str(key): value for key, value in values.items()}

@@ -35,7 +35,7 @@ class EvaluationSettings(Settings):
     """How checkpoints are evaluated: on validation each iteration and on test once."""
 
     max_new_tokens: int | None = setting(
-        None, "Longest answer", "Upper bound of generated tokens; none takes the generator's.", ge=1
+        None, "Longest answer", "Upper bound of generated tokens; default: the generator's.", ge=1
     )
     shots: int = method_setting(
         0, "Exemplars", "Worked examples before each question; at most those that the problem has.", ge=0

@@ -39,12 +39,12 @@ class RunConfig(Settings):
 
     seed: int = setting(0, "Seed", "Names every random stream of the run.", ge=0)
     iterations: int = setting(
-        6, "Iterations", "Rounds of sampling and fine-tuning. May be raised later.", ge=1, may_grow=True
+        6, "Iterations", "Rounds of sampling and fine-tuning; may be raised later.", ge=1, may_grow=True
     )
     patience: int | None = setting(
         None,
         "Patience",
-        "Stop after this many iterations without a better validation accuracy; none never stops. May be changed later.",
+        "Iterations without a better validation accuracy to stop after; default: never.",
         ge=1,
         may_grow=True,
     )
@@ -61,13 +61,13 @@ class RunConfig(Settings):
     alpha: Literal["acceptance", "first_try", "train_accuracy"] = setting(
         "acceptance",
         "Strength signal",
-        "What measures the model's strength: share of visited observations accepted, share right at first try, or token accuracy of training.",
+        "The model's strength: the share of visits accepted, the share right at first try, or training's token accuracy.",
     )
     attempts: int = method_setting(2, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
     attempt_mode: Literal["until_correct", "independent"] = method_setting(
         "until_correct",
         "Attempt mode",
-        "Stop an observation at its first success, or make all K attempts and accept every right one.",
+        "End an observation's attempts at its first success, or make all K and accept every right one.",
     )
     rationalize: bool = method_setting(
         False, "Rationalize", "Show the answer as a hint in attempts after the first."
@@ -76,12 +76,12 @@ class RunConfig(Settings):
         True, "Count hinted wins", "Whether a success with a hint counts in the win rate."
     )
     cut_off: int | None = method_setting(
-        None, "Cut-off", "Accepted rationales per observation at most; none accepts every right one.", ge=1
+        None, "Cut-off", "Accepted rationales per observation at most; default: every right one.", ge=1
     )
     rationales: Literal["model", "reference"] = method_setting(
         "model",
         "Rationales",
-        "What is trained on: the model's own, or the data's reference answers (supervised fine-tuning).",
+        "Trained on: the model's own, or the data's reference answers (supervised fine-tuning).",
     )
     exploration: ExplorationSettings = setting(
         ExplorationSettings, "Exploration", "Whether temperature and K are fixed or chosen each iteration."
@@ -97,7 +97,7 @@ class RunConfig(Settings):
     budget_pflops: float | None = setting(
         None,
         "Budget",
-        "Stop after the iteration in which so many PFLOPs are spent, evaluation not counted; none never stops. May be changed later.",
+        "PFLOPs to stop after, evaluation not counted; default: no limit.",
         gt=0,
         may_grow=True,
     )
@@ -109,19 +109,13 @@ class RunConfig(Settings):
         ComputeSettings, "Compute", "Where generation and training are computed.", run_time=True
     )
     database_url: DatabaseUrl | None = setting(
-        None,
-        "Database",
-        "PostgreSQL URL; none takes ADASTAR_DATABASE_URL or starts a local server.",
-        run_time=True,
+        None, "Database", "PostgreSQL URL; default: ADASTAR_DATABASE_URL, or a local server.", run_time=True
     )
     home: HomePath | None = setting(
         None, "Data directory", "Where checkpoints, reports and the local database live.", run_time=True
     )
     monitors: tuple[MonitorSettings, ...] = setting(
-        (),
-        "Monitors",
-        "Objects of your own that get every iteration's figures and the final report, each with a path and options.",
-        run_time=True,
+        (), "Monitors", "Your own monitors, each with a path and options.", run_time=True
     )
 
     @model_validator(mode="before")
@@ -144,8 +138,7 @@ class RunConfig(Settings):
     def _modes_agree(self) -> "RunConfig":
         if self.rationalize and self.attempt_mode == "independent":
             raise ValueError(
-                "rationalize (true) needs attempt_mode until_correct, not independent: "
-                "a hint is given only after a wrong attempt"
+                "rationalize (true) needs attempt_mode until_correct, not independent: a hint follows a wrong attempt"
             )
         if self.rationalize and self.attempts < 2:
             raise ValueError(
@@ -153,7 +146,7 @@ class RunConfig(Settings):
             )
         if self.rationalize and self.sampler.most_attempts is not None:
             raise ValueError(
-                f"rationalize (true) does not go with sampler {self.sampler.type}, which allots unhinted attempts; "
+                f"rationalize (true) cannot be combined with sampler {self.sampler.type}, which allots unhinted attempts; "
                 "set rationalize: false"
             )
         if self.exploration.control != "fixed" and self.attempt_mode == "until_correct":
@@ -168,8 +161,7 @@ class RunConfig(Settings):
         engines = self.generator.vllm.data_parallel
         if self.compute.backend == "ray" and engines > 1:
             raise ValueError(
-                f"compute.backend (ray) makes as many engines as compute.actors says, and generator.vllm.data_parallel ({engines}) "
-                "is for one machine; set it to 1"
+                f"compute.backend (ray) starts compute.actors engines, so generator.vllm.data_parallel ({engines}) must be 1"
             )
         return self
 
@@ -178,7 +170,7 @@ class RunConfig(Settings):
         return None if value is None else "**********"
 
     def checked_home(self) -> Path | None:
-        """Return the data directory that is configured, if any.
+        """Return the configured data directory, if any.
 
         Raises:
             ConfigError: It lies where runs may not write.
@@ -213,18 +205,14 @@ class RunConfig(Settings):
         return self.schedule.stop.by_acceptance or self.schedule.train_on == "beta"
 
     def schedule_steps(self) -> int:
-        """Return the planned training steps of all iterations together."""
         return sum(self.steps(iteration) for iteration in range(1, self.iterations + 1))
-
-    def method_changes(self) -> dict[str, object]:
-        """Return the settings, by dotted key, in which the run differs from what its method says."""
-        own = flatten(self.model_dump(mode="json"))
-        defined = flatten(dict(methods.settings_of(self.method)))
-        return {key: own[key] for key, value in defined.items() if key in own and own[key] != value}
 
     def method_title(self) -> str:
         """Return the method's name, with the settings that differ from its definition: ``rest-em (attempts=32)``."""
-        changes = ", ".join(f"{key}={value}" for key, value in self.method_changes().items())
+        own = flatten(self.model_dump(mode="json"))
+        defined = flatten(dict(methods.settings_of(self.method)))
+        changed = [key for key, value in defined.items() if key in own and own[key] != value]
+        changes = ", ".join(f"{key}={own[key]}" for key in changed)
         return f"{self.method} ({changes})" if changes else self.method
 
     def identity(self) -> dict[str, object]:
