@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
+from adastar_core.machine.plugins import Group
 from tests.flows.conftest import ROOT, Command
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -16,10 +18,15 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 
+def test_every_kind_of_part_has_an_example() -> None:
+    headings = re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)
+    assert sorted(f"{heading.lower()}s" for heading in headings) == sorted(get_args(Group))
+
+
 def test_the_examples_of_the_page_run_together(
     adastar: Command, configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = yaml.safe_load(configuration.read_text()) | {"iterations": 2}
+    values = yaml.safe_load(configuration.read_text()) | {"iterations": 2, "schedule": {"first_steps": 2}}
     for example in blocks("python"):
         name = re.match(r"# (\w+\.py)\n", example)
         assert name, f"this example does not say its file: {example[:80]}"
