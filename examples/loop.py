@@ -64,38 +64,32 @@ def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
                 batch = planned[start : start + config.generator.batch_size]
                 requests = [
                     GenerationRequest(
-                        one.position, one.attempt, one.hinted,
-                        (problem.hinted_prompt if one.hinted else problem.prompt)(pool[one.position]),
-                        rationale_key(config.seed, iteration, ids[one.position], one.attempt),
+                        wanted.position, wanted.attempt, wanted.hinted,
+                        (problem.hinted_prompt if wanted.hinted else problem.prompt)(pool[wanted.position]),
+                        rationale_key(config.seed, iteration, ids[wanted.position], wanted.attempt),
                     )
-                    for one in batch
+                    for wanted in batch
                 ]  # fmt: skip
                 for attempt in generator.generate(requests, decoding(config, problem, greedy=False)):
-                    verdict = problem.verifier.verify(
-                        pool[attempt.position], attempt.response, attempt.finish_reason
-                    )
-                    right, earlier = (
-                        verdict.outcome is Outcome.RIGHT,
-                        results.setdefault(attempt.position, []),
-                    )
-                    kept = [made[attempt.position, one.attempt].response for one in earlier if one.accepted]
-                    rejected = (
-                        right and screen(pool[attempt.position], attempt, kept, config.filter) is not None
-                    )
+                    place, observation = attempt.position, pool[attempt.position]
+                    verdict = problem.verifier.verify(observation, attempt.response, attempt.finish_reason)
+                    right, earlier = verdict.outcome is Outcome.RIGHT, results.setdefault(place, [])
+                    kept = [made[place, judged.attempt].response for judged in earlier if judged.accepted]
+                    rejected = right and screen(observation, attempt, kept, config.filter) is not None
                     earlier.append(Judged(attempt.attempt, attempt.hinted, right, rejected))
-                    made[attempt.position, attempt.attempt] = attempt
+                    made[place, attempt.attempt] = attempt
         generator.close()
         selection = close(sampler.order(iteration), results, rules, beta)
 
         # Train on the accepted rationales, D+: on the very tokens that were generated.
         examples = [
             TrainingExample(
-                problem.training_prompt(pool[one.position]),
-                one.response,
-                ids[one.position],
-                vocabulary.completed(one.response, one.tokens, chat=config.prompt.chat),
+                problem.training_prompt(pool[kept.position]),
+                kept.response,
+                ids[kept.position],
+                vocabulary.completed(kept.response, kept.tokens, chat=config.prompt.chat),
             )
-            for one in (made[key] for key in selection.accepted)
+            for kept in (made[key] for key in selection.accepted)
         ]
         outcome = finetune(
             base if config.trainer.start_from == "reset" else model, examples, config.trainer,
@@ -122,15 +116,13 @@ def accuracy(config: RunConfig, problem: Problem, model: Path, observations: "li
     for start in range(0, len(observations), config.generator.batch_size):
         batch = observations[start : start + config.generator.batch_size]
         requests = [
-            GenerationRequest(place, 1, False, problem.evaluation_prompt(one, config.evaluation.shots), 0)
-            for place, one in enumerate(batch)
+            GenerationRequest(place, 1, False, problem.evaluation_prompt(item, config.evaluation.shots), 0)
+            for place, item in enumerate(batch)
         ]
-        for one, attempt in zip(
-            batch, generator.generate(requests, decoding(config, problem, greedy=True)), strict=True
-        ):
-            right += (
-                problem.verifier.verify(one, attempt.response, attempt.finish_reason).outcome is Outcome.RIGHT
-            )
+        attempts = generator.generate(requests, decoding(config, problem, greedy=True))
+        for item, attempt in zip(batch, attempts, strict=True):
+            verdict = problem.verifier.verify(item, attempt.response, attempt.finish_reason)
+            right += verdict.outcome is Outcome.RIGHT
     generator.close()
     return right / len(observations)
 

@@ -1,16 +1,14 @@
 """The one cache policy of all cached tasks, and the version of each stage.
 
-A key is the task's name, its stage's version, and its inputs: the run's reference, whose ``uid`` is new for
-every run that the database knows and whose ``config_sha256`` covers every field that decides a result
-(:meth:`adastar_core.config.RunConfig.identity`), and numbers such as the iteration. What may differ between
-two executions of the same work (batch size, database address, data directory) is not an input, whatever it
-rounds to (``docs/exactness.md``). Nor is the wave: the sampling of an iteration is asked for until it is closed, and what was said last is kept.
+A key is the task's name, its stage's version and its inputs: numbers such as the iteration, and the run's reference. The
+reference's ``uid`` is new for every run, and its ``config_sha256`` covers every field that decides a result
+(:meth:`adastar_core.config.RunConfig.identity`). What may differ between two executions of the same work (batch size,
+database address, data directory) is no input, whatever it rounds to (``docs/exactness.md``). Nor is the wave: sampling is
+asked for until it is closed, and its last result is kept.
 
-A key cannot tell two copies of one database apart, nor a database from its own past, so a kept result is compared with what
-the store holds (:class:`tasks.stages.CachedStage`).
-
-Prefect's TASK_SOURCE would see only the text of the task function, not the core that it calls, so each stage
-has an explicit version instead: raise it when the stage's results change.
+A key cannot tell two copies of one database apart, nor a database from its own past, so a kept result is compared with
+the store (:class:`tasks.stages.CachedStage`). Prefect's TASK_SOURCE would see the text of the task function, not the core
+that it calls, so each stage has an explicit version: raise it when the stage's results change.
 """
 
 import hashlib

@@ -9,23 +9,23 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
 from adastar_core import names
-from adastar_core.progress import Bar
+from adastar_core.progress import Bar, Silent
 
 _SECONDS_BETWEEN_UPDATES = 5.0
 
 
 class _ArtifactBar:
-    """Counts a stage's units; each update is a request to the server, so there are few."""
+    """Counts a stage's units. Each update is a request to the server, so there is one in some seconds."""
 
     def __init__(self, artifact: UUID, total: int) -> None:
         self._artifact, self._total, self._done = artifact, total, 0
-        self._told = time.monotonic()
+        self._updated = time.monotonic()
 
     def advance(self, done: int, tokens: int = 0) -> None:  # noqa: ARG002 (the protocol's signature)
         """Note ``done`` more units."""
         self._done += done
-        if time.monotonic() - self._told > _SECONDS_BETWEEN_UPDATES or self._done >= self._total:
-            self._told = time.monotonic()
+        if time.monotonic() - self._updated > _SECONDS_BETWEEN_UPDATES or self._done >= self._total:
+            self._updated = time.monotonic()
             update_progress_artifact(self._artifact, progress=100.0 * self._done / self._total)
 
 
@@ -42,20 +42,16 @@ class ArtifactProgress:
     @contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
         """Show a bar of ``total`` units; none for a stage with nothing left to do."""
-        if total:
-            artifact = create_progress_artifact(
-                0.0, key=names.key(self._run, name), description=f"{name}: {total:,} {unit}s"
-            )
-            assert isinstance(artifact, UUID), "the call is synchronous"
-            yield _ArtifactBar(artifact, total)
-        else:
-            yield _NothingToDo()
+        if not total:
+            with Silent().stage(name, total, unit) as silent:
+                yield silent
+            return
+        artifact = create_progress_artifact(
+            0.0, key=names.key(self._run, name), description=f"{name}: {total:,} {unit}s"
+        )
+        assert isinstance(artifact, UUID), "the call is synchronous"
+        yield _ArtifactBar(artifact, total)
 
     def line(self, text: str) -> None:
         """Write one line to the flow run's log."""
         get_run_logger().info(text)
-
-
-class _NothingToDo:
-    def advance(self, done: int, tokens: int = 0) -> None:
-        """Show nothing."""

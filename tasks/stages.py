@@ -1,8 +1,8 @@
 """The steps of an iteration as Prefect tasks: each looks its workspace up and calls the core.
 
-A result that Prefect kept may be ahead of the database: of one that was restored from a backup, that lost its last commits in a
-failover, or whose copy went another way. So a cached task first asks the store, with one query, and Prefect's result is
-believed only where the store says the same.
+A result that Prefect kept may be ahead of the database, which was restored from a backup, lost its last commits in a
+failover, or is a copy. So a cached task first asks the store, with one query, and uses Prefect's result only if the store
+has the same.
 """
 
 from collections.abc import Callable
@@ -30,11 +30,11 @@ R = TypeVar("R")
 
 
 class CachedStage(Generic[P, R]):
-    """A cached task whose kept result is believed only where the store says the same.
+    """A cached task whose kept result is used only if the store has the same.
 
     Args:
         function: The task. Its results are small JSON manifests under the one policy.
-        stored: Returns the result as the store holds it; ``None`` where the stage is not done.
+        stored: Returns the result as the store holds it; ``None`` if the stage is not done.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class CachedStage(Generic[P, R]):
         self._stored = stored
 
     def __call__(self, run: RunRef, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return the stage's result: the kept one, or that of doing what the store lacks."""
+        """Return the kept result, or that of doing what the store lacks."""
         known = self._stored(workspace_of(run), *args, **kwargs)
         if known is not None and self.task(run, *args, **kwargs) == known:
             return known

@@ -1,6 +1,7 @@
-"""The check that a run passes before it begins: each text of a configuration leads only where this machine allows.
+"""The check before a run begins: each text of a configuration leads only where this machine allows.
 
-``settings.py`` says of every field what kind of text it is; each kind has one check here. What is opened later is checked again there.
+The type of a field says what kind of text it is (``settings.py``), and each kind has one check. Whatever is opened later is
+checked again when it is opened.
 """
 
 import os
@@ -41,16 +42,16 @@ def _server(url: str, _key: str, group: BaseModel) -> None:
 def _database(_url: str, key: str, _group: BaseModel) -> None:
     if confine.is_confined():
         raise ConfigError(
-            f"{key} cannot be set where somebody else may have written the configuration, and would be stored and shown. Ask "
-            "the operator to set ADASTAR_DATABASE_URL where the worker starts."
+            f"{key} cannot be set in a deployment's configuration, which is stored and shown. Ask the operator to set "
+            "ADASTAR_DATABASE_URL where the worker starts."
         )
 
 
 def _cluster(address: str, key: str, _group: BaseModel) -> None:
     if confine.is_confined() and address not in ("auto", os.environ.get("RAY_ADDRESS")):
         raise ConfigError(
-            f"{key} = {address!r} is not the cluster of this worker, and whoever owns a cluster can run code in what joins it. "
-            "Leave it at auto, or ask the operator to set RAY_ADDRESS where the worker starts."
+            f"{key} = {address!r} is not this worker's cluster, and the owner of a cluster can run code in a process that joins "
+            "it. Leave it at auto, or ask the operator to set RAY_ADDRESS where the worker starts."
         )
 
 

@@ -4,7 +4,7 @@ A method fills in what a configuration leaves open, so ``method: rest-em`` with 
 attempts. Naming another method with ``--set method=...`` replaces the preset's values by the method's, and what follows
 on the command line replaces those. Problem, model, schedule, decoding and optimizer belong to no method.
 
-Sources: AdaSTaR (arXiv 2505.16322) sections 2, 4.1, 4.2 and appendix E, and the works named beside each.
+Sources: AdaSTaR (arXiv 2505.16322) sections 2, 4.1, 4.2 and appendix E, and the works that each method names.
 """
 
 from collections.abc import Mapping
@@ -112,7 +112,7 @@ METHODS: Mapping[str, Method] = {
     "sft-8cot": Method("SFT + 8-CoT", "SFT, evaluated with eight worked examples before the question.", "baseline", _sft(evaluation={"shots": 8, "samples": 1})),
     "sft-5sc": Method("SFT + 5-SC", "SFT, evaluated by the majority of five samples.", "baseline", _sft(evaluation={"shots": 0, "samples": 5})),
     "star": Method("STaR", "Full pass, beta_t of the accepted rationales at random, from the base model.", "baseline", _full("beta", "reset")),
-    "star-acc": Method("STaR-Acc", "STaR that goes on from the last checkpoint.", "baseline", _full("beta", "accumulate")),
+    "star-acc": Method("STaR-Acc", "STaR that continues from the last checkpoint.", "baseline", _full("beta", "accumulate")),
     "star-full": Method("STaR-Full", "STaR on every accepted rationale.", "baseline", _full("accepted", "reset")),
     "star-acc-full": Method("STaR-Acc-Full", "STaR-Acc on every accepted rationale.", "baseline", _full("accepted", "accumulate")),
     "star-acc-full-k": Method("STaR-Acc-Full-K", "STaR-Acc-Full with five attempts and no hints.", "baseline", _full("accepted", "accumulate", attempts=5, **_MANY)),

@@ -1,4 +1,4 @@
-"""A run's report from what the store holds, whoever owns the run."""
+"""A run's report from the store, whether or not this process owns the run."""
 
 from collections.abc import Mapping
 

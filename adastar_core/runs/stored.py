@@ -117,7 +117,7 @@ class StoredRun:
 
     @cached_property
     def train(self) -> Sequence[Observation]:
-        """The training observations by position, as they were when they were first seen."""
+        """The training observations by position, as first seen."""
         with self.engine.connect() as connection:
             return read_observations(connection, self.run.dataset_id)
 

@@ -2,7 +2,7 @@
 
 After HS-STaR (arXiv 2505.19866), by accuracy alone, without its reward model: a few first attempts at every observation
 tell easy, boundary and hard ones apart, and the rest of a budget of K attempts per observation goes to the boundary. The
-share of boundary observations is that of the last iteration, so that a visit depends on no other visit of its own.
+share of boundary observations is that of the last iteration: a visit must not depend on other visits of its iteration.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class BoundarySampler(RandomSampler):
         settings = self._settings
         if len(judged) < settings.first:
             return Budget(settings.first)
-        right = sum(one.right for one in judged[: settings.first]) / settings.first
+        right = sum(attempt.right for attempt in judged[: settings.first]) / settings.first
         return Budget(self._at_boundary if settings.low <= right <= settings.high else settings.first)
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:

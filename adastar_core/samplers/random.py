@@ -20,7 +20,7 @@ class RandomSettings(BaseSamplerSettings):
 
 
 class RandomSampler(SortedSampler):
-    """A new permutation each iteration, that of the stream ``("order", t)``; statistics are kept for the record alone."""
+    """A new permutation each iteration, that of the stream ``("order", t)``; statistics are only recorded."""
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
         count = len(self.statistics.last_iteration)

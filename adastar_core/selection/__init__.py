@@ -2,8 +2,8 @@
 
 Source: Algorithm 1 of the AdaSTaR paper. Observations are visited in the sampler's order until beta_t
 rationales are accepted. Generation runs ahead of that walk in batches, so an iteration is planned from
-the verdicts so far, and closed by replaying the walk over all verdicts: what lies beyond the stopping
-observation is surplus and changes nothing, whatever the batch size was.
+the verdicts so far, and closed by replaying the walk over all verdicts. Attempts past the stopping
+observation are surplus and change nothing, whatever the batch size was.
 """
 
 from adastar_core.selection.closing import Rounding, Selection, Visit, close, stamp_count, thin

@@ -96,7 +96,7 @@ def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Se
 def thin(selected: Selection, wanted: int, choice: np.random.Generator) -> Selection:
     """Return the selection with ``wanted`` of its accepted rationales at most, chosen at random (STaR's down-sampling).
 
-    Visits, attempts and win rates stay as they were.
+    Visits, attempts and win rates do not change.
     """
     accepted = selected.accepted
     if len(accepted) <= wanted:

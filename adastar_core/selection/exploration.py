@@ -14,16 +14,12 @@ from adastar_core.settings import Settings, method_setting, setting
 
 
 class ExplorationSettings(Settings):
-    """Whether temperature and K are fixed, or the temperature, or both, chosen in each iteration by B-STaR's balance score.
-
-    The score of a setting is the mean over observations of min(n' / n*, 1) n' / n, with n' distinct right responses
-    among n (arXiv 2412.17256, section 3). It is measured on a few observations before each iteration.
-    """
+    """Whether the balance score chooses the temperature, or temperature and K, before each iteration."""
 
     control: Literal["fixed", "temperature", "balance"] = method_setting(
         "fixed",
         "Control",
-        "Keep temperature and K; choose the temperature by the balance score each iteration, as B-STaR does; or (balance) both.",
+        "Keep temperature and K; choose the temperature by B-STaR's balance score each iteration; or (balance) both.",
     )
     temperatures: tuple[float, ...] = setting(
         (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), "Temperatures", "The ones to choose from.", min_length=1
@@ -46,16 +42,16 @@ Tried = Sequence[Sequence[str | None]]
 
 
 def balance_score(tried: Tried, attempts: int, wanted: int) -> Fraction:
-    """Return the mean balance score of the first ``attempts`` responses of each observation.
+    """Return the mean balance score over observations.
 
     Args:
         tried: The responses at one temperature; at least one observation.
-        attempts: n, the attempts to count.
+        attempts: n, the first attempts of each observation, which are counted.
         wanted: n*, the distinct right responses that are enough.
     """
     scores = []
     for responses in tried:
-        distinct = len({one for one in responses[:attempts] if one is not None})
+        distinct = len({response for response in responses[:attempts] if response is not None})
         scores.append(min(Fraction(distinct, wanted), Fraction(1)) * Fraction(distinct, attempts))
     return sum(scores, Fraction(0)) / len(scores)
 

@@ -20,7 +20,10 @@ def record_cost(
     seconds: float,
     adapter_parameters: int = 0,
 ) -> None:
-    """Write the cost of one stage of one iteration, given what it trained where not all; the first write stands."""
+    """Write the cost of one stage of one iteration; the first write is kept.
+
+    ``adapter_parameters`` is how many parameters an adapter trained, 0 for all of the model's.
+    """
     shape = replace(workspace.shape, adapter_parameters=adapter_parameters)
     write_compute(connection, workspace.run_id, iteration, stage, tokens, shape, seconds)
 

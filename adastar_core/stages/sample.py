@@ -1,7 +1,7 @@
 """Plan the waves of an iteration until beta_t rationales are accepted or the pool is exhausted, then close its sampling.
 
-A wave is what the verdicts so far leave to be done, so it needs no record of its own: a process that was
-killed inside one plans the same wave again and generates only the attempts that are not stored yet.
+A wave follows from the verdicts so far, so it needs no record: a process that was killed inside one plans the same wave
+again and generates only the attempts that are not stored yet.
 """
 
 from adastar_core import selection
@@ -111,7 +111,7 @@ def read_selection(workspace: Workspace, iteration: int) -> Selection:
 
 
 def trained_part(workspace: Workspace, iteration: int, selected: Selection) -> Selection:
-    """Return the selection with those accepted rationales alone that are trained on."""
+    """Return the selection with only those accepted rationales that are trained on."""
     if workspace.config.schedule.train_on == "accepted":
         return selected
     choice = rng(workspace.config.seed, "down-sample", iteration)
