@@ -89,14 +89,7 @@ def build() -> App:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: The command line without the program's name; ``None`` takes the process's own.
-
-    Returns:
-        The exit status: the command's, or that of the error (2 when the user can fix it).
-    """
+    """Run one command, the process's own by default; return its exit status, or that of its error."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]

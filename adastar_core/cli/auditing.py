@@ -42,7 +42,7 @@ def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
         examples = list(found.examples())
     run = found.stored.run
     if common.json:
-        print_json(
+        return print_json(
             {
                 "run": run.name,
                 "run_uid": run.uid,
@@ -55,7 +55,6 @@ def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
                 "examples": [_example_json(found, example) for example in examples],
             }
         )
-        return 0
     versions = dict.fromkeys([run.code_version, *(owner.code_version for owner in found.owners)])
     numerics = dict.fromkeys(map(str, found.numerics.values()))
     print_line(f"run {run.name}, uid {run.uid}, configuration {run.config_sha256}")
@@ -120,9 +119,8 @@ def export(
     with common.stored_run(run) as stored:
         count = write_export(stored, to, target)
     if common.json:
-        print_json({"run": run, "examples": count, "output": target.absolute()})
-    else:
-        print_line(f"{count:,} training examples: {target}")
+        return print_json({"run": run, "examples": count, "output": target.absolute()})
+    print_line(f"{count:,} training examples: {target}")
     return 0
 
 

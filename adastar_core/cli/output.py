@@ -13,9 +13,10 @@ from rich.text import Text
 _WIDTH_WITHOUT_TERMINAL = 160
 
 
-def print_json(value: object) -> None:
-    """Print a value; dataclasses are objects, times ISO 8601."""
+def print_json(value: object) -> int:
+    """Print a value and return 0, the exit status. Dataclasses are objects, times ISO 8601."""
     print(json.dumps(value, default=_plain, ensure_ascii=False, indent=1))
+    return 0
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:

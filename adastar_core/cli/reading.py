@@ -38,8 +38,7 @@ def runs(*, common: Common = Common()) -> int:
     with common.database() as engine, engine.connect() as connection:
         overviews = read_overviews(connection)
     if common.json:
-        print_json(overviews)
-        return 0
+        return print_json(overviews)
     headings = ("run", "state", "problem", "method", "created", "iterations", "best", "validation", "compute")
     print_table(headings, map(_overview_cells, overviews), left=5)
     return 0
@@ -69,7 +68,7 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
         evaluations = read_evaluations(connection, overview.run_id)
         costs = read_compute(connection, overview.run_id)
     if common.json:
-        print_json(
+        return print_json(
             {
                 **asdict(overview),
                 "iterations": iterations,
@@ -77,7 +76,6 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
                 "compute": costs,
             }
         )
-        return 0
     phase = (
         f", iteration {overview.iteration} is {overview.phase}"
         if overview.phase and overview.phase != "advanced"
@@ -179,8 +177,7 @@ def observations(
         usage = summarise_usage(connection, stored.run.run_id, kind)
         rows = read_used(connection, stored.run.run_id, stored.run.dataset_id, kind, max(limit, 0))
     if common.json:
-        print_json({**asdict(usage), "kind": kind, "rows": [row.as_json() for row in rows]})
-        return 0
+        return print_json({**asdict(usage), "kind": kind, "rows": [row.as_json() for row in rows]})
     print_line(
         f"{usage.visited:,} of {usage.observations:,} observations visited; each trained on {usage.mean_trained:.2f} "
         f"times on average. {kind}: {usage.matching:,}, of which {len(rows):,} follow."
@@ -215,8 +212,7 @@ def report(run: RunName, /, *, common: Common = Common()) -> int:
     with common.stored_run(run) as stored:
         rewritten, files = rewrite_report(stored)
     if common.json:
-        print_json({"summary": summary(rewritten), "files": files})
-        return 0
+        return print_json({"summary": summary(rewritten), "files": files})
     print_line(headline(rewritten))
     for path in files.values():
         print_line(str(path))

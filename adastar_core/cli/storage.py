@@ -54,8 +54,7 @@ def gc(
             except RunConflictError:
                 busy.append(name)
     if common.json:
-        print_json({"deleted": delete, "directories": found, "token_ids": tokens, "in_use": busy})
-        return 0
+        return print_json({"deleted": delete, "directories": found, "token_ids": tokens, "in_use": busy})
     print_table(
         ("run", "directory", "t", "MB"),
         [(item.run, str(item.path), str(item.iteration), f"{item.bytes / 1e6:,.1f}") for item in found],
@@ -83,8 +82,7 @@ def status(*, common: Common = Common()) -> int:
 
 def _show_status(status: DatabaseStatus, common: Common) -> int:
     if common.json:
-        print_json(status)
-        return 0
+        return print_json(status)
     schema = status.revision or "none yet"
     if status.revision != status.wanted_revision:
         schema += f" (this version needs {status.wanted_revision}: adastar db upgrade)"
@@ -104,12 +102,13 @@ def backup(file: Path, /, *, common: Common = Common()) -> int:
     with common.database() as engine:
         made = back_up(engine, file)
     if common.json:
-        print_json({"file": file.absolute(), "bytes": made.bytes, "restore_program": made.restore_program})
-    else:
-        print_line(
-            f"{file}: {made.bytes / 1e6:,.1f} MB. Restore it into an empty database with {made.restore_program} --no-owner "
-            f"--dbname=URL {file}"
+        return print_json(
+            {"file": file.absolute(), "bytes": made.bytes, "restore_program": made.restore_program}
         )
+    print_line(
+        f"{file}: {made.bytes / 1e6:,.1f} MB. Restore it into an empty database with {made.restore_program} --no-owner "
+        f"--dbname=URL {file}"
+    )
     return 0
 
 
@@ -117,7 +116,6 @@ def stop(*, common: Common = Common()) -> int:
     home = common.directory()
     stop_local_postgres(home)
     if common.json:
-        print_json({"stopped": home})
-    else:
-        print_line(f"The local database in {home} is stopped.")
+        return print_json({"stopped": home})
+    print_line(f"The local database in {home} is stopped.")
     return 0
