@@ -1,4 +1,4 @@
-"""The check of what a deployment's form may have sent, before anything of it is used."""
+"""Checks the values of a deployment's form before anything uses them."""
 
 import os
 
@@ -10,10 +10,10 @@ from adastar_core.machine.confine import CONFINED
 
 
 def confine_deployed(settings: BaseModel) -> None:
-    """Check a flow's parameters. A run of a deployment is confined from here on, and so is every process that it starts.
+    """Check a flow's parameters. From here on a deployed run is confined, and so is every process that it starts.
 
     Raises:
-        ConfigError: A value leads where it may not.
+        ConfigError: A value leads outside what the operator allows.
     """
     if deployment.id:
         os.environ[CONFINED] = "1"

@@ -14,7 +14,7 @@ from rich.console import Console
 from adastar_core.config import LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, files, flatten, methods
 from flows import commandline, compare_commandline
 
-# The form is not told these defaults, so its schema does not have them.
+# The schema leaves these defaults out, because the form must not fill them in.
 _DEFAULTS = {
     key: value
     for key, value in flatten(RunConfig().model_dump(mode="json")).items()

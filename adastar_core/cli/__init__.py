@@ -7,11 +7,13 @@ is imported when one of its commands is called, so that ``adastar --help`` answe
 import os
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 from cyclopts import App, CycloptsError, Group
+from cyclopts.completion.detect import ShellDetectionError
 
 from adastar_core.cli.app import INTERRUPTED, MISUSED, complain, misuse, new_app
-from adastar_core.errors import AdaStarError
+from adastar_core.errors import AdaStarError, UserError
 
 _COMMANDS = {
     "Start": {
@@ -81,9 +83,12 @@ def build() -> App:
     app.register_install_completion_command(help="Install completion for your shell.")
 
     @app.command(name="--show-completion")
-    def show_completion() -> None:
+    def show_completion(*, shell: Literal["bash", "zsh", "fish", "powershell"] | None = None) -> None:
         """Print the completion script of your shell."""
-        print(app.generate_completion())
+        try:
+            print(app.generate_completion(shell=shell))
+        except ShellDetectionError as error:
+            raise UserError("Your shell cannot be found out. Name it with --shell.") from error
 
     return app
 

@@ -30,13 +30,15 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left:
 
 
 def print_line(text: str) -> None:
-    """Print one line or paragraph as it is."""
+    """Print a line or paragraph without markup."""
     console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def printable(text: str) -> str:
     """Return ``text`` without control characters, so that no stored text can drive a terminal."""
-    return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text
+    )
 
 
 def shortened(text: str, longest: int) -> str:

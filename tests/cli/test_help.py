@@ -46,14 +46,13 @@ def all_commands(app: App, *above: str) -> Iterator[list[str]]:
 def documented() -> Iterator[list[str]]:
     """Yield the words of every command line in README and documentation."""
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-    pattern = re.compile(
-        r"(?:^[ $]*|`|; )(?:python )?(adastar|(?<=python )flows/(?:adastar|compare)\.py)((?: [^`\n;#]*)?)(?=[`\n;#])",
-        re.MULTILINE,
-    )
+    program = r"(?:python )?(adastar|(?<=python )flows/(?:adastar|compare)\.py)"
+    pattern = rf"(?m)(?:^[ $]*|; ){program}((?: [^`\n;#]*)?)(?=[\n;#])|`{program}((?:\s[^`]*)?)`"
     for page in pages:
-        for program, words in pattern.findall(page.read_text().replace("\\\n", " ")):
+        for found in re.findall(pattern, page.read_text().replace("\\\n", " ")):
+            name, words = found[:2] if found[0] else found[2:]
             if not re.search(r"[=…|] | [=…|]", words):
-                yield [program, *shlex.split(words)]
+                yield [name, *shlex.split(words)]
 
 
 APPS = {
@@ -157,14 +156,29 @@ def test_commands_are_listed_without_a_word(capsys: pytest.CaptureFixture[str]) 
     assert "--delete" in capsys.readouterr().out
 
 
-def test_version_and_completion(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
     assert re.fullmatch(r"adastar \d+\.\d+\.\d+\+[0-9a-f]{12}\n", capsys.readouterr().out)
-    monkeypatch.setenv("SHELL", "/bin/bash")
-    assert cli.main(["--show-completion"]) == 0
+
+
+def test_completion_of_commands_options_and_values(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cli.main(["--show-completion", "--shell", "bash"]) == 0
     script = capsys.readouterr().out
-    assert "lineage" in script
-    assert "--never-solved" in script
+    typed = [
+        "adastar sh",
+        "adastar observations mine --nev",
+        "adastar db stat",
+        "adastar export mine --to parq",
+    ]
+    asks = [
+        f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; COMPREPLY=(); _adastar; echo ${{COMPREPLY[*]}}"
+        for words in typed
+    ]
+    (tmp_path / "ask.sh").write_text("\n".join([script, *asks]))
+    done = subprocess.run(["bash", str(tmp_path / "ask.sh")], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["show", "--never-solved", "status", "parquet"]
 
 
 @pytest.mark.parametrize(

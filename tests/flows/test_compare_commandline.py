@@ -29,6 +29,12 @@ def test_the_defaults_are_the_comparison_of_the_readme() -> None:
         )
 
 
+def test_a_file_takes_the_place_of_the_preset() -> None:
+    settings = settings_of("--config", "mine.yaml", "--set", "attempts=3", "--set", "alpha=first_try")
+    assert (settings.source, settings.base) == ("config", "mine.yaml")
+    assert settings.overrides == ("attempts=3", "alpha=first_try")
+
+
 def test_seeds_and_methods() -> None:
     assert seeds_of("0..4") == (0, 1, 2, 3, 4)
     assert seeds_of("3,0,3") == (3, 0)
