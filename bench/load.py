@@ -6,19 +6,17 @@
     python bench/load.py --runs 50 --rollouts 200_000      a small version
 """
 
-import argparse
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from common import run as run_main
+from common import timed
+from scene import server
 from sqlalchemy import Connection, Engine, text
 
 from adastar_core.config import RunConfig
-from adastar_core.postgres.server import stop_local_postgres
 from adastar_core.records import Data, Observation, Split
 from adastar_core.store.costs import read_compute
-from adastar_core.store.database import open_database
 from adastar_core.store.evaluations import read_evaluations
 from adastar_core.store.iterations import read_iterations
 from adastar_core.store.overview import find_overview, read_overviews
@@ -31,24 +29,18 @@ LARGEST_SHARE = 0.1
 """Of all rollouts, those of the largest run."""
 
 
-def main() -> None:
-    """Fill a database and measure."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--runs", type=int, default=1_000)
-    options.add_argument("--rollouts", type=int, default=10_000_000)
-    chosen = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="adastar-load-") as folder:
-        home = Path(folder)
-        home.chmod(0o711)
-        engine = open_database(None, home)
-        try:
-            started = time.monotonic()
-            largest = fill(engine, chosen.runs, chosen.rollouts)
-            print(f"filled in {time.monotonic() - started:.0f} s")
-            measure(engine, largest)
-        finally:
-            engine.dispose()
-            stop_local_postgres(home)
+def main(*, runs: int = 1_000, rollouts: int = 10_000_000) -> None:
+    """Fill a database and measure.
+
+    Args:
+        runs: Runs, of which the last is the largest.
+        rollouts: Rollouts of all runs.
+    """
+    with server() as engine:
+        started = time.monotonic()
+        largest = fill(engine, runs, rollouts)
+        print(f"filled in {time.monotonic() - started:.0f} s")
+        measure(engine, largest)
 
 
 def fill(engine: Engine, runs: int, rollouts: int) -> Run:
@@ -94,9 +86,7 @@ def measure(engine: Engine, largest: Run) -> None:
         report("show", lambda: show(connection, largest))
         for kind in ("under-trained", "over-trained", "never-solved"):
             report(f"observations --{kind}", lambda kind=kind: used(connection, largest, kind))  # type: ignore[misc]
-    started = time.monotonic()
-    drop_run(engine, largest.name)
-    print(f"drop of the largest run: {time.monotonic() - started:.3f} s")
+    print(f"drop of the largest run: {timed(lambda: drop_run(engine, largest.name)):.3f} s")
 
 
 def show(connection: Connection, run: Run) -> None:
@@ -115,12 +105,7 @@ def used(connection: Connection, run: Run, kind: str) -> None:
 
 def report(name: str, action: Callable[[], object]) -> None:
     """Print the best of three times."""
-    times = []
-    for _ in range(3):
-        started = time.monotonic()
-        action()
-        times.append(time.monotonic() - started)
-    print(f"{name}: {min(times):.3f} s")
+    print(f"{name}: {min(timed(action) for _ in range(3)):.3f} s")
 
 
 _FILL = (
@@ -148,4 +133,4 @@ _FILL = (
 )
 
 if __name__ == "__main__":
-    main()
+    run_main(main, __doc__)

@@ -7,8 +7,6 @@ memory back at once; left alone it keeps up to as much again of a tiny model's m
     OMP_NUM_THREADS=1 python bench/memory.py --model random-92m --batch-size 8 --json memory.json
 """
 
-import argparse
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -16,7 +14,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from common import run, save
 from random_llama import write_random_llama
+from rich.console import Console
 
 from adastar_core.config import GeneratorSettings, TrainerSettings
 from adastar_core.generators import Decoding
@@ -37,26 +37,26 @@ class Endless(TransformersGenerator):
         return torch.ones(size, dtype=torch.bool)
 
 
-def main() -> None:
-    """Measure, print, and write the figures as JSON where asked to."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default="tiny-adder", help="tiny-adder, random-92m or a directory")
-    parser.add_argument("--batch-size", type=int, default=64, help="texts of a step, and attempts at once")
-    parser.add_argument("--length", type=int, default=96, help="tokens of each text")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    options = parser.parse_args()
+def main(
+    *, model: str = "tiny-adder", batch_size: int = 64, length: int = 96, json: Path | None = None
+) -> None:
+    """Measure, print, and write the figures as JSON where asked to.
+
+    Args:
+        model: tiny-adder, random-92m or a directory.
+        batch_size: Texts of a step, and attempts at once.
+        length: Tokens of each text.
+        json: Where to write the figures.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        random = options.model == "random-92m"
-        model = write_random_llama(Path(folder) / "model") if random else resolve_model(options.model)
+        random = model == "random-92m"
+        directory = write_random_llama(Path(folder) / "model") if random else resolve_model(model)
         figures = {
-            "training": _compare(_train, model, options.batch_size, options.length),
-            "generation": _compare(_generate, model, options.batch_size, options.length),
+            "training": _compare(_train, directory, batch_size, length),
+            "generation": _compare(_generate, directory, batch_size, length),
         }
-    print(json.dumps(figures, indent=1))
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    Console().print_json(data=figures)
+    save(json, figures)
 
 
 def _compare(
@@ -113,4 +113,4 @@ def _status(name: str) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

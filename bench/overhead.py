@@ -7,24 +7,12 @@ transactions, verification, the sampler, artifacts.
 Run it:  python bench/overhead.py --json overhead.json
 """
 
-import argparse
-import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from common import main_job, run, save, show
 from sqlalchemy import text
 
-from adastar_core.postgres.server import stop_local_postgres
-from adastar_core.store.database import open_database
-
-FLOW = Path(__file__).parent.parent / "flows" / "adastar.py"
 QUERY = text(
     "SELECT i.iteration, extract(epoch FROM lead(i.started_at, 1, r.finished_at) OVER (ORDER BY i.iteration) - i.started_at) "
     "AS wall, (SELECT sum(seconds) FROM compute c WHERE c.run_id = i.run_id AND c.iteration = i.iteration "
@@ -44,57 +32,27 @@ class Overhead:
     overhead_share: float
 
 
-def main() -> None:
-    """Run, print the table, write it as JSON where asked to."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--preset", default="quickstart", help="the run to measure")
-    options.add_argument("--iterations", type=int, default=3, help="iterations to measure; one more is run")
-    options.add_argument("--json", type=Path, help="where to write the figures")
-    arguments = options.parse_args()
-    figures = measure(arguments.preset, arguments.iterations)
-    show(figures)
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n")
+def main(*, preset: str = "quickstart", iterations: int = 3, json: Path | None = None) -> None:
+    """Run, print the table, and write it as JSON where asked to.
+
+    Args:
+        preset: The run to measure.
+        iterations: Iterations to measure; one more is run, because the last has no next one to end at.
+        json: Where to write the figures.
+    """
+    with main_job(preset=preset, iterations=iterations + 1) as database, database.connect() as connection:
+        rows = connection.execute(QUERY).all()
+    figures = [overhead(row.iteration, float(row.wall), float(row.inside)) for row in rows[:iterations]]
+    show("orchestration and storage", figures)
+    wall, lost = (sum(row.wall_seconds for row in figures), sum(row.overhead_seconds for row in figures))
+    print(f"all: {lost:.2f} of {wall:.2f} s, {lost / wall:.1%}")
+    save(json, figures)
 
 
-def measure(preset: str, iterations: int) -> list[Overhead]:
-    """Run ``iterations`` + 1 iterations; the last one has no next to end at and is left out."""
-    home = Path(tempfile.mkdtemp(prefix="adastar-bench-"))
-    home.chmod(0o711)
-    (home / "prefect").mkdir()
-    overrides = ["--set", f"iterations={iterations + 1}", "--set", f"home={home}"]
-    environment = {**os.environ, "PREFECT_HOME": str(home / "prefect")}
-    environment.pop("ADASTAR_DATABASE_URL", None)
-    try:
-        subprocess.run([sys.executable, FLOW, "--preset", preset, *overrides], env=environment, check=True)
-        engine = open_database(None, home)
-        with engine.connect() as connection:
-            rows = connection.execute(QUERY).all()
-        engine.dispose()
-    finally:
-        stop_local_postgres(home)
-        shutil.rmtree(home)
-    return [_overhead(row.iteration, float(row.wall), float(row.inside)) for row in rows[:iterations]]
-
-
-def _overhead(iteration: int, wall: float, inside: float) -> Overhead:
+def overhead(iteration: int, wall: float, inside: float) -> Overhead:
+    """Return an iteration's overhead from its seconds."""
     return Overhead(iteration, wall, inside, wall - inside, (wall - inside) / wall)
 
 
-def show(figures: list[Overhead]) -> None:
-    """Print the figures as a table."""
-    table = Table(title="orchestration and storage")
-    for name in ("t", "wall s", "inside s", "overhead s", "share"):
-        table.add_column(name, justify="right")
-    for one in figures:
-        seconds = (one.wall_seconds, one.inside_seconds, one.overhead_seconds)
-        table.add_row(str(one.iteration), *(f"{value:.2f}" for value in seconds), f"{one.overhead_share:.1%}")
-    total, overhead = sum(one.wall_seconds for one in figures), sum(one.overhead_seconds for one in figures)
-    Console().print(table)
-    Console().print(f"all: {overhead:.2f} of {total:.2f} s, {overhead / total:.1%}")
-
-
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -7,22 +7,19 @@ iterations and take the same steps in one run, so their ratio is meaningful on a
 Run it:  python bench/sampler.py --json sampler.json            (up to N = 10^6; --largest 1e7 takes some minutes)
 """
 
-import argparse
 import copy
 import gc
 import heapq
 import itertools
-import json
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
-from rich.console import Console
-from rich.table import Table
+from common import run, save, show
 from scene import owned_run, prepare_iteration, server
 from sqlalchemy import Engine, text
 
@@ -56,27 +53,27 @@ class Figure:
     times_faster: float | None
 
 
-def main() -> None:
-    """Measure every size, print the table, write it as JSON where asked to."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--largest", type=lambda word: int(float(word)), default=10**6, help="largest N")
-    options.add_argument(
-        "--largest-heap", type=lambda word: int(float(word)), default=10**6, help="largest N of the heap"
-    )
-    options.add_argument("--rounds", type=int, default=15, help="iterations of each measurement")
-    options.add_argument("--json", type=Path, help="where to write the figures")
-    arguments = options.parse_args()
-    figures = []
+def main(
+    *, largest: float = 1e6, largest_heap: float = 1e6, rounds: int = 15, json: Path | None = None
+) -> None:
+    """Measure every size, print the table, write it as JSON where asked to.
+
+    Args:
+        largest: Largest N.
+        largest_heap: Largest N of the heap.
+        rounds: Iterations of each measurement.
+        json: Where to write the figures.
+    """
+    sizes = [
+        (observations, m)
+        for observations in (10**4, 10**5, 10**6, 10**7)
+        for m in (3_000, 30_000)
+        if observations <= largest and m < observations
+    ]
     with server() as engine:
-        for observations in (n for n in (10**4, 10**5, 10**6, 10**7) if n <= arguments.largest):
-            for m in (m for m in (3_000, 30_000) if m < observations):
-                with_heap = observations <= arguments.largest_heap
-                figures.append(measure(engine, observations, m, arguments.rounds, with_heap=with_heap))
-    show(figures)
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n")
+        figures = [measure(engine, n, m, rounds, with_heap=n <= largest_heap) for n, m in sizes]
+    show("select m + advance with commit, median ms", figures)
+    save(json, figures)
 
 
 def measure(engine: Engine, observations: int, m: int, rounds: int, *, with_heap: bool) -> Figure:
@@ -179,40 +176,5 @@ def measured(build: Callable[[], Built]) -> tuple[float, float, Built]:
     return (psutil.Process().memory_info().rss - before) / 2**20, milliseconds, built
 
 
-def show(figures: list[Figure]) -> None:
-    """Print the figures as a table."""
-    table = Table(title="select m + advance with commit, median ms")
-    for name in (
-        "N",
-        "m",
-        "rebuild",
-        "select",
-        "advance",
-        "total",
-        "ring MB",
-        "drained heap",
-        "heap MB",
-        "times faster",
-    ):
-        table.add_column(name, justify="right")
-    for one in figures:
-        cells = (
-            one.build_ms,
-            one.select_ms,
-            one.advance_ms,
-            one.total_ms,
-            one.ring_mb,
-            one.heap_ms,
-            one.heap_mb,
-            one.times_faster,
-        )
-        table.add_row(
-            f"{one.observations:,}",
-            f"{one.m:,}",
-            *("–" if cell is None else f"{cell:,.1f}" for cell in cells),
-        )
-    Console(width=120).print(table)
-
-
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -7,21 +7,18 @@ the median over rounds, next to the fastest round, because other work on the mac
     python bench/store.py --json store.json        (--largest 1e7 takes a minute more and 2 GB of disk)
 """
 
-import argparse
 import functools
 import io
-import json
 import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psycopg2.extensions
-from rich.console import Console
-from rich.table import Table as Printed
+from common import run, save, show, timed
 from scene import owned_run, prepare_iteration, server
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.dialects.postgresql import insert
@@ -62,32 +59,24 @@ class AdvanceTiming:
     read_statistics_ms: float
 
 
-def main() -> None:
-    """Measure, print the tables, and write them as JSON where asked to."""
-    options = _options()
-    with server(options.directory) as engine:
-        timings = [*_measure_writes(engine, options.rounds), *_measure_reads(engine, options.rounds)]
-        sizes = [n for n in (10**4, 10**5, 10**6, 10**7) if n <= options.largest]
-        advances = [_measure_advance(engine, n, min(3000, n), options.rounds * 3) for n in sizes]
-    console = Console()
-    console.print(_printed("Rows written and read", timings))
-    console.print(_printed("Advance of an iteration, with commit", advances))
-    if options.json:
-        figures = {"rows": [asdict(one) for one in timings], "advance": [asdict(one) for one in advances]}
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+def main(
+    *, rounds: int = 5, largest: float = 1e6, directory: Path | None = None, json: Path | None = None
+) -> None:
+    """Measure, print the tables, and write them as JSON where asked to.
 
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="repetitions of each measurement")
-    parser.add_argument(
-        "--largest", type=lambda text: int(float(text)), default=10**6, help="most observations"
-    )
-    parser.add_argument(
-        "--directory", type=Path, help="where to put the server; a temporary directory by default"
-    )
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    return parser.parse_args()
+    Args:
+        rounds: Repetitions of each measurement.
+        largest: Most observations.
+        directory: Where to put the server; a temporary directory by default.
+        json: Where to write the figures.
+    """
+    with server(directory) as engine:
+        timings = [*_measure_writes(engine, rounds), *_measure_reads(engine, rounds)]
+        sizes = [n for n in (10**4, 10**5, 10**6, 10**7) if n <= largest]
+        advances = [_measure_advance(engine, n, min(3000, n), rounds * 3) for n in sizes]
+    show("Rows written and read", timings)
+    show("Advance of an iteration, with commit", advances)
+    save(json, {"rows": timings, "advance": advances})
 
 
 def _attempts(count: int) -> list[Attempt]:
@@ -159,11 +148,11 @@ def _measure_writes(engine: Engine, rounds: int) -> Iterator[Timing]:
                 for name, way in ways.items():
                     iteration = next(iterations)
                     write = functools.partial(_write_attempts, lease, iteration, attempts, way)
-                    taken.setdefault(f"rollouts: {name}", []).append(_timed(write))
+                    taken.setdefault(f"rollouts: {name}", []).append(_milliseconds(write))
                     if way is bulk.insert_new:
-                        taken.setdefault("rollouts: store, again", []).append(_timed(write))
+                        taken.setdefault("rollouts: store, again", []).append(_milliseconds(write))
                         write = functools.partial(_write_verdicts, lease, iteration, judged)
-                        taken.setdefault("verdicts: store", []).append(_timed(write))
+                        taken.setdefault("verdicts: store", []).append(_milliseconds(write))
         yield from (_timing(name, count, times) for name, times in taken.items())
 
 
@@ -194,7 +183,7 @@ def _measure_reads(engine: Engine, rounds: int) -> Iterator[Timing]:
             ),
         }
         for name, read in reads.items():
-            yield _timing(f"read {name}", count, [_timed(read) for _ in range(rounds)])
+            yield _timing(f"read {name}", count, [_milliseconds(read) for _ in range(rounds)])
 
 
 def _measure_advance(engine: Engine, observations: int, m: int, rounds: int) -> AdvanceTiming:
@@ -206,12 +195,12 @@ def _measure_advance(engine: Engine, observations: int, m: int, rounds: int) -> 
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text(f"VACUUM ANALYZE observation_statistics_r{lease.run_id}"))
         with engine.connect() as connection:
-            read_ms = min(_timed(lambda: read_statistics(connection, lease.run_id)) for _ in range(3))
+            read_ms = min(_milliseconds(lambda: read_statistics(connection, lease.run_id)) for _ in range(3))
         times = []
         for iteration in range(1, rounds + 1):
             positions = choice.choice(observations, m, replace=False).tolist()
             visits = [Visit(position, 2, position % 3, (1,) * (position % 2), True) for position in positions]
-            times.append(_timed(functools.partial(_advance, lease, iteration, visits, stamped)))
+            times.append(_milliseconds(functools.partial(_advance, lease, iteration, visits, stamped)))
             prepare_iteration(lease, iteration + 1, observations)
         return AdvanceTiming(
             observations,
@@ -241,10 +230,8 @@ def _in_page_updates(engine: Engine, run_id: int, updates: int) -> float:
         time.sleep(0.2)  # the server publishes its counters about once a second
 
 
-def _timed(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return (time.perf_counter() - started) * 1e3
+def _milliseconds(action: Callable[[], object]) -> float:
+    return timed(action) * 1e3
 
 
 def _timing(name: str, rows: int, times: list[float]) -> Timing:
@@ -252,20 +239,5 @@ def _timing(name: str, rows: int, times: list[float]) -> Timing:
     return Timing(name, rows, median, min(times), rows / median * 1e3)
 
 
-def _printed(title: str, rows: Sequence[Timing] | Sequence[AdvanceTiming]) -> Printed:
-    printed = Printed(title=title)
-    for name in asdict(rows[0]):
-        printed.add_column(name.replace("_", " "), justify="left" if name == "operation" else "right")
-    for row in rows:
-        printed.add_row(*map(_shown, asdict(row).values()))
-    return printed
-
-
-def _shown(value: str | float) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
-
-
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

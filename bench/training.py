@@ -9,20 +9,16 @@ With ``--texts FILE.jsonl`` (fields question and answer, such as GSM8K's) it com
 batches of texts of such lengths, in tokens of a tokenizer trained on them, on a random Llama.
 """
 
-import argparse
 import copy
 import json
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from common import in_turns, run, save, show
 from datasets import Dataset
-from rich.console import Console
-from rich.table import Table
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -48,7 +44,9 @@ from adastar_core.trainers.optimizer import Schedule
 from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.rows import Row, TrainingPlan, plan_training, tokenize
 
-Contender = Callable[[PreTrainedModel, TrainingPlan, TrainerSettings, PreTrainedTokenizerBase, Path], float]
+Contender = Callable[
+    [PreTrainedModel, TrainingPlan, TrainerSettings, PreTrainedTokenizerBase | None, Path], float
+]
 _VOCABULARY = 8192
 
 
@@ -79,40 +77,38 @@ class BatchingTiming:
     last_loss: float
 
 
-def main() -> None:
-    """Measure, print a table, and write it as JSON where asked to."""
-    options = _options()
+def main(
+    *,
+    model: str = "tiny-adder",
+    steps: int = 40,
+    rounds: int = 3,
+    batch_size: int = 32,
+    texts: Path | None = None,
+    json: Path | None = None,
+) -> None:
+    """Measure, print a table, and write it as JSON where asked to.
+
+    Args:
+        model: Packaged name, directory or hub name.
+        steps: Optimizer steps of one pass.
+        rounds: Passes of each trainer.
+        batch_size: Rows per step.
+        texts: JSON lines with question and answer; compare batching instead.
+        json: Where to write the figures.
+    """
     torch.set_num_threads(1)
-    if options.texts:
-        found = _measure_batching(options)
-        Console().print(_batching_table(found, options))
-        _write(options.json, found)
-        return
-    tokenizer = AutoTokenizer.from_pretrained(resolve_model(options.model))
-    model = AutoModelForCausalLM.from_pretrained(resolve_model(options.model), dtype=torch.float32)
-    settings = TrainerSettings(learning_rate=3e-4, batch_size=options.batch_size, save_every=10**6)
-    plan = _plan(options.steps, settings, Vocabulary(resolve_model(options.model)))
-    timings = _measure(model, plan, settings, tokenizer, options.rounds)
-    Console().print(_table(timings, plan))
-    _write(options.json, timings)
-
-
-def _write(path: Path | None, timings: Sequence[Timing | BatchingTiming]) -> None:
-    if path:
-        path.write_text(json.dumps([asdict(timing) for timing in timings], indent=1) + "\n")
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="tiny-adder", help="packaged name, directory or hub name")
-    parser.add_argument("--steps", type=int, default=40, help="optimizer steps of one pass")
-    parser.add_argument("--rounds", type=int, default=3, help="passes of each trainer")
-    parser.add_argument("--batch-size", type=int, default=32, help="rows per step")
-    parser.add_argument(
-        "--texts", type=Path, help="JSON lines with question and answer: compare batching instead"
-    )
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    return parser.parse_args()
+    settings = TrainerSettings(learning_rate=3e-4, batch_size=batch_size, save_every=10**6)
+    if texts:
+        title = f"{texts.name}: {steps} steps of {batch_size} texts, 1 thread"
+        timings: list[Timing] | list[BatchingTiming] = _measure_batching(texts, settings, steps, rounds)
+    else:
+        directory = resolve_model(model)
+        plan = _plan(steps, settings, Vocabulary(directory))
+        tokens = sum(plan.train_tokens()) // plan.steps
+        title = f"{steps} steps of {batch_size} rows, {tokens:,} tokens a step, 1 thread"
+        timings = _measure(directory, plan, settings, rounds)
+    show(title, timings)
+    save(json, timings)
 
 
 def _plan(steps: int, settings: TrainerSettings, vocabulary: Vocabulary) -> TrainingPlan:
@@ -128,48 +124,49 @@ def _plan(steps: int, settings: TrainerSettings, vocabulary: Vocabulary) -> Trai
     )
 
 
-def _measure(
-    model: PreTrainedModel,
-    plan: TrainingPlan,
-    settings: TrainerSettings,
-    tokenizer: PreTrainedTokenizerBase,
-    rounds: int,
-) -> list[Timing]:
-    contenders: dict[str, Contender] = {
-        "bare loop": _bare,
-        "this project": _ours,
-        "TRL": _trl,
-    }
-    wall: dict[str, list[float]] = {name: [] for name in contenders}
-    processor: dict[str, list[float]] = {name: [] for name in contenders}
-    losses = dict.fromkeys(contenders, 0.0)
-    for _ in range(rounds):
-        for name, contender in contenders.items():
-            fresh = copy.deepcopy(model)
-            with tempfile.TemporaryDirectory() as directory:
-                began, began_processor = time.perf_counter(), time.process_time()
-                losses[name] = contender(fresh, plan, settings, tokenizer, Path(directory))
-                processor[name].append((time.process_time() - began_processor) / plan.steps * 1e3)
-                wall[name].append((time.perf_counter() - began) / plan.steps * 1e3)
-    bare = statistics.median(processor["bare loop"])
+def _measure(directory: Path, plan: TrainingPlan, settings: TrainerSettings, rounds: int) -> list[Timing]:
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    contenders: dict[str, Contender] = {"bare loop": _bare, "this project": _ours, "TRL": _trl}
+    found = in_turns(
+        {name: _pass(contender, model, plan, settings, tokenizer) for name, contender in contenders.items()},
+        rounds,
+    )
+    step = 1e3 / plan.steps
     return [
         Timing(
             trainer=name,
-            wall_ms=statistics.median(wall[name]),
-            processor_ms=statistics.median(taken),
-            fastest_processor_ms=min(taken),
-            ratio_to_bare=statistics.median(taken) / bare,
-            last_loss=losses[name],
+            wall_ms=turns.wall * step,
+            processor_ms=turns.processor * step,
+            fastest_processor_ms=turns.least_processor * step,
+            ratio_to_bare=turns.processor / found["bare loop"].processor,
+            last_loss=turns.result,
         )
-        for name, taken in processor.items()
+        for name, turns in found.items()
     ]
+
+
+def _pass(
+    contender: Contender,
+    model: PreTrainedModel,
+    plan: TrainingPlan,
+    settings: TrainerSettings,
+    tokenizer: PreTrainedTokenizerBase | None,
+) -> Callable[[], float]:
+    """Return one pass of a trainer over the plan, from the model's own weights; it returns the last loss."""
+
+    def train() -> float:
+        with tempfile.TemporaryDirectory() as directory:
+            return contender(copy.deepcopy(model), plan, settings, tokenizer, Path(directory))
+
+    return train
 
 
 def _bare(
     model: PreTrainedModel,
     plan: TrainingPlan,
     settings: TrainerSettings,
-    _tokenizer: PreTrainedTokenizerBase,
+    _tokenizer: PreTrainedTokenizerBase | None,
     _directory: Path,
 ) -> float:
     optimizer = torch.optim.AdamW(
@@ -202,7 +199,7 @@ def _trl(
     model: PreTrainedModel,
     plan: TrainingPlan,
     settings: TrainerSettings,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None,
     directory: Path,
 ) -> float:
     trainer = SFTTrainer(
@@ -247,30 +244,15 @@ def _dataset(plan: TrainingPlan) -> Dataset:
     )
 
 
-def _table(timings: list[Timing], plan: TrainingPlan) -> Table:
-    rows, tokens = len(plan.batch(0)), sum(plan.train_tokens()) // plan.steps
-    table = Table(title=f"{plan.steps} steps of {rows} rows, {tokens:,} tokens a step, 1 thread")
-    for heading in ("trainer", "wall ms a step", "processor ms", "fastest", "ratio", "last loss"):
-        table.add_column(heading, justify="left" if heading == "trainer" else "right")
-    for one in timings:
-        figures = (one.wall_ms, one.processor_ms, one.fastest_processor_ms)
-        table.add_row(
-            one.trainer,
-            *(f"{figure:.1f}" for figure in figures),
-            f"{one.ratio_to_bare:.3f}",
-            f"{one.last_loss:.4f}",
-        )
-    return table
-
-
-def _measure_batching(options: argparse.Namespace) -> list[BatchingTiming]:
-    rows = _rows_of(options.texts)
-    settings = TrainerSettings(learning_rate=3e-4, batch_size=options.batch_size, save_every=10**6)
+def _measure_batching(
+    texts: Path, settings: TrainerSettings, steps: int, rounds: int
+) -> list[BatchingTiming]:
+    rows = _rows_of(texts)
     ways = ("padded", "packed", "length_grouped")
     plans = {
         way: _first_steps(
             plan_training(rows, settings.model_copy(update={"batching": way}), 1, seed=0, iteration=1),
-            options.steps,
+            steps,
         )
         for way in ways
     }
@@ -281,23 +263,16 @@ def _measure_batching(options: argparse.Namespace) -> list[BatchingTiming]:
             num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=2048, tie_word_embeddings=True,
         )
     )  # fmt: skip
-    taken: dict[str, list[float]] = {way: [] for way in ways}
-    losses = dict.fromkeys(ways, 0.0)
-    for _ in range(options.rounds):
-        for way, plan in plans.items():
-            with tempfile.TemporaryDirectory() as directory:
-                fresh, began = copy.deepcopy(model), time.process_time()
-                losses[way] = _ours(fresh, plan, settings, None, Path(directory))
-                taken[way].append((time.process_time() - began) / sum(plan.train_tokens()))
-    padded = statistics.median(taken["padded"])
+    found = in_turns({way: _pass(_ours, model, plan, settings, None) for way, plan in plans.items()}, rounds)
+    speeds = {way: sum(plan.train_tokens()) / found[way].processor for way, plan in plans.items()}
     return [
         BatchingTiming(
             batching=way,
             tokens=sum(plan.train_tokens()) // plan.steps,
             padding_share=1 - sum(plan.train_tokens()) / plan.padded_train_tokens(),
-            processor_ms=statistics.median(taken[way]) * sum(plan.train_tokens()) / plan.steps * 1e3,
-            speed_over_padded=padded / statistics.median(taken[way]),
-            last_loss=losses[way],
+            processor_ms=found[way].processor / plan.steps * 1e3,
+            speed_over_padded=speeds[way] / speeds["padded"],
+            last_loss=found[way].result,
         )
         for way, plan in plans.items()
     ]
@@ -322,30 +297,5 @@ def _first_steps(plan: TrainingPlan, steps: int) -> TrainingPlan:
     return replace(plan, rows=plan.rows[: steps * plan.batch_size])
 
 
-def _batching_table(found: list[BatchingTiming], options: argparse.Namespace) -> Table:
-    table = Table(
-        title=f"{options.texts.name}: {options.steps} steps of {options.batch_size} texts, 1 thread"
-    )
-    for heading in (
-        "batching",
-        "tokens a step",
-        "padding",
-        "processor ms a step",
-        "tokens/s over padded",
-        "last loss",
-    ):
-        table.add_column(heading, justify="left" if heading == "batching" else "right")
-    for one in found:
-        table.add_row(
-            one.batching,
-            f"{one.tokens:,}",
-            f"{one.padding_share:.0%}",
-            f"{one.processor_ms:.0f}",
-            f"{one.speed_over_padded:.2f}",
-            f"{one.last_loss:.4f}",
-        )
-    return table
-
-
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

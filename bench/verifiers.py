@@ -7,20 +7,19 @@ may raise or take longer than a verdict's deadline::
     python bench/verifiers.py --json verifiers.json
 """
 
-import argparse
-import json
 import random
 import string
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Annotated
 
 import psutil
-from rich.console import Console
-from rich.table import Table
+from common import run, save, show
+from cyclopts import Parameter
 
 from adastar_core.records import Choice, FinishReason, Observation
 from adastar_core.verifiers import Verifier
@@ -64,30 +63,30 @@ WORDS = [
 ]
 PIECES = (
     *FORMATS,
-    "72",
-    "-",
-    "1,080",
-    "½",
-    "１",
-    "(B)",
-    "A",
-    "yes",
-    "no",
-    " or ",
-    ".",
-    "\n",
-    "Q: ",
-    "$",
-    "\\frac{1}{2}",
-    "%",
-    " million",
-    "**",
-    "\u2212",
-    "e9",
-    "{",
-    "}",
-    "?",
+    *(
+        "72",
+        "-",
+        "1,080",
+        "½",
+        "１",
+        "(B)",
+        "A",
+        "yes",
+        "no",
+        " or ",
+        ".",
+        "\n",
+        "Q: ",
+        "$",
+        "\\frac{1}{2}",
+        "%",
+    ),
+    *(" million", "**", "\u2212", "e9", "{", "}", "?"),
 )
+SHARES: dict[VerifierName, float] = {
+    "number": 0.35, "choice": 0.3, "yes_no": 0.12, "label": 0.12, "exact": 0.1, "math": 0.01
+}  # fmt: skip
+"""Of all fuzzed answers, each verifier's."""
 Case = tuple[Observation, str]
 
 
@@ -283,103 +282,57 @@ def worker_of(verifier: MathVerifier) -> psutil.Process:
     return psutil.Process().children()[0]
 
 
-def main() -> None:
-    """Measure, print the tables, and write them as JSON where asked to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--verdicts", type=int, default=1_000_000, help="verdicts of the memory run (default %(default)s)"
-    )
-    parser.add_argument("--fuzz", type=int, default=1_000_000, help="random answers (default %(default)s)")
-    parser.add_argument(
-        "--formulas", type=int, default=3_000, help="formulas of the speed run (default %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default %(default)s)")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    options = parser.parse_args()
+def main(
+    *,
+    verdicts: int = 1_000_000,
+    fuzzed: Annotated[int, Parameter(name="--fuzz")] = 1_000_000,
+    formula_count: Annotated[int, Parameter(name="--formulas")] = 3_000,
+    seed: int = 0,
+    json: Path | None = None,
+) -> None:
+    """Measure, print the tables, and write them as JSON where asked to.
 
-    rng = random.Random(options.seed)
-    mathematician = MathVerifier()
-    speeds = [
-        speed("number", open_verifier("number"), list(islice(numbers(rng), 50_000))),
-        speed("choice", open_verifier("choice"), list(islice(choices(rng), 50_000))),
-        speed("yes_no", open_verifier("yes_no"), list(islice(yes_or_no(rng), 50_000))),
-        speed("label", open_verifier("label"), list(islice(choices(rng), 50_000))),
-        speed("math, formulas alone", mathematician, list(islice(formulas(rng), options.formulas)), rounds=1),
-        speed(
-            "math, as in a benchmark",
-            mathematician,
-            list(islice(mathematics(rng), options.formulas)),
-            rounds=1,
-        ),
+    Args:
+        verdicts: Verdicts of the memory run.
+        fuzzed: Random answers.
+        formula_count: Formulas of the speed run.
+        seed: Seed of everything random.
+        json: Where to write the figures.
+    """
+    rng, mathematician = random.Random(seed), MathVerifier()
+    verifiers: dict[VerifierName, Verifier] = {name: open_verifier(name) for name in SHARES if name != "math"}
+    verifiers["math"] = mathematician
+    texts = {"number": numbers, "choice": choices, "yes_no": yes_or_no, "label": choices}
+    speeds = [speed(name, verifiers[name], list(islice(make(rng), 50_000))) for name, make in texts.items()]
+    speeds += [
+        speed(f"math, {name}", mathematician, list(islice(make(rng), formula_count)), rounds=1)
+        for name, make in {"formulas alone": formulas, "as in a benchmark": mathematics}.items()
     ]
-    _print("Verdicts per second", [asdict(one) for one in speeds])
+    show("Verdicts per second", speeds)
 
-    me = psutil.Process()
+    def me() -> psutil.Process:
+        return psutil.Process()
+
     memories = [
-        memory(
-            "this one, number", open_verifier("number"), lambda: numbers(rng), options.verdicts, lambda: me
-        ),
-        memory(
-            "this one, choice",
-            open_verifier("choice"),
-            lambda: choices(rng),
-            options.verdicts // 4,
-            lambda: me,
-        ),
+        memory("this one, number", verifiers["number"], lambda: numbers(rng), verdicts, me),
+        memory("this one, choice", verifiers["choice"], lambda: choices(rng), verdicts // 4, me),
         memory(
             "worker, math",
             mathematician,
             lambda: formulas(rng),
-            options.formulas,
+            formula_count,
             lambda: worker_of(mathematician),
         ),
     ]
-    _print("Resident memory", [asdict(one) for one in memories])
-
-    shares: list[tuple[VerifierName, float]] = [
-        ("number", 0.35),
-        ("choice", 0.3),
-        ("yes_no", 0.12),
-        ("label", 0.12),
-        ("exact", 0.1),
-        ("math", 0.01),
-    ]
-    verifiers: dict[VerifierName, Verifier] = {
-        name: mathematician if name == "math" else open_verifier(name) for name, _ in shares
-    }
+    show("Resident memory", memories)
     fuzzes = [
-        fuzz(name, verifiers[name], int(options.fuzz * share), 6.0 if name == "math" else 1.0, options.seed)
-        for name, share in shares
+        fuzz(name, verifiers[name], int(fuzzed * share), 6.0 if name == "math" else 1.0, seed)
+        for name, share in SHARES.items()
     ]
-    _print("Fuzz", [asdict(one) for one in fuzzes])
+    show("Fuzz", fuzzes)
     mathematician.close()
-
-    if options.json:
-        figures = {"speed": speeds, "memory": memories, "fuzz": fuzzes}
-        options.json.write_text(
-            json.dumps({key: [asdict(one) for one in rows] for key, rows in figures.items()}, indent=2)
-            + "\n",
-            "utf-8",
-        )
-
-
-def _print(title: str, rows: list[dict[str, object]]) -> None:
-    table = Table(title=title)
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(
-            *(
-                f"{value:,.3g}"
-                if isinstance(value, float) and value < 100
-                else f"{value:,.0f}"
-                if isinstance(value, float)
-                else str(value)
-                for value in row.values()
-            )
-        )
-    Console().print(table)
+    save(json, {"speed": speeds, "memory": memories, "fuzz": fuzzes})
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)

@@ -6,16 +6,16 @@ of the figures:
     PYTHONPATH=bench python bench/gpu/card.py --json card.json
 """
 
-import argparse
-import json
 import platform
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
-from engines import requests
+from common import arithmetic, run, save
 from random_llama import write_random_llama
 from rich.console import Console
 
@@ -33,30 +33,44 @@ SHAPES = {"3b": (3072, 28, 8192), "1b": (2048, 16, 8192), "92m": (768, 12, 2304)
 Figures = dict[str, float]
 
 
-def main() -> None:
-    """Measure what the card can do, print it, and write it as JSON where asked to."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--shape", choices=SHAPES, default="3b", help="size of the model")
-    parser.add_argument("--batch-size", type=int, default=256, help="attempts at once")
-    parser.add_argument("--max-new-tokens", type=int, default=256, help="longest rationale")
-    parser.add_argument("--no-vllm", action="store_true", help="leave vLLM out")
-    parser.add_argument("--no-training", action="store_true", help="leave training out")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    options = parser.parse_args()
+@dataclass(frozen=True)
+class Load:
+    """What is generated at once."""
+
+    batch_size: int
+    max_new_tokens: int
+
+
+def main(
+    *,
+    shape: Literal["3b", "1b", "92m"] = "3b",
+    batch_size: int = 256,
+    max_new_tokens: int = 256,
+    vllm: bool = True,
+    training: bool = True,
+    json: Path | None = None,
+) -> None:
+    """Measure what the card can do, print it, and write it as JSON where asked to.
+
+    Args:
+        shape: Size of the model.
+        batch_size: Attempts at once.
+        max_new_tokens: Longest rationale.
+        vllm: Whether to measure vLLM.
+        training: Whether to measure training.
+        json: Where to write the figures.
+    """
     if not torch.cuda.is_available():
-        parser.exit(2, "This needs a GPU: torch finds none.\n")
+        raise SystemExit("This needs a GPU: torch finds none.")
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), options)
+        figures = measure(Path(folder), shape, Load(batch_size, max_new_tokens), vllm=vllm, training=training)
     Console().print_json(data=figures)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    save(json, figures)
 
 
-def measure(folder: Path, options: argparse.Namespace) -> dict[str, object]:
+def measure(folder: Path, shape: str, load: Load, *, vllm: bool, training: bool) -> dict[str, object]:
     """Return every figure by name."""
-    hidden, layers, intermediate = SHAPES[options.shape]
+    hidden, layers, intermediate = SHAPES[shape]
     models = [
         write_random_llama(
             folder / str(seed), hidden=hidden, layers=layers, intermediate=intermediate, seed=seed
@@ -74,15 +88,15 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, object]:
         "peak_tflops_measured": peak / 1e12,
         "free_gib_before": _free_gib(),
     }
-    settings = GeneratorSettings(dtype="bfloat16", batch_size=options.batch_size)
+    settings = GeneratorSettings(dtype="bfloat16", batch_size=load.batch_size)
     transformers = open_transformers(models[0], settings)
-    figures["transformers"] = generation(transformers, options, parameters, peak)
+    figures["transformers"] = generation(transformers, load, parameters, peak)
     transformers.close()
     figures["free_gib_after_transformers"] = _free_gib()
-    if not options.no_vllm:
-        figures["vllm"] = vllm(models, folder, settings, options, parameters, peak)
-    if not options.no_training:
-        figures["training"] = training(models[0], folder, parameters, peak)
+    if vllm:
+        figures["vllm"] = vllm_figures(models, folder, settings, load, parameters, peak)
+    if training:
+        figures["training"] = training_figures(models[0], folder, parameters, peak)
         figures["free_gib_after_training"] = _free_gib()
     return figures
 
@@ -99,10 +113,10 @@ def peak_flops(width: int = 8192, times: int = 50) -> float:
     return 2 * width**3 * times / _seconds(multiply)
 
 
-def generation(generator: Generator, options: argparse.Namespace, parameters: int, peak: float) -> Figures:
+def generation(generator: Generator, load: Load, parameters: int, peak: float) -> Figures:
     """Return the tokens per second of one batch, and the share of the peak that they are."""
-    decoding = Decoding(False, temperature=1.0, top_p=1.0, max_new_tokens=options.max_new_tokens)
-    wanted = requests(options.batch_size)
+    decoding = Decoding(False, temperature=1.0, top_p=1.0, max_new_tokens=load.max_new_tokens)
+    wanted = arithmetic(load.batch_size)
     generator.generate(wanted[:8], decoding)
     started = time.perf_counter()
     attempts = generator.generate(wanted, decoding)
@@ -112,11 +126,11 @@ def generation(generator: Generator, options: argparse.Namespace, parameters: in
     return {"tokens_per_second": generated / seconds, "utilization": flops / seconds / peak}
 
 
-def vllm(
+def vllm_figures(
     models: list[Path],
     folder: Path,
     settings: GeneratorSettings,
-    options: argparse.Namespace,
+    load: Load,
     parameters: int,
     peak: float,
 ) -> Figures:
@@ -125,7 +139,7 @@ def vllm(
     digests = [digest_of(model) for model in models]
     try:
         figures = {"start_seconds": _seconds(lambda: generator.hand_over(models[0], digests[0]))}
-        figures |= generation(generator, options, parameters, peak)
+        figures |= generation(generator, load, parameters, peak)
         figures["hand_over_seconds"] = _seconds(lambda: generator.hand_over(models[1], digests[1]))
         figures["free_gib_awake"] = _free_gib()
         figures["rest_seconds"] = _seconds(generator.rest)
@@ -137,7 +151,7 @@ def vllm(
     return figures
 
 
-def training(model: Path, folder: Path, parameters: int, peak: float) -> Figures:
+def training_figures(model: Path, folder: Path, parameters: int, peak: float) -> Figures:
     """Return the tokens per second of fine-tuning, loading and saving left out, and the share of the peak."""
     examples = [TrainingExample("1+1=" * 32, "2\n" * 64, str(number)) for number in range(64)]
     settings = TrainerSettings(batch_size=8, max_length=512, save_every=1000)
@@ -172,4 +186,4 @@ def _free_gib() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, __doc__)
