@@ -14,7 +14,7 @@ from adastar_core.cluster.engine import Answer, ClusterEngine, choose_here
 from adastar_core.cluster.pool import ActorPool
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import EngineError
-from adastar_core.generators import Decoding, Report, Weights
+from adastar_core.generators import Decoding, OnIncident, Weights
 from adastar_core.generators.catalogue import EngineChoice
 from adastar_core.generators.settings import EngineName, GeneratorSettings
 from adastar_core.records import Attempt, GenerationRequest, Incident
@@ -56,7 +56,7 @@ class ClusterEngines:
     def choose(self) -> EngineChoice:
         return choose_on_cluster(self.settings, self.compute, self.parameters)
 
-    def open(self, engine: EngineName, report: Report) -> "RayGenerator":
+    def open(self, engine: EngineName, report: OnIncident) -> "RayGenerator":
         return RayGenerator(self.settings, self.compute, engine, self.parameters, self.logs, report)
 
 
@@ -82,7 +82,7 @@ class RayGenerator:
         engine: EngineName,
         parameters: int,
         logs: Path,
-        report: Report,
+        report: OnIncident,
     ) -> None:
         self._settings = settings.model_copy(update={"type": engine})
         self._compute, self._parameters, self._logs, self._report = compute, parameters, logs, report

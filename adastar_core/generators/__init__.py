@@ -74,8 +74,8 @@ def attempt_of(
     )
 
 
-Report = Callable[[Incident], None]
-"""Called with everything that went wrong and was recovered."""
+OnIncident = Callable[[Incident], None]
+"""Called with everything that went wrong during generation and was recovered."""
 
 
 class Generator(Protocol):

@@ -10,11 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from adastar_core.generators import Decoding, Generator, LastingGenerator, Report
+from adastar_core.generators import Decoding, Generator, LastingGenerator, OnIncident
 from adastar_core.generators.settings import EngineName, GeneratorSettings
 from adastar_core.records import Attempt, GenerationRequest
 
-Open = Callable[[GeneratorSettings, Path, int | None, Report], LastingGenerator]
+Open = Callable[[GeneratorSettings, Path, int | None, OnIncident], LastingGenerator]
 """Opens an engine, which holds no checkpoint yet, from the settings, a file for what it prints, its threads on a CPU (``None``
 leaves them to its libraries), and what it calls with everything that went wrong and was recovered."""
 
@@ -51,14 +51,16 @@ class PerCheckpoint:
 
 
 def _transformers(
-    settings: GeneratorSettings, _log: Path, _threads: int | None, report: Report
+    settings: GeneratorSettings, _log: Path, _threads: int | None, report: OnIncident
 ) -> PerCheckpoint:
     from adastar_core.generators.transformers import open_transformers
 
     return PerCheckpoint(lambda model_dir: open_transformers(model_dir, settings, report))
 
 
-def _vllm(settings: GeneratorSettings, log: Path, threads: int | None, report: Report) -> LastingGenerator:
+def _vllm(
+    settings: GeneratorSettings, log: Path, threads: int | None, report: OnIncident
+) -> LastingGenerator:
     from adastar_core.generators.vllm import VllmGenerator
 
     return VllmGenerator(settings, log, threads, report)
@@ -152,7 +154,7 @@ class Engines(Protocol):
         """Return the engine that suits the machines."""
         ...
 
-    def open(self, engine: EngineName, report: Report) -> LastingGenerator:
+    def open(self, engine: EngineName, report: OnIncident) -> LastingGenerator:
         """Return the engine, which holds no checkpoint yet."""
         ...
 
@@ -177,7 +179,7 @@ class LocalEngines:
     def choose(self) -> EngineChoice:
         return choose_engine(self.settings, self.parameters)
 
-    def open(self, engine: EngineName, report: Report) -> LastingGenerator:
+    def open(self, engine: EngineName, report: OnIncident) -> LastingGenerator:
         return ENGINES[engine].open(self.settings, self.log, self.threads, report)
 
 

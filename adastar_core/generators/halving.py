@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from adastar_core.errors import OutOfMemory
-from adastar_core.generators import Decoding, Generator, Report
+from adastar_core.generators import Decoding, Generator, OnIncident
 from adastar_core.records import Attempt, GenerationRequest, Incident
 
 
@@ -15,7 +15,7 @@ class Halving:
         report: Called when a batch was halved.
     """
 
-    def __init__(self, inner: Generator, report: Report) -> None:
+    def __init__(self, inner: Generator, report: OnIncident) -> None:
         self._inner, self._report = inner, report
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:

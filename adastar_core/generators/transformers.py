@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core.errors import ConfigError, DataError, ModelError
-from adastar_core.generators import Decoding, Report
+from adastar_core.generators import Decoding, OnIncident
 from adastar_core.generators.endings import end, first_stop
 from adastar_core.generators.noise import noisy_scores, tie_gap
 from adastar_core.generators.precision import arithmetic, number_format
@@ -38,7 +38,7 @@ _ENDED_SHARE = 8
 
 
 def open_transformers(
-    model_dir: Path, settings: GeneratorSettings, report: Report = lambda _: None
+    model_dir: Path, settings: GeneratorSettings, report: OnIncident = lambda _: None
 ) -> "TransformersGenerator":
     """Load a checkpoint, on the GPU if there is one.
 

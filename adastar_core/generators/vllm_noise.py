@@ -1,6 +1,6 @@
 """This project's random streams inside vLLM. Loaded by the engine's process alone; nothing else imports vLLM.
 
-vLLM decodes greedily, from scores that this processor has chosen from already: with the noise that
+vLLM decodes greedily from scores among which this processor has already chosen, with the noise that
 :mod:`adastar_core.generators.noise` computes from (stream, step, token). So both engines sample the same rationales, up to
 rounding (``docs/exactness.md``).
 """
@@ -33,7 +33,7 @@ class StreamNoise(LogitsProcessor):
         self._rows: dict[int, _Row] = {}
 
     def is_argmax_invariant(self) -> bool:
-        """Say that it decides what is likeliest."""
+        """Return that it changes which token is likeliest."""
         return False
 
     def update_state(self, batch_update: BatchUpdate | None) -> None:

@@ -18,7 +18,7 @@ _MOST_ROWS = 1024
 Order = Mapping[str, object]
 
 
-class Engines:
+class EngineProcesses:
     """As many engines as ``generator.vllm.data_parallel`` says, or none.
 
     Args:
@@ -27,7 +27,7 @@ class Engines:
         threads: Threads of each on a CPU; ``None`` leaves that to vLLM's libraries.
 
     Attributes:
-        traits: What the first one said of itself: number format, platform, whether it sleeps, longest text.
+        traits: Number format, platform, whether it can sleep and longest text of the first one.
     """
 
     def __init__(self, settings: GeneratorSettings, log: Path, threads: int | None) -> None:
@@ -37,16 +37,14 @@ class Engines:
         self.traits: Mapping[str, Any] = {}
 
     def __len__(self) -> int:
-        """Return how many are running."""
         return len(self._children)
 
     @property
     def pids(self) -> list[int]:
-        """Return the process ids of those that are running."""
         return [child.pid for child in self._children]
 
     def start(self, model_dir: Path) -> None:
-        """Start them anew, each with its own devices.
+        """Start them, each with its own devices, in place of any that run.
 
         Raises:
             EngineError: They do not start.
@@ -54,19 +52,30 @@ class Engines:
         self.end()
         if self._free_bytes is None:
             self._free_bytes = free_bytes()
-        parallel = self._settings.vllm
+        settings, parallel = self._settings, self._settings.vllm
+        order = {
+            "model": str(model_dir),
+            "dtype": settings.dtype,
+            "kv_cache_bytes": kv_cache_bytes(parallel.kv_cache_gib, parallel.data_parallel),
+            "utilization": parallel.utilization,
+            "tensor_parallel": parallel.tensor_parallel,
+            "prefix_caching": parallel.prefix_caching,
+            "longest_text": parallel.longest_text,
+            "rows": min(settings.batch_size, _MOST_ROWS),
+            "sleeps": parallel.while_training in ("auto", "sleep"),
+        }
         self._log.parent.mkdir(parents=True, exist_ok=True)
         for number in range(parallel.data_parallel):
             devices = visible_devices(number, parallel.tensor_parallel)
             environment = {**self._environment(), **devices}
             self._children.append(Child(MODULE, [str(os.getpid())], log=self._log, environment=environment))
         try:
-            self.traits = self.each(self._first_order(model_dir))[0]
+            self.traits = self.each(order)[0]
         except ChildFailure as failure:
             self.end()
             raise EngineError(
-                f"vLLM cannot start on {model_dir}: {failure}. Set generator.type: transformers where it does not support the "
-                "model; where memory is short, set generator.vllm.kv_cache_gib or generator.vllm.longest_text lower."
+                f"vLLM cannot start on {model_dir}: {failure}. Set generator.type: transformers if it does not support the model; "
+                "if memory is short, lower generator.vllm.kv_cache_gib or generator.vllm.longest_text."
             ) from failure
 
     def each(self, order: Order) -> list[dict[str, Any]]:
@@ -94,10 +103,9 @@ class Engines:
             if not skip_empty or order[skip_empty]
         ]
         with ThreadPoolExecutor(len(busy)) as pool:
-            return list(pool.map(lambda one: one[0].ask(one[1], seconds), busy))
+            return list(pool.map(lambda pair: pair[0].ask(pair[1], seconds), busy))
 
     def end(self) -> None:
-        """End them."""
         while self._children:
             self._children.pop().end()
 
@@ -109,20 +117,6 @@ class Engines:
         """
         self.end()
         await_freed(self._free_bytes)
-
-    def _first_order(self, model_dir: Path) -> Order:
-        settings, parallel = self._settings, self._settings.vllm
-        return {
-            "model": str(model_dir),
-            "dtype": settings.dtype,
-            "kv_cache_bytes": kv_cache_bytes(parallel.kv_cache_gib, parallel.data_parallel),
-            "utilization": parallel.utilization,
-            "tensor_parallel": parallel.tensor_parallel,
-            "prefix_caching": parallel.prefix_caching,
-            "longest_text": parallel.longest_text,
-            "rows": min(settings.batch_size, _MOST_ROWS),
-            "sleeps": parallel.while_training in ("auto", "sleep"),
-        }
 
     def _environment(self) -> dict[str, str]:
         own = {

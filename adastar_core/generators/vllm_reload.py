@@ -9,14 +9,12 @@ class CheckpointReload:
     def reload_checkpoint(self, path: str) -> None:
         """Read the weights of another checkpoint of the same architecture into the model.
 
-        On a CPU the output layer computes with a copy of its weights in another layout. vLLM makes that anew only where the
-        checkpoint has weights for it, and with tied embeddings it has none: the old ones would go on answering.
+        On a CPU the output layer computes with a copy of its weights in another layout. vLLM rebuilds the copy only if the
+        checkpoint has weights for that layer. With tied embeddings it has none, and the old copy would keep answering.
         """
         self.reload_weights(weights_path=path)  # type: ignore[attr-defined]  # vLLM mixes this class into its worker
-        if current_platform.is_cpu():
-            self._repack_output_layer()
-
-    def _repack_output_layer(self) -> None:
+        if not current_platform.is_cpu():
+            return
         from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
         from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 

@@ -11,10 +11,11 @@ from transformers import AutoModelForCausalLM
 
 from adastar_core.config import GeneratorSettings
 from adastar_core.errors import EngineError
-from adastar_core.generators import Decoding, canary, vllm_processes
+from adastar_core.generators import Decoding, vllm_processes
 from adastar_core.generators.halving import Halving
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.generators.vllm import VllmGenerator
+from adastar_core.models import canary
 from adastar_core.models.checkpoints import digest_of
 from adastar_core.models.source import resolve_model
 from adastar_core.records import GenerationRequest
