@@ -15,8 +15,7 @@ from adastar_core.generators.settings import EngineName, GeneratorSettings
 from adastar_core.records import Attempt, GenerationRequest
 
 Open = Callable[[GeneratorSettings, Path, int | None, OnIncident], LastingGenerator]
-"""Opens an engine, which holds no checkpoint yet, from the settings, a file for what it prints, its threads on a CPU (``None``
-leaves them to its libraries), and what it calls with everything that went wrong and was recovered."""
+"""Opens an engine, which holds no checkpoint yet. Gets what :class:`LocalEngines` holds, and what to call with incidents."""
 
 
 class PerCheckpoint:
@@ -79,7 +78,7 @@ def _custom(settings: GeneratorSettings, *_: object) -> PerCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineEntry:
     """An engine as the catalogue knows it.
 
     Attributes:
@@ -93,11 +92,11 @@ class Engine:
     own_format: bool = False
 
 
-ENGINES: Mapping[EngineName, Engine] = {
-    "transformers": Engine(_transformers),
-    "vllm": Engine(_vllm),
-    "openai": Engine(_openai, elsewhere=True, own_format=True),
-    "custom": Engine(_custom, own_format=True),
+ENGINES: Mapping[EngineName, EngineEntry] = {
+    "transformers": EngineEntry(_transformers),
+    "vllm": EngineEntry(_vllm),
+    "openai": EngineEntry(_openai, elsewhere=True, own_format=True),
+    "custom": EngineEntry(_custom, own_format=True),
 }
 
 

@@ -1,4 +1,4 @@
-"""The devices and the memory that a generation engine is given, and the proof that it has given them back."""
+"""The devices and the memory of a generation engine, and the check that they are free again after it."""
 
 import os
 import time
@@ -31,7 +31,7 @@ def free_bytes() -> int | None:
 
 
 def await_freed(before: int | None) -> None:
-    """Wait until as much GPU memory is free as before the engine started, but for half a gigabyte.
+    """Wait until as much GPU memory is free as before the engine started, less half a GiB.
 
     Raises:
         EngineError: It does not become free within a minute.
@@ -42,14 +42,14 @@ def await_freed(before: int | None) -> None:
     while (free := free_bytes() or 0) < before - _SLACK_BYTES:
         if time.monotonic() > end:
             raise EngineError(
-                f"The generation engine has ended, but of the {before / _GIB:.1f} GiB of GPU memory that were free before it "
-                f"started only {free / _GIB:.1f} are free again. Training would fail: look for other processes on the GPU."
+                f"The generation engine has ended, but only {free / _GIB:.1f} of {before / _GIB:.1f} GiB of GPU memory are free again. "
+                "Training would fail; look for other processes on the GPU."
             )
         time.sleep(0.5)
 
 
 def visible_devices(engine: int, width: int) -> dict[str, str]:
-    """Return the variable that shows engine number ``engine`` its own ``width`` GPUs; empty without GPUs."""
+    """Return the variable that limits engine number ``engine`` to its own ``width`` GPUs; empty without GPUs."""
     if not torch.cuda.is_available():
         return {}
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
@@ -57,7 +57,7 @@ def visible_devices(engine: int, width: int) -> dict[str, str]:
     mine = every[engine * width : (engine + 1) * width]
     if len(mine) < width:
         raise EngineError(
-            f"generator.vllm wants {width} GPUs for each engine (tensor_parallel), and engine {engine + 1} finds {len(mine)} of "
-            f"{len(every)}; lower generator.vllm.tensor_parallel or generator.vllm.data_parallel"
+            f"generator.vllm.tensor_parallel is {width}, but {len(mine)} of {len(every)} GPUs are left for engine {engine + 1}. "
+            "Lower generator.vllm.tensor_parallel or generator.vllm.data_parallel."
         )
     return {"CUDA_VISIBLE_DEVICES": ",".join(mine)}

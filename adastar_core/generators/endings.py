@@ -19,8 +19,8 @@ class Ending:
         response: The text before the end.
         finish_reason: Why it ended there.
         generated_tokens: Tokens up to the end, with the end token or the one that completed the stop string.
-        tokens: Ids that the response was decoded from, and the end token if there is one. A token of which the response's
-            last characters are one part and a stop string's first ones the other is among them: it was generated for both.
+        tokens: Ids that the response was decoded from, and the end token if there is one. A token that holds both the
+            response's last characters and a stop string's first ones is among them.
     """
 
     response: str
@@ -64,7 +64,7 @@ def end(tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode
     text = decode(kept)
     if first_stop(text, stop) is not None:
         needed = _fewest(kept, lambda some: first_stop(decode(some), stop) is not None)
-        # Not a part of the whole text: some decoders spell bytes another way when others follow.
+        # Decode again instead of slicing: some decoders turn the same bytes into other text when more follow.
         text = decode(kept[:needed])
         response = text[: first_stop(text, stop)]
         spelling = _fewest(kept[:needed], lambda some: decode(some).startswith(response))
@@ -79,9 +79,9 @@ def end(tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode
 def end_elsewhere(
     tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode, *, longest: int
 ) -> Ending:
-    """Return where tokens end that another engine generated, which looked for stop strings by itself.
+    """Return where tokens end that came from an engine which looks for stop strings itself.
 
-    It spells text out token by token, and may see a stop string that the whole text does not hold: a response that is shorter
+    It decodes token by token and may see a stop string that the whole text does not contain. So a response that is shorter
     than ``longest`` and has no end was stopped.
     """
     ending = end(tokens, ends, stop, decode)

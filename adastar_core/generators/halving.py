@@ -1,4 +1,4 @@
-"""A batch that does not fit into memory is generated in two halves; if a half does not fit either, that is an error."""
+"""Generates a batch that does not fit into memory in two halves; if a half does not fit either, that is an error."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,7 @@ from adastar_core.records import Attempt, GenerationRequest, Incident
 
 
 class Halving:
-    """A :class:`~adastar_core.generators.Generator` that generates in halves what another one has no memory for.
-
-    Args:
-        inner: What generates.
-        report: Called when a batch was halved.
-    """
+    """A :class:`~adastar_core.generators.Generator` that calls another one, and reports each batch that it halved."""
 
     def __init__(self, inner: Generator, report: OnIncident) -> None:
         self._inner, self._report = inner, report
@@ -27,12 +22,8 @@ class Halving:
         try:
             return self._inner.generate(requests, decoding)
         except OutOfMemory as error:
-            self._report(
-                Incident(
-                    "out of memory",
-                    f"a batch of {len(requests)} was generated in halves, which may round otherwise: {error}",
-                )
-            )
+            detail = f"a batch of {len(requests)} was generated in halves, which may change rounding: {error}"
+            self._report(Incident("out of memory", detail))
         half = max(len(requests) // 2, 1)
         try:
             return [
@@ -44,9 +35,8 @@ class Halving:
         except OutOfMemory as error:
             raise OutOfMemory(
                 f"Memory ran out while generating {len(requests)} attempts at once, and {half} did not fit either ({error}). "
-                "Lower generator.batch_size or generator.max_new_tokens; on a GPU, see what else uses its memory."
+                "Lower generator.batch_size or generator.max_new_tokens; on a GPU, check what else uses its memory."
             ) from error
 
     def close(self) -> None:
-        """Close the other one."""
         self._inner.close()

@@ -1,9 +1,9 @@
 """The generator on a server: any that speaks OpenAI's completions interface (vLLM's ``serve``, SGLang, ...), by its URL.
 
-The server is somebody else's, so it is asked for its canary (:mod:`canary`) before the first batch and after every one:
-what other weights than the recorded checkpoint's have generated is refused. A vLLM that was started with this project's two
-plug-ins (``generator.openai.plugins``) also takes each new checkpoint, and samples from this project's own random streams;
-another server samples from the seed that it is given, and must be brought the new checkpoint by its owner.
+The server may change without notice, so it is asked for its canary (``models/canary.py``) before the first batch and after
+every batch; what other weights generated is refused. A vLLM started with this project's two plug-ins
+(``generator.openai.plugins``) also loads each new checkpoint and samples from this project's random streams. Any other server
+samples from the seed that it is given, and its owner must load the new checkpoint.
 """
 
 import os
@@ -33,7 +33,7 @@ _SEEDS = 1 << 63
 
 
 class _RefusedError(EngineError):
-    """The server is there, and does not take what it was asked."""
+    """The server answers, and refuses the request."""
 
 
 class OpenAiGenerator:
@@ -48,16 +48,17 @@ class OpenAiGenerator:
 
     def __init__(self, settings: GeneratorSettings) -> None:
         self._server = settings.openai
-        # What the server computes in is its owner's choice: only who demands float32 gets the narrow comparison.
+        # The server's number format is not known: only a configured float32 asks for the narrow comparison.
         self._dtype = settings.dtype if settings.dtype == "float32" else "bfloat16"
+        self._url = self._server.url.rstrip("/")
         check_server(self._server.url, self._server.key_variable)
         key = os.environ.get(self._server.key_variable, "").strip()
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=self._server.timeout_seconds,
             limits=httpx.Limits(max_connections=self._server.concurrency),
-            follow_redirects=False,  # the key is for this server
-            trust_env=False,  # neither for a proxy; and no other key from .netrc
+            follow_redirects=False,  # the key is for this server alone
+            trust_env=False,  # no proxy may see it, and none comes from .netrc
             verify=ssl.create_default_context(),
         )
         self._held: tuple[str, Canary] | None = None
@@ -65,11 +66,10 @@ class OpenAiGenerator:
 
     @property
     def weights_sha256(self) -> str | None:
-        """Return the digest of the checkpoint whose weights the server has proved to hold."""
         return None if self._held is None else self._held[0]
 
     def hand_over(self, model_dir: Path, sha256: str) -> None:
-        """Find out that the server has this checkpoint; with the plug-ins, make it take it first.
+        """Check that the server holds this checkpoint; with the plug-ins, make it load it first.
 
         Raises:
             ConfigError: The server has several models and none was named, or not the named one.
@@ -77,13 +77,14 @@ class OpenAiGenerator:
         """
         before = self._held[1] if self._held else None
         self._held = None
-        self._model = self._model or self._named_model()
+        self._model = self._model or self._find_model()
         self._vocabulary, self._positions = Vocabulary(model_dir), positions_of(model_dir)
         expected = canary_at(model_dir)
         if self._server.plugins and self._disagreement(expected, before) is not None:
+            root = self._url.removesuffix("/v1")
             order = {"method": "reload_checkpoint", "args": [str(model_dir)]}
-            self._post(f"{self._root()}/collective_rpc", order)
-            self._post(f"{self._root()}/reset_prefix_cache", {})
+            self._ask("POST", f"{root}/collective_rpc", order)
+            self._ask("POST", f"{root}/reset_prefix_cache", {})
         self._require(expected, before, model_dir.name)
         self._extras = self._accepted_extras(expected.question.tokens[:1])
         self._held = (sha256, expected)
@@ -97,39 +98,33 @@ class OpenAiGenerator:
         """
         if self._held is None:
             raise ValueError("the generator holds no checkpoint; hand one over first")
-        prompts = self._prompts(requests)
+        prompts = self._vocabulary.prompt_ids([request.prompt for request in requests])
+        for request, prompt in zip(requests, prompts, strict=True):
+            if not prompt:
+                raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
+
+        def answer(request: GenerationRequest, prompt: list[int]) -> Attempt:
+            sampling = self._sampling(request, len(prompt), decoding)
+            ending = self._ending(self._complete(prompt, sampling), len(prompt), decoding)
+            return ending.attempt(request, decoding, len(prompt))
+
         with ThreadPoolExecutor(self._server.concurrency) as pool:
-            answers = list(
-                pool.map(
-                    lambda request, prompt: self._complete(
-                        prompt, self._sampling(request, len(prompt), decoding)
-                    ),
-                    requests,
-                    prompts,
-                )
-            )
+            attempts = list(pool.map(answer, requests, prompts))
         if requests:
             self._require(self._held[1], None, "the batch")
-        return [
-            self._ending(answer, len(prompt), decoding).attempt(request, decoding, len(prompt))
-            for request, prompt, answer in zip(requests, prompts, answers, strict=True)
-        ]
+        return attempts
 
     def rest(self) -> None:
         """Do nothing: the server's memory is not ours."""
 
     def close(self) -> None:
-        """Close the connections."""
         self._held = None
         self._client.close()
 
-    def _root(self) -> str:
-        return self._server.url.rstrip("/").removesuffix("/v1")
-
-    def _named_model(self) -> str:
+    def _find_model(self) -> str:
         """Return the name of the server's model: the configured one, or its only one."""
-        names = [str(one["id"]) for one in self._get(f"{self._server.url.rstrip('/')}/models")["data"]]
-        wanted = self._server.model
+        listed = self._ask("GET", f"{self._url}/models", None)["data"]
+        names, wanted = [str(model["id"]) for model in listed], self._server.model
         if wanted is None and len(names) == 1:
             return names[0]
         if wanted in names:
@@ -139,17 +134,10 @@ class OpenAiGenerator:
             "name one of them"
         )
 
-    def _prompts(self, requests: Sequence[GenerationRequest]) -> list[list[int]]:
-        prompts = self._vocabulary.prompt_ids([request.prompt for request in requests])
-        for request, prompt in zip(requests, prompts, strict=True):
-            if not prompt:
-                raise DataError(f"the prompt of observation {request.position} is empty; give it a question")
-        return prompts
-
     def _sampling(
         self, request: GenerationRequest, prompt_tokens: int, decoding: Decoding
     ) -> dict[str, object]:
-        """Return how one attempt is decoded, in the interface's words."""
+        """Return how one attempt is decoded, as the interface's parameters."""
         room = decoding.room(prompt_tokens, self._positions)
         plain = {**self._extras, "max_tokens": room, "stop": list(decoding.stop)}
         if decoding.greedy:
@@ -161,7 +149,7 @@ class OpenAiGenerator:
         return {**plain, "temperature": decoding.temperature, "top_p": decoding.top_p, "seed": seed}
 
     def _accepted_extras(self, prompt: Sequence[int]) -> dict[str, object]:
-        """Return what is asked beyond OpenAI's interface, if the server takes it: all end tokens, and ids instead of text."""
+        """Return parameters beyond OpenAI's interface, if the server accepts them: all end tokens, and ids instead of text."""
         extras: dict[str, object] = {
             "return_token_ids": True,
             "skip_special_tokens": False,
@@ -174,7 +162,7 @@ class OpenAiGenerator:
         return extras
 
     def _ending(self, answer: Mapping[str, Any], prompt_tokens: int, decoding: Decoding) -> Ending:
-        """Return the response that an answer holds: its ids where the server gives them, or its text up to a special token."""
+        """Return the response in an answer: by its ids where the server gives them, else its text up to a special token."""
         choice, known = answer["choices"][0], self._vocabulary
         if tokens := choice.get("token_ids"):
             room = decoding.room(prompt_tokens, self._positions)
@@ -183,7 +171,11 @@ class OpenAiGenerator:
         broken = known.first_special(text)
         if broken is not None:
             return Ending(text[:broken], FinishReason.SPECIAL, generated, ())
-        return Ending(text, _finish_reason(choice), generated, ())
+        if choice["finish_reason"] == "length":
+            return Ending(text, FinishReason.LENGTH, generated, ())
+        # Servers that do not name the stop string call every end but the limit a stop.
+        named = isinstance(choice.get("stop_reason"), str)
+        return Ending(text, FinishReason.STOP if named else FinishReason.EOS, generated, ())
 
     def _require(self, expected: Canary, before: Canary | None, what: str) -> None:
         reason = self._disagreement(expected, before)
@@ -191,8 +183,8 @@ class OpenAiGenerator:
             return
         self._held = None
         raise EngineError(
-            f"The server at {self._server.url} does not have the recorded checkpoint ({what}): {reason}. Make it serve that one "
-            "and run the same command again; a vLLM with this project's plug-ins takes it by itself (generator.openai.plugins)."
+            f"The server at {self._server.url} does not have the recorded checkpoint ({what}): {reason}. Load that one there and run "
+            "the same command again; a vLLM with this project's plug-ins loads it itself (generator.openai.plugins)."
         )
 
     def _disagreement(self, expected: Canary, before: Canary | None) -> str | None:
@@ -208,16 +200,10 @@ class OpenAiGenerator:
 
     def _complete(self, prompt: list[int], sampling: Mapping[str, object]) -> dict[str, Any]:
         body = {"model": self._model, "prompt": prompt, "n": 1, **sampling}
-        return self._post(f"{self._server.url.rstrip('/')}/completions", body)
-
-    def _get(self, url: str) -> dict[str, Any]:
-        return self._ask("GET", url, None)
-
-    def _post(self, url: str, body: Mapping[str, object]) -> dict[str, Any]:
-        return self._ask("POST", url, body)
+        return self._ask("POST", f"{self._url}/completions", body)
 
     def _ask(self, method: str, url: str, body: Mapping[str, object] | None) -> dict[str, Any]:
-        """Return the answer, asking again when the server is busy or out of reach.
+        """Return the answer; retry while the server is busy or out of reach.
 
         Raises:
             EngineError: It refuses, or stays out of reach.
@@ -227,7 +213,7 @@ class OpenAiGenerator:
             try:
                 response = self._client.request(method, url, json=body)
             except httpx.TransportError as error:
-                problem, wanted = f"{type(error).__name__}: {error}", 0.0
+                problem, wait = f"{type(error).__name__}: {error}", 0.0
             else:
                 if response.is_success:
                     answer: dict[str, Any] = response.json() if response.content else {}
@@ -236,22 +222,12 @@ class OpenAiGenerator:
                 if response.status_code not in _BUSY:
                     refused = True
                     break
-                wanted = _seconds(response.headers.get("retry-after", ""))
+                header = response.headers.get("retry-after", "")
+                wait = min(float(header), _LONGEST_WAIT_SECONDS) if header.isdigit() else 0.0
             if trial < self._server.retries:
-                # Many clients that were turned away together must not come back together.
-                time.sleep(max(wanted, min(2.0**trial, _LONGEST_WAIT_SECONDS) * random.uniform(0.25, 0.75)))
+                # Random, so that clients that were refused together do not come back together.
+                time.sleep(max(wait, min(2.0**trial, _LONGEST_WAIT_SECONDS) * random.uniform(0.25, 0.75)))
         raise (_RefusedError if refused else EngineError)(
-            f"The server at {url} did not do what it was asked ({problem}). See that it runs and that generator.openai.url is "
-            "right; what was stored stands, and the same command continues the run."
+            f"The request to {url} failed ({problem}). Check that it runs and that generator.openai.url is right, then run "
+            "the same command again: it resumes the run."
         )
-
-
-def _seconds(header: str) -> float:
-    return min(float(header), _LONGEST_WAIT_SECONDS) if header.isdigit() else 0.0
-
-
-def _finish_reason(choice: Mapping[str, Any]) -> FinishReason:
-    """Return why generation ended; servers that do not name the stop string call every end but the limit a stop."""
-    if choice["finish_reason"] == "length":
-        return FinishReason.LENGTH
-    return FinishReason.STOP if isinstance(choice.get("stop_reason"), str) else FinishReason.EOS

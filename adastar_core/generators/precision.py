@@ -22,10 +22,10 @@ def arithmetic(dtype: torch.dtype) -> AbstractContextManager[object]:
 
 
 class Float64(TorchFunctionMode):
-    """Makes every request for float32 one for float64.
+    """Turns every request for float32 into one for float64.
 
-    Models compute norms, rotary tables and softmax in float32 whatever their weights are: a help to bfloat16, but it
-    would round float64 down, and differently for other batch sizes.
+    Models compute norms, rotary tables and softmax in float32 whatever their weights are. That helps bfloat16, but would
+    round float64 down, and differently for other batch sizes.
     """
 
     def __torch_function__(

@@ -1,8 +1,8 @@
-"""How a model can be decoded, found out on the model itself: a wrong way would only show in its answers.
+"""Whether a model can be decoded with our cache, tested on the model itself: a wrong way would show only in its answers.
 
 Three texts of different lengths are decoded together, and one of them leaves in between. The scores of every step must
-be those of a plain forward pass over each text alone. Models that keep what they have read elsewhere than in the cache
-that our loop hands them (Mamba, RWKV, RecurrentGemma) are read whole in every step instead.
+equal those of a plain forward pass over each text alone. Models that keep their state outside the cache that our loop
+passes (Mamba, RWKV, RecurrentGemma) are decoded by reading the whole text in every step.
 """
 
 import copy
@@ -35,8 +35,8 @@ class Serving:
     """How a model is decoded.
 
     Attributes:
-        way: How its steps are made.
-        why: Why that is the slower way, in a sentence; ``None`` if it is not.
+        way: How its steps are computed.
+        why: Why that is the slower way, in a sentence; ``None`` if it is the faster one.
     """
 
     way: Way
@@ -47,9 +47,9 @@ _known: dict[tuple[str, torch.dtype, str], Serving] = {}
 
 
 def serving(model: PreTrainedModel) -> tuple[Serving, bool]:
-    """Return how a model is decoded, and whether that was found out just now.
+    """Return how a model is decoded, and whether that was tested just now.
 
-    Each architecture is checked once in a process: its further checkpoints differ in their weights alone.
+    Each architecture is tested once per process: its later checkpoints differ in their weights alone.
 
     Raises:
         ModelError: It cannot be decoded.
@@ -66,7 +66,7 @@ def serving(model: PreTrainedModel) -> tuple[Serving, bool]:
 
 
 def _find(model: PreTrainedModel) -> tuple[Serving, bool]:
-    """Return how a model is decoded, and whether its weights could tell. In 16 bits only agreement is believed."""
+    """Return how a model is decoded, and whether its weights allowed a test. A fault in 16 bits is checked in float32."""
     name = type(model).__name__
     try:
         probe = Probe(model)

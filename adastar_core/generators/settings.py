@@ -22,58 +22,61 @@ EngineName = Literal["transformers", "vllm", "openai", "custom"]
 
 
 class VllmSettings(Settings):
-    """How vLLM uses the machine; read where ``generator.type`` is, or means, ``vllm``. Nothing here is part of what a run is, but it may change rounding."""
+    """How vLLM uses the machine; used where ``generator.type`` is ``vllm``, or ``auto`` chooses it. Not part of what a run is, but it may change rounding."""
 
     tensor_parallel: int = setting(1, "Tensor parallel", "GPUs that share one engine's model.", ge=1)
     data_parallel: int = setting(
-        1, "Data parallel", "Engines, each with a copy of the model and GPUs of its own.", ge=1
+        1, "Data parallel", "Engines, each with its own copy of the model and its own GPUs.", ge=1
     )
     kv_cache_gib: float | None = setting(
         None,
         "Cache memory",
-        "GiB for keys and values per engine; none takes what utilization leaves of a GPU, and on a CPU an eighth of the free memory, 4 at most.",
+        "GiB for keys and values per engine. Default: what utilization leaves of a GPU; on a CPU an eighth of the free memory, at most 4.",
         gt=0,
     )
     utilization: float = setting(
         0.9, "Memory utilization", "Share of each GPU's memory that an engine may use.", gt=0, le=1
     )
     longest_text: int | None = setting(
-        None, "Longest text", "Prompt and rationale in tokens; none takes what model and memory allow.", ge=2
+        None,
+        "Longest text",
+        "Most tokens of prompt and rationale. Default: what model and memory allow.",
+        ge=2,
     )
     prefix_caching: bool = setting(
-        True, "Prefix caching", "Compute what prompts begin with in common (worked examples) only once."
+        True, "Prefix caching", "Compute the common beginning of prompts (worked examples) only once."
     )
     while_training: Literal["auto", "keep", "sleep", "end"] = setting(
         "auto",
         "While training",
-        "Keep the engine's memory, let it sleep, or end it; auto keeps it on a CPU, and on a GPU sleeps where vLLM can, else ends. On a cluster all but keep end the actors.",
+        "Keep the engine's memory, let the engine sleep, or end it. auto: keep on a CPU; on a GPU sleep if vLLM can, else end. On a cluster, all but keep end the actors.",
     )
     timeout_seconds: float = setting(
-        3600.0, "Timeout", "Longest wait for one batch, in seconds; the engine is then built anew.", gt=0
+        3600.0, "Timeout", "Longest wait for one batch, in seconds; after that the engine is rebuilt.", gt=0
     )
 
 
 class OpenAiSettings(Settings):
-    """A server with OpenAI's completions interface; read where ``generator.type`` is ``openai``."""
+    """A server with OpenAI's completions interface; used where ``generator.type`` is ``openai``."""
 
     url: ServerUrl = setting(
         "http://127.0.0.1:8000/v1", "URL", "Where it is, with the interface's version.", run_time=True
     )
     model: Text | None = setting(
-        None, "Model", "Its name for the model; none takes the only one that it has.", run_time=True
+        None, "Model", "The server's name for the model. Default: its only one.", run_time=True
     )
     key_variable: KeyVariable = setting(
         OWN_KEY,
         "Key",
-        "Environment variable with the key; it may be absent. Another one, or another machine, must be in ADASTAR_SERVERS.",
+        "Environment variable with the API key, which may be unset. Any other variable or machine must be listed in ADASTAR_SERVERS.",
         pattern=r"^\w*API_KEY$",
         run_time=True,
     )
-    concurrency: int = setting(64, "Concurrency", "Requests under way at once.", ge=1, run_time=True)
+    concurrency: int = setting(64, "Concurrency", "Requests sent at once.", ge=1, run_time=True)
     retries: int = setting(
         6,
         "Retries",
-        "How often a request is repeated when the server is busy or out of reach.",
+        "How often a request is retried when the server is busy or unreachable.",
         ge=0,
         run_time=True,
     )
@@ -83,7 +86,7 @@ class OpenAiSettings(Settings):
     plugins: bool = setting(
         False,
         "Plug-ins",
-        "Whether it is a vLLM with this project's plug-ins, which takes new checkpoints by itself and samples from this project's streams.",
+        "The server is a vLLM with this project's plug-ins: it loads new checkpoints itself and samples from this project's random streams.",
         added=True,
     )
 
@@ -92,14 +95,14 @@ class OpenAiSettings(Settings):
     def _without_secrets(cls, url: str) -> str:
         if "@" in urlsplit(url).netloc:
             raise ValueError(
-                "has a user or a password in it, which would be stored and shown; put the key into the environment "
-                "variable that key_variable names"
+                "contains a user or a password, which would be stored and shown; put the key into the environment variable "
+                "that key_variable names"
             )
         return url
 
 
 class CustomGeneratorSettings(Settings):
-    """A generator of your own, called with the directory of a checkpoint and the options; read where ``generator.type`` is ``custom``."""
+    """A generator of your own, called with the directory of a checkpoint and the options; used where ``generator.type`` is ``custom``."""
 
     path: CodePath | None = setting(
         None,
@@ -119,19 +122,19 @@ class GeneratorSettings(Settings):
     type: Literal["auto"] | EngineName = setting(
         "auto",
         "Engine",
-        "What generates: auto takes vllm where it is installed for this machine's devices and pays for the model's size, else transformers; openai is a server, and custom a generator of your own.",
+        "What generates. auto: vllm if it is installed for this machine's devices and faster for this model's size, else transformers. openai: a server. custom: a generator of your own.",
     )
     batch_size: int = setting(
         256,
         "Batch size",
-        "Attempts generated at once, for speed and memory. Another one changes no response in float64, few in float32, many in bfloat16.",
+        "Attempts generated at once, for speed and memory. Another size changes no response in float64, few in float32, many in bfloat16.",
         ge=1,
         run_time=True,
     )
     dtype: Literal["auto", "float64", "float32", "bfloat16"] = setting(
         "auto",
         "Precision",
-        "Number format of generation: auto is float32 on CPU and bfloat16 on GPU; a run keeps what it started with.",
+        "Number format of generation. auto: float32 on a CPU, bfloat16 on a GPU. A run keeps the format that it started with.",
     )
     temperature: float = setting(1.0, "Temperature", "Divides the scores before sampling.", gt=0, le=10)
     top_p: float = setting(
@@ -148,7 +151,6 @@ class GeneratorSettings(Settings):
     def _engine_has_the_precision(self) -> "GeneratorSettings":
         if self.dtype == "float64" and self.type not in ("auto", "transformers"):
             raise ValueError(
-                f"dtype (float64) needs type transformers, not {self.type}, which has no such precision; "
-                "choose float32, bfloat16 or auto"
+                f"dtype (float64) requires type transformers, not {self.type}; choose float32, bfloat16 or auto"
             )
         return self

@@ -1,4 +1,4 @@
-"""Two ways to the scores of every row's next token: with the model's cache, or by reading whole texts again."""
+"""Two ways to compute the scores of every row's next token: with the model's cache, or by reading whole texts again."""
 
 from typing import Protocol, cast
 
@@ -25,7 +25,7 @@ class Steps(Protocol):
         ...
 
     def append(self, chosen: torch.Tensor) -> None:
-        """Feed these tokens, one per row, in the next step."""
+        """Add these tokens, one per row, to the next step's input."""
         ...
 
     def keep(self, rows: torch.Tensor) -> None:
@@ -38,24 +38,22 @@ class Way(Protocol):
 
     def __call__(
         self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
-    ) -> Steps:
-        """Return the rows before their first step."""
-        ...
+    ) -> Steps: ...
 
     def width(self, model: PreTrainedModel, prompts: list[list[int]]) -> int:
-        """Return the tokens that every prompt is padded to."""
+        """Return the tokens that every prompt is padded to before its first step."""
         ...
 
 
 ALIGNED = 16
-"""In 16 bits prompts are padded to a multiple of this, so that a row's sums are cut into the same blocks in every batch."""
+"""In 16 bits, prompts are padded to a multiple of this, so that kernels cut a row's sums into the same blocks in every batch."""
 
 
 class Cached:
-    """Rows padded on the left that share a cache: each step feeds one new token per row.
+    """Rows padded on the left that share a cache; each step reads one new token per row.
 
-    Kernels sum in blocks of the padded width, and a single row has kernels of its own. In 16-bit formats that changes
-    responses, so there the width is aligned and a single row is computed with a copy of itself (``bench/rounding.py``).
+    Kernels sum in blocks of the padded width, and use another kernel for a single row. In 16-bit formats that changes
+    responses, so the width is aligned and a single row is computed together with a copy of itself (``bench/rounding.py``).
     """
 
     def __init__(
@@ -76,12 +74,10 @@ class Cached:
 
     @staticmethod
     def width(model: PreTrainedModel, prompts: list[list[int]]) -> int:
-        """Return the tokens that every prompt is padded to."""
         longest = max(map(len, prompts))
         return -(-longest // ALIGNED) * ALIGNED if _in_16_bits(model) else longest
 
     def forward(self) -> torch.Tensor:
-        """Return the logits of every row's next token, [rows, vocabulary]."""
         output = self._model(
             input_ids=self._tokens,
             attention_mask=self._mask[:, : self._length],
@@ -94,24 +90,19 @@ class Cached:
         return logits
 
     def append(self, chosen: torch.Tensor) -> None:
-        """Feed these tokens, one per row, in the next step."""
         self._tokens = self._paired(chosen)[:, None]
         self._positions = self._positions[:, -1:] + 1
         self._length += 1
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Continue with these rows only."""
         self.places, self.streams = self.places[rows], self.streams[rows]
         rows = self._paired(rows)
-        self._tokens, self._mask, self._positions = (
-            self._tokens[rows],
-            self._mask[rows],
-            self._positions[rows],
-        )
+        self._tokens, self._mask = self._tokens[rows], self._mask[rows]
+        self._positions = self._positions[rows]
         self._cache.reorder_cache(cast(torch.LongTensor, rows))
 
     def _paired(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return what belongs to each row; in 16 bits a single row is there twice."""
+        """Repeat a single row in 16 bits."""
         return rows.repeat(2) if len(rows) == 1 and _in_16_bits(self._model) else rows
 
 
@@ -122,8 +113,8 @@ def _in_16_bits(model: PreTrainedModel) -> bool:
 class Reread:
     """Rows padded on the right, read whole in every step.
 
-    Nothing is remembered between steps, and what stands behind a token cannot change its scores in a causal model. So
-    this is right whatever state a model keeps; a step costs as much as the text so far.
+    Nothing is kept between steps, and in a causal model the padding after a token cannot change its scores. So this is
+    right whatever state a model keeps, but a step costs as much as the whole text so far.
     """
 
     def __init__(
@@ -139,28 +130,23 @@ class Reread:
 
     @staticmethod
     def width(model: PreTrainedModel, prompts: list[list[int]]) -> int:  # noqa: ARG004
-        """Return the tokens that every prompt is padded to before its first step."""
         return max(map(len, prompts))
 
     def forward(self) -> torch.Tensor:
-        """Return the logits of every row's next token, [rows, vocabulary]."""
         shortest, longest = (int(length) for length in self._lengths.aminmax())
         output = self._model(
             input_ids=self._tokens[:, :longest], use_cache=False, logits_to_keep=longest - shortest + 1
         )
-        logits: torch.Tensor = (
-            output.logits
-        )  # of the last tokens, or of all from a model that knows no better
+        # Of the last tokens, or of all from a model that ignores ``logits_to_keep``.
+        logits: torch.Tensor = output.logits
         before = longest - logits.shape[1]
         rows = torch.arange(len(logits), device=logits.device)
         return logits[rows, self._lengths - 1 - before]
 
     def append(self, chosen: torch.Tensor) -> None:
-        """Read these tokens, one per row, in the next step."""
         self._tokens[torch.arange(len(chosen), device=chosen.device), self._lengths] = chosen
         self._lengths = self._lengths + 1
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Continue with these rows only."""
         self._tokens, self._lengths = self._tokens[rows], self._lengths[rows]
         self.places, self.streams = self.places[rows], self.streams[rows]

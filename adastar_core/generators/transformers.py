@@ -1,13 +1,11 @@
 """The generator on transformers: any causal language model, on CPU or GPU, with one random stream per attempt.
 
-The decoding loop is our own over transformers' model and cache classes, not ``model.generate``: rows that have
-ended leave the batch, the cache grows without being copied at every step, and nothing of the checkpoint's
-``generation_config`` can get in. ``bench/generation.py`` measures what that is worth. Whether it serves a model is found
-out when the model is opened (``serving.py``).
+The decoding loop is our own, over transformers' model and cache classes, instead of ``model.generate``: rows that have
+ended leave the batch, the cache grows without a copy at every step, and the checkpoint's ``generation_config`` has no
+effect. ``bench/generation.py`` measures the gain. ``serving.py`` checks each architecture when it is opened.
 
-Batches change no response in exact arithmetic. With ``float64`` that holds in practice; below it matrix products round
-differently by batch (``docs/exactness.md``): in ``float32`` an attempt can differ where two tokens nearly tie
-(``generators/ties.py``), in ``bfloat16`` many do.
+In exact arithmetic a batch changes no response. ``float64`` keeps this in practice. In ``float32`` an attempt can differ
+where two tokens nearly tie (``generators/ties.py``), in ``bfloat16`` many do (``docs/exactness.md``).
 """
 
 from collections import defaultdict
@@ -35,6 +33,7 @@ from adastar_core.records import Attempt, GenerationRequest, Incident
 
 _STEPS_BETWEEN_STOP_CHECKS = 8
 _ENDED_SHARE = 8
+"""Ended rows leave the batch once they are one in so many: each time, the whole cache is copied."""
 
 
 def open_transformers(
@@ -44,7 +43,7 @@ def open_transformers(
 
     Args:
         model_dir: Configuration, safetensors weights and tokenizer; code in the directory is never run.
-        settings: Only ``dtype`` matters here.
+        settings: Only ``dtype`` is used.
         report: Called where the model can only be decoded slowly.
 
     Raises:
@@ -57,10 +56,18 @@ def open_transformers(
     vocabulary = Vocabulary(model_dir)
     try:
         with no_progress_bars(), arithmetic(dtype):
-            model, missing = _load(model_dir, dtype)
+            loaded: object = AutoModelForCausalLM.from_pretrained(
+                model_dir,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"model: {model_dir} cannot be loaded ({error}); copy its files again") from error
-    if missing:
+    model, info = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
+    if missing := sorted(info["missing_keys"]):  # transformers would fill them at random
         raise ModelError(
             f"model: {model_dir} lacks the weights {', '.join(missing[:3])}; copy its files again"
         )
@@ -71,20 +78,6 @@ def open_transformers(
         detail = f"{type(model).__name__} is decoded by reading whole texts in every step, since {served.why}"
         report(Incident("slow decoding", detail))
     return TransformersGenerator(model, vocabulary, served.way)
-
-
-def _load(model_dir: Path, dtype: torch.dtype) -> tuple[PreTrainedModel, list[str]]:
-    """Return the model and the names of weights that its files lack, which transformers fills at random."""
-    loaded: object = AutoModelForCausalLM.from_pretrained(
-        model_dir,
-        dtype=dtype,
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        output_loading_info=True,
-    )
-    model, info = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
-    return model, sorted(info["missing_keys"])
 
 
 class TransformersGenerator:
@@ -110,22 +103,19 @@ class TransformersGenerator:
         prompts = self._prompts(requests)
         attempts: dict[int, Attempt] = {}
         for room, places in self._by_room(prompts, decoding):
-            attempts |= zip(
-                places,
-                self._batch(
-                    [requests[place] for place in places],
-                    [prompts[place] for place in places],
-                    replace(decoding, max_new_tokens=room),
-                ),
-                strict=True,
+            batch = self._batch(
+                [requests[place] for place in places],
+                [prompts[place] for place in places],
+                replace(decoding, max_new_tokens=room),
             )
+            attempts |= zip(places, batch, strict=True)
         return [attempts[place] for place in range(len(requests))]
 
     def _by_room(self, prompts: list[list[int]], decoding: Decoding) -> Iterable[tuple[int, list[int]]]:
         """Return which prompts run together, and how many tokens each of them may get.
 
-        Prompts that leave less than the longest rationale have a batch per length: beside a longer one, padding would
-        push their own last tokens beyond the model's positions.
+        A prompt with less room than the longest rationale runs with prompts of its own length only: padded to a longer
+        one, its last tokens would lie beyond the model's positions.
         """
         together = defaultdict[tuple[int, int], list[int]](list)
         for place, prompt in enumerate(prompts):
@@ -148,7 +138,6 @@ class TransformersGenerator:
         ]
 
     def close(self) -> None:
-        """Free the model's memory."""
         self._model = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -183,21 +172,26 @@ class TransformersGenerator:
     def _continue(
         self, prompts: list[list[int]], requests: Sequence[GenerationRequest], decoding: Decoding
     ) -> list[list[int]]:
-        """Return each row's generated tokens: up to its end at least, the same in every batch, and never more than allowed."""
+        """Return each row's generated tokens, up to its end or a little further: what follows it is ignored later."""
         model, limit = self._loaded, decoding.max_new_tokens
         batch = self._way(model, prompts, [request.stream for request in requests], room=limit)
         generated = torch.full((len(prompts), limit), self._vocabulary.eos, device=model.device)
         lengths = torch.full((len(prompts),), limit, device=model.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
         for step in range(limit):
+            # Noise belongs to (stream, step, token), so neither the batch nor the rows that left it change a choice.
             with arithmetic(model.dtype):
                 scores = noisy_scores(batch.forward(), batch.streams, step, decoding)
             chosen = scores.argmax(-1)
             generated[batch.places, step] = chosen
             batch.append(chosen)
             ended |= ~self._is_text(scores.shape[-1])[chosen]
+            # Stop strings show in decoded text alone, which is slow to make; a late check costs a few steps, and
+            # ``endings.end`` finds the exact place afterwards.
             if decoding.stop and step % _STEPS_BETWEEN_STOP_CHECKS == 0:
-                stopped = self._stopped(generated[batch.places, : step + 1], decoding.stop) & ~ended
+                texts = map(self._vocabulary.decode, generated[batch.places, : step + 1].tolist())
+                found = [first_stop(text, decoding.stop) is not None for text in texts]
+                stopped = torch.tensor(found, device=model.device) & ~ended
                 lengths[batch.places[stopped]] = step + 1
                 ended |= stopped
             count = int(ended.sum())
@@ -210,13 +204,8 @@ class TransformersGenerator:
         return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
 
     def _is_text(self, size: int) -> torch.Tensor:
-        """Return which of the model's ids are text, bool, [size]: no row continues after another one."""
+        """Return which of the model's ids are text, bool, [size]; any other ends its row."""
         if self._text is None:
             text = self._vocabulary.ends.text
             self._text = torch.tensor([token in text for token in range(size)], device=self._loaded.device)
         return self._text
-
-    def _stopped(self, generated: torch.Tensor, stop: tuple[str, ...]) -> torch.Tensor:
-        """Return which rows hold a stop string by now: a reason to stop early, not the judgement where."""
-        found = [first_stop(self._vocabulary.decode(row), stop) is not None for row in generated.tolist()]
-        return torch.tensor(found, device=generated.device)

@@ -1,8 +1,8 @@
-"""The canary: log-probabilities of a few fixed tokens, by which an engine proves whose weights it holds.
+"""The canary: log-probabilities of a few fixed tokens, by which an engine proves which weights it holds.
 
-They are recorded when a checkpoint is saved, in a hidden file that is no part of its digest, and measured in the engine
-after every hand-over by the very path that generation takes: prompts longer than a block of the engine's cache included,
-so that keys and values left over from other weights show as well.
+They are recorded when a checkpoint is saved, in a hidden file outside its digest. After every hand-over the engine measures
+them on the path that generation uses, also for prompts longer than a block of its cache: keys and values left from
+other weights show as well.
 """
 
 import json
@@ -48,12 +48,12 @@ class Canary:
 def question_for(vocabulary: int, positions: int | None) -> Question:
     """Return the question for a model with so many token ids and positions (``None``: no limit)."""
     tokens = rng(0, "canary", vocabulary).integers(0, vocabulary, max(_CONTEXTS) + 1).tolist()
-    contexts = tuple(one for one in _CONTEXTS if positions is None or one < positions)
+    contexts = tuple(context for context in _CONTEXTS if positions is None or context < positions)
     return Question(tuple(tokens), contexts)
 
 
 def canary_of(model: "PreTrainedModel") -> Canary:
-    """Return the answer of a loaded model; its training mode is left as it was."""
+    """Return the answer of a loaded model; its training mode does not change."""
     import torch
 
     text = model.config.get_text_config()
@@ -64,20 +64,28 @@ def canary_of(model: "PreTrainedModel") -> Canary:
     with torch.inference_mode():
         scores = model(input_ids=tokens).logits[0].double().log_softmax(-1)
     model.train(mode=training)
-    logprobs = tuple(scores[one - 1, question.tokens[one]].item() for one in question.contexts)
+    logprobs = tuple(scores[context - 1, question.tokens[context]].item() for context in question.contexts)
     return Canary(question, logprobs, str(model.dtype).removeprefix("torch."))
 
 
 def record(canary: Canary, model_dir: Path) -> None:
-    """Write the canary beside the weights that it is of."""
+    """Write the canary next to its weights."""
     (model_dir / FILE).write_text(json.dumps(asdict(canary)) + "\n")
 
 
 def canary_at(model_dir: Path) -> Canary:
-    """Return the canary that was recorded with a checkpoint; one of a model without is computed by transformers."""
+    """Return the canary that was recorded with a checkpoint, or compute it where there is none."""
     path = model_dir / FILE
     if not path.is_file():
-        return _computed(model_dir)
+        from transformers import AutoModelForCausalLM
+
+        from adastar_core.machine.quiet import no_progress_bars
+
+        with no_progress_bars():
+            model = AutoModelForCausalLM.from_pretrained(
+                model_dir, dtype="auto", use_safetensors=True, trust_remote_code=False, local_files_only=True
+            )
+        return canary_of(model)
     values = json.loads(path.read_bytes())
     question = Question(*(tuple(values["question"][name]) for name in ("tokens", "contexts")))
     return Canary(question, tuple(values["logprobs"]), values["dtype"])
@@ -98,26 +106,14 @@ def disagreement(
     gap = _distance(expected.logprobs, measured)
     allowed = _EXACT if {dtype, expected.dtype} <= {"float32", "float64"} else _ROUGH
     if not gap <= allowed:
-        return f"its log-probabilities are {gap:.2g} nats from the checkpoint's, and rounding explains {allowed:g}"
+        return f"its log-probabilities differ from the checkpoint's by {gap:.2g} nats, and rounding explains {allowed:g}"
     if before is not None and _distance(before.logprobs, measured) < gap:
         return f"its log-probabilities are nearer to those of the weights before ({gap:.2g} nats from the checkpoint's)"
     return None
 
 
-def _distance(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+def _distance(left: tuple[float, ...], right: tuple[float, ...]) -> float:
     """Return the root of the mean squared difference; not a number if there is none to compare."""
-    if len(one) != len(other):
+    if len(left) != len(right):
         return math.nan
-    return math.sqrt(sum((left - right) ** 2 for left, right in zip(one, other, strict=True)) / len(one))
-
-
-def _computed(model_dir: Path) -> Canary:
-    from transformers import AutoModelForCausalLM
-
-    from adastar_core.machine.quiet import no_progress_bars
-
-    with no_progress_bars():
-        model = AutoModelForCausalLM.from_pretrained(
-            model_dir, dtype="auto", use_safetensors=True, trust_remote_code=False, local_files_only=True
-        )
-    return canary_of(model)
+    return math.sqrt(sum((a - b) ** 2 for a, b in zip(left, right, strict=True)) / len(left))
