@@ -1,4 +1,4 @@
-"""This process's connection to the cluster, and what it asks of it."""
+"""This process's connection to the cluster, and what the cluster has."""
 
 import logging
 import os
@@ -30,7 +30,12 @@ def connect(compute: ComputeSettings) -> None:
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        _require_listener(compute.address)
+        auto = compute.address == "auto"
+        named = os.environ.get("RAY_ADDRESS", "auto") if auto else compute.address
+        if named != "auto":
+            # Ray waits many minutes for an address where nothing listens; this takes seconds.
+            host, _, port = named.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
         ray.init(
             address=compute.address,
             namespace="adastar",
@@ -39,24 +44,11 @@ def connect(compute: ComputeSettings) -> None:
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
-            f"compute.address is {compute.address!r}, and no Ray cluster answers there ({error}). Start one with `ray start "
+            f"compute.address is {compute.address!r}, but no Ray cluster answers there ({error}). Start one with `ray start "
             "--head`, join one with `ray start --address=HEAD:6379 --num-cpus=0`, or set compute.backend: local."
         ) from error
     if in_main_thread:
-        signal.signal(signal.SIGTERM, handler)  # Ray sets one of its own
-
-
-def _require_listener(address: str) -> None:
-    """Find out within seconds what Ray waits many minutes for: whether anybody listens there.
-
-    Raises:
-        OSError: Nobody does.
-        ValueError: It is no address.
-    """
-    named = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
-    if named != "auto":
-        host, _, port = named.rpartition(":")
-        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+        signal.signal(signal.SIGTERM, handler)  # Ray has replaced it
 
 
 def gpus_of_an_actor(compute: ComputeSettings, generator: GeneratorSettings) -> int:
@@ -67,7 +59,7 @@ def gpus_of_an_actor(compute: ComputeSettings, generator: GeneratorSettings) -> 
 
 
 def actors_wanted(compute: ComputeSettings, gpus: int) -> int:
-    """Return how many generation actors there are to be: as configured, or as the cluster has room for."""
+    """Return how many generation actors to start: as configured, or as many as the cluster has room for."""
     import ray
 
     if compute.actors is not None:
@@ -75,7 +67,7 @@ def actors_wanted(compute: ComputeSettings, gpus: int) -> int:
     if gpus:
         return max(1, int(_resources().get("GPU", 0)) // gpus)
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    with_room = [one for one in nodes if one["Alive"] and one["Resources"].get("CPU", 0) >= compute.cpus]
+    with_room = [node for node in nodes if node["Alive"] and node["Resources"].get("CPU", 0) >= compute.cpus]
     return max(1, len(with_room))
 
 

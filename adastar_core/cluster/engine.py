@@ -23,13 +23,13 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an engine made of a piece.
+class PieceResult:
+    """What an engine generated for a piece.
 
     Attributes:
         attempts: One per request, in order.
         sha256: Digest of the weights that the engine has proved to hold.
-        incidents: What went wrong there and was mended.
+        incidents: What went wrong there and was recovered.
     """
 
     attempts: list[Attempt]
@@ -38,12 +38,12 @@ class Answer:
 
 
 class ClusterEngine:
-    """An engine that is told with every piece which weights it is for, so that one started anew needs to know nothing.
+    """An engine that gets the weights' place with every piece, so that a restarted one has no state to restore.
 
     Args:
         settings: How to generate; its type is the engine that was chosen for all.
         parameters: P, all parameters of the model.
-        logs: Folder for what engines in processes of their own print.
+        logs: Folder for what engines in separate processes print.
     """
 
     def __init__(self, settings: GeneratorSettings, parameters: int, logs: Path) -> None:
@@ -55,10 +55,12 @@ class ClusterEngine:
         )
 
     def node(self) -> Node:
-        """Return where this is. It also tells that the actor has started."""
+        """Return where this is, once the actor has started."""
         return Node(socket.gethostname(), code_version())
 
-    def generate(self, weights: Weights, requests: Sequence[GenerationRequest], decoding: Decoding) -> Answer:
+    def generate(
+        self, weights: Weights, requests: Sequence[GenerationRequest], decoding: Decoding
+    ) -> PieceResult:
         """Generate a piece, with those weights.
 
         Raises:
@@ -72,7 +74,7 @@ class ClusterEngine:
             )
         attempts = self._kept.holding(weights, iteration=0).generate(requests, decoding)
         incidents, self._incidents = self._incidents, []
-        return Answer(attempts, self._kept.proved_sha256(weights.sha256), incidents)
+        return PieceResult(attempts, self._kept.proved_sha256(weights.sha256), incidents)
 
 
 def choose_here(settings: GeneratorSettings, parameters: int) -> EngineChoice:

@@ -1,4 +1,4 @@
-"""The generator on a Ray cluster: an engine in each actor, which all take pieces of the same batches."""
+"""The generator on a Ray cluster: an engine in each actor; all take pieces of the same batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError
 
 from adastar_core.cluster.connection import actors_wanted, connect, gpus_of_an_actor
-from adastar_core.cluster.engine import Answer, ClusterEngine, choose_here
+from adastar_core.cluster.engine import ClusterEngine, PieceResult, choose_here
 from adastar_core.cluster.pool import ActorPool
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import EngineError
@@ -21,24 +21,22 @@ from adastar_core.records import Attempt, GenerationRequest, Incident
 
 
 def choose_on_cluster(settings: GeneratorSettings, compute: ComputeSettings, parameters: int) -> EngineChoice:
-    """Return the engine that suits the cluster's nodes, as one of them finds.
+    """Return the engine that suits the cluster's nodes, chosen on one of them.
 
     Raises:
         ConfigError: There is no cluster.
         EngineError: No node has room in time.
     """
     connect(compute)
-    found = (
-        ray.remote(choose_here)
-        .options(**_room(settings, compute), max_retries=3)
-        .remote(settings, parameters)
-    )
+    room = _room(settings, compute)
+    found = ray.remote(choose_here).options(**room, max_retries=3).remote(settings, parameters)
     try:
         choice: EngineChoice = ray.get(found, timeout=compute.timeout_seconds)
     except GetTimeoutError as error:
+        words = f"{room['num_cpus']:g} cores" + (f" and {room['num_gpus']} GPUs" if room["num_gpus"] else "")
         raise EngineError(
-            f"No node of the Ray cluster had {_words(_room(settings, compute))} free for {compute.timeout_seconds:g} seconds; see "
-            "with `ray status` what it has, and set compute.cpus or compute.gpus lower."
+            f"No node of the Ray cluster had {words} free within {compute.timeout_seconds:g} seconds. Check `ray status`, and "
+            "lower compute.cpus or compute.gpus."
         ) from error
     return choice
 
@@ -64,7 +62,7 @@ class RayGenerator:
     """Samples attempts on a cluster: a :class:`~adastar_core.generators.LastingGenerator`.
 
     A batch is cut into pieces of ``compute.piece`` attempts, whatever the number of actors, so that rounding does not depend
-    on who generated. Weights go to an actor with its first piece for them.
+    on their number. An actor loads weights with its first piece for them.
 
     Args:
         settings: How to generate.
@@ -72,7 +70,7 @@ class RayGenerator:
         engine: What :func:`choose_on_cluster` chose.
         parameters: P, all parameters of the model.
         logs: Folder for what engines print, on a file system that all nodes see.
-        report: Told of everything that went wrong and was mended.
+        report: Called with everything that went wrong and was recovered.
     """
 
     def __init__(
@@ -92,11 +90,11 @@ class RayGenerator:
 
     @property
     def weights_sha256(self) -> str | None:
-        """Return the digest of the weights that generated the last batch, as every actor has proved."""
+        """The digest of the weights that generated the last batch, proved by every actor."""
         return self._proved
 
     def hand_over(self, model_dir: Path, sha256: str) -> None:
-        """Generate from this checkpoint from now on; actors take and prove it with their next piece."""
+        """Generate from this checkpoint from now on; actors load and prove it with their next piece."""
         self._wanted, self._proved = Weights(model_dir.absolute(), sha256), None
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
@@ -112,26 +110,31 @@ class RayGenerator:
             raise ValueError("the generator holds no checkpoint; hand one over first")
         weights, size = self._wanted, self._compute.piece
         pieces = [list(requests[start : start + size]) for start in range(0, len(requests), size)]
-        answers: list[Answer] = self._actors().do(
+        answers: list[PieceResult] = self._actors().do(
             len(pieces), lambda actor, place: actor.generate.remote(weights, pieces[place], decoding)
         )
-        for incident in (one for answer in answers for one in answer.incidents):
-            self._report(incident)
-        self._proved = self._proof(answers, weights)
+        for answer in answers:
+            for incident in answer.incidents:
+                self._report(incident)
+            if answer.sha256 != weights.sha256:
+                raise EngineError(
+                    f"An actor of the Ray cluster generated with the weights {answer.sha256}, not with {weights.sha256}. Nothing of "
+                    "the batch was stored; run the same command again."
+                )
+        self._proved = weights.sha256
         return [attempt for answer in answers for attempt in answer.attempts]
 
     def rest(self) -> None:
-        """End the actors, whose cores and GPUs Ray gives to nobody else before that; ``while_training: keep`` leaves them."""
+        """End the actors unless ``while_training`` is ``keep``: Ray reserves their cores and GPUs as long as they live."""
         if self._settings.vllm.while_training != "keep":
             self._end()
 
     def close(self) -> None:
-        """End the actors."""
         self._wanted = self._proved = None
         self._end()
 
     def _actors(self) -> ActorPool:
-        """Return the actors, started if need be, each with its engine on a node of its own as far as possible."""
+        """Return the actors, each with its engine; started if needed, spread over the nodes."""
         if self._pool is None:
             connect(self._compute)
             self._logs.mkdir(parents=True, exist_ok=True)
@@ -143,20 +146,12 @@ class RayGenerator:
             actors: list[ActorHandle[Any]] = [
                 start.remote(self._settings, self._parameters, self._logs) for _ in range(count)
             ]
-            self._pool = ActorPool(actors, self._compute.timeout_seconds, self._report_loss)
-        return self._pool
-
-    def _report_loss(self, detail: str) -> None:
-        self._report(Incident("actor lost", detail))
-
-    def _proof(self, answers: Sequence[Answer], weights: Weights) -> str:
-        others = {answer.sha256 for answer in answers} - {weights.sha256}
-        if others:
-            raise EngineError(
-                f"An actor of the Ray cluster generated with the weights {others.pop()}, not with {weights.sha256}. Nothing of it "
-                "was stored; run the same command again."
+            self._pool = ActorPool(
+                actors,
+                self._compute.timeout_seconds,
+                lambda detail: self._report(Incident("actor lost", detail)),
             )
-        return weights.sha256
+        return self._pool
 
     def _end(self) -> None:
         if self._pool is not None:
@@ -167,7 +162,3 @@ class RayGenerator:
 
 def _room(settings: GeneratorSettings, compute: ComputeSettings) -> dict[str, Any]:
     return {"num_cpus": compute.cpus, "num_gpus": gpus_of_an_actor(compute, settings)}
-
-
-def _words(room: dict[str, Any]) -> str:
-    return f"{room['num_cpus']:g} cores" + (f" and {room['num_gpus']} GPUs" if room["num_gpus"] else "")

@@ -1,4 +1,4 @@
-"""Actors that share pieces of work: whoever is free takes the next one, and what a lost one was at is done again."""
+"""Actors that share pieces of work: a free actor takes the next piece, and a lost actor's piece is retried."""
 
 import time
 from collections import Counter, deque
@@ -18,14 +18,14 @@ from adastar_core.machine.version import code_version
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.2
 _MOST_LOSSES = 4
-"""A piece that so many actors were lost over is at fault itself."""
+"""After so many lost actors the piece itself is at fault."""
 
 Ask = Callable[[ActorHandle[Any], int], ObjectRef[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A piece under way: who is at it, which one it is, and since when on the monotonic clock."""
+    """A piece under way: its actor, its number, and when it started on the monotonic clock."""
 
     actor: ActorHandle[Any]
     place: int
@@ -34,7 +34,7 @@ class Task:
 
 @dataclass(slots=True)
 class Work:
-    """Pieces that are being done together."""
+    """The pieces of one batch, and when an actor was last heard of."""
 
     waiting: deque[int]
     answers: dict[int, Any] = field(default_factory=dict)
@@ -43,12 +43,12 @@ class Work:
 
 
 class ActorPool:
-    """The actors, of which Ray starts lost ones again wherever there is room.
+    """The actors; Ray restarts lost ones wherever there is room.
 
     Args:
         actors: They have a method ``node`` that returns a :class:`Node`.
         seconds: Longest wait for a piece, or for any actor at all.
-        report: Told of each loss.
+        report: Called with a description of each loss.
     """
 
     def __init__(self, actors: list[ActorHandle[Any]], seconds: float, report: Callable[[str], None]) -> None:
@@ -73,21 +73,18 @@ class ActorPool:
         work = Work(deque(range(pieces)))
         try:
             while len(work.answers) < pieces:
-                self._hand_out(work, ask)
+                while self._free and work.waiting:
+                    actor, place = self._free.pop(0), work.waiting.popleft()
+                    self._busy[ask(actor, place)] = Task(actor, place, time.monotonic())
                 refs = [*self._busy, *self._coming]
                 for ref in ray.wait(refs, num_returns=1, timeout=_POLL_SECONDS)[0]:
                     self._take(ref, work)
                 self._watch(work)
         finally:
-            for task in self._busy.values():  # after an error: they are free when they have ended
+            for task in self._busy.values():  # after an error; they are free once they answer again
                 self._await(task.actor)
             self._busy.clear()
         return [work.answers[place] for place in range(pieces)]
-
-    def _hand_out(self, work: Work, ask: Ask) -> None:
-        while self._free and work.waiting:
-            actor, place = self._free.pop(0), work.waiting.popleft()
-            self._busy[ask(actor, place)] = Task(actor, place, time.monotonic())
 
     def _take(self, ref: ObjectRef[Any], work: Work) -> None:
         if ref in self._coming:
@@ -99,14 +96,14 @@ class ActorPool:
         except RayTaskError as error:
             self._free.append(task.actor)
             raise _cause(error) from error
-        except RayError as error:  # the actor, or its answer with the node that held it
+        except RayError as error:  # the actor was lost, or its answer together with a node
             self._lose(task, work, error)
         else:
             work.heard = time.monotonic()
             self._free.append(task.actor)
 
     def _welcome(self, ref: ObjectRef[Any], work: Work) -> None:
-        """Take in an actor that has started; one that was lost before that is awaited again."""
+        """Add an actor that has started; one that was lost before that is awaited again."""
         actor = self._coming.pop(ref)
         try:
             node: Node = ray.get(ref)
@@ -118,8 +115,8 @@ class ActorPool:
             return
         if node.version != code_version():
             raise EngineError(
-                f"the node {node.host} of the cluster has adastar {node.version}, and the flow has {code_version()}; install the "
-                "same version on both"
+                f"the node {node.host} of the cluster has adastar {node.version}, but the flow has {code_version()}; install the same "
+                "version on both"
             )
         work.heard = time.monotonic()
         self._free.append(actor)
@@ -129,10 +126,10 @@ class ActorPool:
         reason = str(error).strip().splitlines()[0]
         if work.losses[task.place] >= _MOST_LOSSES:
             raise EngineError(
-                f"The cluster lost {_MOST_LOSSES} actors over the same attempts, the last one like this: {reason}. Look into Ray's "
-                "logs; where their memory ran out, lower compute.piece or generator.max_new_tokens."
+                f"The cluster lost {_MOST_LOSSES} actors on the same attempts, the last one with: {reason}. Check Ray's logs; if memory "
+                "ran out, lower compute.piece or generator.max_new_tokens."
             ) from error
-        self._report(f"its piece is generated again by another actor: {reason}")
+        self._report(f"its piece is retried by another actor: {reason}")
         work.waiting.appendleft(task.place)
         self._await(task.actor)
 
@@ -140,10 +137,10 @@ class ActorPool:
         self._coming[actor.node.remote()] = actor
 
     def _watch(self, work: Work) -> None:
-        """End actors that take too long, and give up when there are none.
+        """End actors that take too long; give up when none is left.
 
         Raises:
-            EngineError: No actor has been there for as long as was to be waited.
+            EngineError: No actor was there for longer than the timeout.
         """
         now = time.monotonic()
         for ref, task in self._busy.items():
@@ -152,13 +149,13 @@ class ActorPool:
                 self._busy[ref] = replace(task, since=now)
         if not self._busy and not self._free and now - work.heard > self._seconds:
             raise EngineError(
-                f"No actor of the Ray cluster was there for {self._seconds:g} seconds. See with `ray status` what room it has, and "
-                "lower compute.cpus or compute.gpus, or raise compute.timeout_seconds; what was stored stands."
+                f"No actor of the Ray cluster was there for {self._seconds:g} seconds. Check `ray status`, then lower compute.cpus or "
+                "compute.gpus, or raise compute.timeout_seconds; what was stored is kept."
             )
 
 
 def _cause(error: RayTaskError) -> AdaStarError:
-    """Return what an actor raised, without the tale of how it came here."""
+    """Return what an actor raised, without Ray's wrapping."""
     if isinstance(error.cause, AdaStarError):
         return error.cause
     return EngineError(f"An actor of the Ray cluster failed: {str(error).strip().splitlines()[-1]}")

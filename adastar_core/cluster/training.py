@@ -1,7 +1,5 @@
-"""Training through Ray Train: the same module that trains on one machine, in processes that Ray places and starts."""
+"""Training through Ray Train: the same code as on one machine, in processes that Ray places and starts."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -20,16 +18,16 @@ from adastar_core.trainers.restart import WorkDirectory
 
 _POLL_SECONDS = 0.5
 _FAILURES = 3
-"""How often Ray Train starts the processes again, from the last restart point, after it has lost one."""
+"""How often Ray Train restarts the processes from the last restart point after it has lost one."""
 
 Room = dict[str, float]
 
 
 def launch_on(compute: ComputeSettings) -> Launcher:
-    """Return what trains on a cluster, as ``trainers.launch.launch`` does on one machine."""
+    """Return the launcher that trains on a cluster, as ``trainers.launch.launch`` does on one machine."""
 
     def launch(job: Job, directory: WorkDirectory, steps: int, report: Report) -> None:
-        """Train in ``settings.processes`` processes of the cluster; they leave a restart point of the last step.
+        """Train in ``settings.processes`` processes of the cluster, up to a restart point of the last step.
 
         Raises:
             ConfigError: There is no cluster.
@@ -39,28 +37,22 @@ def launch_on(compute: ComputeSettings) -> Launcher:
         if directory.step_of_latest() == steps:
             return
         connect(compute)
-        room = _room(compute)
+        room: Room = {"CPU": compute.cpus} | ({"GPU": 1} if has_gpus() else {})
         _require_room(room, job.settings.processes, compute.timeout_seconds)
-        with _progress() as queue:
-            fit = (
-                ray.remote(_fit)
-                .options(num_cpus=0, max_retries=0)
-                .remote(job.to_json(), str(directory.scratch), room, queue)
-            )
-            try:
-                _follow(fit, queue, report, compute.timeout_seconds)
-            finally:
-                ray.cancel(fit, force=True)  # nothing, where it has ended
+        queue = Queue(actor_options={"num_cpus": 0})
+        task = ray.remote(_fit).options(num_cpus=0, max_retries=0)
+        fit = task.remote(job.to_json(), str(directory.scratch), room, queue)
+        try:
+            _follow(fit, queue, report, compute.timeout_seconds)
+        finally:
+            ray.cancel(fit, force=True)  # no effect once it has ended
+            queue.shutdown(force=True)
 
     return launch
 
 
-def _room(compute: ComputeSettings) -> Room:
-    return {"CPU": compute.cpus} | ({"GPU": 1} if has_gpus() else {})
-
-
 def _require_room(room: Room, processes: int, seconds: float) -> None:
-    """Wait until the cluster has room for all processes, also one that grows when asked.
+    """Wait until the cluster has room for all processes; asking makes an autoscaling one grow.
 
     Raises:
         StageError: It has none in time.
@@ -70,25 +62,16 @@ def _require_room(room: Room, processes: int, seconds: float) -> None:
         ray.get(group.ready(), timeout=seconds)
     except GetTimeoutError as error:
         raise StageError(
-            f"The Ray cluster had no room for trainer.processes ({processes}) of {room} each within {seconds:g} seconds; see with "
-            "`ray status` what it has. Lower trainer.processes or compute.cpus; with generator.vllm.while_training: keep the generation actors hold theirs."
+            f"The Ray cluster had no room for trainer.processes ({processes}) of {room} each within {seconds:g} seconds. Check "
+            "`ray status`, and lower trainer.processes or compute.cpus; with generator.vllm.while_training: keep, the generation "
+            "actors keep theirs."
         ) from error
     finally:
         remove_placement_group(group)
 
 
-@contextmanager
-def _progress() -> Iterator[Queue]:
-    """Yield a queue for progress and for the error that ended a training."""
-    queue = Queue(actor_options={"num_cpus": 0})
-    try:
-        yield queue
-    finally:
-        queue.shutdown(force=True)
-
-
 def _follow(fit: ObjectRef[Any], queue: Queue, report: Report, seconds: float) -> None:
-    """Show progress until the training has ended.
+    """Report progress until the training has ended.
 
     Raises:
         StageError: It failed, or was silent for too long.
@@ -98,42 +81,42 @@ def _follow(fit: ObjectRef[Any], queue: Queue, report: Report, seconds: float) -
     ended: list[ObjectRef[Any]] = []
     while not ended:
         ended, _ = ray.wait([fit], timeout=_POLL_SECONDS)
-        heard = _show(queue, report)
-        silent = 0.0 if heard else silent + _POLL_SECONDS
+        silent = 0.0 if _drain(queue, report) else silent + _POLL_SECONDS
         if silent > seconds:
             raise StageError(
-                f"Training on the Ray cluster made no step for {seconds:g} seconds and was ended. Look into Ray's logs; run it "
-                "again, and it goes on from its last restart point."
+                f"Training on the Ray cluster made no step for {seconds:g} seconds and was ended. Check Ray's logs, then run it again: it "
+                "resumes from its last restart point."
             )
     try:
         ray.get(fit)
     except RayError as error:
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        reason = " ".join(str(cause).split())[-500:]
         raise StageError(
-            f"Training on the Ray cluster failed: {_reason(error)}. Run it again, and it goes on from its last restart point."
+            f"Training on the Ray cluster failed: {reason}. Run it again: it resumes from its last restart point."
         ) from error
 
 
-def _show(queue: Queue, report: Report) -> bool:
-    """Report all that is in the queue, and return whether there was anything."""
+def _drain(queue: Queue, report: Report) -> bool:
+    """Report everything in the queue, and return whether there was anything.
+
+    Raises:
+        AdaStarError: One of the processes put it there.
+    """
     heard = False
     while True:
         try:
-            one = queue.get(block=False)
+            item = queue.get(block=False)
         except Empty:
             return heard
         heard = True
-        if isinstance(one, AdaStarError):
-            raise one
-        report(one)
-
-
-def _reason(error: RayError) -> str:
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    return " ".join(str(cause).split())[-500:]
+        if isinstance(item, AdaStarError):
+            raise item
+        report(item)
 
 
 def _fit(job: str, scratch: str, room: Room, queue: Queue) -> None:
-    """Hold Ray Train's controller; a task of the cluster, so that it ends with the flow that asked for it."""
+    """Hold Ray Train's controller. It runs as a task of the cluster, so that it ends with the flow."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -156,7 +139,7 @@ def _fit(job: str, scratch: str, room: Room, queue: Queue) -> None:
 
 
 def _train(config: dict[str, Any]) -> None:
-    """Train as one process of several; Ray has made the process group."""
+    """Train as one process of several; Ray has set up the process group."""
     import torch
     from ray import train
     from ray.train.torch import get_device
@@ -176,6 +159,6 @@ def _train(config: dict[str, Any]) -> None:
 
     try:
         train_as(Job.from_json(config["job"]), world, report)
-    except AdaStarError as error:  # the same at every start: nothing that Ray should try again
+    except AdaStarError as error:  # every retry would raise it again, so the flow must hear of it
         queue.put(error)
         raise

@@ -18,7 +18,7 @@ def test_a_cluster_out_of_reach_is_named(database: Engine, tmp_path: Path) -> No
     assert not ray.is_initialized()
     config = small_config(database, tmp_path, "compute.backend=ray", "compute.address=127.0.0.1:9")
     with (
-        pytest.raises(ConfigError, match=r"compute\.address is '127\.0\.0\.1:9', and no Ray cluster answers"),
+        pytest.raises(ConfigError, match=r"compute\.address is '127\.0\.0\.1:9', but no Ray cluster answers"),
         open_workspace(config, "nowhere") as workspace,
     ):
         opening(workspace)
