@@ -74,7 +74,11 @@ def explain(error: ValidationError) -> str:
     """Return a validation error in the user's terms: each key, its value, and what is wrong with it."""
     lines = []
     for detail in error.errors(include_url=False):
-        key = _dotted(detail["loc"])
+        # Without the tags of the unions that the key lies in.
+        parts = [str(part) for part in detail["loc"] if not str(part).startswith("[")]
+        if parts and parts[0] in KEYS_BY_TYPE and len(parts) > 2:
+            del parts[1]
+        key = ".".join(parts)
         if detail["type"] == "extra_forbidden":
             lines.append(f"unknown configuration key {key!r}{_suggestion(key)}")
         elif detail["type"] == "value_error":
@@ -103,34 +107,20 @@ def _schema_keys(schema: Mapping[str, object]) -> set[str]:
     return walk(dict(schema), "")
 
 
-def _dotted(location: tuple[int | str, ...]) -> str:
-    """Return the key of a validation error without the tags of the unions that it lies in."""
-    parts = [str(part) for part in location if not str(part).startswith("[")]
-    if parts and parts[0] in KEYS_BY_TYPE and len(parts) > 2:
-        del parts[1]
-    return ".".join(parts)
-
-
-def _types_with(key: str) -> list[str]:
-    """Return the types of a group, such as the problem, that have a key; a table before the benchmarks."""
-    head, _, rest = key.partition(".")
-    schema = RunConfig.model_json_schema()
+def _suggestion(key: str) -> str:
+    """Return what an unknown key may have meant: one of another type of its group, or the closest known key."""
+    schema, (head, _, rest) = RunConfig.model_json_schema(), key.partition(".")
     types = schema["properties"].get(head, {}).get("discriminator", {}).get("mapping", {})
     having = [
         name
         for name, target in types.items()
         if rest in _schema_keys(schema["$defs"][target.rpartition("/")[2]] | {"$defs": schema["$defs"]})
     ]
-    return sorted(having, key=lambda name: name != "table")
-
-
-def _suggestion(key: str) -> str:
-    if types := _types_with(key):
-        head = key.partition(".")[0]
-        others = f" (or {', '.join(types[1:])})" if types[1:] else ""
-        return f" of this {head}; it needs {head}={types[0]}{others}, set before it"
-    known = sorted(_schema_keys(RunConfig.model_json_schema()))
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if having:
+        first, *others = sorted(having, key=lambda name: name != "table")  # a table before the benchmarks
+        also = f" (or {', '.join(others)})" if others else ""
+        return f" of this {head}; it needs {head}={first}{also}, set before it"
+    near = difflib.get_close_matches(key, sorted(_schema_keys(schema)), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else "; --dry-run prints all keys of a valid configuration"
 
 

@@ -73,15 +73,11 @@ def merge(below: Values, above: Values) -> dict[str, object]:
         old = merged.get(key)
         if isinstance(value, str) and isinstance(old, Mapping) and "type" in old:
             value = {"type": value}
-        if isinstance(value, Mapping) and isinstance(old, Mapping) and _same_type(old, value):
-            merged[key] = merge(old, value)
-        else:
-            merged[key] = value
+        merged[key] = value
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            same_type = value.get("type", old.get("type")) == old.get("type")
+            merged[key] = merge(old, value) if same_type else value
     return merged
-
-
-def _same_type(below: Values, above: Values) -> bool:
-    return above.get("type", below.get("type")) == below.get("type")
 
 
 def _lazy(**changes: object) -> Values:

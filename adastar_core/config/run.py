@@ -19,10 +19,10 @@ from adastar_core.config import methods
 from adastar_core.config.identity import flatten, keys_with, nest
 from adastar_core.config.iteration import EvaluationSettings, ScheduleSettings
 from adastar_core.config.methods import MethodName
-from adastar_core.config.monitors import MonitorSettings
 from adastar_core.errors import ConfigError
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.machine.confine import writable
+from adastar_core.machine.plugins import PluginSettings
 from adastar_core.problems.catalogue import ProblemSettings
 from adastar_core.problems.chat import PromptSettings
 from adastar_core.samplers.adastar import AdaStarSettings
@@ -114,7 +114,7 @@ class RunConfig(Settings):
     home: HomePath | None = setting(
         None, "Data directory", "Where checkpoints, reports and the local database live.", run_time=True
     )
-    monitors: tuple[MonitorSettings, ...] = setting(
+    monitors: tuple[PluginSettings, ...] = setting(
         (), "Monitors", "Your own monitors, each with a path and options.", run_time=True
     )
 

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from functools import partial
 
 from adastar_core.config import RunConfig
-from adastar_core.config.monitors import MonitorSettings
 from adastar_core.errors import ConfigError
-from adastar_core.machine.plugins import load_plugin
+from adastar_core.machine.plugins import PluginSettings, load_plugin
 
 _METHODS = ("iteration", "finished")
 
@@ -58,7 +57,7 @@ class Monitors:
             return None
 
 
-def _loaded(config: RunConfig, place: int, named: MonitorSettings) -> Callable[..., object]:
+def _loaded(config: RunConfig, place: int, named: PluginSettings) -> Callable[..., object]:
     """Return what makes a monitor, with its options; called with the run's name and configuration."""
     key = f"monitors.{place}"
     part = load_plugin(named.path, "monitors", f"{key}.path")

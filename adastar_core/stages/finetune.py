@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.compute import StageTokens
 from adastar_core.models import checkpoints
 from adastar_core.runs.workspace import Workspace
@@ -15,7 +14,6 @@ from adastar_core.store.examples import read_training_examples
 from adastar_core.trainers import TrainingExample, TrainingProgress
 
 if TYPE_CHECKING:
-    from adastar_core.trainers.job import Launcher
     from adastar_core.trainers.optimizer import Schedule
 
 
@@ -49,7 +47,11 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
     from adastar_core.trainers import sft
 
     examples, config = read_examples(workspace, iteration), workspace.config
-    started, steps = time.monotonic(), config.steps(iteration)
+    started, steps, launcher = time.monotonic(), config.steps(iteration), None
+    if config.compute.backend == "ray":
+        from adastar_core.cluster.training import launch_on
+
+        launcher = launch_on(config.compute)
     parent = iteration - 1 if config.trainer.start_from == "accumulate" else 0
     start = workspace.checkpoint(parent)
     checkpoints.verify(Path(start.path), start.sha256)
@@ -71,7 +73,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
             work=workspace.folder / "work" / f"finetune-{iteration:04d}",
             schedule=_schedule(workspace, iteration),
             progress=on_step,
-            launcher=_launcher(config.compute),
+            launcher=launcher,
             owner=workspace.lease.epoch,
             fence=workspace.lease.transaction,
         )
@@ -95,15 +97,6 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
         seconds = max(outcome.seconds, time.monotonic() - started)
         record_cost(connection, workspace, iteration, "finetune", tokens, seconds, outcome.adapter_parameters)
     return workspace.checkpoint(iteration)
-
-
-def _launcher(compute: ComputeSettings) -> "Launcher | None":
-    """Return what trains on a cluster; ``None`` on this machine."""
-    if compute.backend == "local":
-        return None
-    from adastar_core.cluster.training import launch_on
-
-    return launch_on(compute)
 
 
 def _schedule(workspace: Workspace, iteration: int) -> "Schedule | None":

@@ -37,9 +37,14 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
     row = workspace.read(find_iteration, iteration) or _open(workspace, iteration)
     if row.phase != "sampling":
         return _manifest(row)
-    if row.verifier != workspace.problem.verifier.version:
-        _judge_again(workspace, row, wave)
-    elif row.judging:
+    version = workspace.problem.verifier.version
+    if row.verifier != version:
+        # One version of the verifier decides on all attempts of an iteration.
+        detail = f"{version} replaced {row.verifier} within the iteration and judges all of its attempts"
+        with workspace.lease.transaction() as connection:
+            judge_by(connection, workspace.run_id, iteration, version)
+            workspace.note(connection, iteration, Incident(JUDGED_AGAIN, detail))
+    if row.verifier != version or row.judging:
         verify(workspace, iteration, wave)
     calibrate(workspace, iteration)
     planned = plan_wave(workspace, iteration)
@@ -77,16 +82,6 @@ def _open(workspace: Workspace, iteration: int) -> IterationRow:
     if entered:  # observations that the data has gained: the sampler in memory does not know them
         workspace.forget_sampler()
     return row
-
-
-def _judge_again(workspace: Workspace, row: IterationRow, wave: int) -> None:
-    """Judge an open iteration's attempts by the verifier of now: one version decides on all of them."""
-    version = workspace.problem.verifier.version
-    detail = f"{version} replaced {row.verifier} within the iteration and judges all of its attempts"
-    with workspace.lease.transaction() as connection:
-        judge_by(connection, workspace.run_id, row.iteration, version)
-        workspace.note(connection, row.iteration, Incident(JUDGED_AGAIN, detail))
-    verify(workspace, row.iteration, wave)
 
 
 def plan_wave(workspace: Workspace, iteration: int) -> list[Planned]:
