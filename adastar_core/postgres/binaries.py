@@ -30,13 +30,12 @@ class Binaries:
         return int(self.version.partition(".")[0])
 
     def program(self, name: str) -> str:
-        """Return the path of a program, e.g. ``initdb``."""
         return str(self.directory / name)
 
     def copied_to(self, folder: Path) -> "Binaries":
-        """Return the same installation below ``folder``, copied there if need be, readable by everybody.
+        """Return the same installation below ``folder``, copied there unless it is there, readable by every user.
 
-        The wheel's programs load libraries from a directory beside their package, so the copy keeps the layout.
+        The wheel's programs load libraries from a directory next to their package, so the copy keeps the layout.
         """
         installation = self.directory.parent
         package = installation.parent
@@ -48,7 +47,12 @@ class Binaries:
             libraries = package.with_name(f"{package.name}.libs")
             if libraries.is_dir():
                 shutil.copytree(libraries, staging / libraries.name, symlinks=True)
-            _open_to_all(folder)
+            # Every user may read the files, and run those that their owner can run.
+            for directory, _, files in os.walk(folder):
+                Path(directory).chmod(0o755)
+                for path in (Path(directory, name) for name in files):
+                    if not path.is_symlink():
+                        path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
             staging.rename(target)
         return Binaries(target / package.name / installation.name / "bin", self.version)
 
@@ -99,12 +103,3 @@ def _inspect(directory: Path) -> Binaries | None:
         return None
     binaries = Binaries(directory, version[1])
     return binaries if binaries.major >= _OLDEST_MAJOR else None
-
-
-def _open_to_all(folder: Path) -> None:
-    """Let every user read the files below ``folder``, and run those that their owner can run."""
-    for directory, _, files in os.walk(folder):
-        Path(directory).chmod(0o755)
-        for path in (Path(directory, name) for name in files):
-            if not path.is_symlink():
-                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)

@@ -1,8 +1,8 @@
-"""The files of the local Postgres and who owns them: layout, password, initialisation.
+"""The files of the local Postgres and their owner: layout, password, initialisation.
 
 ::
 
-    home/postgres.lock        held by whoever starts or stops the server
+    home/postgres.lock        held by the process that starts or stops the server
     home/postgres.password    readable by the caller alone; local users without it cannot connect
     home/postgres/            belongs to the server's user, mode 0700
         data/  socket/  log
@@ -39,7 +39,7 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where one local server's files lie, and the account it runs as when the caller is root.
+    """One local server: its files, and the account that it runs as when the caller is root.
 
     Attributes:
         home: The data directory of the project.
@@ -51,7 +51,7 @@ class Cluster:
 
     @classmethod
     def at(cls, home: Path) -> "Cluster":
-        """Return the cluster of a data directory, whether or not it exists yet."""
+        """Return the cluster of a data directory, which need not exist yet."""
         home = home.absolute()
         return cls(home, _server_account(home / "postgres") if os.geteuid() == 0 else None)
 
@@ -62,32 +62,28 @@ class Cluster:
 
     @property
     def data(self) -> Path:
-        """The server's data directory."""
         return self.root / "data"
 
     @property
     def log(self) -> Path:
-        """What the server prints."""
         return self.root / "log"
 
     @property
     def pid_file(self) -> Path:
-        """Where a server writes its process id; outlives a killed server."""
         return self.data / "postmaster.pid"
 
     @property
     def lock_files(self) -> tuple[Path, Path]:
-        """What keeps a second server from starting; a killed server leaves both behind."""
+        """The files that keep a second server from starting. A killed server leaves both behind."""
         return self.pid_file, self.socket.with_name(f"{self.socket.name}.lock")
 
     @property
     def password_file(self) -> Path:
-        """The password that connections need."""
         return self.home / "postgres.password"
 
     @property
     def tag(self) -> str:
-        """A name that every process of this server shows in its command line."""
+        """A name that every process of this server has in its command line."""
         return "adastar-" + hashlib.sha256(str(self.data).encode()).hexdigest()[:16]
 
     @property
@@ -100,27 +96,30 @@ class Cluster:
 
     @property
     def socket(self) -> Path:
-        """Where the server listens."""
         return self.socket_directory / f".s.PGSQL.{PORT}"
 
     @property
     def owner(self) -> int:
-        """The number of the user that the server runs as."""
+        """User id that the server runs as."""
         return self.account.pw_uid if self.account else os.geteuid()
 
     def owns(self, directory: Path) -> bool:
-        """Return whether ``directory`` is the server's own, so that no other user can listen in it."""
+        """Return whether ``directory`` belongs to the server's user, so that no other user can listen in it."""
         found = directory.lstat()
         return stat.S_ISDIR(found.st_mode) and found.st_uid == self.owner
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from starting or stopping this server meanwhile; wait for one that does."""
+        """Keep other processes from starting or stopping this server; wait for one that does."""
         file = self.home / "postgres.lock"
         waiting = Waiting("another process to start or stop the local database", warn)
         with _private_file(file, os.O_RDWR) as descriptor:
-            while not _try_lock(descriptor):
-                waiting.pause(f"which holds {file}")
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    waiting.pause(f"which holds {file}")
             yield
 
     def password(self) -> str:
@@ -131,7 +130,7 @@ class Cluster:
             return ""
 
     def binaries(self) -> Binaries:
-        """Return the programs that fit the data, at a path where the server's user can run them."""
+        """Return programs of the data's version, at a path where the server's user can run them."""
         version = self.data / "PG_VERSION"
         found = find_binaries(int(version.read_text()) if version.exists() else None)
         if self.account is None or self.can_reach(found.directory):
@@ -139,8 +138,14 @@ class Cluster:
         return found.copied_to(self.home / "postgres-programs")
 
     def prepare(self, *, durable: bool) -> None:
-        """Create whatever is missing: directories, password, an initialised data directory."""
-        self._require_reachable()
+        """Create what is missing: directories, password, an initialised data directory."""
+        for directory in reversed((self.home, *self.home.parents)):
+            if self.account and not self.can_reach(directory):
+                raise HomeError(
+                    f"The local database runs as user {self.account.pw_name}, who cannot pass through {directory}. "
+                    f"Choose a data directory that it can reach (--set home=DIRECTORY or ADASTAR_HOME), e.g. one in "
+                    "/var/lib, or set ADASTAR_DATABASE_URL to a running server."
+                )
         for directory in (self.root, self.socket_directory):
             self._own_directory(directory)
         if self.data.is_dir() and not self.password():
@@ -173,30 +178,28 @@ class Cluster:
         """Return whether the server's user can pass through ``directory``."""
         return self.run("/bin/sh", "-c", 'test -x "$0"', str(directory)).returncode == 0
 
-    def _require_reachable(self) -> None:
-        for directory in reversed((self.home, *self.home.parents)):
-            if self.account and not self.can_reach(directory):
-                raise HomeError(
-                    f"The local database runs as user {self.account.pw_name}, who cannot pass through {directory}. "
-                    f"Choose a data directory that it can reach (--set home=DIRECTORY or ADASTAR_HOME), e.g. one in "
-                    "/var/lib, or set ADASTAR_DATABASE_URL to a running server."
-                )
-
     def _own_directory(self, directory: Path) -> None:
-        """Create ``directory`` for the server's user alone; refuse one that somebody else made."""
+        """Create ``directory`` for the server's user alone; refuse one that another user made."""
         if not directory.exists():
             directory.mkdir(mode=0o700)
         if self.account and directory.lstat().st_uid == 0:
             os.chown(directory, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
         if not self.owns(directory):
             raise HomeError(
-                f"{directory} is not a directory of user number {self.owner}, whom the local database runs as. "
+                f"{directory} is not a directory of user number {self.owner}, which the local database runs as. "
                 "Remove it, or choose another data directory with --set home=DIRECTORY or ADASTAR_HOME."
             )
 
     def _initialise(self, options: tuple[str, ...]) -> None:
-        """Make an empty database cluster under a temporary name, then move it into place in one step."""
-        password = self.password() or _new_password(self.password_file)
+        """Make an empty database cluster under a temporary name, then rename it, so that it is complete or absent."""
+        password = self.password()
+        if not password:
+            password = secrets.token_urlsafe(24)
+            with atomic_write(self.password_file) as part:
+                part.unlink(missing_ok=True)
+                with _private_file(part, os.O_WRONLY | os.O_EXCL) as descriptor:
+                    os.write(descriptor, password.encode())
+                    os.fsync(descriptor)
         staging, secret = self.root / "data.new", self.root / "password.new"
         shutil.rmtree(staging, ignore_errors=True)
         secret.unlink(missing_ok=True)
@@ -223,7 +226,7 @@ class Cluster:
 
 
 def _server_account(root: Path) -> pwd.struct_passwd:
-    """Return whom root's server runs as: the owner of its data, or an unprivileged account of the system."""
+    """Return the account of a server started by root: the owner of its data, or an unprivileged system account."""
     owner = root.stat().st_uid if root.is_dir() else 0
     if owner:
         try:
@@ -244,14 +247,6 @@ def _server_account(root: Path) -> pwd.struct_passwd:
     )
 
 
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 @contextmanager
 def _private_file(path: Path, flags: int) -> Iterator[int]:
     """Open (and create) a file that only its owner can read; a symbolic link is refused."""
@@ -260,17 +255,6 @@ def _private_file(path: Path, flags: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _new_password(path: Path) -> str:
-    """Write a new password to ``path`` in one step and return it."""
-    password = secrets.token_urlsafe(24)
-    with atomic_write(path) as part:
-        part.unlink(missing_ok=True)
-        with _private_file(part, os.O_WRONLY | os.O_EXCL) as descriptor:
-            os.write(descriptor, password.encode())
-            os.fsync(descriptor)
-    return password
 
 
 def _last_lines(text: str, count: int = 5) -> str:

@@ -1,16 +1,15 @@
 """A local Postgres that starts by itself: for a laptop, a test, a single machine.
 
-The server outlives the process that started it, and the next one finds it running;
-:func:`stop_local_postgres` ends it. "Up" means that a connection succeeds, never that a process id exists:
-after a crash the id may be a zombie's or somebody else's. Recovery after a crash can take minutes, so the
-starter waits that long, and says so. One machine per data directory: sharing it between hosts is not safe.
+The server outlives the process that started it; :func:`stop_local_postgres` ends it. "Up" means that a connection succeeds,
+never that a process id exists: after a crash the id may belong to a zombie or to another process. Recovery after a crash can
+take minutes, so the starter waits that long and says so. One machine per data directory: sharing it between hosts is not
+safe.
 """
 
 import logging
 import shlex
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -18,7 +17,6 @@ import psycopg2
 from sqlalchemy import URL
 
 from adastar_core.errors import DatabaseError, HomeError
-from adastar_core.postgres.binaries import Binaries
 from adastar_core.postgres.layout import PORT, ROLE, Cluster
 
 _logger = logging.getLogger(__name__)
@@ -64,7 +62,15 @@ def start_local_postgres(home: Path, *, durable: bool = True) -> str:
             with cluster.locked():
                 cluster.prepare(durable=durable)
                 _bring_up(cluster, _NOT_DURABLE if not durable else {})
-        return _url(cluster).render_as_string(hide_password=False)
+        url = URL.create(
+            "postgresql+psycopg2",
+            username=ROLE,
+            password=cluster.password(),
+            port=PORT,
+            database="postgres",
+            query={"host": str(cluster.socket_directory)},
+        )
+        return url.render_as_string(hide_password=False)
     except OSError as error:
         raise HomeError(
             f"The local database in {cluster.root} cannot be used: {error}. Make {home} a writable directory of "
@@ -82,17 +88,8 @@ def stop_local_postgres(home: Path) -> None:
     if not cluster.pid_file.exists():
         return
     with cluster.locked():
-        command = (
-            cluster.binaries().program("pg_ctl"),
-            "stop",
-            "-D",
-            str(cluster.data),
-            "-m",
-            "fast",
-            "-t",
-            "60",
-        )
-        done = cluster.run(*command)
+        pg_ctl, options = cluster.binaries().program("pg_ctl"), ("-m", "fast", "-t", "60")
+        done = cluster.run(pg_ctl, "stop", "-D", str(cluster.data), *options)
     if done.returncode and _is_alive(cluster):
         raise DatabaseError(f"The local database in {cluster.data} did not stop: {done.stderr.strip()}")
 
@@ -100,17 +97,6 @@ def stop_local_postgres(home: Path) -> None:
 def is_up(home: Path) -> bool:
     """Return whether the local server of this data directory accepts connections; nothing is started."""
     return _accepts(Cluster.at(home))
-
-
-def _url(cluster: Cluster) -> URL:
-    return URL.create(
-        "postgresql+psycopg2",
-        username=ROLE,
-        password=cluster.password(),
-        port=PORT,
-        database="postgres",
-        query={"host": str(cluster.socket_directory)},
-    )
 
 
 def _accepts(cluster: Cluster) -> bool:
@@ -161,59 +147,47 @@ def _is_alive(cluster: Cluster) -> bool:
     )
 
 
-@dataclass(slots=True)
-class _Patience:
-    """Counts down the minutes that a server may take to come up, and says once what is waited for."""
-
-    started: float
-    told: bool = False
-
-    def wait(self, cluster: Cluster) -> None:
-        """Sleep a moment.
-
-        Raises:
-            DatabaseError: The time is up.
-        """
-        waited = time.monotonic() - self.started
-        if waited > _PATIENCE_SECONDS:
-            raise DatabaseError(
-                f"The local database in {cluster.data} did not come up within {_PATIENCE_SECONDS / 60:.0f} minutes. "
-                f"Its log, {cluster.log}, ends with: {cluster.last_log_lines()}"
-            )
-        if waited > _SAY_AFTER_SECONDS and not self.told:
-            _logger.warning("Waiting for the local database to recover; its log is %s", cluster.log)
-            self.told = True
-        time.sleep(0.1)
-
-
 def _bring_up(cluster: Cluster, settings: dict[str, str]) -> None:
-    """Start the server and wait until it accepts connections. The caller holds the cluster's lock."""
-    patience = _Patience(time.monotonic())
-    attempts = 0
+    """Start the server and wait until it accepts connections. The caller holds the cluster's lock.
+
+    Raises:
+        DatabaseError: It does not start, or takes too long.
+    """
+    began, announced, attempts = time.monotonic(), False, 0
+    log_ends = f"Its log, {cluster.log}, ends with: "
     while not _accepts(cluster):
+        # It is recovering, or a killed server's last query still runs.
         if _listens(cluster) or _is_alive(cluster):
-            patience.wait(cluster)  # it is recovering, or a killed server's last query still runs
+            waited = time.monotonic() - began
+            if waited > _PATIENCE_SECONDS:
+                raise DatabaseError(
+                    f"The local database in {cluster.data} did not come up within {_PATIENCE_SECONDS / 60:.0f} minutes. "
+                    f"{log_ends}{cluster.last_log_lines()}"
+                )
+            if waited > _SAY_AFTER_SECONDS and not announced:
+                _logger.warning("Waiting for the local database to recover; its log is %s", cluster.log)
+                announced = True
+            time.sleep(0.1)
             continue
         if attempts == _ATTEMPTS:
             raise DatabaseError(
-                f"The local database in {cluster.data} does not start. Its log, {cluster.log}, ends with: "
-                f"{cluster.last_log_lines()}"
+                f"The local database in {cluster.data} does not start. {log_ends}{cluster.last_log_lines()}"
             )
         attempts += 1
         for file in cluster.lock_files:
             file.unlink(missing_ok=True)  # no process is left, so it is a dead server's
-        _start(cluster, cluster.binaries(), settings)
+        _start(cluster, settings)
 
 
-def _start(cluster: Cluster, binaries: Binaries, settings: dict[str, str]) -> None:
-    """Start the server in a session of its own; returns when it is ready, has failed, or takes long."""
+def _start(cluster: Cluster, settings: dict[str, str]) -> None:
+    """Start the server in its own session; returns when it is ready, has failed, or takes longer than 5 seconds."""
     if cluster.log.exists() and cluster.log.stat().st_size > _LARGEST_LOG_BYTES:
         cluster.log.replace(cluster.log.with_suffix(".old"))
-    place = {
+    names = {
         "port": str(PORT),
         "unix_socket_directories": f'"{cluster.socket_directory}"',
         "cluster_name": cluster.tag,
     }
-    options = [f"-c{key}={value}" for key, value in (_SETTINGS | place | settings).items()]
-    command = (binaries.program("pg_ctl"), "start", "-D", str(cluster.data), "-l", str(cluster.log))
-    cluster.run(*command, "-w", "-t", "5", "-o", shlex.join(options))
+    options = [f"-c{key}={value}" for key, value in (_SETTINGS | names | settings).items()]
+    pg_ctl, place = cluster.binaries().program("pg_ctl"), ("-D", str(cluster.data), "-l", str(cluster.log))
+    cluster.run(pg_ctl, "start", *place, "-w", "-t", "5", "-o", shlex.join(options))

@@ -18,14 +18,14 @@ from adastar_core.store.urls import shown, without_secrets
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStatus:
-    """A database in a few figures.
+    """A database in a few figures. ``revision`` and ``runs`` are ``None`` when it is empty.
 
     Attributes:
         url: Where it is, without secrets.
         server: PostgreSQL's version.
-        revision: The schema it holds; ``None`` when it is empty.
+        revision: The schema it holds.
         wanted_revision: The schema of this code.
-        runs: Runs in it; ``None`` when it is empty.
+        runs: How many runs it holds.
         bytes: Its size on disk.
     """
 
@@ -53,12 +53,7 @@ def database_status(engine: Engine) -> DatabaseStatus:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A copy of a database.
-
-    Attributes:
-        bytes: Its size.
-        restore_program: A ``pg_restore`` that can read it; one of an older PostgreSQL refuses the file's format.
-    """
+    """A copy of a database, and a ``pg_restore`` that can read it: an older PostgreSQL's refuses the file's format."""
 
     bytes: int
     restore_program: Path
@@ -91,13 +86,11 @@ def _integer(connection: Connection, query: str) -> int:
 
 def _pg_dump(major: int) -> str:
     """Return a ``pg_dump`` that can read a server of this version: the same one or a newer one."""
-    candidates = []
     try:
-        candidates.append(find_binaries(major).program("pg_dump"))
+        ours = find_binaries(major)
     except DatabaseError:
-        candidates.append(find_binaries(None).program("pg_dump"))
-    candidates.append(shutil.which("pg_dump") or "")
-    for program in filter(os.path.isfile, candidates):
+        ours = find_binaries(None)
+    for program in filter(os.path.isfile, (ours.program("pg_dump"), shutil.which("pg_dump") or "")):
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
         if int(version.split()[2].partition(".")[0]) >= major:
             return program

@@ -1,4 +1,4 @@
-"""What exploration control chose for each iteration; the first choice stands."""
+"""What exploration control chose for each iteration; the first choice is kept."""
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
@@ -22,8 +22,7 @@ def write_control(connection: Connection, run_id: int, iteration: int, control: 
 def find_control(connection: Connection, run_id: int, iteration: int) -> Control | None:
     """Return an iteration's choice, if there is one."""
     table = tables.controls
-    query = select(table.c.temperature, table.c.attempts, table.c.score).where(
-        table.c.run_id == run_id, table.c.iteration == iteration
-    )
+    columns = (table.c.temperature, table.c.attempts, table.c.score)
+    query = select(*columns).where(table.c.run_id == run_id, table.c.iteration == iteration)
     row = connection.execute(query).one_or_none()
     return None if row is None else Control(*row)

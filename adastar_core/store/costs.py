@@ -1,4 +1,4 @@
-"""What every stage of every iteration cost; the first record of a stage stands."""
+"""What every stage of every iteration cost; the first record of a stage is kept."""
 
 from dataclasses import asdict, dataclass
 

@@ -1,7 +1,6 @@
-"""Opens the database: which one, with what limits, and its schema brought up to date.
+"""Opens the database: PostgreSQL 14 or newer, through psycopg2, its schema up to date.
 
-The database is PostgreSQL 14 or newer, reached through psycopg2. Every session has limits, so that a hung
-process cannot hold others up for ever.
+Every session has limits, so that a hung process cannot block others for ever.
 """
 
 import os
@@ -44,13 +43,13 @@ def open_database(url: str | None, home: Path) -> Engine:
     """Return an engine on the database with its schema up to date.
 
     Args:
-        url: A PostgreSQL URL; ``None`` takes ``ADASTAR_DATABASE_URL``, and without it the local server, which
-            is started if need be.
-        home: The data directory, where the local server lies. Not touched when there is a URL.
+        url: A PostgreSQL URL. Default: ``ADASTAR_DATABASE_URL``, and without it the local server, which is started
+            unless it runs.
+        home: The data directory of the local server. Not touched when there is a URL.
 
     Raises:
-        DatabaseError: The URL is not PostgreSQL's, nothing answers there, the database belongs to something
-            else, or its schema is newer than this code. The password is never in the message.
+        DatabaseError: The URL is not PostgreSQL's, nothing answers there, or the schema is another program's or of another
+            version. The password is never in the message.
         HomeError: The local server's directory cannot be used.
     """
     engine = find_database(url, home)
@@ -63,7 +62,7 @@ def open_database(url: str | None, home: Path) -> Engine:
 
 
 def find_database(url: str | None, home: Path) -> Engine:
-    """Return an engine on the same database as :func:`open_database`, its schema as it is."""
+    """Return an engine on the same database as :func:`open_database`, its schema unchanged."""
     url = url or os.environ.get("ADASTAR_DATABASE_URL")
     return connect(parse_url(url) if url else _local_database(home))
 
@@ -101,10 +100,12 @@ def connect(url: URL) -> Engine:
 
 
 def _local_database(home: Path) -> URL:
-    """Return the URL of the local server's database, made when it is missing."""
+    """Return the URL of the local server's database, created unless it exists."""
     server = make_url(start_local_postgres(home))
     engine = connect(server)
-    alone = acquire(engine, SCHEMA, "adastar", warn)  # two that create it at once fail in more than one way
+    alone = acquire(
+        engine, SCHEMA, "adastar", warn
+    )  # two processes that create it at once fail in several ways
     with alone, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         query = text("SELECT 1 FROM pg_database WHERE datname = :name")
         if connection.scalar(query, {"name": _LOCAL_DATABASE}) is None:
@@ -114,14 +115,14 @@ def _local_database(home: Path) -> URL:
 
 
 class _Preparing:
-    """Makes sure that every new connection is a session of its own, and then gives it its limits."""
+    """Checks that every new connection has its own session, and sets the limits of the session."""
 
     def __init__(self, url: URL) -> None:
         self._url, self._proved = url, False
 
     def __call__(self, connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         if not self._proved and not is_direct(connection):
-            connection.rollback()  # the proof needs no more of the pool than a run does
+            connection.rollback()  # gives its session back, so that the check needs no more of the pool than a run
             require_sessions(self._url, _CONNECT_ARGUMENTS)
             self._proved = True
         cursor = connection.cursor()

@@ -38,7 +38,7 @@ class Answer:
 
     @classmethod
     def of(cls, observation: Observation, attempt: Attempt, verdict: Verdict) -> "Answer":
-        """Return the answer that ``attempt`` gave to ``observation``, as it is stored."""
+        """Return the answer that ``attempt`` gave to ``observation``, as stored."""
         return cls(
             attempt.position,
             observation.observation_id,

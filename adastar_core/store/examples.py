@@ -37,8 +37,8 @@ def write_training_examples(
 ) -> int:
     """Store D+ in its order; return how many rows were not there yet."""
     rows = (
-        (run_id, iteration, place, one.position, one.attempt, one.text_sha256)
-        for place, one in enumerate(examples)
+        (run_id, iteration, place, example.position, example.attempt, example.text_sha256)
+        for place, example in enumerate(examples)
     )
     return insert_new(connection, tables.training_examples, _COLUMNS, rows)
 

@@ -1,4 +1,4 @@
-"""What went wrong during generation and was mended, counted by run, iteration and kind."""
+"""What went wrong during generation and was recovered, counted by run, iteration and kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ HALVED = "out of memory"
 CUT_SHORT = "verdict cut short"
 ROUNDED_OTHERWISE = "rounded otherwise"
 JUDGED_AGAIN = "judged again"
-"""Kinds after which results may be others than an undisturbed process's."""
+"""Kinds after which results may differ from those of an undisturbed process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class IncidentRow:
 def write_incident(
     connection: Connection, run_id: int, iteration: int, incident: Incident, times: int = 1
 ) -> None:
-    """Count an incident so many times; its description replaces that of the last one of its kind.
+    """Count an incident ``times`` more times; its description replaces that of the last one of its kind.
 
     Args:
         iteration: Iteration of the checkpoint that generated; 0 = the base model.

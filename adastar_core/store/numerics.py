@@ -1,8 +1,8 @@
-"""How the processes that worked on a run rounded, and whether all of them did alike."""
+"""How the processes that worked on a run rounded, and whether they all rounded alike."""
 
 from dataclasses import asdict
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.machine.numerics import Numerics
@@ -18,10 +18,13 @@ def write_numerics(connection: Connection, run_id: int, lease_epoch: int, numeri
 
 
 def read_numerics(connection: Connection, run_id: int) -> dict[int, Numerics]:
-    """Return how each process rounded, by fencing number, the first one first; those before this was recorded are left out."""
+    """Return how each process rounded, by fencing number, the oldest first; without processes of old versions of the code."""
     table = tables.numerics
     query = select(table).where(table.c.run_id == run_id).order_by(table.c.lease_epoch)
-    return {row.lease_epoch: _numerics(row) for row in connection.execute(query)}
+    return {
+        row.lease_epoch: Numerics(**{name: row._mapping[name] for name in Numerics.__slots__})
+        for row in connection.execute(query)
+    }
 
 
 def all_rounded_alike(connection: Connection, run_id: int, iteration: int, numerics: Numerics) -> bool:
@@ -40,7 +43,3 @@ _ALIKE = text(
     "WHERE o.run_id = :run_id AND n.generation_sha256 IS DISTINCT FROM :digest) "
     "AND NOT EXISTS (SELECT FROM incidents WHERE run_id = :run_id AND iteration = :iteration AND kind = ANY(:kinds))"
 )
-
-
-def _numerics(row: Row[tuple[object, ...]]) -> Numerics:
-    return Numerics(**{name: row._mapping[name] for name in Numerics.__slots__})

@@ -1,6 +1,6 @@
-"""A run's own partitions of the large tables: made with the run, dropped with it in a moment.
+"""A run's partitions of the large tables: created with the run, dropped with it at once.
 
-A partition is made beside its table and then attached, which does not wait for the writes of other runs.
+A partition is created as its own table and then attached, which does not wait for the writes of other runs.
 """
 
 from collections.abc import Iterator
@@ -32,21 +32,18 @@ def create_partitions(connection: Connection, run_id: int) -> None:
         connection.execute(text(f"CREATE TABLE {name} (LIKE {table.name} INCLUDING ALL) WITH ({storage})"))
         if table in _REFERS_TO_ROLLOUTS:
             target = partition(tables.rollouts, run_id)
-            connection.execute(
-                text(
-                    f"ALTER TABLE {name} ADD FOREIGN KEY ({_ATTEMPT_KEY}) REFERENCES {target} ({_ATTEMPT_KEY})"
-                )
-            )
+            reference = f"FOREIGN KEY ({_ATTEMPT_KEY}) REFERENCES {target} ({_ATTEMPT_KEY})"
+            connection.execute(text(f"ALTER TABLE {name} ADD {reference}"))
         connection.execute(text(f"ALTER TABLE {table.name} ATTACH PARTITION {name} FOR VALUES IN ({run_id})"))
 
 
 @contextmanager
 def room_for_updates(connection: Connection, run_id: int) -> Iterator[None]:
-    """Fill the statistics' pages only in part while the block enters observations.
+    """Leave room in the statistics' pages while the block enters observations.
 
-    Updates change no indexed column, so a new version beside the old one leaves the index alone. A reader tidies a
-    page as soon as its free space is less than the fill factor asks for: with the factor back at 100 % a page is
-    tidied once for about twenty updates instead of at each, which makes :func:`advance` a quarter faster.
+    Updates change no indexed column, so a new row version on the same page leaves the index unchanged. A reader prunes a page
+    whose free space is less than the fill factor asks for: with the factor back at 100 %, a page is pruned once in about
+    twenty updates instead of at each, which makes :func:`advance` a quarter faster.
     """
     table = partition(tables.observation_statistics, run_id)
     connection.execute(text(f"ALTER TABLE {table} SET (fillfactor = {_FILLED_PERCENT})"))

@@ -1,4 +1,4 @@
-"""Runs that generated from the same checkpoint in the same way, whose attempts another run can take over."""
+"""Runs that generated from the same checkpoint in the same way, whose attempts another run can copy."""
 
 from collections.abc import Sequence
 
@@ -39,12 +39,9 @@ def read_twin_attempts(connection: Connection, run_id: int, iteration: int) -> l
     key = {"run_id": run_id, "iteration": iteration}
     prompts = {(row[0], row[1]): row[2] for row in connection.execute(_PROMPTS, key)}
     attempts = read_attempts(connection, run_id, iteration)
-    # Two statements: an attempt that was stored between them is left out.
-    return [
-        (one, prompts[one.position, one.attempt])
-        for one in attempts
-        if (one.position, one.attempt) in prompts
-    ]
+    # An attempt stored between the two statements has no prompt here, and is left out.
+    keys = ((attempt, (attempt.position, attempt.attempt)) for attempt in attempts)
+    return [(attempt, prompts[key]) for attempt, key in keys if key in prompts]
 
 
 _PROMPTS = text(

@@ -256,7 +256,7 @@ def _grown(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, ob
 
 
 def _record_growth(connection: Connection, run: Run, config: RunConfig) -> Run:
-    """Record limits that have been raised; return the run as it is now."""
+    """Record limits that have been raised; return the run with them."""
     old = read_run_config(connection, run.run_id)
     fields = old | _grown(old, _plain(config.identity()))
     if fields == old:

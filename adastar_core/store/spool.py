@@ -1,7 +1,7 @@
-"""Rows that are read from the database in one go and looked at when its transaction is over.
+"""Rows that are read at once and processed after their transaction.
 
-Whoever computes, hashes or writes files between two rows of an open result keeps a transaction open for work that is not
-the database's: it is cut by limits on idle transactions, and holds up the removal of old row versions meanwhile.
+Hashing or writing files between two rows of an open result would keep its transaction open: limits on idle transactions end
+it, and it holds up the removal of old row versions.
 """
 
 import json
@@ -17,7 +17,7 @@ _IN_MEMORY_BYTES = 16 * 2**20
 
 
 class Spool(Generic[T]):
-    """Rows set aside in memory, or in a temporary file where they are many. Can be read any number of times.
+    """Rows kept in memory, or in a temporary file where they are many. Can be read any number of times.
 
     Args:
         file: Holds one JSON array a line.
@@ -36,7 +36,7 @@ class Spool(Generic[T]):
 
 @contextmanager
 def spooled(rows: Iterable[Sequence[object]], make: Callable[[list[Any]], T]) -> Iterator[Spool[T]]:
-    """Set all ``rows`` aside, which are JSON-like, until the block ends.
+    """Keep all ``rows``, which are JSON-like, until the block ends.
 
     Raises:
         HomeError: The disk has no room for them.
@@ -47,7 +47,7 @@ def spooled(rows: Iterable[Sequence[object]], make: Callable[[list[Any]], T]) ->
             file.flush()
         except OSError as error:
             raise HomeError(
-                f"Rows of the database could not be set aside in {tempfile.gettempdir()}: {error}. Free some space "
+                f"Rows of the database could not be stored in {tempfile.gettempdir()}: {error}. Free some space "
                 "there, or name another directory with TMPDIR."
             ) from error
         yield Spool(file, make)

@@ -59,7 +59,7 @@ def summarise_usage(connection: Connection, run_id: int, kind: Kind) -> UsageSum
 def read_used(
     connection: Connection, run_id: int, dataset_id: int, kind: Kind, limit: int
 ) -> list[UsedObservation]:
-    """Return the first ``limit`` observations of a kind, the most conspicuous ones first.
+    """Return the first ``limit`` observations of a kind, the most extreme first.
 
     *under-trained*: trained on less than half as often as the mean; *over-trained*: more than twice as often;
     *never-solved*: visited, and without any accepted rationale.
