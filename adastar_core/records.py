@@ -26,6 +26,9 @@ class Choice:
     text: str
 
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""The labels of options that have none of their own."""
+
 SHOWN_CHARACTERS = 60
 """Characters of a question that messages show."""
 

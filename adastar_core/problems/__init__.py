@@ -27,7 +27,7 @@ class Problem(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of the data besides its size, a sentence each, e.g. that it repeats questions."""
+        """Notes on the data, a sentence each, e.g. that they repeat questions."""
         ...
 
     def load(self, split: Split) -> Sequence[Observation]:

@@ -87,7 +87,7 @@ EXEMPLARS = (
 
 BENCHMARK = Benchmark(
     name="anli_r1",
-    reader=lambda _rows: read,
+    read=read,
     verifier="label",
     exemplars=EXEMPLARS,
     hub=HubSource(

@@ -52,7 +52,7 @@ class ArithmeticSettings(Settings):
     train_weights: tuple[int, ...] | None = setting(
         None,
         "Training weights",
-        "Training questions of 1, 2, ... digits in each round, e.g. [4, 4, 2, 1]; none takes one of each.",
+        "Training questions of 1, 2, ... digits in each round, e.g. [4, 4, 2, 1]; Default: one of each.",
     )
 
     @model_validator(mode="after")
@@ -157,12 +157,7 @@ class Arithmetic:
 
     def __init__(self, settings: ArithmeticSettings) -> None:
         self._settings = settings
-        self._verifier = NumberVerifier()
-
-    @property
-    def verifier(self) -> Verifier:
-        """Exact comparison of the number after ``####``."""
-        return self._verifier
+        self.verifier: Verifier = NumberVerifier()
 
     def load(self, split: Split) -> tuple[Observation, ...]:
         """Return a split's observations: the first ones of its endless sequence.
@@ -183,11 +178,9 @@ class Arithmetic:
         return chosen
 
     def everything(self) -> tuple[Observation, ...]:
-        """Return the observations of all splits."""
-        return tuple(one for split in Split for one in self.load(split))
+        return tuple(observation for split in Split for observation in self.load(split))
 
     def prompt(self, observation: Observation) -> str:
-        """Return the question on a line of its own."""
         return f"{observation.question}\n"
 
     def hinted_prompt(self, observation: Observation) -> str:
@@ -202,11 +195,10 @@ class Arithmetic:
         """Return the prompt after the scratchpads of the first training questions."""
         settings = self._settings
         shown = _first(Split.TRAIN, settings.max_digits, settings.seed, shots)
-        worked = [f"{one.question}\n{parse_question(one.question).rationale}\n" for one in shown]
+        worked = [f"{example.question}\n{parse_question(example.question).rationale}\n" for example in shown]
         return "".join(worked) + self.training_prompt(observation)
 
     def reference(self, observation: Observation) -> str:
-        """Return the answer line alone."""
         return f"#### {observation.answer}"
 
     def rationale_is_correct(self, observation: Observation, response: str) -> bool:
@@ -218,14 +210,12 @@ class Arithmetic:
 def _first(
     split: Split, max_digits: int, seed: int, size: int, weights: tuple[int, ...] | None = None
 ) -> tuple[Observation, ...]:
-    chosen = islice(additions(split, max_digits, seed, weights), size)
-    return tuple(_observation(addition) for addition in chosen)
-
-
-def _observation(addition: Addition) -> Observation:
-    return Observation(
-        observation_id=addition.question,
-        question=addition.question,
-        answer=str(addition.a + addition.b),
-        difficulty=str(addition.digits),
+    return tuple(
+        Observation(
+            addition.question,
+            addition.question,
+            str(addition.a + addition.b),
+            difficulty=str(addition.digits),
+        )
+        for addition in islice(additions(split, max_digits, seed, weights), size)
     )

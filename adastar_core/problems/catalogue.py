@@ -1,6 +1,6 @@
 """Every problem that a configuration can name, and how to open it."""
 
-from typing import Annotated, assert_never
+from typing import Annotated
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 from adastar_core.problems.cladder import CLadderSettings
 from adastar_core.problems.commonsense_qa import CommonsenseQASettings
 from adastar_core.problems.custom import CustomProblem, CustomProblemSettings
-from adastar_core.problems.few_shot import FewShotProblem
+from adastar_core.problems.few_shot import Benchmark, FewShotProblem
 from adastar_core.problems.gsm8k import GSM8KSettings
 from adastar_core.problems.svamp import SVAMPSettings
 from adastar_core.problems.table import Table, TableSettings
@@ -26,6 +26,16 @@ BenchmarkSettings = (
 )
 AnyProblemSettings = ArithmeticSettings | TableSettings | BenchmarkSettings | CustomProblemSettings
 ProblemSettings = Annotated[AnyProblemSettings, Field(discriminator="type")]
+
+
+_BENCHMARKS: dict[type[BenchmarkSettings], Benchmark] = {
+    ARCChallengeSettings: arc_challenge.BENCHMARK,
+    CommonsenseQASettings: commonsense_qa.BENCHMARK,
+    CLadderSettings: cladder.BENCHMARK,
+    ANLIR1Settings: anli_r1.BENCHMARK,
+    GSM8KSettings: gsm8k.BENCHMARK,
+    SVAMPSettings: svamp.BENCHMARK,
+}
 
 
 def open_problem(settings: AnyProblemSettings) -> Problem:
@@ -47,18 +57,4 @@ def open_problem(settings: AnyProblemSettings) -> Problem:
 
 def open_benchmark(settings: BenchmarkSettings) -> FewShotProblem:
     """Return the benchmark that ``settings`` describes."""
-    match settings:
-        case ARCChallengeSettings():
-            return FewShotProblem(settings, arc_challenge.BENCHMARK)
-        case CommonsenseQASettings():
-            return FewShotProblem(settings, commonsense_qa.BENCHMARK)
-        case CLadderSettings():
-            return FewShotProblem(settings, cladder.BENCHMARK)
-        case ANLIR1Settings():
-            return FewShotProblem(settings, anli_r1.BENCHMARK)
-        case GSM8KSettings():
-            return FewShotProblem(settings, gsm8k.BENCHMARK)
-        case SVAMPSettings():
-            return FewShotProblem(settings, svamp.BENCHMARK)
-        case _:
-            assert_never(settings)
+    return FewShotProblem(settings, _BENCHMARKS[type(settings)])

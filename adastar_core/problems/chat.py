@@ -27,7 +27,7 @@ class PromptSettings(Settings):
     date: datetime.date | None = setting(
         None,
         "Date",
-        "What a chat template that asks for the date is told, e.g. 2026-11-29; none: the day on which the run was created.",
+        "The date for chat templates that show one, e.g. 2026-11-29. Default: the day on which the run was created.",
         added=True,
     )
 
@@ -61,61 +61,49 @@ class ChatProblem:
 
     @property
     def name(self) -> str:
-        """The problem's ``type`` in the configuration."""
         return self._problem.name
 
     @property
     def verifier(self) -> Verifier:
-        """What decides whether a response is right."""
         return self._problem.verifier
 
     @property
     def date_told(self) -> datetime.date | None:
-        """The date that the template is told; ``None`` if it asks for none."""
+        """The date that the template shows; ``None`` if it shows none."""
         days = (self._day + datetime.timedelta(days=later) for later in (0, 33, 401))
         texts = {in_chat("1", self._vocabulary, day) for day in days}
         return self._day if len(texts) > 1 else None
 
     @property
     def stop(self) -> tuple[str, ...]:
-        """Strings at which a response ends, besides EOS."""
         return self._problem.stop
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of the data."""
         return self._problem.notes
 
     def load(self, split: Split) -> Sequence[Observation]:
-        """Return a split's observations in a stable order."""
         return self._problem.load(split)
 
     def everything(self) -> Sequence[Observation]:
-        """Return the observations of all splits and beyond."""
         return self._problem.everything()
 
     def prompt(self, observation: Observation) -> str:
-        """Return the prompt as a user's message, up to where the model's begins."""
         return self._message(self._problem.prompt(observation))
 
     def hinted_prompt(self, observation: Observation) -> str:
-        """Return the same with the reference answer shown."""
         return self._message(self._problem.hinted_prompt(observation))
 
     def training_prompt(self, observation: Observation) -> str:
-        """Return the prompt of the training text as a user's message."""
         return self._message(self._problem.training_prompt(observation))
 
     def evaluation_prompt(self, observation: Observation, shots: int) -> str:
-        """Return the evaluation prompt as a user's message."""
         return self._message(self._problem.evaluation_prompt(observation, shots))
 
     def reference(self, observation: Observation) -> str:
-        """Return the reference answer as a response without a rationale."""
         return self._problem.reference(observation)
 
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:
-        """Return whether every step of the rationale is right, where that can be checked."""
         return self._problem.rationale_is_correct(observation, response)
 
     def _message(self, prompt: str) -> str:
@@ -145,7 +133,7 @@ def check_template(vocabulary: Vocabulary, model: Path, day: datetime.date) -> N
         )
     try:
         ending = vocabulary.message_tail()
-        texts, again = ([in_chat(one, vocabulary, day) for one in SAMPLES] for _ in range(2))
+        texts, again = ([in_chat(sample, vocabulary, day) for sample in SAMPLES] for _ in range(2))
     except (TemplateError, ValueError) as error:
         raise ConfigError(
             f"prompt.chat (true): the chat template in {model} cannot be rendered for a question and its answer "

@@ -8,16 +8,15 @@ from typing import Literal
 from adastar_core.errors import DataError
 from adastar_core.problems.references import declared_or_whole
 from adastar_core.problems.rows import Row, cell_text
-from adastar_core.records import Choice
+from adastar_core.records import LETTERS, Choice
 from adastar_core.verifiers.options import read_option
-from adastar_core.verifiers.patterns import Answer
+from adastar_core.verifiers.patterns import Parsed
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WHOLE = re.compile(r"-?[0-9]+\.0+")
 _LONG = 9
 
 AnswerAs = Literal["auto", "label", "text", "index_from_0", "index_from_1"]
-Reading = Callable[[str, tuple[Choice, ...]], str | None]
+LabelReader = Callable[[str, tuple[Choice, ...]], str | None]
 """Returns the label of the option that an answer names in one way; ``None`` if it names none."""
 
 
@@ -57,8 +56,8 @@ def _choices(value: object) -> tuple[Choice, ...] | None:
         return _labelled(zip(labels, texts, strict=True))
     if not isinstance(value, list | tuple) or len(value) > len(LETTERS):
         return None
-    if all(isinstance(one, dict) and "label" in one and "text" in one for one in value):
-        return _labelled((one["label"], one["text"]) for one in value)
+    if all(isinstance(option, dict) and "label" in option and "text" in option for option in value):
+        return _labelled((option["label"], option["text"]) for option in value)
     return _labelled(zip(LETTERS, value, strict=False))
 
 
@@ -90,7 +89,7 @@ def _by_label(answer: str, choices: tuple[Choice, ...]) -> str | None:
         return numbered
     declared = declared_or_whole(answer)  # a worked solution: "... The answer is (B)."
     named = read_option(choices, declared) if declared != answer else None
-    return named.value if isinstance(named, Answer) else None
+    return named.value if isinstance(named, Parsed) else None
 
 
 def _by_text(answer: str, choices: tuple[Choice, ...]) -> str | None:
@@ -99,7 +98,7 @@ def _by_text(answer: str, choices: tuple[Choice, ...]) -> str | None:
     return _only([choice.label for choice in choices if _whole(choice.text) == _whole(answer)])
 
 
-def _by_index(first: int) -> Reading:
+def _by_index(first: int) -> LabelReader:
     def read(answer: str, choices: tuple[Choice, ...]) -> str | None:
         whole = _whole(answer)
         place = int(whole) - first if whole.isascii() and whole.isdigit() and len(whole) < _LONG else -1
@@ -109,7 +108,7 @@ def _by_index(first: int) -> Reading:
     return read
 
 
-READINGS: Mapping[str, Reading] = {
+READINGS: Mapping[str, LabelReader] = {
     "label": _by_label,
     "text": _by_text,
     "index_from_0": _by_index(0),
@@ -122,7 +121,9 @@ def _label_or_text(answer: str, choices: tuple[Choice, ...]) -> str | None:
     return named.pop() if len(named) == 1 else None
 
 
-def settle(rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ...]]], wanted: AnswerAs) -> Reading:
+def settle(
+    rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ...]]], wanted: AnswerAs
+) -> LabelReader:
     """Return how the answers of a column name their options.
 
     The whole column decides: a 0 in it proves that indices begin at 0, one answer that is no option's text proves that
@@ -138,26 +139,22 @@ def settle(rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ...]]],
     """
     if wanted != "auto":
         return READINGS[wanted]
-    fitting = {name: read for name, read in READINGS.items() if all(read(*one) for one in given)}
+    fitting = {name: read for name, read in READINGS.items() if all(read(*cells) for cells in given)}
     if not fitting:
-        if all(_label_or_text(*one) for one in given):
+        if all(_label_or_text(*cells) for cells in given):
             return _label_or_text
         raise _unreadable(rows, given)
-    if "text" in fitting and any(_is_decimal(*one) for one in given):
+    if "text" in fitting and any(_is_decimal(*cells) for cells in given):
         fitting = {name: read for name, read in fitting.items() if not name.startswith("index")}
-    for row, one in zip(rows, given, strict=True):
-        named = {name: read(*one) for name, read in fitting.items()}
+    for row, (answer, choices) in zip(rows, given, strict=True):
+        named = {name: read(answer, choices) for name, read in fitting.items()}
         if len(set(named.values())) > 1:
-            raise _ambiguous(row, one[0], named)
+            readings = ", ".join(f"option {label} as {name}" for name, label in named.items())
+            raise row.broken(
+                f"the answer {answer!r} is {readings}, and every row can be read in each of these ways. Set "
+                "problem.answer_as to the right one."
+            )
     return next(iter(fitting.values()))
-
-
-def _ambiguous(row: Row, answer: str, named: Mapping[str, str | None]) -> DataError:
-    readings = ", ".join(f"option {label} as {name}" for name, label in named.items())
-    return row.broken(
-        f"the answer {answer!r} is {readings}, and every row can be read in each of these ways. Set problem.answer_as "
-        f"to the one that is meant."
-    )
 
 
 def _unreadable(rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ...]]]) -> DataError:
@@ -167,14 +164,10 @@ def _unreadable(rows: Sequence[Row], given: Sequence[tuple[str, tuple[Choice, ..
             return row.broken(
                 f"the answer {answer!r} is none of the choices {labels}: no label, no text and no index."
             )
-    against = {
-        name: next(row for row, one in zip(rows, given, strict=True) if read(*one) is None)
-        for name, read in READINGS.items()
-    }
-    rows_named = ", ".join(
-        f"{name} does not fit {row.source.rpartition('/')[2]} row {row.number}"
-        for name, row in against.items()
-    )
+    misfits = []
+    for name, read in READINGS.items():
+        row = next(row for row, cells in zip(rows, given, strict=True) if read(*cells) is None)
+        misfits.append(f"{name} does not fit {row.source.rpartition('/')[2]} row {row.number}")
     return DataError(
-        f"{rows[0].source}: the answers name their options in different ways ({rows_named}). Write all of them as labels."
+        f"{rows[0].source}: the answers name their options in different ways ({', '.join(misfits)}). Write all of them as labels."
     )

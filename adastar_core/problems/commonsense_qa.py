@@ -8,7 +8,7 @@ from adastar_core.problems.prompts import Exemplar
 from adastar_core.problems.rows import Row
 from adastar_core.problems.settings import DataSettings
 from adastar_core.problems.sources import HubSource
-from adastar_core.records import Choice, Observation, Split
+from adastar_core.records import Observation, Split
 
 
 class CommonsenseQASettings(DataSettings):
@@ -25,65 +25,60 @@ def read(row: Row) -> Observation:
     return Observation(row.text("id"), question, row.text("answerKey"), choices)
 
 
-def _exemplar(question: str, options: str, rationale: str, answer: str) -> Exemplar:
-    choices = tuple(Choice(label, text) for label, text in zip("ABCDE", options.split(" / "), strict=True))
-    return Exemplar(Observation("", question, answer, choices), rationale)
-
-
 EXEMPLARS = (
-    _exemplar(
+    Exemplar.of(
         "Where might you leave a spare key so that a neighbor can let himself in?",
-        "ocean / under the doormat / bank vault / lock / piano",
         "The neighbor has to reach the key without you, so it must lie near the door. Under the doormat is near the door and out of sight. "
         "A bank vault or an ocean is out of reach, and a key left in the lock would let in anyone.",
         "B",
+        ["ocean", "under the doormat", "bank vault", "lock", "piano"],
     ),
-    _exemplar(
+    Exemplar.of(
         "What does a person usually want after working all day without a break?",
-        "argue / commute / run faster / hire / rest",
         "Working all day makes a person tired. Someone who is tired wants to recover, which means to rest. Arguing, commuting, running and "
         "hiring all take more effort.",
         "E",
+        ["argue", "commute", "run faster", "hire", "rest"],
     ),
-    _exemplar(
+    Exemplar.of(
         "What do you need to read a book in a dark room?",
-        "lamp / curtain / pillow / shelf / ink",
         "Reading needs light, and a dark room has none. A lamp gives light. A curtain takes light away, and a pillow, a shelf and ink give none.",
         "A",
+        ["lamp", "curtain", "pillow", "shelf", "ink"],
     ),
-    _exemplar(
+    Exemplar.of(
         "Where do passengers wait together just before their flight?",
-        "cockpit / runway / hangar / departure gate / control tower",
         "Passengers board from the departure gate, so that is where they wait. The cockpit and the control tower are for staff, and people "
         "do not wait on a runway or in a hangar.",
         "D",
+        ["cockpit", "runway", "hangar", "departure gate", "control tower"],
     ),
-    _exemplar(
+    Exemplar.of(
         "If a child is thirsty, what will the child most likely ask for?",
-        "sandwich / blanket / water / toy / story",
         "Thirst is the need to drink. Of the options only water is something to drink. A sandwich helps against hunger, and the others are "
         "no food at all.",
         "C",
+        ["sandwich", "blanket", "water", "toy", "story"],
     ),
-    _exemplar(
+    Exemplar.of(
         "The gardener wanted her seedlings to grow, so what did she do each morning?",
-        "cut them down / water them / paint them / sell the pots / sweep the path",
         "Seedlings need water and light to grow. Watering them each morning gives them what they need. Cutting or painting them would harm "
         "them, and selling pots or sweeping does not help them.",
         "B",
+        ["cut them down", "water them", "paint them", "sell the pots", "sweep the path"],
     ),
-    _exemplar(
+    Exemplar.of(
         "What would you use to fasten two sheets of paper to each other?",
-        "scissors / ruler / eraser / envelope / stapler",
         "To fasten sheets something must go through them or around them and hold. A stapler drives a staple through both. Scissors cut, a "
         "ruler measures, an eraser removes, and sheets in an envelope stay loose.",
         "E",
+        ["scissors", "ruler", "eraser", "envelope", "stapler"],
     ),
 )
 
 BENCHMARK = Benchmark(
     name="commonsense_qa",
-    reader=lambda _rows: read,
+    read=read,
     verifier="choice",
     exemplars=EXEMPLARS,
     # The hub's test split has no answers, so its validation split is tested on and validation is carved from train.

@@ -10,7 +10,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from adastar_core.errors import ConfigError, DataError
 from adastar_core.machine.plugins import PluginSettings, call_plugin
-from adastar_core.problems.loading import Reader, RowProblem
+from adastar_core.problems.loading import RowProblem, RowReader
 from adastar_core.problems.prompts import hint, question
 from adastar_core.problems.rows import Row
 from adastar_core.problems.settings import SplitSettings
@@ -132,7 +132,7 @@ class CustomProblem(RowProblem):
             raise DataError(f"problem.path: {self._path}.load returned None for train. Return its rows.")
         return parts
 
-    def row_reader(self, rows: Sequence[Row]) -> Reader:
+    def row_reader(self, rows: Sequence[Row]) -> RowReader:
         mappings = [row for row in rows if not isinstance(row, _ObservationRow)]
         fields = {
             name: name for name in ("choices", "id", "difficulty") if any(row.has(name) for row in mappings)

@@ -4,13 +4,13 @@ Generation shows exemplars before the question; training and evaluation do not. 
 same text (:mod:`adastar_core.problems.prompts`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from adastar_core.errors import DataError
 from adastar_core.machine import confine
-from adastar_core.problems.loading import Reader, RowProblem
+from adastar_core.problems.loading import RowProblem, RowReader
 from adastar_core.problems.prompts import STOP, Exemplar, question, worked
 from adastar_core.problems.rows import Row
 from adastar_core.problems.settings import DataSettings
@@ -26,15 +26,14 @@ class Benchmark:
 
     Attributes:
         name: The problem's ``type`` in the configuration.
-        reader: Takes all rows of the data, and returns what makes an observation of one of them; its id is empty where
-            the data have none.
+        read: Makes an observation of a row; its id is empty where the data have none.
         verifier: The kind of answer.
         exemplars: In the order in which they are shown.
         hub: Where the data are when no path is given.
     """
 
     name: str
-    reader: Callable[[Sequence[Row]], Reader]
+    read: RowReader
     verifier: VerifierName | CustomVerifierSettings
     exemplars: tuple[Exemplar, ...] = ()
     hub: HubSource | None = None
@@ -59,8 +58,8 @@ class FewShotProblem(RowProblem):
             )
         self.exemplars = benchmark.exemplars[:shots]
 
-    def row_reader(self, rows: Sequence[Row]) -> Reader:
-        return self.benchmark.reader(rows)
+    def row_reader(self, rows: Sequence[Row]) -> RowReader:  # noqa: ARG002 (for problems in which all rows decide)
+        return self.benchmark.read
 
     def rows(self) -> dict[Split, list[Row]]:
         """Return the rows of every part.

@@ -28,7 +28,7 @@ def read(row: Row) -> Observation:
 
 BENCHMARK = Benchmark(
     name="gsm8k",
-    reader=lambda _rows: read,
+    read=read,
     verifier="number",
     exemplars=EXEMPLARS,
     hub=HubSource("openai/gsm8k", "main", ((Split.TRAIN, "train"), (Split.TEST, "test"))),

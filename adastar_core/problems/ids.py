@@ -24,7 +24,10 @@ def named(observations: Sequence[Observation], rows: Sequence[Row]) -> list[Obse
     result: list[Observation] = []
     for observation, row in zip(observations, rows, strict=True):
         if not observation.observation_id:
-            observation = _by_content(observation, repeats)
+            digest = _digest(observation)
+            repeats[digest] += 1  # the k-th row with one content gets -k
+            name = digest if repeats[digest] == 1 else f"{digest}-{repeats[digest]}"
+            observation = replace(observation, observation_id=name)
         first = seen.setdefault(observation.observation_id, row)
         if first is not row:
             raise row.broken(
@@ -34,13 +37,6 @@ def named(observations: Sequence[Observation], rows: Sequence[Row]) -> list[Obse
     return result
 
 
-def _by_content(observation: Observation, repeats: Counter[str]) -> Observation:
-    """Name an observation by its content; the k-th repetition of one content gets ``-k``."""
-    content = "\x1f".join(
-        [observation.question, *(f"{one.label}\x1e{one.text}" for one in observation.choices)]
-    )
-    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-    repeats[digest] += 1
-    return replace(
-        observation, observation_id=digest if repeats[digest] == 1 else f"{digest}-{repeats[digest]}"
-    )
+def _digest(observation: Observation) -> str:
+    choices = (f"{choice.label}\x1e{choice.text}" for choice in observation.choices)
+    return hashlib.sha256("\x1f".join([observation.question, *choices]).encode()).hexdigest()[:16]

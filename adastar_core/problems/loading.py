@@ -17,7 +17,7 @@ from adastar_core.records import Observation, Split
 from adastar_core.shingles import tokens
 from adastar_core.verifiers import Verifier
 
-Reader = Callable[[Row], Observation]
+RowReader = Callable[[Row], Observation]
 """Makes an observation of a row; its id is empty where the data have none."""
 
 
@@ -49,7 +49,7 @@ class RowProblem(ABC):
         """
 
     @abstractmethod
-    def row_reader(self, rows: Sequence[Row]) -> Reader:
+    def row_reader(self, rows: Sequence[Row]) -> RowReader:
         """Return what makes an observation of one of these rows, which are all that there are.
 
         Raises:
@@ -78,7 +78,7 @@ class RowProblem(ABC):
         """Sentences about questions that the data ask more than once."""
         return self._loaded.notes
 
-    def reader(self, rows: Sequence[Row]) -> Reader:
+    def reader(self, rows: Sequence[Row]) -> RowReader:
         """Return :meth:`row_reader`'s, which also refuses references that the verifier cannot read."""
         read = self.row_reader(rows)
 

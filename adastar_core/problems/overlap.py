@@ -47,21 +47,21 @@ def overlap(train: Sequence[Observation], test: Sequence[Observation], *, droppe
     Exact for the stated similarity, without comparing all pairs: two sets with Jaccard similarity >= t share an
     item among the ceil((1 - t) * size) + 1 rarest of each, so only those are looked up.
     """
-    spellings = {spelling(one) for one in test}
-    outlines = [_outline(one) for one in test]
-    train_outlines = [_outline(one) for one in train]
-    frequency = Counter(shingle for one in [*outlines, *train_outlines] for shingle in one.shingles)
+    spellings = set(map(spelling, test))
+    outlines, train_outlines = list(map(_outline, test)), list(map(_outline, train))
+    frequency = Counter(shingle for outline in [*outlines, *train_outlines] for shingle in outline.shingles)
     index: dict[str, list[Outline]] = defaultdict(list)
     for outline in outlines:
         for shingle in _rarest(outline, frequency):
             index[shingle].append(outline)
-    exact = [one.observation_id for one in train if spelling(one) in spellings]
-    known = set(exact)
-    near = [
-        one.observation_id
-        for one, mine in zip(train, train_outlines, strict=True)
-        if one.observation_id not in known and _has_near(mine, index, frequency)
-    ]
+    exact, near = [], []
+    for observation, outline in zip(train, train_outlines, strict=True):
+        if spelling(observation) in spellings:
+            exact.append(observation.observation_id)
+            continue
+        candidates = {other for shingle in _rarest(outline, frequency) for other in index.get(shingle, ())}
+        if any(outline.likeness(other) >= NEAR for other in candidates):
+            near.append(observation.observation_id)
     return Overlap(len(exact), len(near), dropped, (*exact, *near))
 
 
@@ -70,11 +70,6 @@ def _outline(observation: Observation) -> Outline:
     return Outline.of([token for text in texts for token in tokens(text)])
 
 
-def _rarest(one: Outline, frequency: Counter[str]) -> list[str]:
-    count = len(one.shingles) - math.ceil(NEAR * len(one.shingles)) + 1
-    return sorted(one.shingles, key=lambda shingle: (frequency[shingle], shingle))[:count]
-
-
-def _has_near(mine: Outline, index: dict[str, list[Outline]], frequency: Counter[str]) -> bool:
-    candidates = {other for shingle in _rarest(mine, frequency) for other in index.get(shingle, ())}
-    return any(mine.likeness(other) >= NEAR for other in candidates)
+def _rarest(outline: Outline, frequency: Counter[str]) -> list[str]:
+    count = len(outline.shingles) - math.ceil(NEAR * len(outline.shingles)) + 1
+    return sorted(outline.shingles, key=lambda shingle: (frequency[shingle], shingle))[:count]

@@ -4,9 +4,10 @@ The prompt ends with ``A:`` without a space, so that the first token of the resp
 that models are trained on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adastar_core.records import Observation
+from adastar_core.records import LETTERS, Choice, Observation
 from adastar_core.verifiers import Verifier
 
 STOP = ("\n\nQ:", "\nQ:")
@@ -18,6 +19,12 @@ class Exemplar:
 
     observation: Observation
     rationale: str
+
+    @classmethod
+    def of(cls, question: str, rationale: str, answer: str, options: Sequence[str] = ()) -> "Exemplar":
+        """Return an example whose options, if any, are labelled A, B, ..."""
+        choices = tuple(Choice(label, text) for label, text in zip(LETTERS, options, strict=False))
+        return cls(Observation("", question, answer, choices), rationale)
 
 
 def question(observation: Observation, *, hinted: bool = False) -> str:

@@ -81,11 +81,12 @@ def _questions(groups: Sequence[tuple[Asked, ...]]) -> str:
 
 
 def _first(groups: Sequence[tuple[Asked, ...]]) -> str:
-    named = [_rows(group) for group in groups[:_SHOWN]]
+    """Return the first groups, e.g. ``train.jsonl row 3 ('5') and train.jsonl row 17 ('6')``."""
+    named = [
+        " and ".join(
+            f"{row.source.rpartition('/')[2]} row {row.number} ({observation.answer!r})"
+            for row, observation in group[:2]
+        )
+        for group in groups[:_SHOWN]
+    ]
     return ", ".join(named) + (", ..." if len(groups) > _SHOWN else "")
-
-
-def _rows(group: tuple[Asked, ...]) -> str:
-    """Return ``train.jsonl rows 3 and 17``, with the answers where they differ."""
-    shown = [f"{row.source.rpartition('/')[2]} row {row.number} ({one.answer!r})" for row, one in group[:2]]
-    return " and ".join(shown)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from adastar_core.errors import DataError
 
-SUFFIXES = (".jsonl", ".csv", ".parquet")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SHOWN = 60
 
@@ -46,7 +45,7 @@ class Row:
         if value is None or (isinstance(value, float) and math.isnan(value)):  # as tables have null numbers
             there = ", ".join(map(str, self.values))
             raise self.broken(
-                f"the field {field!r} is missing or null (fields: {there}). Mend the row or name another field."
+                f"the field {field!r} is missing or null (fields: {there}). Fix the row or name another field."
             )
         return value
 
@@ -117,8 +116,7 @@ def read_rows(path: Path) -> list[Row]:
         DataError: The file is missing, of an unknown kind, empty, or has a broken or an empty line or text that cannot be
             stored.
     """
-    readers = {".jsonl": _json_lines, ".csv": _csv_lines, ".parquet": _parquet_rows}
-    reader = readers.get(path.suffix.lower())
+    reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: cannot read this kind of file. Give one of {', '.join(SUFFIXES)}.")
     try:
@@ -163,7 +161,7 @@ def parse_row(source: str, number: int, line: str) -> Row:
     except _Repeated as error:
         raise row.broken(f"the key {error} is there twice. Remove one of the two.") from error
     except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
-        raise row.broken(f"not a JSON object ({error}). Mend or remove the line.") from error
+        raise row.broken(f"not a JSON object ({error}). Fix or remove the line.") from error
     if not isinstance(values, dict):
         raise row.broken(f"a JSON {type(values).__name__}, not an object. Write one object per line.")
     return Row(source, number, values)
@@ -203,13 +201,13 @@ def _csv_lines(path: Path) -> Iterator[Row]:
                 _refuse_repeated_columns(path, header)
             elif len(cells) != len(header):
                 raise row.broken(
-                    f"{len(cells)} cells under {len(header)} column names. Mend or remove the line."
+                    f"{len(cells)} cells under {len(header)} column names. Fix or remove the line."
                 )
             else:
                 yield Row(str(path), start, dict(zip(header, cells, strict=True)))
             start = reader.line_num + 1
     except csv.Error as error:
-        raise Row(str(path), start, {}).broken(f"not CSV ({error}). Mend or remove the line.") from error
+        raise Row(str(path), start, {}).broken(f"not CSV ({error}). Fix or remove the line.") from error
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
@@ -224,3 +222,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         raise DataError(f"{path}: not a Parquet file with UTF-8 texts ({error}). Write it again.") from error
     for number, values in enumerate((row for batch in batches for row in batch), start=1):
         yield Row(str(path), number, values)
+
+
+_READERS = {".jsonl": _json_lines, ".csv": _csv_lines, ".parquet": _parquet_rows}
+SUFFIXES = tuple(_READERS)

@@ -14,7 +14,7 @@ from adastar_core.problems.rows import SUFFIXES, Row, read_rows
 from adastar_core.records import Split
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    from datasets import DatasetDict
 
 _WORDS = {
     Split.TRAIN: {"train"},
@@ -58,9 +58,8 @@ class Source:
         path = path_of(self.path, "problem.path")
         if path.exists():
             confine.readable(path, "problem.path")
-        if path.is_dir() and any(
-            (path / name).exists() for name in ("dataset_dict.json", "dataset_info.json")
-        ):
+        saved = ("dataset_dict.json", "dataset_info.json")
+        if path.is_dir() and any((path / name).exists() for name in saved):
             return self._from_datasets(saved=path)
         if path.is_dir():
             return self._from_folder(path)
@@ -82,20 +81,17 @@ class Source:
 
     def _from_folder(self, folder: Path) -> dict[Split, list[Row]]:
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-        found = (
-            dict.fromkeys(files, Split.TRAIN)
-            if len(files) == 1
-            else {file: _split_of(file) for file in files}
-        )
         parts: dict[Split, list[Row]] = {}
         for split in Split:
-            mine = [file for file, its in found.items() if its is split]
-            if split not in dict(self.parts) and mine:
-                parts[split] = [
-                    row
-                    for file in _one_or_shards(mine, split)
-                    for row in read_rows(confine.readable(file, "problem.path"))
-                ]
+            mine = [file for file in files if (Split.TRAIN if len(files) == 1 else _split_of(file)) is split]
+            if split in dict(self.parts) or not mine:
+                continue
+            if len(mine) > 1 and not all(_SHARD.search(file.stem) for file in mine):
+                names = ", ".join(file.name for file in mine)
+                raise DataError(
+                    f"{folder}: {names} all look like the {split} part. Set problem.{split} to one."
+                )
+            parts[split] = [row for file in mine for row in read_rows(confine.readable(file, "problem.path"))]
         parts |= self._named_files(folder)
         if Split.TRAIN not in parts:
             names = ", ".join(file.name for file in files) or "no data files"
@@ -122,9 +118,10 @@ class Source:
         for split, name in wanted.items():
             if name in loaded:
                 where = f"{self.path}:{name}"
+                # as stored: a decoder of pictures or sound would open the files that a row names
+                stored = loaded[name].with_format("arrow")[:].to_pylist()
                 parts[split] = [
-                    Row(where, number, values).checked()
-                    for number, values in enumerate(_plain(loaded[name]), start=1)
+                    Row(where, number, row).checked() for number, row in enumerate(stored, start=1)
                 ]
             elif split is Split.TRAIN or split in dict(self.parts):
                 there = ", ".join(map(str, loaded))
@@ -152,12 +149,6 @@ def _load(name: str, subset: str | None, saved: Path | None) -> "DatasetDict":
     return loaded if isinstance(loaded, DatasetDict) else DatasetDict({"train": loaded})
 
 
-def _plain(part: "Dataset") -> list[dict[str, object]]:
-    """Return the rows as they are stored: a decoder of pictures or sound would open the files that a row names."""
-    rows: list[dict[str, object]] = part.with_format("arrow")[:].to_pylist()
-    return rows
-
-
 def _check_saved(folder: Path) -> None:
     """Refuse a saved data set that leads elsewhere, by a link or by a name in it, before the library follows either.
 
@@ -176,7 +167,7 @@ def _named(file: Path, key: str, inner: str | None = None) -> list[str]:
         return []
     try:
         listed = json.loads(file.read_bytes())[key]
-        names = [os.fspath(one if inner is None else one[inner]) for one in listed]
+        names = [os.fspath(entry if inner is None else entry[inner]) for entry in listed]
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise DataError(
             f"problem.path: {file} is not what a saved data set has ({error!r}). Save the data set again."
@@ -191,12 +182,3 @@ def _named(file: Path, key: str, inner: str | None = None) -> list[str]:
 def _split_of(file: Path) -> Split | None:
     words = set(re.split(r"[^a-z0-9]+", file.stem.lower()))
     return next((split for split, names in _WORDS.items() if words & names), None)
-
-
-def _one_or_shards(files: list[Path], split: Split) -> list[Path]:
-    if len(files) > 1 and not all(_SHARD.search(file.stem) for file in files):
-        names = ", ".join(file.name for file in files)
-        raise DataError(
-            f"{files[0].parent}: {names} all look like the {split.value} part. Set problem.{split.value} to one."
-        )
-    return files

@@ -28,7 +28,7 @@ def read(row: Row) -> Observation:
 
 BENCHMARK = Benchmark(
     name="svamp",
-    reader=lambda _rows: read,
+    read=read,
     verifier="number",
     exemplars=EXEMPLARS,
     hub=HubSource("ChilleD/SVAMP", None, ((Split.TRAIN, "train"), (Split.TEST, "test"))),

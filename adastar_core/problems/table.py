@@ -7,7 +7,7 @@ from adastar_core.errors import DataError
 from adastar_core.machine import confine
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
 from adastar_core.problems.few_shot import Benchmark, FewShotProblem
-from adastar_core.problems.loading import Reader
+from adastar_core.problems.loading import RowReader
 from adastar_core.problems.prompts import Exemplar
 from adastar_core.problems.references import contradictory, contradicts_itself, declared_or_whole
 from adastar_core.problems.rows import Row, read_rows
@@ -58,20 +58,19 @@ class Table(FewShotProblem):
     remedy = ", or set problem.answer and problem.verifier to what the answers are"
 
     def __init__(self, settings: TableSettings) -> None:
-        shown = _exemplar_rows(settings)
-        read = table_reader(shown, settings)
-        super().__init__(
-            settings,
-            Benchmark(
-                name="table",
-                reader=lambda rows: table_reader([*rows, *shown], settings),
-                verifier=settings.verifier,
-                exemplars=tuple(Exemplar(read(row), row.text("rationale")) for row in shown),
-            ),
-        )
-        asked = [(row, one.observation) for row, one in zip(shown, self.benchmark.exemplars, strict=True)]
+        self._shown_rows: list[Row] = []
+        if settings.exemplars is not None:
+            self._shown_rows = read_rows(confine.readable(settings.exemplars, "problem.exemplars"))
+        read = table_reader(self._shown_rows, settings)
+        asked = [(row, read(row)) for row in self._shown_rows]
+        exemplars = tuple(Exemplar(observation, row.text("rationale")) for row, observation in asked)
+        super().__init__(settings, Benchmark("table", read, settings.verifier, exemplars))
         if wrong := [pair for pair in asked if not self.is_readable(*pair)]:
             raise self.unreadable(wrong, len(asked))
+
+    def row_reader(self, rows: Sequence[Row]) -> RowReader:
+        """Return what reads one of these rows; those of the exemplars help to decide what an answer among options means."""
+        return table_reader([*rows, *self._shown_rows], self.settings)
 
     def is_readable(self, row: Row, observation: Observation) -> bool:
         """Return the same, and whether a solution that declares its answer declares no other one."""
@@ -86,13 +85,7 @@ class Table(FewShotProblem):
         return super().unreadable(wrong, count) if wrong else contradictory(rows, count, self.remedy)
 
 
-def _exemplar_rows(settings: TableSettings) -> list[Row]:
-    if settings.exemplars is None:
-        return []
-    return read_rows(confine.readable(settings.exemplars, "problem.exemplars"))
-
-
-def table_reader(rows: Sequence[Row], settings: TableSettings) -> Reader:
+def table_reader(rows: Sequence[Row], settings: TableSettings) -> RowReader:
     """Return what reads one of these rows, which together decide what an answer among options means."""
     if settings.choices is None:
         return lambda row: _observation(row, settings, (), declared_or_whole(row.text(settings.answer)))

@@ -29,20 +29,16 @@ class ChoiceVerifier:
         return "choice/2+last" if self.fall_back else "choice/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        """Return the verdict on one response. Never raises for any response text."""
         choices = observation.choices or _DEFAULT
         read = partial(read_option, choices)
         found = extract(response, finish_reason, read, str.__eq__, last_letter if self.fall_back else None)
-        if found.answer is None:
-            return found.unsettled(self.version)
-        outcome, reason = _compare(found.answer.value, observation.answer, choices)
-        return Verdict(outcome, found.text, found.found_by, reason, self.version)
+        return found.verdict(self.version, partial(_compare, observation.answer, choices))
 
     def declare(self, observation: Observation) -> str:
         return f" The answer is ({observation.answer})."
 
 
-def _compare(label: str, reference: str, choices: tuple[Choice, ...]) -> tuple[Outcome, str]:
+def _compare(reference: str, choices: tuple[Choice, ...], label: str) -> tuple[Outcome, str]:
     if label == reference:
         return Outcome.RIGHT, "is the reference option"
     if all(choice.label != reference for choice in choices):

@@ -5,7 +5,7 @@ from functools import partial
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers.options import read_option
-from adastar_core.verifiers.patterns import Answer, Unclear, extract
+from adastar_core.verifiers.patterns import Parsed, Unclear, extract
 from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
 
@@ -19,50 +19,42 @@ class LabelVerifier:
 
     @property
     def version(self) -> str:
-        """Name and version."""
         return "label/3"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        """Return the verdict on one response. Never raises for any response text."""
         read = partial(read_option, observation.choices) if observation.choices else read_name
         found = extract(response, finish_reason, read, _same)
-        if found.answer is None:
-            return found.unsettled(self.version)
-        outcome, reason = _compare(found.answer.value, observation)
-        return Verdict(outcome, found.text, found.found_by, reason, self.version)
+        return found.verdict(self.version, partial(_compare, observation))
 
     def declare(self, observation: Observation) -> str:
         labels = {choice.label for choice in observation.choices}
         return f" The answer is {f'({observation.answer})' if observation.answer in labels else observation.answer}."
 
 
-def read_name(text: str) -> Answer[str] | Unclear | None:
+def read_name(text: str) -> Parsed[str] | Unclear | None:
     """Read X as the name of a class."""
     name = without_filler(first_sentence(tidy(text))).strip("()[]\"' ")
     if name and is_question(text):
         return Unclear("the declared answer is a question")
-    return Answer(name, name) if name else None
+    return Parsed(name, name) if name else None
 
 
 def _same(one: str, other: str) -> bool:
     return one.casefold() == other.casefold()
 
 
-def _compare(value: str, observation: Observation) -> tuple[Outcome, str]:
+def _compare(observation: Observation, value: str) -> tuple[Outcome, str]:
     known = (
         read_option(observation.choices, observation.answer)
         if observation.choices
         else read_name(observation.answer)
     )
-    if not isinstance(known, Answer):
+    if not isinstance(known, Parsed):
         return Outcome.UNDECIDED, f"the reference {observation.answer!r} is none of the classes"
     reference = known.value
     if _same(value, reference):
         return Outcome.RIGHT, "is the reference class"
-    if not observation.choices and _mentions(value, reference) and not DENIAL.search(value):
+    mentioned = f" {tidy(reference).casefold()} " in f" {value.casefold()} "
+    if not observation.choices and mentioned and not DENIAL.search(value):
         return Outcome.UNDECIDED, f"says more than the reference {reference}"
     return Outcome.WRONG, f"differs from the reference {reference}"
-
-
-def _mentions(value: str, reference: str) -> bool:
-    return f" {tidy(reference).casefold()} " in f" {value.casefold()} "

@@ -143,15 +143,12 @@ def is_number(formula: Formula) -> bool:
 
 def unreadable(text: str) -> str | None:
     """Return what in a formula a parser would drop or misread, or ``None``."""
-    if _depth(text) > _DEEPEST:
+    depths = accumulate((character in "([{") - (character in ")]}") for character in text)
+    if max(depths, default=0) > _DEEPEST:
         return "deeply nested brackets"
     text = _LIMIT.sub(" ", text)
     found = next((what for pattern, what in _UNREADABLE if pattern.search(text)), None)
     return found or ("words" if _WORD.search(_COMMAND.sub(" ", text)) else None)
-
-
-def _depth(text: str) -> int:
-    return max(accumulate((c in "([{") - (c in ")]}") for c in text), default=0)
 
 
 def words_only(text: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 
 from adastar_core.records import CUT_SHORT, FinishReason, Observation, Outcome, Verdict
@@ -19,7 +19,7 @@ from adastar_core.verifiers.latex import (
 )
 from adastar_core.verifiers.math_pool import SECONDS, STEPS, MathPool
 from adastar_core.verifiers.numbers import Number, read_number
-from adastar_core.verifiers.patterns import Answer, Unclear, extract
+from adastar_core.verifiers.patterns import Parsed, Unclear, extract
 from adastar_core.verifiers.tidy import is_question
 
 _PROSE_WORDS = 4
@@ -46,15 +46,11 @@ class MathVerifier:
         return f"math/4+math-verify-{version('math-verify')}+sympy-{version('sympy')}"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        """Return the verdict on one response. Never raises for any response text."""
         try:
             found = extract(response, finish_reason, read_formula, self._same)
         except _CutShort as cut:
             return Verdict(Outcome.UNDECIDED, None, "", str(cut), self.version)
-        if found.answer is None:
-            return found.unsettled(self.version)
-        outcome, reason = self._compare(read_latex(observation.answer), found.answer.value)
-        return Verdict(outcome, found.text, found.found_by, reason, self.version)
+        return found.verdict(self.version, partial(self._compare, read_latex(observation.answer)))
 
     def declare(self, observation: Observation) -> str:
         return f" The answer is $\\boxed{{{observation.answer}}}$."
@@ -85,12 +81,10 @@ class MathVerifier:
             or _as_words(reference, answer)
             or self._as_formulas(reference, answer)
         )
-        if (
-            outcome is Outcome.RIGHT
-            and reference.unit
-            and answer.unit
-            and _unlike(reference.unit, answer.unit)
-        ):
+        units = {
+            unit.casefold().strip(" .").removesuffix("s") for unit in (reference.unit, answer.unit) if unit
+        }
+        if outcome is Outcome.RIGHT and len(units) == 2:
             return Outcome.UNDECIDED, f"equals the reference {reference} but for the unit"
         return outcome, reason
 
@@ -101,21 +95,21 @@ class MathVerifier:
             if trouble := unreadable(formula.latex):
                 return Outcome.UNDECIDED, f"{whose} has {trouble}, which parsers misread"
         outcome, reason = self._pool.judge(reference.latex, answer.latex)
-        if outcome is Outcome.RIGHT and _differ_in_case_alone(
-            letters(reference.latex), letters(answer.latex)
-        ):
+        variables = letters(reference.latex), letters(answer.latex)
+        folded = [sorted({letter.lower() for letter in names}) for names in variables]
+        if outcome is Outcome.RIGHT and variables[0] != variables[1] and folded[0] == folded[1]:
             return Outcome.UNDECIDED, "differs from the reference in capital letters"
         return outcome, reason
 
 
-def read_formula(text: str) -> Answer[Formula] | Unclear | None:
+def read_formula(text: str) -> Parsed[Formula] | Unclear | None:
     """Read X as a formula; more than a few words are prose."""
     written = read_latex(text)
     if not written.latex or (words_only(written.latex) and len(written.latex.split()) > _PROSE_WORDS):
         return None
     if is_question(text):
         return Unclear("the declared answer is a question")
-    return Answer(written, str(written))
+    return Parsed(written, str(written))
 
 
 def _as_numbers(reference: Formula, answer: Formula) -> tuple[Outcome, str] | None:
@@ -123,7 +117,7 @@ def _as_numbers(reference: Formula, answer: Formula) -> tuple[Outcome, str] | No
     if not is_number(reference) or not is_number(answer):
         return None
     one, other = read_number(str(reference)), read_number(str(answer))
-    if not isinstance(one, Answer) or not isinstance(other, Answer):
+    if not isinstance(one, Parsed) or not isinstance(other, Parsed):
         return None
     if one.value.equals(other.value):
         return Outcome.RIGHT, "equals the reference"
@@ -137,7 +131,7 @@ def _as_numbers(reference: Formula, answer: Formula) -> tuple[Outcome, str] | No
     return Outcome.WRONG, f"differs from the reference {reference}"
 
 
-def _rounds_to(one: Answer[Number], other: Answer[Number]) -> bool:
+def _rounds_to(one: Parsed[Number], other: Parsed[Number]) -> bool:
     """Return whether ``other`` is ``one`` rounded to three or more decimal places."""
     places = len(other.text.partition(".")[2])
     return (
@@ -153,17 +147,3 @@ def _as_words(reference: Formula, answer: Formula) -> tuple[Outcome, str] | None
     if reference.latex.casefold().strip("()") == answer.latex.casefold().strip("()"):
         return Outcome.RIGHT, "is the reference"
     return Outcome.WRONG, f"differs from the reference {reference}"
-
-
-def _unlike(one: str, other: str) -> bool:
-    """Return whether two units are different words, their plurals aside."""
-    return _singular(one) != _singular(other)
-
-
-def _singular(unit: str) -> str:
-    return unit.casefold().strip(" .").removesuffix("s")
-
-
-def _differ_in_case_alone(ones: tuple[str, ...], others: tuple[str, ...]) -> bool:
-    folded = [sorted({letter.lower() for letter in letters}) for letters in (ones, others)]
-    return ones != others and folded[0] == folded[1]

@@ -171,9 +171,9 @@ def _numbers(reference: Expr, answer: Expr) -> Relation:
     if _is_infinite(one) or _is_infinite(other):
         return Relation.DIFFERENT if one != other else Relation.EQUAL
     found = _zero(one - other)
-    if found is not Relation.EQUAL and any(map(_indefinite, (*_integrals(reference), *_integrals(answer)))):
-        return _antiderivatives(reference, answer)
-    return found
+    integrals = (*_integrals(reference), *_integrals(answer))
+    indefinite = any(len(limit) == 1 for integral in integrals for limit in integral.limits)
+    return _antiderivatives(reference, answer) if indefinite and found is not Relation.EQUAL else found
 
 
 def _antiderivatives(reference: Expr, answer: Expr) -> Relation:
@@ -199,10 +199,6 @@ def _integrals(part: Expr) -> list[Integral]:
     return sorted(part.atoms(Integral), key=str)
 
 
-def _indefinite(integral: Integral) -> bool:
-    return any(len(limit) == 1 for limit in integral.limits)
-
-
 def _zero(difference: Expr) -> Relation:
     if difference.has(Product):  # one with an unknown closed form: its digits are extrapolated
         return Relation.EQUAL if simplify(difference) == 0 else Relation.UNPROVEN
@@ -219,17 +215,10 @@ def _differs_somewhere(difference: Expr) -> bool:
     symbols = sorted(difference.free_symbols, key=str)
     for values in _POINTS if symbols else ((),):
         point = dict(zip(symbols, values, strict=False))
-        value = (
-            difference.subs(point).evalf(_DIGITS, maxn=4 * _DIGITS)
-            if point
-            else difference.evalf(_DIGITS, maxn=4 * _DIGITS)
-        )
+        value = (difference.subs(point) if point else difference).evalf(_DIGITS, maxn=4 * _DIGITS)
         noise = _NOISE if difference.has(ExprWithLimits) else 0
-        if (
-            value.is_number
-            and value.is_finite
-            and any(_surely_not_zero(part, noise) for part in value.as_real_imag())
-        ):
+        known = value.is_number and value.is_finite
+        if known and any(_surely_not_zero(part, noise) for part in value.as_real_imag()):
             return True
     return False
 

@@ -73,9 +73,8 @@ def bounded_steps(steps: int, longest_seconds: float) -> Iterator[None]:
 
 
 def _reading(ticks: "count[int]") -> int:
-    return int(
-        repr(ticks).removeprefix("count(").removesuffix(")")
-    )  # to take the next one would count itself
+    # to take the next one would count itself
+    return int(repr(ticks).removeprefix("count(").removesuffix(")"))
 
 
 def _excess(steps: int) -> TooMuchWork:

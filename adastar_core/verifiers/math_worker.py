@@ -165,16 +165,9 @@ def _parse(latex: str, mode: int) -> Formula | None:
     _Latex2Sympy.create_parser = partialmethod(_parser_in, mode)
     parse_latex_cached.cache_clear()
     extract_latex.cache_clear()
-    found = parse(
-        f"${latex}$",
-        _CONFIG,
-        fallback_mode="no_fallback",
-        extraction_mode="first_match",
-        parsing_timeout=None,
-    )
-    if len(found) != 1 or not isinstance(found[0], Formula):
-        return None
-    if _is_misread(found[0]):
+    modes = {"fallback_mode": "no_fallback", "extraction_mode": "first_match"}
+    found = parse(f"${latex}$", _CONFIG, parsing_timeout=None, **modes)
+    if len(found) != 1 or not isinstance(found[0], Formula) or _is_misread(found[0]):
         return None
     symbols = {symbol.name: symbol for symbol in found[0].free_symbols}
     return found[0].subs(symbols["i"], I) if set(symbols) == {"i"} else found[0]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers.numbers import Number, read_number, reference_number
@@ -28,21 +29,17 @@ class NumberVerifier:
         return "number/2+last" if self.fall_back else "number/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        """Return the verdict on one response. Never raises for any response text."""
         found = extract(
             response, finish_reason, read_number, Number.equals, last_number if self.fall_back else None
         )
-        if found.answer is None:
-            return found.unsettled(self.version)
-        reference = reference_number(observation.answer)
-        outcome, reason = _compare(found.answer.value, reference, observation.answer)
-        return Verdict(outcome, found.text, found.found_by, reason, self.version)
+        return found.verdict(self.version, partial(_compare, observation.answer))
 
     def declare(self, observation: Observation) -> str:
         return f"\n#### {observation.answer}"
 
 
-def _compare(value: Number, reference: Number | None, written: str) -> tuple[Outcome, str]:
+def _compare(written: str, value: Number) -> tuple[Outcome, str]:
+    reference = reference_number(written)
     if reference is None:
         return Outcome.UNDECIDED, f"the reference {written!r} is not a number"
     if value.equals(reference):

@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from adastar_core.verifiers.patterns import LONGEST, Answer, Unclear
+from adastar_core.verifiers.patterns import LONGEST, Parsed, Unclear
 from adastar_core.verifiers.plain import plain
 from adastar_core.verifiers.tidy import is_question
 
@@ -102,7 +102,7 @@ _TAIL_START = re.compile(
     r"""[*_`"')\]}\s]*(?:$|[.,;:!?%°$€£¥₹¢](?!\d)|[-/]\s?[A-Za-z]|(?<=[\s*_])—|—|[A-Za-z]{2}|[mgshlLWVJNCFda](?![A-Za-z0-9^]))"""
 )
 _TROUBLE_WORDS = (
-    *(
+    *[
         "half",
         "third",
         "squared",
@@ -116,8 +116,8 @@ _TROUBLE_WORDS = (
         "or",
         "than",
         "pi",
-    ),
-    *(
+    ],
+    *[
         "one",
         "two",
         "three",
@@ -131,7 +131,7 @@ _TROUBLE_WORDS = (
         "hundred",
         "thousand",
         "million",
-    ),
+    ],
 )
 _TAIL_TROUBLE = re.compile(
     rf"""(?<![A-Za-z0-9])[-+.]?\d|^\.\.|[√π∞…^=<>≤≥≠+×÷\\]|\s[-*/]\s|\b(?:{"|".join(_TROUBLE_WORDS)})\b""",
@@ -140,7 +140,7 @@ _TAIL_TROUBLE = re.compile(
 _LOADED = {*_FACTORS, *_TROUBLE_WORDS}
 
 
-def read_number(written: str) -> Answer[Number] | Unclear | None:
+def read_number(written: str) -> Parsed[Number] | Unclear | None:
     """Read X as one number.
 
     Returns:
@@ -151,7 +151,7 @@ def read_number(written: str) -> Answer[Number] | Unclear | None:
     if simple and (simple[3] is None or simple[3].lower() not in _LOADED) and ".." not in written:
         whole, decimals = simple[1].replace(",", ""), (simple[2] or "").rstrip("0")
         value: Exact = Fraction(int(whole + decimals), 10 ** len(decimals)) if decimals else int(whole)
-        return Answer(Number((value,)), decimal_text(value))
+        return Parsed(Number((value,)), decimal_text(value))
     left, equals, segment = _segment(plain(written[:LONGEST]))[0].rpartition("=")
     start = _FILLER.match(segment)
     match = _NUMBER.match(segment, start.end() if start else 0)
@@ -174,7 +174,7 @@ def _segment(text: str) -> tuple[str, str]:
     return (body[: end.start()].strip(), body[end.end() :]) if end else (body.strip(), "")
 
 
-def _number(match: re.Match[str], tail: str) -> Answer[Number] | Unclear:
+def _number(match: re.Match[str], tail: str) -> Parsed[Number] | Unclear:
     value = _value(match)
     if value is None:
         return Unclear("the declared answer is not a number of a sensible size")
@@ -185,12 +185,12 @@ def _number(match: re.Match[str], tail: str) -> Answer[Number] | Unclear:
     if not factor:
         digits = match["digits"] or ""
         if digits[:1] == "0" and "," in digits:
-            return Answer(Number((), (value, Fraction(digits.replace(",", ".", 1).replace(",", "")))), digits)
-        return Answer(Number((value,)), decimal_text(value))
+            return Parsed(Number((), (value, Fraction(digits.replace(",", ".", 1).replace(",", "")))), digits)
+        return Parsed(Number((value,)), decimal_text(value))
     scale, bare_is_certain, product_is_certain = _FACTORS[factor[1].lower()]
     readings = ((value, bare_is_certain), (value * scale, product_is_certain))
     number = Number(tuple(v for v, sure in readings if sure), tuple(v for v, sure in readings if not sure))
-    return Answer(number, f"{decimal_text(value)} {factor[1]}".replace(" %", "%"))
+    return Parsed(number, f"{decimal_text(value)} {factor[1]}".replace(" %", "%"))
 
 
 def _value(match: re.Match[str]) -> Exact | None:
@@ -226,7 +226,7 @@ def decimal_text(value: Exact) -> str:
 def reference_number(answer: str) -> Number | None:
     """Return the number that a reference answer states; ``None`` when it does not state one."""
     read = read_number(answer)
-    return read.value if isinstance(read, Answer) else None
+    return read.value if isinstance(read, Parsed) else None
 
 
 def states_one_number(answer: str) -> bool:

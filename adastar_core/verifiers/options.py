@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from adastar_core.records import Choice
-from adastar_core.verifiers.patterns import Answer, Unclear
+from adastar_core.verifiers.patterns import Parsed, Unclear
 from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
 _LABEL = re.compile(r"\s*[*$]{0,2}([(\[]?)([A-Za-z0-9])[)\]]?[.]?[*$]{0,2}[.]?\s*")
@@ -20,7 +20,7 @@ _MARKED = re.compile(
 )
 _LED = re.compile(r"(\w{1,20})(?:[,:;]\s|(\s?[,/&]\s?\w{1,20}\b|\s(?:and|or)\s))")
 
-Reading = Answer[str] | Unclear | None
+Reading = Parsed[str] | Unclear | None
 
 
 _MOST_KNOWN = 64
@@ -114,7 +114,7 @@ class Options:
 def _only(found: set[str]) -> Reading:
     if len(found) > 1:
         return Unclear(f"the declared answer fits the options {', '.join(sorted(found))}")
-    return next((Answer(label, label) for label in found), None)
+    return next((Parsed(label, label) for label in found), None)
 
 
 @lru_cache(maxsize=4096)
@@ -143,5 +143,5 @@ def read_option(choices: tuple[Choice, ...], text: str) -> Reading:
     if inside[:1] == "(" and inside[-1:] == ")":
         label = inside[1:-1]
         if any(choice.label == label for choice in choices):
-            return Answer(label, label)
+            return Parsed(label, label)
     return options_of(choices).read(text)

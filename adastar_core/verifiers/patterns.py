@@ -40,7 +40,7 @@ class Declared(NamedTuple):
     pattern: str
 
 
-class Answer(NamedTuple, Generic[T]):
+class Parsed(NamedTuple, Generic[T]):
     """What an X was read as: a value to compare, and its canonical text to record."""
 
     value: T
@@ -54,7 +54,7 @@ class Unclear:
     reason: str
 
 
-Reader = Callable[[str], Answer[T] | Unclear | None]
+Reader = Callable[[str], Parsed[T] | Unclear | None]
 """Reads one X; ``None`` means that it is prose and no answer at all."""
 
 Same = Callable[[T, T], bool]
@@ -71,15 +71,16 @@ class Extraction(NamedTuple, Generic[T]):
         reason: Why ``answer`` is ``None``.
     """
 
-    answer: Answer[T] | None
+    answer: Parsed[T] | None
     text: str | None
     found_by: str
     outcome: Outcome = Outcome.UNDECIDED
     reason: str = ""
 
-    def unsettled(self, verifier: str) -> Verdict:
-        """Return the verdict on a response without one clear answer."""
-        return Verdict(self.outcome, self.text, self.found_by, self.reason, verifier)
+    def verdict(self, verifier: str, compare: Callable[[T], tuple[Outcome, str]]) -> Verdict:
+        """Return a verifier's verdict; ``compare`` says what one clear answer is worth, and why."""
+        outcome, reason = (self.outcome, self.reason) if self.answer is None else compare(self.answer.value)
+        return Verdict(outcome, self.text, self.found_by, reason, verifier)
 
 
 _NEXT_QUESTION = re.compile(r"Q\**:(?<![A-Za-z0-9]Q:)|\n[ \t*]*(?:Question|Problem)\b[ 0-9*]*:")
@@ -89,22 +90,19 @@ _ANSWER = re.compile(
     r"(?:\s+(is|are|equals)\b|\**\s*[:=])\**:?\s*(?=([^\n]{0,500}))"
 )
 _ANSWER_CAPITALS = re.compile(r"NSWER(?<=\bANSWER)S?(?:\s+(IS|ARE)\b|\**\s*[:=])\**:?\s*(?=([^\n]{0,500}))")
-_DENIED = tuple(
-    f"{words} "
-    for words in (
-        *(
-            "wrong",
-            "incorrect",
-            "false",
-            "mistaken",
-            "not the",
-            "not an",
-            "not a",
-            "not the correct",
-            "not the right",
-        ),
-        *("if the", "whether the", "suppose the", "assume the", "assuming the", "if my", "if"),
-    )
+_DENIED = (
+    *(
+        "wrong ",
+        "incorrect ",
+        "false ",
+        "mistaken ",
+        "not the ",
+        "not an ",
+        "not a ",
+        "not the correct ",
+        "not the right ",
+    ),
+    *("if the ", "whether the ", "suppose the ", "assume the ", "assuming the ", "if my ", "if "),
 )
 _ENDED = re.compile(r"[.;:!?](?=\s)|,?\s(?:because|since|as|so)\s")
 _BRACE = re.compile(r"\\.|[{}]")
@@ -200,20 +198,20 @@ def extract(
 
 
 def _agree(declared: list[Declared], read: Reader[T], same: Same[T]) -> Extraction[T]:
-    first: tuple[Answer[T], str] | None = None
-    for one in declared:
-        answer = read(one.text)
-        if answer is None:
+    first: tuple[Parsed[T], str] | None = None
+    for answer in declared:
+        parsed = read(answer.text)
+        if parsed is None:
             continue
-        if len(one.text) >= LONGEST and not _ENDED.search(one.text[:LONGEST]):
-            answer = Unclear(f"the declared answer is longer than {LONGEST} characters")
-        if isinstance(answer, Unclear):
-            return Extraction(None, one.text.strip()[:200], one.pattern, reason=answer.reason)
+        if len(answer.text) >= LONGEST and not _ENDED.search(answer.text[:LONGEST]):
+            parsed = Unclear(f"the declared answer is longer than {LONGEST} characters")
+        if isinstance(parsed, Unclear):
+            return Extraction(None, answer.text.strip()[:200], answer.pattern, reason=parsed.reason)
         if first is None:
-            first = (answer, one.pattern)
-        elif not same(first[0].value, answer.value):
-            both = f"{first[0].text} and {answer.text}"
-            return Extraction(None, both, one.pattern, reason="the response declares different answers")
+            first = (parsed, answer.pattern)
+        elif not same(first[0].value, parsed.value):
+            both = f"{first[0].text} and {parsed.text}"
+            return Extraction(None, both, answer.pattern, reason="the response declares different answers")
     if first is not None:
         return Extraction(first[0], first[0].text, first[1])
     if declared:

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
-from adastar_core.verifiers.patterns import Answer, Declared, Unclear, extract
+from adastar_core.verifiers.patterns import Declared, Parsed, Unclear, extract
 from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
 LAST_WORD = "last yes or no"
@@ -29,27 +30,25 @@ class YesNoVerifier:
         return "yes_no/2+last" if self.fall_back else "yes_no/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        """Return the verdict on one response. Never raises for any response text."""
         found = extract(
             response, finish_reason, read_yes_no, str.__eq__, last_yes_no if self.fall_back else None
         )
-        if found.answer is None:
-            return found.unsettled(self.version)
-        reference = read_yes_no(observation.answer)
-        if not isinstance(reference, Answer):
-            reason = f"the reference {observation.answer!r} is neither yes nor no"
-            return Verdict(Outcome.UNDECIDED, found.text, found.found_by, reason, self.version)
-        right = found.answer.value == reference.value
-        reason = "is the reference" if right else f"differs from the reference {reference.text}"
-        return Verdict(
-            Outcome.RIGHT if right else Outcome.WRONG, found.text, found.found_by, reason, self.version
-        )
+        return found.verdict(self.version, partial(_compare, observation.answer))
 
     def declare(self, observation: Observation) -> str:
         return f" The answer is {observation.answer}."
 
 
-def read_yes_no(text: str) -> Answer[str] | Unclear | None:
+def _compare(written: str, value: str) -> tuple[Outcome, str]:
+    reference = read_yes_no(written)
+    if not isinstance(reference, Parsed):
+        return Outcome.UNDECIDED, f"the reference {written!r} is neither yes nor no"
+    if value == reference.value:
+        return Outcome.RIGHT, "is the reference"
+    return Outcome.WRONG, f"differs from the reference {reference.text}"
+
+
+def read_yes_no(text: str) -> Parsed[str] | Unclear | None:
     """Read X as yes or no; ``no longer`` and ``no more than`` are neither."""
     match = _SIMPLE.fullmatch(text)
     if match is None:
@@ -60,7 +59,7 @@ def read_yes_no(text: str) -> Answer[str] | Unclear | None:
             return Unclear("the declared answer is a question")
         if len(words) == 2 or (words and match is None and DENIAL.search(sentence)):
             return Unclear("the declared answer is an alternative or a denial")
-    return Answer(match[1].lower(), match[1].lower()) if match else None
+    return Parsed(match[1].lower(), match[1].lower()) if match else None
 
 
 def last_yes_no(text: str) -> Declared | None:

@@ -11,7 +11,7 @@ from adastar_core.records import FinishReason, Observation, Outcome
 from adastar_core.verifiers import numbers
 from adastar_core.verifiers.number import NumberVerifier
 from adastar_core.verifiers.numbers import decimal_text, read_number
-from adastar_core.verifiers.patterns import Answer
+from adastar_core.verifiers.patterns import Parsed
 
 WORDS = [
     "clips",
@@ -60,7 +60,7 @@ def test_canonical_text_is_the_number(value: Fraction) -> None:
     text = decimal_text(value)
     assert Fraction(text) == value
     read = read_number(text)
-    assert isinstance(read, Answer)
+    assert isinstance(read, Parsed)
     assert read.value.certain == (value,)
     assert read.text == text
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from adastar_core.records import Choice
 from adastar_core.verifiers.options import options_of, read_option
-from adastar_core.verifiers.patterns import Answer
+from adastar_core.verifiers.patterns import Parsed
 
 texts = st.one_of(
     st.sampled_from(
@@ -61,7 +61,7 @@ def test_a_bracketed_label_is_always_its_option(alphabet: str, spelt: list[str])
         assert (
             options.read(f"({label})")
             == read_option(choices(alphabet, spelt), f"({label}).")
-            == Answer(label, label)
+            == Parsed(label, label)
         )
 
 
@@ -70,5 +70,5 @@ def test_a_text_never_reads_as_an_option_with_another_text(alphabet: str, spelt:
     options = options_of(choices(alphabet, spelt))
     for label, text in zip(alphabet, spelt, strict=False):
         read = options.read(f"({label}) {text}")
-        if isinstance(read, Answer):
+        if isinstance(read, Parsed):
             assert read.value == label
