@@ -19,7 +19,7 @@ from adastar_core.config.methods import MethodName
 from adastar_core.errors import ConfigError, StageError
 from adastar_core.machine.confine import output, readable
 from adastar_core.machine.home import usable_home
-from adastar_core.machine.parent import leashed
+from adastar_core.machine.parent import tied_to_us
 from adastar_core.settings import BaseSource, OutputPath, Settings, SettingText, Text, setting
 
 _PLACES = ("home=", "database_url=")
@@ -185,7 +185,7 @@ def run_in_a_process(settings: ComparisonSettings, method: MethodName, seed: int
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            leashed([str(_SCRIPTS / "adastar.py"), *command]),
+            tied_to_us([str(_SCRIPTS / "adastar.py"), *command]),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

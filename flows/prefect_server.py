@@ -24,7 +24,7 @@ from prefect.settings import (
 )
 
 from adastar_core.errors import StageError, UserError
-from adastar_core.machine.parent import leashed
+from adastar_core.machine.parent import tied_to_us
 from flows.signals import Ended, force_soon
 
 _CHECK_SECONDS = 10.0
@@ -140,7 +140,7 @@ def _start() -> str:
     log = home / "temporary-server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            leashed(["-m", "uvicorn", *application, *address]),
+            tied_to_us(["-m", "uvicorn", *application, *address]),
             env={**os.environ, **settings, **_TEMPORARY, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=output,

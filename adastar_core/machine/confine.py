@@ -29,12 +29,12 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?")
 
 
 def is_confined() -> bool:
-    """Return whether somebody else than this process's own user may have written the configuration."""
+    """Return whether another user than this process's may have written the configuration."""
     return any(os.environ.get(name) for name in (CONFINED, READABLE, WRITABLE, _OF_A_FLOW_RUN))
 
 
 def readable(path: str | Path, key: str) -> Path:
-    """Return the path that ``path`` names, after checking that runs may read where it leads; links and ``..`` are followed first.
+    """Return a path after checking that runs may read its target, with links and ``..`` resolved.
 
     Args:
         path: A path from a configuration.
@@ -50,7 +50,7 @@ def readable_tree(folder: Path, key: str) -> Path:
     """Return ``folder`` as :func:`readable` does, after the same check of everything in it, at any depth and behind links.
 
     Raises:
-        ConfigError: Something in it leads outside, or cannot be looked at.
+        ConfigError: Something in it leads outside, or cannot be read.
     """
     waiting, seen = [folder], set[Path]()
     while waiting and is_confined():
@@ -65,10 +65,10 @@ def readable_tree(folder: Path, key: str) -> Path:
 
 
 def writable(path: str | Path, key: str) -> Path:
-    """Return a path as :func:`readable` does, if runs may write there: never where the program keeps runs or the database.
+    """Return a path as :func:`readable` does, if runs may write there: never into the program's own folders.
 
     Raises:
-        ConfigError: It is no path, leads outside, or to what the program keeps.
+        ConfigError: It is no path, leads outside, or into the program's own folders.
     """
     allowed = [*_folders(WRITABLE), default_home()]
     found = _inside(path, key, "write", WRITABLE, allowed)
@@ -81,7 +81,7 @@ def writable(path: str | Path, key: str) -> Path:
 
 
 def _is_kept(target: Path, allowed: list[Path]) -> bool:
-    """Return whether a program keeps something at ``target``: in this data directory, or in any other that lies in these folders."""
+    """Return whether ``target`` is one of a program's own folders, in this data directory or another in these folders."""
     innermost = max(
         (folder for folder in allowed if target.is_relative_to(folder)), key=lambda it: len(it.parts)
     )
@@ -111,7 +111,7 @@ def _is_free(folder: Path) -> bool:
         return True
     except OSError:
         return False
-    return all(RESULTS.fullmatch(one.name) and one.is_file() and not one.is_symlink() for one in there)
+    return all(RESULTS.fullmatch(file.name) and file.is_file() and not file.is_symlink() for file in there)
 
 
 def source(name: str, key: str) -> None:
@@ -142,7 +142,7 @@ def user_code(path: str, key: str) -> str:
     if (
         ":" not in path
         or not is_confined()
-        or located in [_located(one, USER_CODE) for one in _listed(USER_CODE)]
+        or located in [_located(item, USER_CODE) for item in _listed(USER_CODE)]
     ):
         return path
     raise ConfigError(
@@ -152,7 +152,7 @@ def user_code(path: str, key: str) -> str:
 
 
 def _located(path: str, key: str) -> str:
-    """Return an import path with its file's place, links and ``..`` followed, in place of its name."""
+    """Return an import path with its file's path resolved."""
     place, _, name = path.rpartition(":")
     return f"{path_of(place, key).resolve()}:{name}" if place.endswith(".py") else path
 
@@ -168,10 +168,10 @@ def _inside(path: str | Path, key: str, verb: str, variable: str, allowed: list[
 
 
 def _folders(variable: str) -> list[Path]:
-    """Return the folders that a variable lists as ``PATH`` does."""
+    """Return the folders of a variable like ``PATH``."""
     return [path_of(folder, variable) for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
 
 
 def _listed(variable: str) -> list[str]:
-    """Return what a variable lists, with commas or spaces between."""
+    """Return the items of a variable, separated by commas or spaces."""
     return re.split(r"[,\s]+", os.environ.get(variable, "").strip()) if os.environ.get(variable) else []

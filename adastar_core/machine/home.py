@@ -1,4 +1,4 @@
-"""The data directory: where checkpoints, reports and the local database lie."""
+"""The data directory, with checkpoints, reports and the local database."""
 
 import os
 import shutil
@@ -11,13 +11,13 @@ from adastar_core.errors import HomeError
 from adastar_core.machine.paths import path_of
 
 KEPT = ("runs", "comparisons", "postgres", "postgres-programs", "postgres.lock", "postgres.password")
-"""Every name under which the program itself keeps something in a data directory."""
+"""The names that the program uses in a data directory."""
 _ROOT_HOME = Path("/var/lib/adastar")
 _LEAST_FREE_BYTES = 256 * 2**20
 
 
 def default_home() -> Path:
-    """Return where data lies unless the caller says otherwise.
+    """Return the default data directory.
 
     ``ADASTAR_HOME`` when it is set; else the user's data directory. For root it is a system directory:
     the local Postgres refuses to run as root, and root's own home is closed to every other user.
@@ -31,19 +31,26 @@ def default_home() -> Path:
 
 
 def usable_home(path: Path | None = None) -> Path:
-    """Return the data directory, created and tried: a file was written to it.
+    """Return the data directory after creating it and writing a file to it.
 
     Args:
-        path: The directory; ``None`` takes :func:`default_home`.
+        path: The directory; default: :func:`default_home`.
 
     Raises:
-        ConfigError: It is no path at all.
+        ConfigError: It is no path.
         HomeError: It cannot be created, is read-only, or is full.
     """
     home = path_of(path or default_home(), "home").absolute()
     try:
-        _create(home)
-        _write_test(home)
+        if not home.is_dir():
+            home.mkdir(parents=True, exist_ok=True)
+            # Root's is passable to others: the database server in it runs as another user.
+            home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        # Random and synced, so that neither compression nor a cache hides a full disk.
+        with tempfile.TemporaryFile(dir=home, prefix=".write-test-") as file:
+            file.write(os.urandom(2**16))
+            file.flush()
+            os.fsync(file.fileno())
         free_bytes = shutil.disk_usage(home).free
     except OSError as error:
         raise HomeError(
@@ -57,18 +64,3 @@ def usable_home(path: Path | None = None) -> Path:
             "--set home=DIRECTORY or ADASTAR_HOME."
         )
     return home
-
-
-def _create(home: Path) -> None:
-    """Create ``home``. Root's is passable to others: the database server in it runs as another user."""
-    if not home.is_dir():
-        home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-
-
-def _write_test(home: Path) -> None:
-    """Write and sync 64 KiB of random bytes, so that neither a cache nor compression hides a full disk."""
-    with tempfile.TemporaryFile(dir=home, prefix=".write-test-") as file:
-        file.write(os.urandom(2**16))
-        file.flush()
-        os.fsync(file.fileno())

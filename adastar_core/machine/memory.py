@@ -1,4 +1,4 @@
-"""What running out of memory looks like, whichever allocator says it."""
+"""Out of memory, whichever allocator reports it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,22 +11,22 @@ _WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def is_memory_error(error: BaseException) -> bool:
-    """Return whether an error, or what it came from, says that memory ran out."""
+    """Return whether an error or its cause says that memory ran out."""
     causes = (error, error.__cause__, error.__context__)
     return any(
-        isinstance(one, MemoryError | torch.OutOfMemoryError)
-        or any(word in str(one).lower() for word in _WORDS)
-        for one in causes
-        if one is not None
+        isinstance(cause, MemoryError | torch.OutOfMemoryError)
+        or any(word in str(cause).lower() for word in _WORDS)
+        for cause in causes
+        if cause is not None
     )
 
 
 @contextmanager
 def memory_errors(message: Callable[[str], str] = str) -> Iterator[None]:
-    """Raise every lack of memory in the block as one error of this project.
+    """Raise any out-of-memory error of the block as :class:`OutOfMemory`.
 
     Args:
-        message: Makes the error's message of what the allocator said.
+        message: Makes the message from the allocator's.
 
     Raises:
         OutOfMemory: Memory ran out.

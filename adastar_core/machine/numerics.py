@@ -1,11 +1,12 @@
 """What decides the last digits of a process's results: engine, number formats, batch, processor, threads, libraries.
 
-See ``docs/exactness.md`` for what follows from each. Nothing here decides what is computed, only how exactly.
+See ``docs/exactness.md`` for the effect of each.
 """
 
 import hashlib
 import json
 import platform
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,10 +17,10 @@ _TRAINING = ("training_dtype", "processor", "threads", "versions")
 
 @dataclass(frozen=True, slots=True)
 class Numerics:
-    """What decides how a process's results are rounded, as it is recorded for each process that works on a run.
+    """What decides the rounding of a process's results; recorded for each process that works on a run.
 
     Attributes:
-        engine: What generates.
+        engine: The generator.
         generation_dtype: Number format of generation; ``auto`` where a server decides.
         training_dtype: Number format of training.
         batch_size: Attempts generated at once.
@@ -39,7 +40,6 @@ class Numerics:
     versions: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Return it as a line."""
         pieces = f" in pieces of {self.piece}" if self.piece else ""
         return (
             f"{self.engine}: generation in {self.generation_dtype}, {self.batch_size} at once{pieces}, training in {self.training_dtype}, "
@@ -83,7 +83,7 @@ def processor() -> str:
 
 
 def _cpu() -> str:
-    """Return the processor's name, which Linux alone tells in full."""
+    """Return the processor's name; only Linux gives it in full."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -92,13 +92,10 @@ def _cpu() -> str:
     return names[0] if names else platform.machine()
 
 
-def _version(library: str) -> str | None:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
-
-
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that compute, by name; those that are not installed are left out."""
-    return {name: found for name in _LIBRARIES if (found := _version(name))}
+    versions = {}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions

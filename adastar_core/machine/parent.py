@@ -1,4 +1,4 @@
-"""Ties a process to the life of the one that started it, however that ends (Linux; nothing is tied elsewhere).
+"""Ends a process with the one that started it, however that ends (on Linux; elsewhere nothing happens).
 
 Run it:  python -m adastar_core.machine.parent PARENT_PID script.py arguments...
 """
@@ -16,7 +16,7 @@ _POLL_SECONDS = 0.5
 
 
 def end_with(parent: int) -> None:
-    """Ask the kernel for SIGKILL when the parent's thread that started this process ends. Whoever is killed loses nothing stored.
+    """Ask the kernel for SIGKILL when the parent's thread that started this process ends. Nothing stored is lost.
 
     Raises:
         SystemExit: The parent has ended already.
@@ -29,7 +29,7 @@ def end_with(parent: int) -> None:
 
 
 def end_soon_after(parent: int) -> None:
-    """End this process once its parent is another one: for children of threads that end before their process does."""
+    """End this process once its parent has changed: for children of threads that end before their process does."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -39,7 +39,7 @@ def end_soon_after(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def leashed(arguments: Sequence[str]) -> list[str]:
+def tied_to_us(arguments: Sequence[str]) -> list[str]:
     """Return the command that runs Python with these arguments, tied to this process."""
     return [sys.executable, "-m", __name__, str(os.getpid()), *arguments]
 

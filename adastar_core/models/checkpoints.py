@@ -1,7 +1,7 @@
 """A checkpoint: a directory of files and a manifest that is written last and names every one of them.
 
 A checkpoint's identity is one digest over the names, sizes and contents of its files, so it is the same
-wherever the directory lies. A directory appears under its final name complete or not at all.
+wherever the directory is. A directory appears under its final name complete or not at all.
 """
 
 import errno
@@ -44,24 +44,29 @@ class _File:
 
 
 def publish(temporary: Path, final: Path, fence: Fence = nullcontext) -> Checkpoint:
-    """Make ``temporary`` the checkpoint ``final``: manifest, fsync, rename. Done twice, it changes nothing.
+    """Make ``temporary`` the checkpoint ``final``: manifest, fsync, rename. A second call changes nothing.
 
     Args:
         temporary: A directory with the checkpoint's files, on the file system of ``final``; it is consumed.
-        final: Where the checkpoint is to lie. A directory without a manifest there is a leftover and is replaced.
-        fence: Entered for the moment of the rename; it lets nobody else pass meanwhile, and raises where this process
-            has lost the right to write.
+        final: The checkpoint's directory. One without a manifest is a leftover and is replaced.
+        fence: Entered for the rename: it excludes every other process, and raises if this one has lost the right to write.
 
     Raises:
         CheckpointError: ``final`` is already a checkpoint with other files, or ``temporary`` is missing.
     """
     if not temporary.is_dir():
-        return _already_published(temporary, final)
+        if not is_complete(final):
+            raise CheckpointError(f"there is nothing to publish: neither {temporary} nor {final} exists")
+        return open_checkpoint(final)
     files = _list_files(temporary)
     final.parent.mkdir(parents=True, exist_ok=True)
     if not is_complete(final):
-        _write_manifest(temporary, files)
-        _sync_tree(temporary)
+        entries = [{"name": file.name, "bytes": file.size_bytes, "sha256": file.sha256} for file in files]
+        manifest = {"format": _FORMAT, "sha256": _digest(files), "files": entries}
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        # The files must be on disk before the name is: a power cut may not leave a complete-looking directory.
+        for path in (*temporary.rglob("*"), temporary):
+            _sync(path)
     with fence():
         published = _rename(temporary, final, files)
     _sync(final.parent)
@@ -69,14 +74,13 @@ def publish(temporary: Path, final: Path, fence: Fence = nullcontext) -> Checkpo
 
 
 def publish_beside(temporary: Path, final: Path, fence: Fence = nullcontext) -> Checkpoint:
-    """Publish ``temporary`` as ``final``, or beside what lies there already: as ``final``, a dash and its digest.
+    """Publish ``temporary`` as ``final``, or as ``final``, a dash and its digest if another checkpoint has that name.
 
-    Other files under a checkpoint's name are somebody's: a database that was restored is behind its checkpoints, and two copies
-    of one database share them. They are never touched.
+    The other checkpoint is never touched: after a restore, or with two copies of one database, somebody still needs it.
 
     Args:
         temporary: A directory with the checkpoint's files, on the file system of ``final``; it is consumed.
-        final: Where the checkpoint is to lie if nothing else does.
+        final: The checkpoint's directory, if it is free.
         fence: As in :func:`publish`.
     """
     if is_complete(final):
@@ -87,7 +91,7 @@ def publish_beside(temporary: Path, final: Path, fence: Fence = nullcontext) -> 
 
 
 def holds(path: Path, sha256: str) -> bool:
-    """Return whether the checkpoint of this digest lies at ``path``, every file as it was published."""
+    """Return whether ``path`` is the checkpoint of this digest, every file unchanged."""
     try:
         return verify(path, sha256).sha256 == sha256
     except CheckpointError:
@@ -95,7 +99,7 @@ def holds(path: Path, sha256: str) -> bool:
 
 
 def is_complete(path: Path) -> bool:
-    """Return whether a published checkpoint lies at ``path``; its files are not read."""
+    """Return whether ``path`` is a published checkpoint; its files are not read."""
     return (path / MANIFEST).is_file()
 
 
@@ -121,7 +125,7 @@ def verify(path: Path, sha256: str) -> Checkpoint:
     if not path.is_dir():
         raise CheckpointError(f"checkpoint {path} is missing; restore it, or start a new run")
     found = _list_files(path)
-    if (path / MANIFEST).is_file():
+    if is_complete(path):
         _compare(path, _read_manifest(path), found)
     if _digest(found) != sha256:
         raise CheckpointError(
@@ -146,13 +150,12 @@ def _list_files(directory: Path) -> list[_File]:
         for name in names
         if name != Path(MANIFEST) and not any(part.startswith(".") for part in name.parts)
     ]
-    return [_describe(directory, name) for name in sorted(kept, key=Path.as_posix)]
-
-
-def _describe(directory: Path, name: Path) -> _File:
-    with (directory / name).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return _File(name.as_posix(), os.fstat(file.fileno()).st_size, digest)
+    files = []
+    for name in sorted(kept, key=Path.as_posix):
+        with (directory / name).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            files.append(_File(name.as_posix(), os.fstat(file.fileno()).st_size, digest))
+    return files
 
 
 def _digest(files: list[_File]) -> str:
@@ -178,17 +181,11 @@ def _rename(temporary: Path, final: Path, files: list[_File]) -> Checkpoint:
     return _checkpoint(final, files)
 
 
-def _already_published(temporary: Path, final: Path) -> Checkpoint:
-    if not (final / MANIFEST).is_file():
-        raise CheckpointError(f"there is nothing to publish: neither {temporary} nor {final} exists")
-    return open_checkpoint(final)
-
-
 def _discard_duplicate(temporary: Path, final: Path, sha256: str) -> Checkpoint:
     existing = open_checkpoint(final)
     if existing.sha256 != sha256:
         raise CheckpointError(
-            f"checkpoint {final} exists already with other files (digest {existing.sha256[:12]}, "
+            f"checkpoint {final} already exists with other files (digest {existing.sha256[:12]}, "
             f"new {sha256[:12]}); remove it if it is not needed"
         )
     _remove(temporary)
@@ -207,12 +204,6 @@ def _compare(path: Path, recorded: list[_File], found: list[_File]) -> None:
         raise CheckpointError(f"checkpoint {path} holds {name}, which is not one of its files; remove it")
 
 
-def _write_manifest(directory: Path, files: list[_File]) -> None:
-    entries = [{"name": file.name, "bytes": file.size_bytes, "sha256": file.sha256} for file in files]
-    manifest = {"format": _FORMAT, "sha256": _digest(files), "files": entries}
-    (directory / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-
-
 def _read_manifest(directory: Path) -> list[_File]:
     path = directory / MANIFEST
     try:
@@ -227,12 +218,6 @@ def _read_manifest(directory: Path) -> list[_File]:
     if _digest(files) != recorded:
         raise CheckpointError(f"checkpoint manifest {path} contradicts its own digest; restore it")
     return files
-
-
-def _sync_tree(directory: Path) -> None:
-    for path in directory.rglob("*"):
-        _sync(path)
-    _sync(directory)
 
 
 def _sync(path: Path) -> None:

@@ -1,8 +1,8 @@
 """Whether two ways through a model give the same scores, measured by what the text before a token does to them.
 
 A fault of padding, packing or caching lets a token see other text than its own, or less of it. So differences are
-compared with the difference that other text makes. Weights so small that a fault would hide in rounding, as first
-weights are, are made larger for as long as the comparison takes.
+compared with those that another text makes. Small weights, such as first ones, would hide a fault in rounding; they are
+made larger during the comparison.
 """
 
 import math
@@ -18,13 +18,13 @@ from adastar_core.streams import rng
 EXACT, ROUGH = 1e-3, 0.25
 """Largest share of the text's effect that rounding explains: in float32 and float64, and in 16-bit formats."""
 _BLIND = 1e-4
-"""Share of the scores' own spread below which the text's effect is too near to rounding to judge by."""
+"""Share of the scores' own spread below which the text's effect is too near to rounding."""
 _COMPUTABLE = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 """Number formats that can be multiplied; quantised weights are left as they are."""
 _SAMPLED = 16
 """Rows of a matrix from which its size is estimated."""
 FAULTS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
-"""What a model raises when it is run in a way that it does not know."""
+"""What a model raises when it is run in a way that it does not support."""
 
 
 def tolerance(model: PreTrainedModel) -> float:
@@ -34,7 +34,7 @@ def tolerance(model: PreTrainedModel) -> float:
 
 @contextmanager
 def audible(model: PreTrainedModel) -> Iterator[None]:
-    """Make weights that pass little of their input on larger in the block: by powers of two, which are taken back exactly."""
+    """Enlarge small weights inside the block, by powers of two, which can be undone exactly."""
     factors = {
         weight: _factor(weight)
         for weight in model.parameters()
@@ -59,7 +59,7 @@ def _factor(weight: torch.Tensor) -> int:
 
 
 def random_texts(model: PreTrainedModel, lengths: Sequence[int]) -> list[list[int]]:
-    """Return texts of these lengths: token ids that mean nothing special to the model, the same ones every time."""
+    """Return texts of these lengths: ids that are no special tokens, the same at every call."""
     values = model.config.to_dict() | model.config.get_text_config().to_dict()
     special = [value for name, value in values.items() if "token_i" in name and isinstance(value, int)]
     vocabulary = np.setdiff1d(np.arange(model.config.get_text_config().vocab_size), special)
@@ -68,21 +68,21 @@ def random_texts(model: PreTrainedModel, lengths: Sequence[int]) -> list[list[in
 
 
 def plain_scores(model: PreTrainedModel, text: Sequence[int]) -> torch.Tensor:
-    """Return the logits after every token of one text, [tokens, vocabulary]: what all other ways must agree with."""
+    """Return the logits after every token of one text, [tokens, vocabulary], the reference for all other ways."""
     tokens = torch.tensor([text], device=model.device)
     scores: torch.Tensor = model(input_ids=tokens, use_cache=False).logits[0]
     return scores
 
 
 def distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Return the root mean squared difference over the last axis; what is added to all of its logits does not count."""
+    """Return the root mean squared difference over the last axis; a constant added to all logits does not count."""
     difference = (one - other).float()
     difference = difference - difference.mean(-1, keepdim=True)
     return difference.square().mean(-1).sqrt()
 
 
 def text_effect(model: PreTrainedModel, text: Sequence[int], instead: Sequence[int]) -> float | None:
-    """Return what beginning with ``instead`` does to the scores after the rest of a text; ``None`` if too little to see."""
+    """Return the change of a text's later scores when it begins with ``instead``; ``None`` if it is too small to see."""
     begun = len(instead)
     scores = plain_scores(model, text)[begun:]
     changed = plain_scores(model, [*instead, *text[begun:]])[begun:]

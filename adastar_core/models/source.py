@@ -27,13 +27,13 @@ def is_packaged(name: str) -> bool:
 
 
 def resolve_model(name: str) -> Path:
-    """Return the local directory of the model that ``name`` means, after checking it.
+    """Return the local directory of a model after checking it.
 
     Args:
         name: A packaged model (``tiny-adder``), a directory, or the hub name of a causal language model.
 
     Raises:
-        ConfigError: The directory, or the hub, is not for runs here.
+        ConfigError: Runs here may not read the directory, or use the hub.
         ModelError: The directory lacks something, or the hub does not have the name or cannot be reached.
     """
     if is_packaged(name):
@@ -49,7 +49,7 @@ def check_model(directory: Path) -> Path:
     """Return ``directory`` if it holds a causal language model with a tokenizer that the method can use.
 
     Raises:
-        ModelError: Says what is missing and how to mend it.
+        ModelError: Says what is missing and how to fix it.
     """
     if not directory.is_dir():
         raise ModelError(
@@ -70,7 +70,7 @@ def check_model(directory: Path) -> Path:
 
 
 def _refuse_what_loads_more(directory: Path, config: dict[str, object]) -> None:
-    """Refuse a directory whose files would make transformers load another model, or code from the hub."""
+    """Refuse files that make transformers load another model, or code from the hub."""
     if (directory / "adapter_config.json").exists():
         raise ModelError(
             f"model: {directory} is an adapter, which names another model to load; merge the two and save the result"
@@ -80,13 +80,13 @@ def _refuse_what_loads_more(directory: Path, config: dict[str, object]) -> None:
             value = str(group.get(name) or "sdpa")
             if not value.replace("_", "").isalnum():
                 raise ModelError(
-                    f"model: {directory / 'config.json'} has {name} = {value!r}, which is code to be fetched from the hub; "
+                    f"model: {directory / 'config.json'} has {name} = {value!r}, which would fetch code from the hub; "
                     "remove it"
                 )
 
 
 def _groups(config: dict[str, object]) -> Iterator[dict[str, object]]:
-    """Yield a configuration and every one inside it."""
+    """Yield a configuration and those inside it."""
     yield config
     for inner in config.values():
         if isinstance(inner, dict):

@@ -1,13 +1,13 @@
-"""A model's tokens: how texts become ids, at which ids a response ends, and what ids read as.
+"""A model's tokens: texts to ids, the ids at which a response ends, and ids to text.
 
-Nothing else touches a tokenizer (a test looks), so generation, training, the plan and the audit cannot differ in a token. What
-a tokenizer does at the borders of a text is found out when a model is opened, on two sample prompts, and decided on ids:
+No other module uses a tokenizer (tested), so generation, training, the plan and the audit agree in every token. What a
+tokenizer adds around a text is found on two sample prompts when a model is opened:
 
 * A prompt begins with what the tokenizer puts before a text, once, and nothing is put after it: ids that a tokenizer
-  appends (EOS, ``[SEP]``) would tell the model that the text is over before it began to answer.
+  appends (EOS, ``[SEP]``) would tell the model that the text has ended before its answer.
 * A response ends at any end token: the tokenizer's EOS, those of ``generation_config``, and the one with which the chat
   template ends a message. Any other id that is no text (padding, BOS, a turn's beginning, an id that the tokenizer lacks)
-  breaks it off: nothing that follows is glued on.
+  breaks it off: what follows is dropped.
 """
 
 import json
@@ -35,7 +35,7 @@ _CLOCK = (
     "{%- macro strftime_now(format) -%}{%- set told = namespace(text=format) -%}{%- for sign, value in clock.items() -%}"
     "{%- set told.text = told.text | replace(sign, value) -%}{%- endfor -%}{{- told.text -}}{%- endmacro -%}"
 )
-"""What stands before a chat template that asks for the time: transformers would tell it the present one."""
+"""Put before a chat template that asks for the time, since transformers would give it the present one."""
 
 Message = Mapping[str, str]
 
@@ -82,7 +82,10 @@ class Vocabulary:
             )
         self.eos: int = self._tokenizer.eos_token_id
         added = self._tokenizer.added_tokens_decoder
-        special = {*self._tokenizer.all_special_ids, *(one for one, token in added.items() if token.special)}
+        special = {
+            *self._tokenizer.all_special_ids,
+            *(number for number, token in added.items() if token.special),
+        }
         known = frozenset(self._tokenizer.get_vocab().values())
         ends = {self.eos, *self._configured_ends(known - special)}
         self._prefix = self._put_before()
@@ -92,12 +95,11 @@ class Vocabulary:
 
     @property
     def stops(self) -> list[int]:
-        """Return the ids at which an engine of others should stop: all ends, and the tokenizer's named special tokens."""
+        """The ids at which another project's engine should stop: all ends, and the tokenizer's named special tokens."""
         return sorted({*self.ends.ends, *self._tokenizer.all_special_ids})
 
     @property
     def has_template(self) -> bool:
-        """Return whether there is a chat template."""
         return bool(self._tokenizer.chat_template)
 
     @property
@@ -113,12 +115,14 @@ class Vocabulary:
         except (TemplateError, ValueError):
             return None
         first = self._body(tail)[:1] if tail else []
-        kept = [one for one in first if one == self.eos or one in self._tokenizer.added_tokens_decoder]
+        kept = [
+            token for token in first if token == self.eos or token in self._tokenizer.added_tokens_decoder
+        ]
         spelt = str(self._tokenizer.convert_ids_to_tokens(kept[0])) if kept else ""
         return kept[0] if spelt and tail.startswith(spelt) else None
 
     def closing(self, *, chat: bool) -> int:
-        """Return the end that training puts after a response whose own is not known: the template's in a chat, else EOS."""
+        """Return the end that training adds to a response without a known one: the template's in a chat, else EOS."""
         return self.message_end if chat and self.message_end is not None else self.eos
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
@@ -129,16 +133,15 @@ class Vocabulary:
         return [self._begun(body) for body in bodies]
 
     def completion_ids(self, text: str) -> list[int]:
-        """Return the ids of a response of which only the text is known, without an end.
+        """Return the ids of a response that is known as text only, without an end.
 
         What looks like a special token is text: a model cannot write control tokens this way.
 
         Raises:
             DataError: Plain text of it is an end token.
         """
-        tokens: list[int] = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)[
-            "input_ids"
-        ]
+        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        tokens: list[int] = encoded["input_ids"]
         if found := self.ends.ends.intersection(tokens):
             spelt = self._tokenizer.convert_ids_to_tokens(min(found))
             raise DataError(
@@ -160,14 +163,14 @@ class Vocabulary:
         return tuple(ids) if closed else (*ids, self.closing(chat=chat))
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Return ids as text, up to the first that is none."""
+        """Return ids as text, up to the first that is no text."""
         kept = list(tokens[: self.ends.first(tokens)])
         text = self._tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         assert isinstance(text, str)
         return text
 
     def first_special(self, text: str) -> int | None:
-        """Return where in a text the spelling of a special token begins that the text's ids hold; ``None`` if none does."""
+        """Return where in a text the first special token is spelt that its ids contain; ``None`` without one."""
         ids = self._body(text)
         place = self.ends.first(ids)
         if place == len(ids):
@@ -180,15 +183,15 @@ class Vocabulary:
 
         Args:
             messages: ``role`` and ``content`` of each.
-            day: What ``strftime_now`` tells, at midnight.
-            open_ended: Whether the model's message is begun.
+            day: The date of ``strftime_now``, at midnight.
+            open_ended: Whether the model's message is started.
 
         Raises:
             TemplateError, ValueError: The template cannot be rendered for them, or there is none.
         """
         template = str(self._tokenizer.get_chat_template())
         text = self._tokenizer.apply_chat_template(
-            [dict(one) for one in messages],
+            [dict(message) for message in messages],
             chat_template=f"{_CLOCK}{template}" if "strftime_now" in template else template,
             tokenize=False,
             add_generation_prompt=open_ended,
@@ -197,7 +200,7 @@ class Vocabulary:
         return str(text)
 
     def message_tail(self) -> str:
-        """Return what the chat template writes after the model's message, without white space around it.
+        """Return what the chat template writes after the model's message, stripped.
 
         Raises:
             TemplateError, ValueError: The template cannot be rendered, or there is none.
@@ -212,14 +215,14 @@ class Vocabulary:
 
     def save(self, directory: Path) -> list[Path]:
         """Write the tokenizer's files; return them."""
-        return [Path(one) for one in self._tokenizer.save_pretrained(directory)]
+        return [Path(path) for path in self._tokenizer.save_pretrained(directory)]
 
     def _body(self, text: str) -> list[int]:
         tokens: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return tokens
 
     def _begun(self, body: list[int]) -> list[int]:
-        """Return a text's ids behind what the tokenizer puts before them: once, and with nothing but blanks before BOS."""
+        """Return a text's ids after the tokenizer's prefix, which is there once; a text that brings its own BOS loses that."""
         bos = self._tokenizer.bos_token_id
         if bos in self._prefix and bos in body:
             place = body.index(bos)
@@ -229,15 +232,14 @@ class Vocabulary:
         return [*self._prefix, *body]
 
     def _put_before(self) -> list[int]:
-        """Return what the tokenizer puts before every text."""
+        """Return the ids that the tokenizer puts before every text."""
         found: set[tuple[int, ...] | None] = set()
         for sample in SAMPLES:
             whole: list[int] = self._tokenizer(sample)["input_ids"]
             body = self._body(sample)
             places = range(len(whole) - len(body) + 1)
-            found.add(
-                next((tuple(whole[:one]) for one in places if whole[one : one + len(body)] == body), None)
-            )
+            prefixes = (tuple(whole[:place]) for place in places if whole[place : place + len(body)] == body)
+            found.add(next(prefixes, None))
         prefix = found.pop()
         if found or prefix is None:
             raise ModelError(

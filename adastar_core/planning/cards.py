@@ -1,16 +1,16 @@
-"""What a card can do at most, and so how long a run takes on it at least."""
+"""GPUs by their makers' figures, and the least time that work takes on them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A GPU as its maker states it.
+    """A GPU by its maker's figures.
 
     Attributes:
         memory_gib: Its memory.
         tflops: 10^12 floating-point operations per second in dense bfloat16 products.
-        gigabytes_per_second: What its memory reads in a second, in 10^9 bytes.
+        gigabytes_per_second: Memory bandwidth, 10^9 bytes per second.
     """
 
     memory_gib: float
@@ -32,25 +32,23 @@ CARDS = {
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Work for a card: floating-point operations, and bytes that its memory has to read."""
+    """Work for a card: floating-point operations, and bytes read from its memory."""
 
     flops: float
     read_bytes: float
 
     def seconds(self, card: Card, cards: int) -> float:
-        """Return how long it takes at least, spread evenly over so many cards."""
-        return (
-            max(self.flops / (card.tflops * 1e12), self.read_bytes / (card.gigabytes_per_second * 1e9))
-            / cards
+        """Return the least time it takes, spread evenly over so many cards."""
+        arithmetic, reading = (
+            self.flops / (card.tflops * 1e12),
+            self.read_bytes / (card.gigabytes_per_second * 1e9),
         )
+        return max(arithmetic, reading) / cards
 
     def bound_by(self, card: Card) -> str:
         """Return what limits it."""
-        return (
-            "arithmetic"
-            if self.flops / card.tflops > self.read_bytes / card.gigabytes_per_second * 1e3
-            else "memory"
-        )
+        arithmetic, reading = self.flops / card.tflops, self.read_bytes / card.gigabytes_per_second * 1e3
+        return "arithmetic" if arithmetic > reading else "memory"
 
 
 def decoding_load(
@@ -61,7 +59,7 @@ def decoding_load(
     context_tokens: float,
     cache_bytes_per_token: int,
 ) -> Load:
-    """Return the load of generation: each step reads all weights once, and the keys and values of every row.
+    """Return the load of generation: a step reads all weights, and the keys and values of every row.
 
     Args:
         flops: Of prompts and generated tokens.

@@ -1,7 +1,7 @@
 """What an iteration is expected to take: visits, attempts and tokens, from two assumptions about the model.
 
-How often a model is right, and how long its rationales are, is only known from running it. So both are assumed, and a
-run's own lines (alpha) and report say afterwards what they were.
+How often a model is right, and how long its rationales are, is known only after a run. So both are assumed; the run's
+report says what they were.
 """
 
 import math
@@ -18,11 +18,11 @@ from adastar_core.records import Observation
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What a forecast takes for granted.
+    """What a forecast assumes.
 
     Attributes:
         acceptance: Share of visited observations that give an accepted rationale (alpha), in (0, 1].
-        rationale_tokens: Mean tokens of a rationale with EOS; ``None`` takes half of the longest allowed.
+        rationale_tokens: Mean tokens of a rationale with EOS; ``None``: half of the longest allowed.
     """
 
     acceptance: float = 0.5

@@ -1,4 +1,4 @@
-"""What a configuration would do: beta_t per iteration, what that is expected to take and what it takes at most."""
+"""What a configuration would do: beta_t per iteration, and its expected and largest cost."""
 
 from dataclasses import dataclass, replace
 from datetime import date
@@ -45,7 +45,7 @@ class Plan:
         training: Memory of each process that trains.
         generation: Memory of the generator on transformers for one batch.
         cache_bytes_per_token: Keys and values of one token, whatever generates.
-        data_notes: What is to be said of the data, e.g. which questions are repeated, or leave little room.
+        data_notes: Notes on the data, e.g. which questions are repeated, or leave little room.
     """
 
     observations: int
@@ -62,12 +62,12 @@ class Plan:
     @property
     def pflops(self) -> float:
         """Return the upper bound of the whole run's compute in 10^15 floating point operations."""
-        return float(Fraction(sum(one.flops for one in self.iterations), 10**15))
+        return float(Fraction(sum(planned.flops for planned in self.iterations), 10**15))
 
     @property
     def expected_pflops(self) -> float:
         """Return the whole run's compute as expected."""
-        return float(Fraction(sum(one.expected_flops for one in self.iterations), 10**15))
+        return float(Fraction(sum(planned.expected_flops for planned in self.iterations), 10**15))
 
 
 def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: bool = False) -> Plan:
@@ -78,7 +78,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
 
     Args:
         config: The run.
-        assumptions: What the expected figures rest on.
+        assumptions: The basis of the expected figures.
         bf16: Whether ``dtype: auto`` means bfloat16, as on a GPU.
     """
     from adastar_core.planning import footprint

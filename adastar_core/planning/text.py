@@ -1,4 +1,4 @@
-"""A plan for people: a table, and what it rests on, needs of memory and takes of time."""
+"""A plan as text: a table, its assumptions, its memory and its time."""
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -18,28 +18,19 @@ _TOO_LARGE = (
 
 def plan_table(plan: Plan) -> Table:
     """Return the plan as a table for the terminal."""
-    factor, unit = flops_unit(max(one.flops for one in plan.iterations) / 1e15)
+    factor, unit = flops_unit(max(planned.flops for planned in plan.iterations) / 1e15)
     title = f"{plan.observations:,} training observations, {plan.parameters:,} parameters"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in (
-        "t",
-        "beta",
-        "visits",
-        "attempts",
-        "at most",
-        "tokens made",
-        "tokens trained",
-        unit,
-        "at most",
-    ):
+    counted = ("t", "beta", "visits", "attempts", "at most", "tokens made", "tokens trained")
+    for heading in (*counted, unit, "at most"):
         table.add_column(heading, justify="right")
-    for one in plan.iterations:
-        expected = one.expected
-        counts = (one.beta, expected.observations, expected.attempts, one.attempts)
+    for planned in plan.iterations:
+        expected = planned.expected
+        counts = (planned.beta, expected.observations, expected.attempts, planned.attempts)
         tokens = (expected.tokens.generated_tokens, expected.tokens.train_tokens)
-        costs = (one.expected_flops, one.flops)
+        costs = (planned.expected_flops, planned.flops)
         table.add_row(
-            str(one.iteration),
+            str(planned.iteration),
             *(f"{count:,}" for count in (*counts, *tokens)),
             *(number(cost / 1e15 * factor) for cost in costs),
         )
@@ -47,7 +38,7 @@ def plan_table(plan: Plan) -> Table:
 
 
 def plan_lines(plan: Plan, config: RunConfig, assumptions: Assumptions, card: str | None) -> list[str]:
-    """Return what is to be said beside the table: what it rests on, memory, and time where a card is named."""
+    """Return the lines under the table: assumptions, memory, and time if a card is named."""
     lines = [
         *plan.data_notes,
         f"Expected, if {assumptions.acceptance:.3g} of the visited observations give an accepted rationale and rationales have "
@@ -71,7 +62,7 @@ def _memory_lines(plan: Plan, config: RunConfig) -> list[str]:
 
 
 def _card_lines(plan: Plan, config: RunConfig, name: str) -> list[str]:
-    """Return whether the run fits on such cards, and how long it takes at their peak."""
+    """Return whether the run fits on such cards, and its time at their peak."""
     card, parallel, processes = CARDS[name], config.generator.vllm, config.trainer.processes
     engines = parallel.data_parallel * parallel.tensor_parallel
     generation, training = _loads(plan, config)
@@ -89,8 +80,11 @@ def _card_lines(plan: Plan, config: RunConfig, name: str) -> list[str]:
 
 def _loads(plan: Plan, config: RunConfig) -> tuple[Load, Load]:
     """Return the work of generation and of training in the whole run, as expected."""
-    every = [one.expected.tokens for one in plan.iterations]
-    read, generated = sum(one.prompt_tokens for one in every), sum(one.generated_tokens for one in every)
+    every = [planned.expected.tokens for planned in plan.iterations]
+    read, generated = (
+        sum(tokens.prompt_tokens for tokens in every),
+        sum(tokens.generated_tokens for tokens in every),
+    )
     generation_flops = compute.generation_flops(plan.parameters, read, generated)
     generation = decoding_load(
         generation_flops,
@@ -100,4 +94,4 @@ def _loads(plan: Plan, config: RunConfig) -> tuple[Load, Load]:
         plan.texts.prompt + plan.rationale_tokens / 2,
         plan.cache_bytes_per_token,
     )
-    return generation, Load(sum(one.expected_flops for one in plan.iterations) - generation_flops, 0)
+    return generation, Load(sum(planned.expected_flops for planned in plan.iterations) - generation_flops, 0)

@@ -42,7 +42,7 @@ def test_publishing_again_returns_the_existing_checkpoint(tmp_path: Path) -> Non
 
 def test_publishing_other_files_over_a_checkpoint_is_refused(tmp_path: Path) -> None:
     checkpoints.publish(_files(tmp_path / "new"), tmp_path / "1")
-    with pytest.raises(CheckpointError, match=r"1 exists already with other files"):
+    with pytest.raises(CheckpointError, match=r"1 already exists with other files"):
         checkpoints.publish(_files(tmp_path / "new", b"others!"), tmp_path / "1")
     assert (tmp_path / "1" / "model.safetensors").read_bytes() == b"weights"
 
