@@ -3,7 +3,7 @@
 ::
 
     AdaStarError
-    ├── UserError               the caller can mend it; the command line exits with status 2
+    ├── UserError               the caller can fix it; the command line exits with status 2
     │   ├── ConfigError         a key, a value or a combination of values
     │   ├── DataError           a data file or the observations in it
     │   ├── ModelError          a model directory, its tokenizer, or a name that cannot be loaded
@@ -13,9 +13,9 @@
     └── StageError              a stage could not finish; the command line exits with status 1
         ├── NothingAccepted     no observation of an iteration has an accepted rationale
         ├── CheckpointError     a checkpoint's files are not the recorded ones
-        ├── EngineError         what generates failed twice, or holds other weights than it should
+        ├── EngineError         a generator failed twice, or holds the wrong weights
         ├── OutOfMemory         a batch does not fit into memory
-        └── LostLease           another process has taken the run over: this one must not write
+        └── LostLease           another process has taken over the run; this one must not write
 
 Each message is one paragraph that names the field or file, the value, and what to do.
 """
@@ -28,17 +28,17 @@ class AdaStarError(Exception):
 
 
 class UserError(AdaStarError):
-    """Something that the caller can mend; nothing has been written."""
+    """Something that the caller can fix; nothing has been written."""
 
     exit_status = 2
 
 
 class ConfigError(UserError):
-    """A configuration key, a value or a combination of values is not acceptable."""
+    """A configuration key, a value or a combination of values is invalid."""
 
 
 class DataError(UserError):
-    """A data file, or an observation in it, is not acceptable."""
+    """A data file, or an observation in it, is invalid."""
 
 
 class ModelError(UserError):
@@ -62,7 +62,7 @@ class StageError(AdaStarError):
 
 
 class NothingAccepted(StageError):
-    """Not one observation of an iteration has an accepted rationale."""
+    """No observation of an iteration has an accepted rationale."""
 
 
 class CheckpointError(StageError):
@@ -70,7 +70,7 @@ class CheckpointError(StageError):
 
 
 class EngineError(StageError):
-    """A generation engine failed, was built anew, and failed again; or it does not hold the right weights."""
+    """A generation engine failed, was rebuilt and failed again, or holds the wrong weights."""
 
 
 class OutOfMemory(StageError):
@@ -78,4 +78,4 @@ class OutOfMemory(StageError):
 
 
 class LostLease(StageError):
-    """Another process has taken the run over, so this one must not write any more."""
+    """Another process has taken over the run, so this one must not write."""

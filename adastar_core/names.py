@@ -1,4 +1,4 @@
-"""The names of runs: one door for what people choose, so that tables, logs, folders and keys can show it as it is."""
+"""The names of runs, checked once, so that tables, logs, folders and keys can show them unchanged."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ _DIGITS = 8
 
 
 def require_name(name: str) -> None:
-    """Refuse what cannot name a new run; runs that exist keep the names that they have.
+    """Refuse an invalid name for a new run; existing runs keep theirs.
 
     Raises:
         ConfigError: The name is empty or too long, begins or ends with a blank, or holds what cannot be printed.
@@ -30,30 +30,30 @@ def _trouble(name: str) -> str | None:
         return f"has {len(name)} characters, and {LONGEST} are the most"
     if name != name.strip():
         return "begins or ends with a blank"
-    if odd := next((one for one in name if not one.isprintable()), None):
+    if odd := next((character for character in name if not character.isprintable()), None):
         return f"holds {odd!a}, which tables and logs cannot show"
     return None
 
 
 def is_storable(name: str) -> bool:
     """Return whether a database can hold the name at all: it has neither NUL nor half a surrogate pair."""
-    return "\0" not in name and not any("\ud800" <= one <= "\udfff" for one in name)
+    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def shown(name: str) -> str:
-    """Return a name in quotes, short, and with what cannot be printed escaped."""
+    """Return a name in quotes, shortened, with unprintable characters escaped."""
     short = name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…"
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in repr(short))
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in repr(short))
 
 
 def named_after(text: str, longest: int) -> str:
-    """Return the part of a name that comes from a file's: itself, or a tidy form of what could not name a run."""
+    """Return the part of a name that comes from a file's: itself, or a tidy form if it could not name a run."""
     tidy = re.sub("[^A-Za-z0-9._-]+", "-", text)[: longest - _DIGITS - 1]
     return text if _trouble(text) is None and len(text) <= longest else f"{tidy}-{digest(text)}"
 
 
 def dated(name: str, day: date) -> str:
-    """Return the name of a run of its own, made on a day in place of ``name``."""
+    """Return the name of a separate run made on a day in place of ``name``."""
     longest = LONGEST - len(f"-{day.isoformat()}")
     short = name if len(name) <= longest else f"{name[: longest - _DIGITS - 1]}-{digest(name)}"
     return f"{short}-{day.isoformat()}"
@@ -67,5 +67,5 @@ def key(name: str, what: str) -> str:
 
 
 def digest(name: str) -> str:
-    """Return a few digits that stand for exactly this name."""
+    """Return a few digits that identify the name."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

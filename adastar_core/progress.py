@@ -1,4 +1,4 @@
-"""How stages tell whoever runs them how far they are."""
+"""How stages report their progress to the caller."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ class Bar(Protocol):
 
 
 class Progress(Protocol):
-    """Shows stages as they go."""
+    """Shows the stages of a run."""
 
     def stage(self, name: str, total: int, unit: str) -> AbstractContextManager[Bar]:
         """Open a bar of ``total`` units for the length of a ``with`` block."""

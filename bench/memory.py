@@ -1,7 +1,7 @@
-"""The memory that ``--dry-run`` foretells for training and generation, against what a process of its own then holds.
+"""The memory that ``--dry-run`` predicts for training and generation, against what a separate process holds.
 
-Measured is the growth of the process's resident memory from the loaded model to the peak. The C library is told to give
-memory back at once; left alone it keeps up to as much again of a tiny model's many small tensors. ``--model`` is
+Measured is the growth of the process's resident memory from the loaded model to the peak. The C library is told to return
+memory at once; by default it keeps up to as much again of a tiny model's many small tensors. ``--model`` is
 ``tiny-adder``, a directory, or ``random-92m``:
 
     OMP_NUM_THREADS=1 python bench/memory.py --model random-92m --batch-size 8 --json memory.json
@@ -31,7 +31,7 @@ PROMPT = 16
 
 
 class Endless(TransformersGenerator):
-    """Takes no token for the end, so that every row gets as long as it may."""
+    """Never ends a row before its longest length."""
 
     def _is_text(self, size: int) -> torch.Tensor:
         return torch.ones(size, dtype=torch.bool)
@@ -40,7 +40,7 @@ class Endless(TransformersGenerator):
 def main(
     *, model: str = "tiny-adder", batch_size: int = 64, length: int = 96, json: Path | None = None
 ) -> None:
-    """Measure, print, and write the figures as JSON where asked to.
+    """Measure, print, and write the figures as JSON if asked.
 
     Args:
         model: tiny-adder, random-92m or a directory.
@@ -62,42 +62,44 @@ def main(
 def _compare(
     act: Callable[[Path, int, int], dict[str, int]], model: Path, size: int, length: int
 ) -> dict[str, float]:
-    """Return what ``act`` foretells and holds, in a process that has done nothing else."""
+    """Return the predicted and the held bytes of ``act``, in a fresh process."""
     os.environ.update(dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), "65536"))
     with get_context("spawn").Pool(1) as pool:
         found = pool.apply(act, (model, size, length))
-    return {**found, "ratio": found["foretold_bytes"] / found["measured_bytes"]}
+    return {**found, "ratio": found["predicted_bytes"] / found["measured_bytes"]}
 
 
 def _train(model: Path, size: int, length: int) -> dict[str, int]:
     settings = TrainerSettings(batch_size=size)
-    foretold = training_memory(model, settings, length, bf16=False)
+    predicted = training_memory(model, settings, length, bf16=False)
     examples = tuple(TrainingExample("1+", "2" * (length - 3), str(place)) for place in range(2 * size))
     with tempfile.TemporaryDirectory() as work:
         job = Job(model, examples, settings, 2, None, 0, 1, Path(work) / "out", Path(work))
         training = open_training(job, job.plan())
         training.model.train()
-        sum(float(one.detach().sum()) for one in training.model.parameters())  # read every weight into memory
+        sum(
+            float(weight.detach().sum()) for weight in training.model.parameters()
+        )  # read every weight into memory
         before = _start()
         training._step(0)
         training._step(1)
-    return {"foretold_bytes": foretold.moments + foretold.passing, "measured_bytes": _peak() - before}
+    return {"predicted_bytes": predicted.moments + predicted.passing, "measured_bytes": _peak() - before}
 
 
 def _generate(model: Path, size: int, length: int) -> dict[str, int]:
     settings = GeneratorSettings(batch_size=size, max_new_tokens=length)
-    foretold = generation_memory(model, settings, PROMPT, bf16=False)
+    predicted = generation_memory(model, settings, PROMPT, bf16=False)
     opened = open_transformers(model, settings)
     generator = Endless(opened._loaded, opened._vocabulary)
     requests = [GenerationRequest(place, 1, False, "1" * PROMPT, stream=place) for place in range(size)]
-    sum(float(one.detach().sum()) for one in generator._loaded.parameters())
+    sum(float(weight.detach().sum()) for weight in generator._loaded.parameters())
     before = _start()
     generator.generate(requests, Decoding(False, 1.0, 1.0, length))
-    return {"foretold_bytes": foretold.cache + foretold.working, "measured_bytes": _peak() - before}
+    return {"predicted_bytes": predicted.cache + predicted.working, "measured_bytes": _peak() - before}
 
 
 def _start() -> int:
-    """Return the resident memory in bytes, and begin a new peak."""
+    """Return the resident memory in bytes, and reset the peak."""
     Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")
 
@@ -107,7 +109,7 @@ def _peak() -> int:
 
 
 def _status(name: str) -> int:
-    """Return a figure that Linux keeps of this process, in bytes."""
+    """Return one of Linux's figures of this process, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 

@@ -1,4 +1,4 @@
-"""The one door through which a text that somebody wrote becomes a path."""
+"""The one place where a text from a user becomes a path."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,10 @@ _MOST_SHOWN = 60
 
 
 def path_of(text: str | os.PathLike[str], key: str) -> Path:
-    """Return the path that a text names, ``~`` replaced; whether something lies there is not asked.
+    """Return the path that a text names, ``~`` replaced; it need not exist.
 
     Args:
-        text: What somebody wrote.
+        text: The user's text.
         key: The field or option that names it, for the message.
 
     Raises:

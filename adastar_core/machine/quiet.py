@@ -1,4 +1,4 @@
-"""Keeps transformers from drawing progress bars of its own between this project's."""
+"""Hides transformers' progress bars, which would break this project's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from transformers.utils import logging
 
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
-    """Load or save models without bars; whether they are drawn afterwards stays as it was."""
+    """Load or save models without bars; the setting is restored afterwards."""
     drawn = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:

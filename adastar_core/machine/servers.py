@@ -1,4 +1,4 @@
-"""Which server may be sent which key: pairs that the operator names in ``ADASTAR_SERVERS``.
+"""Which server may get which key: pairs that the operator sets in ``ADASTAR_SERVERS``.
 
 ``ADASTAR_SERVERS="OPENAI_API_KEY@api.example.com ADASTAR_SERVER_API_KEY@gpu-box:8000"``: each pair is the environment
 variable that holds the key, and a host with its port (443 where none is given). Without the variable, only
@@ -40,7 +40,7 @@ def check_server(url: str, key_variable: str) -> None:
 
 
 def _place(url: str) -> tuple[str, int]:
-    """Return host and port as the client will read them."""
+    """Return host and port as the HTTP client reads them."""
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError) as error:
@@ -69,7 +69,7 @@ def _named() -> set[tuple[str, str, int]]:
     """Return the operator's pairs.
 
     Raises:
-        ConfigError: One is none.
+        ConfigError: One is malformed.
     """
     return {_pair(text) for text in re.split(r"[,\s]+", os.environ.get(SERVERS, "")) if text}
 

@@ -1,4 +1,4 @@
-"""How many threads a model is computed with on a CPU."""
+"""The number of threads for a model on a CPU."""
 
 import os
 
@@ -7,7 +7,7 @@ _TINY_PARAMETERS = 5_000_000
 
 
 def limit_threads(parameters: int) -> None:
-    """Use one thread for a tiny model unless ``OMP_NUM_THREADS`` says otherwise: two cost more than they bring."""
+    """Use one thread for a tiny model unless ``OMP_NUM_THREADS`` says otherwise: two are slower."""
     threads = threads_for(parameters)
     if threads is not None:
         import torch
@@ -16,5 +16,5 @@ def limit_threads(parameters: int) -> None:
 
 
 def threads_for(parameters: int) -> int | None:
-    """Return how many threads a model of this size is to have; ``None`` leaves it to ``OMP_NUM_THREADS`` or the library."""
+    """Return the threads for a model of this size; ``None`` leaves it to ``OMP_NUM_THREADS`` or the library."""
     return 1 if parameters < _TINY_PARAMETERS and "OMP_NUM_THREADS" not in os.environ else None

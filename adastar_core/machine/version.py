@@ -1,4 +1,4 @@
-"""Which code this is: its version, and a digest of its sources that tells two states of one version apart."""
+"""The version of this code, with a digest of its sources that distinguishes states of one version."""
 
 import hashlib
 from functools import cache
