@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 
 from adastar_core.config import RunConfig
 from adastar_core.records import Data, Observation, Split
-from adastar_core.store.costs import read_compute
+from adastar_core.store.costs import read_costs
 from adastar_core.store.evaluations import read_evaluations
 from adastar_core.store.iterations import read_iterations
 from adastar_core.store.overview import find_overview, read_overviews
@@ -94,7 +94,7 @@ def show(connection: Connection, run: Run) -> None:
     find_overview(connection, run.name)
     read_iterations(connection, run.run_id)
     read_evaluations(connection, run.run_id)
-    read_compute(connection, run.run_id)
+    read_costs(connection, run.run_id)
 
 
 def used(connection: Connection, run: Run, kind: str) -> None:

@@ -14,7 +14,7 @@ from adastar_core.errors import AdaStarError
 from adastar_core.machine.numerics import processor
 from adastar_core.machine.version import code_version
 from adastar_core.postgres.binaries import find_binaries
-from adastar_core.postgres.layout import Cluster
+from adastar_core.postgres.layout import ServerFiles
 from adastar_core.postgres.server import is_up
 from adastar_core.store.backup import database_status
 from adastar_core.store.database import connect
@@ -131,7 +131,7 @@ def _database(home: Path) -> Finding:
         if not url:
             programs = find_binaries(None)
             state = "none yet"
-            if Cluster.at(home).data.exists():
+            if ServerFiles.at(home).data.exists():
                 state = "running" if is_up(home) else "stopped; starts automatically"
             return Finding("database", "ok", f"local PostgreSQL {programs.version} in {home}: {state}")
         engine = connect(parse_url(url))

@@ -19,7 +19,7 @@ _ADDITION = re.compile(r"\d{1,12}\+\d{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedLine:
     """One line's verdict."""
 
     number: int
@@ -37,7 +37,7 @@ class Judged:
         }
 
 
-def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[Judged]:
+def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[JudgedLine]:
     """Yield a verdict for every line ``{"row": <row in the data set's schema>, "response": text}``, in order.
 
     A line may also have ``"finish_reason"``: ``eos`` (default), ``stop``, ``length`` or ``special``.
@@ -59,7 +59,9 @@ def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[Judge
         chunk = given[start : start + _AT_ONCE]
         responses: list[Response] = [(read(row), response, finish) for row, response, finish in chunk]
         verdicts = verify_all(problem.verifier, responses)
-        yield from (Judged(row.number, verdict) for (row, _, _), verdict in zip(chunk, verdicts, strict=True))
+        yield from (
+            JudgedLine(row.number, verdict) for (row, _, _), verdict in zip(chunk, verdicts, strict=True)
+        )
 
 
 def _response(line: Row) -> tuple[Row, str, FinishReason]:

@@ -15,7 +15,7 @@ from adastar_core.cli.app import Flag
 from adastar_core.errors import DatabaseError, StageError
 from adastar_core.machine.home import default_home
 from adastar_core.machine.paths import path_of
-from adastar_core.postgres.layout import Cluster
+from adastar_core.postgres.layout import ServerFiles
 from adastar_core.runs.stored import StoredRun, open_stored
 from adastar_core.store.database import open_database
 
@@ -48,7 +48,7 @@ class Common:
             DatabaseError: There is none yet.
         """
         home = self.directory()
-        if not os.environ.get("ADASTAR_DATABASE_URL") and not Cluster.at(home).data.exists():
+        if not os.environ.get("ADASTAR_DATABASE_URL") and not ServerFiles.at(home).data.exists():
             raise DatabaseError(
                 f"There is no database in {home} yet: no run was made with this data directory. Name the right one with "
                 "--home DIRECTORY, set ADASTAR_DATABASE_URL, or make a run first (python flows/adastar.py)."

@@ -23,7 +23,7 @@ from adastar_core.records import Accuracy
 from adastar_core.report.summary import summary
 from adastar_core.report.text import headline
 from adastar_core.runs.stored import no_such_run
-from adastar_core.store.costs import read_compute
+from adastar_core.store.costs import read_costs
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.iterations import IterationRow, read_iterations
 from adastar_core.store.overview import Overview, find_overview, read_overviews
@@ -66,7 +66,7 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
             raise no_such_run(engine, run)
         iterations = read_iterations(connection, overview.run_id)
         evaluations = read_evaluations(connection, overview.run_id)
-        costs = read_compute(connection, overview.run_id)
+        costs = read_costs(connection, overview.run_id)
     if common.json:
         return print_json(
             {

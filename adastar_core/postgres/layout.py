@@ -38,7 +38,7 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class ServerFiles:
     """One local server: its files, and the account that it runs as when the caller is root.
 
     Attributes:
@@ -50,8 +50,8 @@ class Cluster:
     account: pwd.struct_passwd | None
 
     @classmethod
-    def at(cls, home: Path) -> "Cluster":
-        """Return the cluster of a data directory, which need not exist yet."""
+    def at(cls, home: Path) -> "ServerFiles":
+        """Return the files of the local server in a data directory, which need not exist yet."""
         home = home.absolute()
         return cls(home, _server_account(home / "postgres") if os.geteuid() == 0 else None)
 

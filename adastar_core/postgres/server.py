@@ -17,7 +17,7 @@ import psycopg2
 from sqlalchemy import URL
 
 from adastar_core.errors import DatabaseError, HomeError
-from adastar_core.postgres.layout import PORT, ROLE, Cluster
+from adastar_core.postgres.layout import PORT, ROLE, ServerFiles
 
 _logger = logging.getLogger(__name__)
 
@@ -56,24 +56,24 @@ def start_local_postgres(home: Path, *, durable: bool = True) -> str:
         DatabaseError: There are no server programs, or the server does not come up.
         HomeError: The directory belongs to somebody else or cannot be reached by the server's user.
     """
-    cluster = Cluster.at(home)
+    files = ServerFiles.at(home)
     try:
-        if not _accepts(cluster):
-            with cluster.locked():
-                cluster.prepare(durable=durable)
-                _bring_up(cluster, _NOT_DURABLE if not durable else {})
+        if not _accepts(files):
+            with files.locked():
+                files.prepare(durable=durable)
+                _bring_up(files, _NOT_DURABLE if not durable else {})
         url = URL.create(
             "postgresql+psycopg2",
             username=ROLE,
-            password=cluster.password(),
+            password=files.password(),
             port=PORT,
             database="postgres",
-            query={"host": str(cluster.socket_directory)},
+            query={"host": str(files.socket_directory)},
         )
         return url.render_as_string(hide_password=False)
     except OSError as error:
         raise HomeError(
-            f"The local database in {cluster.root} cannot be used: {error}. Make {home} a writable directory of "
+            f"The local database in {files.root} cannot be used: {error}. Make {home} a writable directory of "
             "your own, or name another one with --set home=DIRECTORY or ADASTAR_HOME."
         ) from error
 
@@ -84,110 +84,110 @@ def stop_local_postgres(home: Path) -> None:
     Raises:
         DatabaseError: It did not stop within a minute.
     """
-    cluster = Cluster.at(home)
-    if not cluster.pid_file.exists():
+    files = ServerFiles.at(home)
+    if not files.pid_file.exists():
         return
-    with cluster.locked():
-        pg_ctl, options = cluster.binaries().program("pg_ctl"), ("-m", "fast", "-t", "60")
-        done = cluster.run(pg_ctl, "stop", "-D", str(cluster.data), *options)
-    if done.returncode and _is_alive(cluster):
-        raise DatabaseError(f"The local database in {cluster.data} did not stop: {done.stderr.strip()}")
+    with files.locked():
+        pg_ctl, options = files.binaries().program("pg_ctl"), ("-m", "fast", "-t", "60")
+        done = files.run(pg_ctl, "stop", "-D", str(files.data), *options)
+    if done.returncode and _is_alive(files):
+        raise DatabaseError(f"The local database in {files.data} did not stop: {done.stderr.strip()}")
 
 
 def is_up(home: Path) -> bool:
     """Return whether the local server of this data directory accepts connections; nothing is started."""
-    return _accepts(Cluster.at(home))
+    return _accepts(ServerFiles.at(home))
 
 
-def _accepts(cluster: Cluster) -> bool:
+def _accepts(files: ServerFiles) -> bool:
     """Return whether a connection succeeds.
 
     Raises:
         DatabaseError: The server is up and refuses the password.
     """
-    if not _listens(cluster):
+    if not _listens(files):
         return False
     try:
         psycopg2.connect(
-            host=str(cluster.socket_directory),
+            host=str(files.socket_directory),
             port=PORT,
             user=ROLE,
-            password=cluster.password(),
+            password=files.password(),
             dbname="postgres",
             connect_timeout=10,
         ).close()
     except psycopg2.OperationalError as error:
         if "authentication failed" in str(error):
             raise DatabaseError(
-                f"The local database refuses the password in {cluster.password_file}. Put back the file that "
+                f"The local database refuses the password in {files.password_file}. Put back the file that "
                 "belongs to it."
             ) from None
         return False
     return True
 
 
-def _listens(cluster: Cluster) -> bool:
+def _listens(files: ServerFiles) -> bool:
     """Return whether some process, in this container or another, has the server's socket open."""
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(10)
-            client.connect(str(cluster.socket))
-        return cluster.owns(cluster.socket_directory)
+            client.connect(str(files.socket))
+        return files.owns(files.socket_directory)
     except TimeoutError:
         return True  # its queue is full
     except (FileNotFoundError, ConnectionRefusedError):
         return False
 
 
-def _is_alive(cluster: Cluster) -> bool:
+def _is_alive(files: ServerFiles) -> bool:
     """Return whether any process of this server exists. A zombie has no command line and does not count."""
     return any(
-        "postgres" in (process.info["name"] or "") and cluster.tag in " ".join(process.info["cmdline"] or ())
+        "postgres" in (process.info["name"] or "") and files.tag in " ".join(process.info["cmdline"] or ())
         for process in psutil.process_iter(["name", "cmdline"])
     )
 
 
-def _bring_up(cluster: Cluster, settings: dict[str, str]) -> None:
-    """Start the server and wait until it accepts connections. The caller holds the cluster's lock.
+def _bring_up(files: ServerFiles, settings: dict[str, str]) -> None:
+    """Start the server and wait until it accepts connections. The caller holds the lock of its files.
 
     Raises:
         DatabaseError: It does not start, or takes too long.
     """
     began, announced, attempts = time.monotonic(), False, 0
-    log_ends = f"Its log, {cluster.log}, ends with: "
-    while not _accepts(cluster):
+    log_ends = f"Its log, {files.log}, ends with: "
+    while not _accepts(files):
         # It is recovering, or a killed server's last query still runs.
-        if _listens(cluster) or _is_alive(cluster):
+        if _listens(files) or _is_alive(files):
             waited = time.monotonic() - began
             if waited > _PATIENCE_SECONDS:
                 raise DatabaseError(
-                    f"The local database in {cluster.data} did not come up within {_PATIENCE_SECONDS / 60:.0f} minutes. "
-                    f"{log_ends}{cluster.last_log_lines()}"
+                    f"The local database in {files.data} did not come up within {_PATIENCE_SECONDS / 60:.0f} minutes. "
+                    f"{log_ends}{files.last_log_lines()}"
                 )
             if waited > _SAY_AFTER_SECONDS and not announced:
-                _logger.warning("Waiting for the local database to recover; its log is %s", cluster.log)
+                _logger.warning("Waiting for the local database to recover; its log is %s", files.log)
                 announced = True
             time.sleep(0.1)
             continue
         if attempts == _ATTEMPTS:
             raise DatabaseError(
-                f"The local database in {cluster.data} does not start. {log_ends}{cluster.last_log_lines()}"
+                f"The local database in {files.data} does not start. {log_ends}{files.last_log_lines()}"
             )
         attempts += 1
-        for file in cluster.lock_files:
+        for file in files.lock_files:
             file.unlink(missing_ok=True)  # no process is left, so it is a dead server's
-        _start(cluster, settings)
+        _start(files, settings)
 
 
-def _start(cluster: Cluster, settings: dict[str, str]) -> None:
+def _start(files: ServerFiles, settings: dict[str, str]) -> None:
     """Start the server in its own session; returns when it is ready, has failed, or takes longer than 5 seconds."""
-    if cluster.log.exists() and cluster.log.stat().st_size > _LARGEST_LOG_BYTES:
-        cluster.log.replace(cluster.log.with_suffix(".old"))
+    if files.log.exists() and files.log.stat().st_size > _LARGEST_LOG_BYTES:
+        files.log.replace(files.log.with_suffix(".old"))
     names = {
         "port": str(PORT),
-        "unix_socket_directories": f'"{cluster.socket_directory}"',
-        "cluster_name": cluster.tag,
+        "unix_socket_directories": f'"{files.socket_directory}"',
+        "cluster_name": files.tag,
     }
     options = [f"-c{key}={value}" for key, value in (_SETTINGS | names | settings).items()]
-    pg_ctl, place = cluster.binaries().program("pg_ctl"), ("-D", str(cluster.data), "-l", str(cluster.log))
-    cluster.run(pg_ctl, "start", *place, "-w", "-t", "5", "-o", shlex.join(options))
+    pg_ctl, place = files.binaries().program("pg_ctl"), ("-D", str(files.data), "-l", str(files.log))
+    files.run(pg_ctl, "start", *place, "-w", "-t", "5", "-o", shlex.join(options))

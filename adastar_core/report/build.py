@@ -7,7 +7,7 @@ from adastar_core.records import Split
 from adastar_core.report.notes import evaluation_notes, run_notes, verifier_notes
 from adastar_core.report.records import DifficultySummary, IterationSummary, RunReport, StageSummary
 from adastar_core.runs.stored import StoredRun
-from adastar_core.store.costs import read_compute
+from adastar_core.store.costs import read_costs
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.items import items_sha256
 from adastar_core.store.iterations import read_iterations
@@ -49,7 +49,7 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
                 attention_pflops=pflops(cost.attention_flops),
                 seconds=cost.seconds,
             )
-            for cost in stored.read(read_compute)
+            for cost in stored.read(read_costs)
         ),
         items_sha256=stored.read(items_sha256),
         notes=(

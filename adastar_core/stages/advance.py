@@ -7,7 +7,7 @@ from adastar_core.selection import Selection
 from adastar_core.stages.manifests import AdvanceManifest
 from adastar_core.stages.sample import read_selection, trained_part
 from adastar_core.store import iterations
-from adastar_core.store.costs import read_compute
+from adastar_core.store.costs import read_costs
 
 
 def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
@@ -21,7 +21,7 @@ def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
     stamped = workspace.sampler(iteration).observe(iteration, selected.visits, alpha)
     try:
         with workspace.lease.transaction() as connection:
-            costs = read_compute(connection, workspace.run_id)
+            costs = read_costs(connection, workspace.run_id)
             iterations.advance(
                 connection,
                 workspace.run_id,

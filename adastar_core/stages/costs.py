@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from adastar_core.compute import StageTokens
 from adastar_core.runs.workspace import Workspace
 from adastar_core.selection import Selection
-from adastar_core.store.costs import write_compute
+from adastar_core.store.costs import write_costs
 from adastar_core.store.rollouts import read_generation_costs
 
 
@@ -25,7 +25,7 @@ def record_cost(
     ``adapter_parameters`` is how many parameters an adapter trained, 0 for all of the model's.
     """
     shape = replace(workspace.shape, adapter_parameters=adapter_parameters)
-    write_compute(connection, workspace.run_id, iteration, stage, tokens, shape, seconds)
+    write_costs(connection, workspace.run_id, iteration, stage, tokens, shape, seconds)
 
 
 def record_generation(

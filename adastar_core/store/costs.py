@@ -17,7 +17,7 @@ _COSTS = ("flops", "padded_flops", "attention_flops", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
-class ComputeRow:
+class CostRow:
     """The cost of one stage: its tokens, floating-point operations, and wall time in seconds."""
 
     iteration: int
@@ -29,7 +29,7 @@ class ComputeRow:
     seconds: float
 
 
-def write_compute(
+def write_costs(
     connection: Connection,
     run_id: int,
     iteration: int,
@@ -52,12 +52,12 @@ def write_compute(
     return bool(connection.execute(insert(tables.compute).values(values).on_conflict_do_nothing()).rowcount)
 
 
-def read_compute(connection: Connection, run_id: int) -> list[ComputeRow]:
+def read_costs(connection: Connection, run_id: int) -> list[CostRow]:
     """Return the recorded costs of a run by iteration and stage."""
     table = tables.compute
     names = ("iteration", "stage", *_COSTS, *StageTokens.__slots__)
     query = select(*(table.c[name] for name in names)).where(table.c.run_id == run_id)
     return [
-        ComputeRow(row[0], row[1], StageTokens(*row[6:]), *row[2:6])
+        CostRow(row[0], row[1], StageTokens(*row[6:]), *row[2:6])
         for row in connection.execute(query.order_by(table.c.iteration, table.c.stage))
     ]

@@ -11,7 +11,7 @@ from adastar_core.errors import CheckpointError, StageError
 from adastar_core.records import Attempt, FinishReason, Outcome, Rejection, RejectionReason
 from adastar_core.selection import Selection, Visit
 from adastar_core.store.checkpoints import find_checkpoint, read_checkpoint, write_checkpoint
-from adastar_core.store.costs import read_compute, write_compute
+from adastar_core.store.costs import read_costs, write_costs
 from adastar_core.store.examples import ExampleKey, read_training_examples, write_training_examples
 from adastar_core.store.iterations import (
     advance,
@@ -208,9 +208,9 @@ def test_checkpoints_are_recorded_once(lease: Lease) -> None:
 def test_compute_is_recorded_once(lease: Lease) -> None:
     tokens = StageTokens(1, 2, 3, 4, 5, 2**40, 7)
     with lease.transaction() as connection:
-        assert write_compute(connection, lease.run_id, 1, "finetune", tokens, SHAPE, 2.5)
-        assert not write_compute(connection, lease.run_id, 1, "finetune", StageTokens(), SHAPE, 9.0)
-        (row,) = read_compute(connection, lease.run_id)
+        assert write_costs(connection, lease.run_id, 1, "finetune", tokens, SHAPE, 2.5)
+        assert not write_costs(connection, lease.run_id, 1, "finetune", StageTokens(), SHAPE, 9.0)
+        (row,) = read_costs(connection, lease.run_id)
     assert (row.iteration, row.stage, row.tokens, row.seconds) == (1, "finetune", tokens, 2.5)
     assert row.flops == 2 * 1000 * 4 + 6 * 1000 * 5
     assert row.padded_flops == tokens.padded_flops(1000)

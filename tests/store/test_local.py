@@ -18,7 +18,7 @@ from adastar_core.errors import DatabaseError, HomeError
 from adastar_core.postgres import layout as cluster_module
 from adastar_core.postgres import server as local
 from adastar_core.postgres.binaries import Binaries, find_binaries
-from adastar_core.postgres.layout import Cluster
+from adastar_core.postgres.layout import ServerFiles
 from adastar_core.postgres.server import start_local_postgres, stop_local_postgres
 from adastar_core.store.database import open_database
 
@@ -52,7 +52,7 @@ def query(url: str, statement: str) -> object:
 
 
 def postmaster(home: Path) -> int:
-    return int(Cluster.at(home).pid_file.read_text().splitlines()[0])
+    return int(ServerFiles.at(home).pid_file.read_text().splitlines()[0])
 
 
 def kill(pid: int) -> None:
@@ -72,7 +72,7 @@ def test_waiting_for_another_process_to_start_the_server_is_reported(
 ) -> None:
     home = make_home()
     with ThreadPoolExecutor() as pool:
-        with Cluster.at(home).locked():
+        with ServerFiles.at(home).locked():
             waiting = pool.submit(start_local_postgres, home, durable=False)
             with pytest.raises(TimeoutError):
                 waiting.result(3.0)
@@ -82,7 +82,7 @@ def test_waiting_for_another_process_to_start_the_server_is_reported(
 
 def test_only_the_holder_of_the_password_can_connect(shared_home: Path) -> None:
     url = make_url(start_local_postgres(shared_home, durable=False))
-    assert Cluster.at(shared_home).password_file.stat().st_mode & 0o777 == 0o600
+    assert ServerFiles.at(shared_home).password_file.stat().st_mode & 0o777 == 0o600
     assert (shared_home / "postgres").stat().st_mode & 0o777 == 0o700
     with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
         psycopg2.connect(host=url.query["host"], user="adastar", password="guess", dbname="postgres")
@@ -167,12 +167,10 @@ def _keep_busy(connection: "psycopg2.extensions.connection") -> None:
 def test_a_process_id_that_now_belongs_to_another_process_is_no_obstacle(shared_home: Path) -> None:
     url = start_local_postgres(shared_home, durable=False)
     stop_local_postgres(shared_home)
-    cluster = Cluster.at(shared_home)
-    owner = cluster.account.pw_uid if cluster.account else None
+    files = ServerFiles.at(shared_home)
+    owner = files.account.pw_uid if files.account else None
     with subprocess.Popen(["sleep", "60"], user=owner) as stranger:
-        cluster.pid_file.write_text(
-            f"{stranger.pid}\n{cluster.data}\n{int(time.time())}\n5432\n\n\n\nready\n"
-        )
+        files.pid_file.write_text(f"{stranger.pid}\n{files.data}\n{int(time.time())}\n5432\n\n\n\nready\n")
         assert start_local_postgres(shared_home, durable=False) == url
         assert postmaster(shared_home) != stranger.pid
         stranger.kill()
@@ -188,7 +186,7 @@ def test_stopping_ends_every_process_and_may_be_repeated(shared_home: Path) -> N
 
 def test_a_lost_or_wrong_password_is_explained(shared_home: Path) -> None:
     start_local_postgres(shared_home, durable=False)
-    file = Cluster.at(shared_home).password_file
+    file = ServerFiles.at(shared_home).password_file
     password = file.read_text()
     file.write_text("wrong")
     with pytest.raises(DatabaseError, match="refuses the password"):
@@ -201,9 +199,9 @@ def test_a_lost_or_wrong_password_is_explained(shared_home: Path) -> None:
 
 
 def test_a_server_that_cannot_start_says_why(shared_home: Path) -> None:
-    cluster = Cluster.at(shared_home)
+    files = ServerFiles.at(shared_home)
     stop_local_postgres(shared_home)
-    settings = cluster.data / "postgresql.auto.conf"
+    settings = files.data / "postgresql.auto.conf"
     settings.write_text("shared_buffers_of_nobody = 1\n")
     with pytest.raises(DatabaseError, match=r"does not start.*shared_buffers_of_nobody"):
         start_local_postgres(shared_home)
@@ -217,7 +215,7 @@ def test_a_path_too_long_for_a_socket_works(make_home: Callable[[], Path]) -> No
         assert query(start_local_postgres(home, durable=False), "SELECT 1") == 1
     finally:
         stop_local_postgres(home)
-        shutil.rmtree(Cluster.at(home).socket_directory)
+        shutil.rmtree(ServerFiles.at(home).socket_directory)
 
 
 def test_data_of_a_version_that_is_not_installed_is_refused() -> None:
