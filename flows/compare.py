@@ -15,7 +15,6 @@ if (
     sys.path.insert(0, __file__.rpartition("flows")[0] or ".")
 from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads the environment when imported)
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow, get_client, task
@@ -57,30 +56,6 @@ def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:
     confine_deployed(settings)
     for method in settings.methods:
         confine_deployed(settings.config(method, settings.seeds[0]))
-    # Seed by seed, so that an early end leaves every method with the same seeds.
-    wanted = [(method, seed) for seed in settings.seeds for method in settings.methods]
-    outcomes = run_members(settings, wanted)
-    members = [found for found in outcomes.values() if isinstance(found, Member)]
-    failed = [
-        f"{method} with seed {seed}: {found}"
-        for (method, seed), found in outcomes.items()
-        if not isinstance(found, Member)
-    ]
-    if not members:
-        raise StageError(f"every run failed; the first: {failed[0]}")
-    comparison = compare_members(settings.title, members, settings.select_on, facts_of(settings))
-    report(settings, comparison)
-    if failed:
-        raise StageError(
-            f"{len(failed)} of {len(wanted)} runs failed, the table holds the others. {'; '.join(failed)}"
-        )
-    return comparison
-
-
-def run_members(
-    settings: ComparisonSettings, wanted: Sequence[tuple[MethodName, int]]
-) -> dict[tuple[MethodName, int], object]:
-    """Run all, ``settings.parallel`` at once; return a :class:`Member` or an error for each."""
     with get_client(sync_client=True) as client:
         api_url = str(client.api_url)
     runner: ThreadPoolTaskRunner[Member] = ThreadPoolTaskRunner(max_workers=settings.parallel)
@@ -89,10 +64,28 @@ def run_members(
             (method, seed): runner.submit(
                 run_member, {"settings": settings, "method": method, "seed": seed, "api_url": api_url}
             )
-            for method, seed in wanted
+            # Seed by seed, so that an early end leaves every method with the same seeds.
+            for seed in settings.seeds
+            for method in settings.methods
         }
         wait(list(futures.values()))
-    return {member: future.result(raise_on_failure=False) for member, future in futures.items()}
+    members: list[Member] = []
+    failed: list[str] = []
+    for (method, seed), future in futures.items():
+        found = future.result(raise_on_failure=False)  # a member, or why it failed
+        if isinstance(found, Member):
+            members.append(found)
+        else:
+            failed.append(f"{method} with seed {seed}: {found}")
+    if not members:
+        raise StageError(f"every run failed; the first: {failed[0]}")
+    comparison = compare_members(settings.title, members, settings.select_on, facts_of(settings))
+    report(settings, comparison)
+    if failed:
+        raise StageError(
+            f"{len(failed)} of {len(futures)} runs failed, the table holds the others. {'; '.join(failed)}"
+        )
+    return comparison
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False)
