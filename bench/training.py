@@ -42,7 +42,7 @@ from adastar_core.trainers.batches import IGNORED, collate
 from adastar_core.trainers.loop import Randomness, Training
 from adastar_core.trainers.optimizer import Schedule
 from adastar_core.trainers.restart import WorkDirectory
-from adastar_core.trainers.rows import Row, TrainingPlan, plan_training, tokenize
+from adastar_core.trainers.rows import TrainingPlan, TrainingRow, plan_training, tokenize
 
 Contender = Callable[
     [PreTrainedModel, TrainingPlan, TrainerSettings, PreTrainedTokenizerBase | None, Path], float
@@ -278,7 +278,7 @@ def _measure_batching(
     ]
 
 
-def _rows_of(path: Path) -> list[Row]:
+def _rows_of(path: Path) -> list[TrainingRow]:
     """Return the rows of all texts in tokens of a byte-pair tokenizer trained on them."""
     texts = [json.loads(line) for line in path.read_text().splitlines()]
     pairs = [(f"Q: {text['question']}\nA: ", text["answer"]) for text in texts]
@@ -289,7 +289,7 @@ def _rows_of(path: Path) -> list[Row]:
     rows = []
     for question, answer in pairs:
         prompt, completion = tokenizer.encode(question).ids, tokenizer.encode(answer).ids
-        rows.append(Row((*prompt, *completion, 0), len(prompt)))
+        rows.append(TrainingRow((*prompt, *completion, 0), len(prompt)))
     return rows
 
 

@@ -13,7 +13,7 @@ from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import AdaStarError, StageError
 from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.job import Job, Launcher
-from adastar_core.trainers.loop import Report
+from adastar_core.trainers.loop import OnProgress
 from adastar_core.trainers.restart import WorkDirectory
 
 _POLL_SECONDS = 0.5
@@ -26,7 +26,7 @@ Room = dict[str, float]
 def launch_on(compute: ComputeSettings) -> Launcher:
     """Return the launcher that trains on a cluster, as ``trainers.launch.launch`` does on one machine."""
 
-    def launch(job: Job, directory: WorkDirectory, steps: int, report: Report) -> None:
+    def launch(job: Job, directory: WorkDirectory, steps: int, report: OnProgress) -> None:
         """Train in ``settings.processes`` processes of the cluster, up to a restart point of the last step.
 
         Raises:
@@ -70,7 +70,7 @@ def _require_room(room: Room, processes: int, seconds: float) -> None:
         remove_placement_group(group)
 
 
-def _follow(fit: ObjectRef[Any], queue: Queue, report: Report, seconds: float) -> None:
+def _follow(fit: ObjectRef[Any], queue: Queue, report: OnProgress, seconds: float) -> None:
     """Report progress until the training has ended.
 
     Raises:
@@ -97,7 +97,7 @@ def _follow(fit: ObjectRef[Any], queue: Queue, report: Report, seconds: float) -
         ) from error
 
 
-def _drain(queue: Queue, report: Report) -> bool:
+def _drain(queue: Queue, report: OnProgress) -> bool:
     """Report everything in the queue, and return whether there was anything.
 
     Raises:

@@ -16,9 +16,9 @@ from adastar_core.models.scores import (
     text_effect,
 )
 from adastar_core.trainers.batches import collate, collate_packed
-from adastar_core.trainers.rows import Row, pack
+from adastar_core.trainers.rows import TrainingRow, pack
 
-Arrange = Callable[[Sequence[Row], int], dict[str, torch.Tensor]]
+Arrange = Callable[[Sequence[TrainingRow], int], dict[str, torch.Tensor]]
 _LENGTHS = (9, 4, 5)
 """Tokens of the texts; the second and the third fit into one row."""
 _CHANGED = 4
@@ -66,7 +66,7 @@ def _fault(model: PreTrainedModel, arrange: Arrange) -> tuple[str | None, bool]:
     if effect is None:
         blind = "has scores that hardly depend on the text, so nothing could be seen"
         return blind if arrange is collate_packed else None, False
-    furthest = _furthest(model, arrange, [Row(tuple(text), 1) for text in texts])
+    furthest = _furthest(model, arrange, [TrainingRow(tuple(text), 1) for text in texts])
     if furthest <= EXACT * effect:
         return None, True
     return (
@@ -75,7 +75,7 @@ def _fault(model: PreTrainedModel, arrange: Arrange) -> tuple[str | None, bool]:
     )
 
 
-def _furthest(model: PreTrainedModel, arrange: Arrange, rows: list[Row]) -> float:
+def _furthest(model: PreTrainedModel, arrange: Arrange, rows: list[TrainingRow]) -> float:
     """Return the largest distance of any token's scores from those in its text alone."""
     inputs = {name: one.to(model.device) for name, one in arrange(rows, 0).items() if name != "labels"}
     scores = model(**inputs, use_cache=False).logits

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import torch
 
-from adastar_core.trainers.rows import Row, pack
+from adastar_core.trainers.rows import TrainingRow, pack
 
 IGNORED = -100
-_NO_ROW = (Row((0, 0), 2),)
+_NO_ROW = (TrainingRow((0, 0), 2),)
 """An untrained row, for a process that has none left in a step: all of them must run the model together."""
 
 
-def collate(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
+def collate(rows: Sequence[TrainingRow], padding: int) -> dict[str, torch.Tensor]:
     """Return a micro-batch padded on the right: ids, attention mask and labels, each of shape (rows, longest)."""
     rows = rows or _NO_ROW
     shape = (len(rows), max(len(row.tokens) for row in rows))
@@ -25,7 +25,7 @@ def collate(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
 
-def collate_packed(rows: Sequence[Row], padding: int) -> dict[str, torch.Tensor]:
+def collate_packed(rows: Sequence[TrainingRow], padding: int) -> dict[str, torch.Tensor]:
     """Return a packed micro-batch: ids, position ids and labels, each of shape (packs, longest).
 
     Positions start at 0 with every text, and at every padding token, from which transformers, without an

@@ -26,7 +26,7 @@ from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.apart import require_apart
 from adastar_core.trainers.batches import collate, collate_packed
-from adastar_core.trainers.loop import Randomness, Report, Training
+from adastar_core.trainers.loop import OnProgress, Randomness, Training
 from adastar_core.trainers.optimizer import STATE, Schedule, save_state
 from adastar_core.trainers.restart import Finished, WorkDirectory, remove_up_to
 from adastar_core.trainers.rows import TrainingPlan, plan_training, tokenize
@@ -104,7 +104,7 @@ class Job:
         return cls(**values)
 
 
-Launcher = Callable[[Job, WorkDirectory, int, Report], None]
+Launcher = Callable[[Job, WorkDirectory, int, OnProgress], None]
 """Trains in other processes up to a step, reports each step, and leaves a restart point of the last."""
 
 
@@ -140,7 +140,7 @@ def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Trainin
 
 
 def run(
-    job: Job, plan: TrainingPlan, directory: WorkDirectory, report: Report, world: World, fence: Fence
+    job: Job, plan: TrainingPlan, directory: WorkDirectory, report: OnProgress, world: World, fence: Fence
 ) -> Finished:
     """Train in this process from the last restart point, and publish the checkpoint inside the fence.
 
@@ -220,11 +220,11 @@ def _save(model: PreTrainedModel, folder: Path, job: Job) -> None:
 
 def _save_merged(model: "PeftModel", partial: Path, job: Job) -> None:
     """Save the adapter and the merged model, and require that what is on disk is what was trained."""
-    from adastar_core.trainers.lora import ADAPTER, Trained, merge, save_adapter
+    from adastar_core.trainers.lora import ADAPTER, Trained, merge_adapter, save_adapter
 
     trained = Trained.of(model)
     save_adapter(model, partial / ADAPTER)
-    merged = merge(model)
+    merged = merge_adapter(model)
     _save(merged, partial, job)
     torch.nn.Module.to(merged, "meta")  # two models need not fit into memory
     trained.require(load(partial))

@@ -7,14 +7,14 @@ from adastar_core.errors import StageError
 from adastar_core.machine.child import Child
 from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.job import Job
-from adastar_core.trainers.loop import Report
+from adastar_core.trainers.loop import OnProgress
 from adastar_core.trainers.restart import WorkDirectory
 
 WORKER = "adastar_core.trainers.worker"
 _LINES_SHOWN = 12
 
 
-def launch(job: Job, directory: WorkDirectory, steps: int, report: Report) -> None:
+def launch(job: Job, directory: WorkDirectory, steps: int, report: OnProgress) -> None:
     """Train in ``settings.processes`` processes; they leave a restart point of the last step.
 
     Raises:

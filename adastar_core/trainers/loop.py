@@ -27,14 +27,14 @@ from adastar_core.trainers.optimizer import (
     set_learning_rate,
 )
 from adastar_core.trainers.restart import TrainingTotals, WorkDirectory
-from adastar_core.trainers.rows import Row, TrainingPlan
+from adastar_core.trainers.rows import TrainingPlan, TrainingRow
 from adastar_core.trainers.settings import TrainerSettings
 from adastar_core.trainers.world import ALONE, World, whole
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-Report = Callable[[TrainingProgress], None]
+OnProgress = Callable[[TrainingProgress], None]
 _LOG = "log.json"
 
 
@@ -100,7 +100,7 @@ class Training:
         if moments is not None:
             load_state(moments, model, self.optimizer)
 
-    def run(self, directory: WorkDirectory, report: Report, *, keep_last: bool = False) -> TrainingTotals:
+    def run(self, directory: WorkDirectory, report: OnProgress, *, keep_last: bool = False) -> TrainingTotals:
         """Train to the end, from the last restart point if there is one; ``keep_last`` leaves one of the last step.
 
         Raises:
@@ -155,7 +155,9 @@ class Training:
         self._require_finite(step, sums[0], float(whole(norm)))
         return Step(sums[0], round(sums[1]), time.perf_counter() - began)
 
-    def _loss(self, rows: Sequence[Row], trained_tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _loss(
+        self, rows: Sequence[TrainingRow], trained_tokens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         arrange = collate_packed if self.plan.packed else collate
         inputs = {name: one.to(self._world.device) for name, one in arrange(rows, self._padding).items()}
         labels = inputs.pop("labels")

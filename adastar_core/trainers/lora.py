@@ -133,7 +133,7 @@ def save_adapter(model: PeftModel, directory: Path) -> None:
     path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
-def merge(model: PeftModel) -> PreTrainedModel:
+def merge_adapter(model: PeftModel) -> PreTrainedModel:
     """Return the model with the adapter added to its weights, without the adapter's layers.
 
     Raises:

@@ -18,7 +18,7 @@ _GROUPED_BATCHES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingRow:
     """The tokens of one training text: prompt, completion, end. The first ``prompt_tokens`` are masked."""
 
     tokens: tuple[int, ...]
@@ -42,7 +42,7 @@ class TrainingPlan:
         processes: How many processes share each step.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[TrainingRow, ...]
     batch_size: int
     micro_batch_size: int
     packed: bool = False
@@ -53,11 +53,11 @@ class TrainingPlan:
         """Return the number of optimizer steps."""
         return math.ceil(len(self.rows) / self.batch_size)
 
-    def batch(self, step: int) -> tuple[Row, ...]:
+    def batch(self, step: int) -> tuple[TrainingRow, ...]:
         """Return the rows of an optimizer step, counted from 0."""
         return self.rows[step * self.batch_size : (step + 1) * self.batch_size]
 
-    def micro_batches(self, step: int, rank: int = 0) -> list[tuple[Row, ...]]:
+    def micro_batches(self, step: int, rank: int = 0) -> list[tuple[TrainingRow, ...]]:
         """Return the rows of process ``rank`` in a step: as many micro-batches as every other process, some of them empty."""
         batch = self.batch(step)
         count = math.ceil(math.ceil(len(batch) / self.processes) / self.micro_batch_size)
@@ -87,13 +87,13 @@ class TrainingPlan:
         return [self.batch_trained_tokens(step) for step in range(self.steps)]
 
 
-def pack(rows: Sequence[Row]) -> list[list[Row]]:
+def pack(rows: Sequence[TrainingRow]) -> list[list[TrainingRow]]:
     """Return rows put together so that none of the sums is longer than the longest row: first fit, longest first.
 
     Attention's cost per row is then no more than that of padding.
     """
     longest = max(len(row.tokens) for row in rows)
-    bins: list[list[Row]] = []
+    bins: list[list[TrainingRow]] = []
     room: list[int] = []
     for row in sorted(rows, key=lambda row: len(row.tokens), reverse=True):
         length = len(row.tokens)
@@ -107,7 +107,7 @@ def pack(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def plan_training(
-    rows: Sequence[Row], settings: TrainerSettings, planned_steps: int, seed: int, iteration: int
+    rows: Sequence[TrainingRow], settings: TrainerSettings, planned_steps: int, seed: int, iteration: int
 ) -> TrainingPlan:
     """Put rows in their training order: a new shuffle for every pass over them.
 
@@ -135,9 +135,11 @@ def plan_training(
     )
 
 
-def _grouped_by_length(rows: tuple[Row, ...], size: int, seed: int, iteration: int) -> tuple[Row, ...]:
+def _grouped_by_length(
+    rows: tuple[TrainingRow, ...], size: int, seed: int, iteration: int
+) -> tuple[TrainingRow, ...]:
     """Return the rows with batches of similar length, in random order; a last batch that is not full stays last."""
-    grouped: list[Row] = []
+    grouped: list[TrainingRow] = []
     for chunk in _chunks(rows, size * _GROUPED_BATCHES):
         grouped += sorted(chunk, key=lambda row: len(row.tokens), reverse=True)
     batches = _chunks(tuple(grouped), size)
@@ -147,7 +149,9 @@ def _grouped_by_length(rows: tuple[Row, ...], size: int, seed: int, iteration: i
     return tuple(row for batch in shuffled for row in batch)
 
 
-def tokenize(examples: Sequence[TrainingExample], vocabulary: Vocabulary, max_length: int) -> list[Row]:
+def tokenize(
+    examples: Sequence[TrainingExample], vocabulary: Vocabulary, max_length: int
+) -> list[TrainingRow]:
     """Return the rows of ``examples``.
 
     A prompt has the ids that generation gave it. A completion keeps its generated ids where they are known, and is
@@ -168,7 +172,7 @@ def tokenize(examples: Sequence[TrainingExample], vocabulary: Vocabulary, max_le
                 f"training example {example.name!r} has no token to train: its completion is {example.completion!r}; "
                 "empty rationales must not be accepted"
             )
-        row = Row((*prompt, *completion), len(prompt))
+        row = TrainingRow((*prompt, *completion), len(prompt))
         if len(row.tokens) > max_length:
             raise DataError(
                 f"training example {example.name!r} has {len(row.tokens)} tokens, more than {max_length} "
@@ -179,5 +183,5 @@ def tokenize(examples: Sequence[TrainingExample], vocabulary: Vocabulary, max_le
     return rows
 
 
-def _chunks(rows: tuple[Row, ...], size: int) -> list[tuple[Row, ...]]:
+def _chunks(rows: tuple[TrainingRow, ...], size: int) -> list[tuple[TrainingRow, ...]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]

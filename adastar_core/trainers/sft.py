@@ -17,7 +17,7 @@ from adastar_core.models import checkpoints
 from adastar_core.models.checkpoints import Fence
 from adastar_core.trainers import TrainingExample, TrainingOutcome
 from adastar_core.trainers.job import Job, Launcher, run
-from adastar_core.trainers.loop import Report
+from adastar_core.trainers.loop import OnProgress
 from adastar_core.trainers.optimizer import Schedule
 from adastar_core.trainers.restart import Finished
 from adastar_core.trainers.rows import TrainingPlan
@@ -36,7 +36,7 @@ def finetune(
     output: Path,
     work: Path,
     schedule: Schedule | None = None,
-    progress: Report = lambda _: None,
+    progress: OnProgress = lambda _: None,
     launcher: Launcher | None = None,
     owner: int = 0,
     fence: Fence = nullcontext,
@@ -82,7 +82,7 @@ def finetune(
 
 
 def _train(
-    job: Job, plan: TrainingPlan, launcher: Launcher | None, progress: Report, fence: Fence
+    job: Job, plan: TrainingPlan, launcher: Launcher | None, progress: OnProgress, fence: Fence
 ) -> Finished:
     if launcher is None and job.settings.processes > 1:
         from adastar_core.trainers.launch import launch

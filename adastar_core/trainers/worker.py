@@ -18,7 +18,7 @@ _LAUNCHER = "ADASTAR_LAUNCHER"
 
 if TYPE_CHECKING:
     from adastar_core.trainers.job import Job
-    from adastar_core.trainers.loop import Report
+    from adastar_core.trainers.loop import OnProgress
     from adastar_core.trainers.world import World
 
 
@@ -66,7 +66,7 @@ def train(order: Path) -> None:
     distributed.destroy_process_group()
 
 
-def train_as(job: "Job", world: "World", report: "Report") -> None:
+def train_as(job: "Job", world: "World", report: "OnProgress") -> None:
     """Train as one process of a process group, and leave a restart point of the last step."""
     from torch import distributed
 

@@ -173,7 +173,7 @@ def test_a_merge_that_is_not_the_trained_model_is_not_published(
 def test_an_update_that_is_lost_on_the_way_to_the_disk_is_noticed(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lora, "merge", lambda model: model.unload())
+    monkeypatch.setattr(lora, "merge_adapter", lambda model: model.unload())
     with pytest.raises(StageError, match="merged checkpoint is not the trained model"):
         _finetune(base, tmp_path, SETTINGS.model_copy(update={"learning_rate": 1e-4}))
 

@@ -14,7 +14,7 @@ from adastar_core.config import TrainerSettings
 from adastar_core.errors import StageError
 from adastar_core.models.source import check_model
 from adastar_core.trainers import TrainingOutcome, TrainingProgress
-from adastar_core.trainers.rows import Row, TrainingPlan
+from adastar_core.trainers.rows import TrainingPlan, TrainingRow
 from adastar_core.trainers.sft import finetune
 from tests.core.test_sft import EXAMPLES
 from tests.support.tiny_llama import write_tiny_llama
@@ -92,7 +92,7 @@ def test_two_processes_train_as_one_and_survive_a_killed_rank(tmp_path: Path) ->
 def test_every_process_does_as_many_micro_batches_and_every_row_is_done_once(
     rows: int, processes: int, size: int
 ) -> None:
-    every = tuple(Row((place, place), 1) for place in range(rows))
+    every = tuple(TrainingRow((place, place), 1) for place in range(rows))
     plan = TrainingPlan(every, batch_size=8, micro_batch_size=size, processes=processes)
     shares = [plan.micro_batches(0, rank) for rank in range(processes)]
     assert len({len(share) for share in shares}) == 1

@@ -17,7 +17,7 @@ from adastar_core.trainers.batches import IGNORED, collate, collate_packed
 from adastar_core.trainers.job import Job, load
 from adastar_core.trainers.loop import Training
 from adastar_core.trainers.optimizer import Schedule
-from adastar_core.trainers.rows import Row, pack, plan_training
+from adastar_core.trainers.rows import TrainingRow, pack, plan_training
 from adastar_core.trainers.sft import finetune
 from tests.support.families import build, sharpened
 from tests.support.tiny_llama import write_tiny_llama
@@ -87,10 +87,12 @@ def test_gradient_checkpointing_changes_no_byte_and_computes_layers_twice(
 
 
 def test_packing_is_first_fit_within_the_longest_row() -> None:
-    rows = [Row((1,) * length, 1) for length in (3, 9, 5, 4, 2, 6)]
+    rows = [TrainingRow((1,) * length, 1) for length in (3, 9, 5, 4, 2, 6)]
     packs = [[len(row.tokens) for row in one] for one in pack(rows)]
     assert packs == [[9], [6, 3], [5, 4], [2]]
-    batch = collate_packed([Row((1, 2, 3, 4, 5), 2), Row((6, 7), 0), Row((8, 9), 1)], padding=0)
+    batch = collate_packed(
+        [TrainingRow((1, 2, 3, 4, 5), 2), TrainingRow((6, 7), 0), TrainingRow((8, 9), 1)], padding=0
+    )
     assert batch["input_ids"].tolist() == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 0]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4], [0, 1, 0, 1, 0]]
     none = IGNORED
@@ -154,7 +156,7 @@ def test_packing_is_allowed_where_texts_do_not_leak(family: str, monkeypatch: py
 
 
 def test_grouping_by_length_pads_less_and_trains_every_row_once(base: Path) -> None:
-    rows = [Row((1,) * (2 + 7 * place % 31), 1) for place in range(100)]
+    rows = [TrainingRow((1,) * (2 + 7 * place % 31), 1) for place in range(100)]
     plain, grouped = (
         plan_training(rows, SETTINGS.model_copy(update={"batching": choice}), 1, seed=0, iteration=1)
         for choice in ("padded", "length_grouped")

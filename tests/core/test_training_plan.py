@@ -13,7 +13,7 @@ from adastar_core.records import GenerationRequest
 from adastar_core.trainers import TrainingExample
 from adastar_core.trainers.batches import IGNORED, collate
 from adastar_core.trainers.optimizer import learning_rate_factor
-from adastar_core.trainers.rows import Row, plan_training, tokenize
+from adastar_core.trainers.rows import TrainingRow, plan_training, tokenize
 from tests.support.tiny_llama import write_tiny_llama, write_tokenizer
 
 EXAMPLES = tuple(TrainingExample(f"{a}+4=", f"#### {a + 4}", f"sum {a}") for a in range(20))
@@ -29,7 +29,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Rows
 
 
-def _rows(base: Path, examples: Sequence[TrainingExample] = EXAMPLES, max_length: int = 64) -> list[Row]:
+def _rows(
+    base: Path, examples: Sequence[TrainingExample] = EXAMPLES, max_length: int = 64
+) -> list[TrainingRow]:
     return tokenize(examples, Vocabulary(base), max_length)
 
 
@@ -37,7 +39,7 @@ def test_the_prompt_is_masked_and_eos_is_trained(base: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     (row,) = _rows(base, [TrainingExample("1+2=", "3", "one")])
     assert tokenizer.decode(list(row.tokens)) == "1+2=3</s>"
-    batch = collate([row, Row(row.tokens[:5], 4)], padding=0)
+    batch = collate([row, TrainingRow(row.tokens[:5], 4)], padding=0)
     trained = [
         tokenizer.decode([token for token in labels if token != IGNORED])
         for labels in batch["labels"].tolist()
@@ -101,8 +103,8 @@ def test_rows_that_cannot_be_trained_are_refused_by_name(
         _rows(base, [*EXAMPLES, example])
 
 
-def _plan_rows(count: int) -> list[Row]:
-    return [Row((number,) * (number + 2), 1) for number in range(count)]
+def _plan_rows(count: int) -> list[TrainingRow]:
+    return [TrainingRow((number,) * (number + 2), 1) for number in range(count)]
 
 
 @pytest.mark.parametrize(("count", "steps"), [(1, 1), (8, 1), (9, 2), (24, 3)])
@@ -135,7 +137,12 @@ def test_every_pass_iteration_and_seed_has_its_own_order() -> None:
 
 
 def test_tokens_are_counted_with_and_without_padding() -> None:
-    rows = (Row((1,) * 4, 2), Row((1,) * 7, 2), Row((1,) * 3, 1), Row((1,) * 2, 0))
+    rows = (
+        TrainingRow((1,) * 4, 2),
+        TrainingRow((1,) * 7, 2),
+        TrainingRow((1,) * 3, 1),
+        TrainingRow((1,) * 2, 0),
+    )
     settings = TrainerSettings(batch_size=4, micro_batch_size=2)
     plan = plan_training(rows, settings, planned_steps=1, seed=0, iteration=1)
     lengths = [len(row.tokens) for row in plan.rows]

@@ -18,7 +18,7 @@ from adastar_core.generators.transformers import TransformersGenerator, open_tra
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
 from adastar_core.trainers import TrainingExample
-from adastar_core.trainers.rows import Row, tokenize
+from adastar_core.trainers.rows import TrainingRow, tokenize
 from tests.support.tokenizers import KINDS, write_kind
 
 PROMPTS = ("Q: How many apples are 12 + 30?\nA:", "7 + 8 =", "so\n")
@@ -57,7 +57,7 @@ def generated(
     return attempt, seen
 
 
-def trained(vocabulary: Vocabulary, prompt: str, attempt: Attempt, *, chat: bool) -> Row:
+def trained(vocabulary: Vocabulary, prompt: str, attempt: Attempt, *, chat: bool) -> TrainingRow:
     ids = vocabulary.completed(attempt.response, attempt.tokens, chat=chat)
     (row,) = tokenize([TrainingExample(prompt, attempt.response, "one", ids)], vocabulary, 512)
     return row
