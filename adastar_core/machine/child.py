@@ -125,7 +125,6 @@ class Child:
         return line.decode()
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of its output until that ends."""
         while True:
             try:
                 line = self.line()
@@ -134,11 +133,9 @@ class Child:
             yield line
 
     def wait(self) -> int:
-        """Wait until the process has ended, and return its exit status."""
         return self._process.wait()
 
     def kill(self) -> None:
-        """End the process at once."""
         self._process.kill()
         self._process.wait()
         for stream in (self._input, self._output):

@@ -168,7 +168,6 @@ def _inside(path: str | Path, key: str, verb: str, variable: str, allowed: list[
 
 
 def _folders(variable: str) -> list[Path]:
-    """Return the folders of a variable like ``PATH``."""
     return [path_of(folder, variable) for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
 
 

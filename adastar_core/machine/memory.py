@@ -11,7 +11,6 @@ _WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def is_memory_error(error: BaseException) -> bool:
-    """Return whether an error or its cause says that memory ran out."""
     causes = (error, error.__cause__, error.__context__)
     return any(
         isinstance(cause, MemoryError | torch.OutOfMemoryError)

@@ -69,7 +69,6 @@ def canary_of(model: "PreTrainedModel") -> Canary:
 
 
 def record(canary: Canary, model_dir: Path) -> None:
-    """Write the canary next to its weights."""
     (model_dir / FILE).write_text(json.dumps(asdict(canary)) + "\n")
 
 

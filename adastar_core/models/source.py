@@ -22,7 +22,6 @@ _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_emb
 
 
 def is_packaged(name: str) -> bool:
-    """Return whether a model of this name comes with the package."""
     return name in {config.parent.name for config in PACKAGED.glob("*/config.json")}
 
 
@@ -86,7 +85,6 @@ def _refuse_what_loads_more(directory: Path, config: dict[str, object]) -> None:
 
 
 def _groups(config: dict[str, object]) -> Iterator[dict[str, object]]:
-    """Yield a configuration and those inside it."""
     yield config
     for inner in config.values():
         if isinstance(inner, dict):

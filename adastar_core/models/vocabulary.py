@@ -214,7 +214,6 @@ class Vocabulary:
         return bool(self.bos) and self._tokenizer.bos_token_id in ids[len(self._prefix) :]
 
     def save(self, directory: Path) -> list[Path]:
-        """Write the tokenizer's files; return them."""
         return [Path(path) for path in self._tokenizer.save_pretrained(directory)]
 
     def _body(self, text: str) -> list[int]:

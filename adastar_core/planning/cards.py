@@ -46,7 +46,6 @@ class Load:
         return max(arithmetic, reading) / cards
 
     def bound_by(self, card: Card) -> str:
-        """Return what limits it."""
         arithmetic, reading = self.flops / card.tflops, self.read_bytes / card.gigabytes_per_second * 1e3
         return "arithmetic" if arithmetic > reading else "memory"
 

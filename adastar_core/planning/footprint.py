@@ -34,7 +34,6 @@ class TrainingMemory:
 
     @property
     def total(self) -> int:
-        """Return the sum."""
         return self.weights + self.moments + self.passing
 
 
@@ -54,7 +53,6 @@ class GenerationMemory:
 
     @property
     def total(self) -> int:
-        """Return the sum."""
         return self.weights + self.cache + self.working
 
 

@@ -66,7 +66,6 @@ class Plan:
 
     @property
     def expected_pflops(self) -> float:
-        """Return the whole run's compute as expected."""
         return float(Fraction(sum(planned.expected_flops for planned in self.iterations), 10**15))
 
 

@@ -17,7 +17,6 @@ _TOO_LARGE = (
 
 
 def plan_table(plan: Plan) -> Table:
-    """Return the plan as a table for the terminal."""
     factor, unit = flops_unit(max(planned.flops for planned in plan.iterations) / 1e15)
     title = f"{plan.observations:,} training observations, {plan.parameters:,} parameters"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -56,7 +56,6 @@ class Job:
 
     @property
     def directory(self) -> WorkDirectory:
-        """Return the directory of restart points and of the outcome."""
         return WorkDirectory(self.work, self.inputs(), self.owner)
 
     @property
@@ -92,12 +91,12 @@ class Job:
 
     @classmethod
     def from_json(cls, text: str) -> "Job":
-        """Return the job that :meth:`to_json` wrote."""
         values = json.loads(text)
         for name in ("start", "output", "work"):
             values[name] = Path(values[name])
         values["examples"] = tuple(
-            TrainingExample(**{**one, "tokens": tuple(one["tokens"])}) for one in values["examples"]
+            TrainingExample(**{**example, "tokens": tuple(example["tokens"])})
+            for example in values["examples"]
         )
         values["settings"] = TrainerSettings.model_validate(values["settings"])
         values["schedule"] = Schedule(**values["schedule"]) if values["schedule"] else None

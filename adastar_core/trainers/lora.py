@@ -99,7 +99,7 @@ class Trained:
         with model.disable_adapter():
             before = [plain_scores(plain, text).float().cpu() for text in texts]
         update = max(distance(one, other).max().item() for one, other in zip(scores, before, strict=True))
-        spread = max(distance(one, torch.zeros_like(one)).max().item() for one in scores)
+        spread = max(distance(score, torch.zeros_like(score)).max().item() for score in scores)
         return cls(texts, scores, _OF_THE_UPDATE * update + _OF_THE_SPREAD * spread)
 
     @torch.no_grad()

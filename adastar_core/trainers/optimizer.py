@@ -87,7 +87,6 @@ def save_state(
 
 
 def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Load what :func:`save_state` wrote."""
     found = load_file(path)
     for name, parameter in _trained(model):
         if f"weight/{name}" in found:

@@ -101,7 +101,6 @@ class WorkDirectory:
         return None
 
     def step_of(self, restart: Path) -> int:
-        """Return the steps that are done at a restart point."""
         return int(restart.name.rpartition("-")[2])
 
     def step_of_latest(self) -> int:
@@ -126,7 +125,6 @@ class WorkDirectory:
         return Finished(TrainingTotals(**values["totals"]), values["name"], values["sha256"])
 
     def clean(self) -> None:
-        """Remove everything but the outcome."""
         for directory in (self.scratch, *self._restarts()):
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -50,7 +50,6 @@ class TrainingPlan:
 
     @property
     def steps(self) -> int:
-        """Return the number of optimizer steps."""
         return math.ceil(len(self.rows) / self.batch_size)
 
     def batch(self, step: int) -> tuple[TrainingRow, ...]:
@@ -83,7 +82,6 @@ class TrainingPlan:
         return sum(row.trained_tokens for row in self.batch(step))
 
     def trained_tokens(self) -> list[int]:
-        """Return the tokens that each step's loss is the mean of."""
         return [self.batch_trained_tokens(step) for step in range(self.steps)]
 
 

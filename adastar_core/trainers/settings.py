@@ -23,7 +23,6 @@ class LoraSettings(Settings):
 
     @property
     def scale(self) -> int:
-        """Return alpha or its default."""
         return 2 * (self.rank or 0) if self.alpha is None else self.alpha
 
     @model_validator(mode="after")

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run as the launcher or as one of the processes."""
     match sys.argv[1:]:
         case ["launch", parent, count, order]:
             end_with(int(parent))
