@@ -126,8 +126,8 @@ def _responses(
     ]
 
 
-def _differing(ones: list[str], others: list[str]) -> int:
-    return sum(one != other for one, other in zip(ones, others, strict=True))
+def _differing(left: list[str], right: list[str]) -> int:
+    return sum(a != b for a, b in zip(left, right, strict=True))
 
 
 if __name__ == "__main__":

@@ -111,11 +111,7 @@ def has_own_format(settings: GeneratorSettings) -> bool:
 
 
 def check_engine(settings: GeneratorSettings) -> None:
-    """Refuse a generator of the user's own that cannot be loaded.
-
-    Raises:
-        ConfigError: It cannot.
-    """
+    """Refuse a generator of the user's own that cannot be loaded, with a ``ConfigError``."""
     if settings.type == "custom":
         from adastar_core.generators.custom import check_custom
 

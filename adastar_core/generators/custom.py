@@ -51,19 +51,17 @@ class CustomGenerator:
             EngineError: They are not one per request, in order.
         """
         attempts = list(self._own.generate(requests, decoding))
-        for request, attempt in zip(requests, attempts, strict=False):
+        for attempt in attempts:
             if not isinstance(attempt, Attempt):
                 raise EngineError(
                     f"{self._path} returned a {type(attempt).__name__} as an attempt. Return adastar_core.generators.attempt_of(...)."
                 )
-            if (attempt.position, attempt.attempt) != (request.position, request.attempt):
-                break
-        else:
-            if len(attempts) == len(requests):
-                return attempts
-        raise EngineError(
-            f"{self._path} returned {len(attempts)} attempts for {len(requests)} requests. Return one per request, in their order."
-        )
+        made = [(attempt.position, attempt.attempt) for attempt in attempts]
+        if made != [(request.position, request.attempt) for request in requests]:
+            raise EngineError(
+                f"{self._path} returned {len(attempts)} attempts for {len(requests)} requests. Return one per request, in their order."
+            )
+        return attempts
 
     def close(self) -> None:
         close = getattr(self._own, "close", None)

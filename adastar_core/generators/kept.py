@@ -28,7 +28,6 @@ class KeptGenerator:
 
     @property
     def choice(self) -> EngineChoice:
-        """The engine that generates, and why."""
         if self._choice is None:
             self._choice = self._engines.choose()
         return self._choice

@@ -1,7 +1,7 @@
 """Counter-based Gumbel noise: a pure function of (stream, step, token), so that no batch can change it.
 
 Adding Gumbel noise to log-probabilities and taking the largest samples from the distribution. With noise that is
-computed from a counter, not drawn from a state, a row's samples depend neither on the rows beside it nor on their
+computed from a counter, not drawn from a state, a row's samples depend neither on the other rows nor on their
 order. The counter is hashed by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014) in wrapping 64-bit
 integers, which are the same on every device; the two logarithms are float64 and agree to their last bit or two.
 """
@@ -78,14 +78,11 @@ def gumbel(streams: Tensor, step: int | Tensor, vocabulary: int) -> Tensor:
     Returns:
         float64 of shape [rows, vocabulary], always finite (from -3.6 to 36.8).
     """
-    rows = _mix(_mix(streams) + _counter(step))
+    # Python's integers do not wrap as a tensor's do.
+    counter = (step + 1) * _GOLDEN if isinstance(step, Tensor) else signed((step + 1) * _GOLDEN % (1 << 64))
+    rows = _mix(_mix(streams) + counter)
     tokens = torch.arange(1, vocabulary + 1, device=streams.device) * _GOLDEN
     return -torch.log(-torch.log(uniform(rows[:, None] + tokens)))
-
-
-def _counter(step: int | Tensor) -> int | Tensor:
-    """Return a step's multiple of the golden ratio, modulo 2^64; tensors wrap by themselves."""
-    return (step + 1) * _GOLDEN if isinstance(step, Tensor) else signed((step + 1) * _GOLDEN % (1 << 64))
 
 
 def uniform(counters: Tensor) -> Tensor:

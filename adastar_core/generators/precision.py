@@ -35,12 +35,11 @@ class Float64(TorchFunctionMode):
         args: tuple[object, ...] = (),
         kwargs: dict[str, object] | None = None,
     ) -> object:
-        """Call ``func`` with float64 wherever float32 was asked for."""
         if func is torch.Tensor.float:
             func = torch.Tensor.double
-        wide = {name: _widened(value) for name, value in (kwargs or {}).items()}
-        return func(*map(_widened, args), **wide)
 
+        def widened(value: object) -> object:
+            return FLOAT64 if value is torch.float32 else value
 
-def _widened(value: object) -> object:
-    return FLOAT64 if value is torch.float32 else value
+        wide = {name: widened(value) for name, value in (kwargs or {}).items()}
+        return func(*map(widened, args), **wide)

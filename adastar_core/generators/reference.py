@@ -17,8 +17,6 @@ class ReferenceGenerator:
         self._answer = answer
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:  # noqa: ARG002 (nothing is decoded)
-        """Return each request's reference answer."""
         return [attempt_of(request, self._answer(request.position)) for request in requests]
 
-    def close(self) -> None:
-        """Do nothing: there is no model."""
+    def close(self) -> None: ...

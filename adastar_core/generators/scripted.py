@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from adastar_core.generators import Decoding
-from adastar_core.generators.endings import Ending, end
+from adastar_core.generators.endings import end
 from adastar_core.models.vocabulary import Ends
 from adastar_core.records import Attempt, GenerationRequest
 
@@ -29,9 +29,11 @@ class ScriptedGenerator:
         self.batches: list[tuple[GenerationRequest, ...]] = []
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
-        """Return one scripted attempt per request, in order."""
         self.batches.append(tuple(requests))
-        endings = [_end(self._script(request), decoding) for request in requests]
+        endings = []
+        for request in requests:
+            tokens = [*map(ord, self._script(request)), _EOS][: decoding.max_new_tokens]
+            endings.append(end(tokens, _ENDS, decoding.stop, lambda kept: "".join(map(chr, kept))))
         width = max((len(request.prompt) for request in requests), default=0)
         steps = max((ending.generated_tokens for ending in endings), default=0)
         return [
@@ -39,15 +41,9 @@ class ScriptedGenerator:
             for request, ending in zip(requests, endings, strict=True)
         ]
 
-    def close(self) -> None:
-        """Do nothing: there is no model."""
+    def close(self) -> None: ...
 
 
 def from_table(table: Table, otherwise: str = "") -> Script:
     """Return the script that looks up ``(position, attempt)`` and answers ``otherwise`` where there is nothing."""
     return lambda request: table.get((request.position, request.attempt), otherwise)
-
-
-def _end(text: str, decoding: Decoding) -> Ending:
-    tokens = [*map(ord, text), _EOS][: decoding.max_new_tokens]
-    return end(tokens, _ENDS, decoding.stop, lambda kept: "".join(map(chr, kept)))

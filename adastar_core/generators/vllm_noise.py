@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from vllm import SamplingParams
 from vllm.config import VllmConfig
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor, MoveDirectionality
 
@@ -43,7 +42,12 @@ class StreamNoise(LogitsProcessor):
         for index in batch_update.removed:
             self._rows.pop(index, None)
         for index, params, _, output in batch_update.added:
-            self._put(index, _row(params, output))
+            self._rows.pop(index, None)
+            given = (params.extra_args or {}).get("adastar")
+            if given is not None:
+                stream, temperature, top_p = given
+                decoding = Decoding(False, temperature, top_p, max_new_tokens=0)
+                self._rows[index] = _Row(signed(int(stream)), decoding, output)
         for origin, target, direction in batch_update.moved:
             moved, replaced = self._rows.pop(origin, None), self._rows.pop(target, None)
             self._put(target, moved)
@@ -72,12 +76,3 @@ class StreamNoise(LogitsProcessor):
 
     def _tensor(self, values: list[int]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.int64, device=self._device)
-
-
-def _row(params: SamplingParams, output: Sequence[int]) -> _Row | None:
-    """Return the row of a request that was given a stream."""
-    given = (params.extra_args or {}).get("adastar")
-    if given is None:
-        return None
-    stream, temperature, top_p = given
-    return _Row(signed(int(stream)), Decoding(False, temperature, top_p, max_new_tokens=0), output)

@@ -121,8 +121,8 @@ def generation(generator: Generator, load: Load, parameters: int, peak: float) -
     started = time.perf_counter()
     attempts = generator.generate(wanted, decoding)
     seconds = time.perf_counter() - started
-    generated = sum(one.generated_tokens for one in attempts)
-    flops = generation_flops(parameters, sum(one.prompt_tokens for one in attempts), generated)
+    generated = sum(attempt.generated_tokens for attempt in attempts)
+    flops = generation_flops(parameters, sum(attempt.prompt_tokens for attempt in attempts), generated)
     return {"tokens_per_second": generated / seconds, "utilization": flops / seconds / peak}
 
 
