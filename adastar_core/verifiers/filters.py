@@ -80,14 +80,10 @@ def _by_itself(observation: Observation, attempt: Attempt, settings: FilterSetti
 def _echo(observation: Observation, rationale: str) -> Rejection | None:
     if match := _ABOUT_THE_HINT.search(rationale):
         return Rejection(RejectionReason.HINT_ECHO, f"speaks of the hint: {match[0]!r}")
-    if not set(words(rationale)) - _words_of_the_hint(observation):
+    texts = [choice.text for choice in observation.choices if choice.label == observation.answer]
+    if not set(words(rationale)) - set(words(" ".join([observation.answer, *texts]))):
         return Rejection(RejectionReason.HINT_ECHO, "repeats the hint and nothing else")
     return None
-
-
-def _words_of_the_hint(observation: Observation) -> set[str]:
-    texts = [choice.text for choice in observation.choices if choice.label == observation.answer]
-    return set(words(" ".join([observation.answer, *texts])))
 
 
 def _by_others(response: str, kept: Sequence[str], settings: FilterSettings) -> Rejection | None:

@@ -168,6 +168,7 @@ def _numbers(reference: Expr, answer: Expr) -> Relation:
     if reference.has(AppliedUndef) or answer.has(AppliedUndef):
         return Relation.UNKNOWN
     one, other = _exact(reference), _exact(answer)
+    # infinities are compared as they are: their difference is not a number
     if _is_infinite(one) or _is_infinite(other):
         return Relation.DIFFERENT if one != other else Relation.EQUAL
     found = _zero(one - other)

@@ -11,7 +11,6 @@ import os
 import re
 import resource
 import sys
-from contextlib import AbstractContextManager
 from functools import lru_cache, partialmethod
 
 from antlr4.atn.PredictionMode import PredictionMode
@@ -192,19 +191,15 @@ def answer_line(line: str) -> str:
     """Return the JSON answer to one JSON question."""
     question = json.loads(line)
     try:
-        with _bound(question):
+        # processor time alone first, which is free; then steps, and the processor time of the longest
+        seconds, steps = question["seconds"], question.get("steps")
+        with bounded_seconds(seconds) if steps is None else bounded_steps(int(steps), seconds):
             outcome, reason = judge(question["reference"], question["answer"])
     except TooMuchWork as excess:
         outcome, reason = Outcome.UNDECIDED, f"the comparison {excess}"
     except _FAILURES as error:
         outcome, reason = Outcome.UNDECIDED, f"the comparison failed ({type(error).__name__})"
     return json.dumps({"outcome": outcome, "reason": reason})
-
-
-def _bound(question: dict[str, float]) -> AbstractContextManager[None]:
-    """Return the limit that the question names: processor time alone, or steps and the processor time of the longest."""
-    seconds = question["seconds"]
-    return bounded_steps(int(question["steps"]), seconds) if "steps" in question else bounded_seconds(seconds)
 
 
 def warm_up() -> None:

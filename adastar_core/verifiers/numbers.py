@@ -147,11 +147,12 @@ def read_number(written: str) -> Parsed[Number] | Unclear | None:
         The number with its canonical decimal text (a fraction where no decimal is exact); ``Unclear`` when it
         begins with a number but goes on with other numbers, operators or doubt; ``None`` when it is prose.
     """
-    simple = _SIMPLE.fullmatch(written)
+    simple = _SIMPLE.fullmatch(written)  # most answers, without the steps below
     if simple and (simple[3] is None or simple[3].lower() not in _LOADED) and ".." not in written:
         whole, decimals = simple[1].replace(",", ""), (simple[2] or "").rstrip("0")
         value: Exact = Fraction(int(whole + decimals), 10 ** len(decimals)) if decimals else int(whole)
         return Parsed(Number((value,)), decimal_text(value))
+    # slow path; of an equation such as 40 + 2 = 42 the last side counts
     left, equals, segment = _segment(plain(written[:LONGEST]))[0].rpartition("=")
     start = _FILLER.match(segment)
     match = _NUMBER.match(segment, start.end() if start else 0)
