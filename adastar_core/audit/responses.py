@@ -1,4 +1,4 @@
-"""Judging a file of responses, so that anyone can check a verifier: ``adastar judge``."""
+"""Judges a file of responses, to check a verifier by hand: ``adastar judge``."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,6 @@ class JudgedLine:
     verdict: Verdict
 
     def as_json(self) -> dict[str, str | None]:
-        """Return the verdict as ``{"verdict", "extracted", "found_by", "reason", "verifier"}``."""
         verdict = self.verdict
         return {
             "verdict": verdict.outcome.value,
@@ -40,18 +39,17 @@ class JudgedLine:
 def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[JudgedLine]:
     """Yield a verdict for every line ``{"row": <row in the data set's schema>, "response": text}``, in order.
 
-    A line may also have ``"finish_reason"``: ``eos`` (default), ``stop``, ``length`` or ``special``.
-
-    The rows together decide how answers name their options, as those of a data set do.
+    A line may also have ``"finish_reason"``: ``eos`` (default), ``stop``, ``length`` or ``special``. As in a data set,
+    all rows together decide how answers name their options, so all are read before the first is judged.
 
     Args:
-        problem: What the responses answer; its data is not read.
+        problem: The problem of the rows; its data is not read.
         lines: The lines of a file.
-        source: What the file is called in errors.
+        source: The file's name in error messages.
 
     Raises:
         DataError: A line is empty or broken, or lacks a field; the message has its number.
-        ConfigError: The problem has no rows that a line could hold.
+        ConfigError: The problem does not read rows.
     """
     given = [_response(parse_row(source, number, line)) for number, line in enumerate(lines, start=1)]
     read = row_reader(problem, [row for row, _, _ in given])
@@ -84,10 +82,10 @@ def _response(line: Row) -> tuple[Row, str, FinishReason]:
 
 
 def row_reader(problem: Problem, rows: Sequence[Row]) -> Callable[[Row], Observation]:
-    """Return what makes an observation of one of these rows of the problem's data.
+    """Return a function that reads one of these rows of the problem's data as an observation.
 
     Raises:
-        ConfigError: The problem has no rows.
+        ConfigError: The problem does not read rows.
     """
     if isinstance(problem, RowProblem):
         return problem.reader(rows)
