@@ -63,9 +63,8 @@ def spent_pflops(connection: Connection, run_id: int, iteration: int) -> float:
 
 def read_trained_frequency(connection: Connection, run_id: int) -> tuple[int, ...]:
     """Return how many observations were trained on exactly k times, for k = 0, 1, ... (the paper's imbalance)."""
-    column = tables.observation_statistics.c.times_trained
-    query = (
-        select(column, func.count()).where(tables.observation_statistics.c.run_id == run_id).group_by(column)
-    )
+    table = tables.observation_statistics
+    column = table.c.times_trained
+    query = select(column, func.count()).where(table.c.run_id == run_id).group_by(column)
     counts = {int(times): int(count) for times, count in connection.execute(query)}
     return tuple(counts.get(times, 0) for times in range(max(counts, default=-1) + 1))

@@ -126,9 +126,8 @@ def read_generation_costs(
         counted: How many attempts count, by position; those beyond are surplus.
     """
     join_by_hash(connection)
-    key = {"run_id": run_id, "iteration": iteration}
     visits = {"positions": list(counted), "attempts": list(counted.values())}
-    rows = connection.execute(_COSTS, key | visits)
+    rows = connection.execute(_COSTS, {"run_id": run_id, "iteration": iteration, **visits})
     return {
         row.stage: (StageTokens(**{name: row._mapping[name] for name in _SUMS}), row.seconds) for row in rows
     }
@@ -165,7 +164,7 @@ def to_unsigned(stored: int) -> int:
 
 
 def read_tokens(stored: bytes | None) -> tuple[int, ...]:
-    """Return stored token ids; none where there are none."""
+    """Return stored token ids; empty without any."""
     return unpacked(stored) if stored else ()
 
 

@@ -27,7 +27,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -53,24 +52,25 @@ metadata = MetaData(
 _T = TypeVar("_T")
 
 
-def _key(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str) -> Column[_T]:
-    return Column(name, type_, primary_key=True, autoincrement=False, comment=comment)
+def _key(
+    name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str, *refers: ForeignKey
+) -> Column[_T]:
+    return Column(name, type_, *refers, primary_key=True, autoincrement=False, comment=comment)
 
 
-def _value(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str) -> Column[_T]:
-    return Column(name, type_, nullable=False, comment=comment)
+def _value(
+    name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str, default: str | None = None
+) -> Column[_T]:
+    server_default = None if default is None else text(default)
+    return Column(name, type_, nullable=False, server_default=server_default, comment=comment)
 
 
 def _maybe(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str) -> Column[_T]:
     return Column(name, type_, nullable=True, comment=comment)
 
 
-def _count(name: str, comment: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default=text("0"), comment=comment)
-
-
 def _now(name: str, comment: str) -> Column[datetime]:
-    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now(), comment=comment)
+    return _value(name, DateTime(timezone=True), comment, "now()")
 
 
 def _run() -> Column[int]:
@@ -78,9 +78,7 @@ def _run() -> Column[int]:
 
 
 def _run_of_runs() -> Column[int]:
-    return Column(
-        "run_id", Integer, ForeignKey("runs.run_id"), primary_key=True, autoincrement=False, comment="The run"
-    )
+    return _key("run_id", Integer, "The run", ForeignKey("runs.run_id"))
 
 
 def _content() -> tuple[SchemaItem, ...]:
@@ -117,14 +115,7 @@ datasets = Table(
 observations = Table(
     "observations",
     metadata,
-    Column(
-        "dataset_id",
-        Integer,
-        ForeignKey("datasets.dataset_id"),
-        primary_key=True,
-        autoincrement=False,
-        comment="The dataset",
-    ),
+    _key("dataset_id", Integer, "The dataset", ForeignKey("datasets.dataset_id")),
     _key("position", Integer, "Zero-based place in the dataset, by which all else refers to it"),
     *_content(),
     _now("added_at", "When it was first seen"),
@@ -149,12 +140,11 @@ runs = Table(
     _maybe("patience", Integer, "Iterations without progress before it stops; may be changed"),
     _value("code_version", Text, "Version of the code that created it"),
     _value("base_model", Text, "The model it started from, as configured"),
-    Column(
+    _value(
         "data_notes",
         JSONB,
-        nullable=False,
-        server_default=text("'[]'::jsonb"),
-        comment="Notes on its data from when it was last opened, e.g. which questions are repeated",
+        "Notes on its data from when it was last opened, e.g. which questions are repeated",
+        "'[]'::jsonb",
     ),
     _value("status", Text, "created, running, finished or failed"),
     _value("lease_epoch", Integer, "Fencing number: raised by each process that takes the run over"),
@@ -217,9 +207,11 @@ iterations = Table(
     _maybe("exhausted", Boolean, "Whether the pool ran out before beta_t"),
     _maybe("alpha", Double, "The model's strength in [0, 1]"),
     _maybe("stamped", Integer, "Visited observations whose statistics were updated, u = floor(m alpha^p)"),
-    _count(
+    _value(
         "judging",
+        BigInteger,
         "Attempts of a wave that have no verdict yet while others do; they get one before the next wave is planned",
+        "0",
     ),
     _value("phase", Text, "sampling, sampled, trained or advanced"),
     _maybe("seconds", Double, "Wall time spent on it, over all processes that worked on it"),
@@ -341,7 +333,7 @@ evaluations = Table(
     _value("padded_prompt_tokens", BigInteger, "The same with padding"),
     _value("generated_tokens", BigInteger, "Tokens generated"),
     _value("padded_generated_tokens", BigInteger, "The same with padding"),
-    _count("attention_pairs", "Attention's (query, key) pairs, in units of a forward pass"),
+    _value("attention_pairs", BigInteger, "Attention's (query, key) pairs, in units of a forward pass", "0"),
     _value("seconds", Double, "Wall time"),
     _maybe("content_sha256", Text, "Digest of all that decides the answers, by which equal work is found"),
     _maybe("verifier", Text, "Name and version of the verifier that judged the answers"),
@@ -386,7 +378,7 @@ compute = Table(
     _value("padded_generated_tokens", BigInteger, "The same with padding"),
     _value("train_tokens", BigInteger, "Tokens trained on"),
     _value("padded_train_tokens", BigInteger, "The same with padding"),
-    _count("attention_pairs", "Attention's (query, key) pairs, in units of a forward pass"),
+    _value("attention_pairs", BigInteger, "Attention's (query, key) pairs, in units of a forward pass", "0"),
     _value(
         "flops",
         Double,
@@ -394,12 +386,11 @@ compute = Table(
         "(LoRA) 4 P + 6 A trained",
     ),
     _value("padded_flops", Double, "Floating-point operations for the padded tokens"),
-    Column(
+    _value(
         "attention_flops",
         Double,
-        nullable=False,
-        server_default=text("0"),
-        comment="Floating-point operations of attention's own products, in neither of the two columns before",
+        "Floating-point operations of attention's own products, in neither of the two columns before",
+        "0",
     ),
     _value("seconds", Double, "Wall time"),
     comment="What every stage of every iteration cost.",
