@@ -15,7 +15,7 @@ def require_name(name: str) -> None:
     """Refuse an invalid name for a new run; existing runs keep theirs.
 
     Raises:
-        ConfigError: The name is empty or too long, begins or ends with a blank, or holds what cannot be printed.
+        ConfigError: The name is empty or too long, begins or ends with a space, or holds what cannot be printed.
     """
     if trouble := _trouble(name):
         raise ConfigError(
@@ -27,9 +27,9 @@ def _trouble(name: str) -> str | None:
     if not name.strip():
         return "is empty"
     if len(name) > LONGEST:
-        return f"has {len(name)} characters, and {LONGEST} are the most"
+        return f"has {len(name)} characters; at most {LONGEST} are allowed"
     if name != name.strip():
-        return "begins or ends with a blank"
+        return "begins or ends with a space"
     if odd := next((character for character in name if not character.isprintable()), None):
         return f"holds {odd!a}, which tables and logs cannot show"
     return None

@@ -52,11 +52,11 @@ class Options:
         preset: A ready-made run (default: quickstart).
         config: A configuration file of your own.
         overrides: Change one configuration key; may be repeated.
-        run: Name of the run; a known name continues it (default: the preset's name and a digest of the values).
+        run: Name of the run; an existing name resumes it (default: the preset's name and a digest of the values).
         dry_run: Print the resolved configuration, the plan, its compute and its memory; write nothing.
         accepted: Share of visited observations with an accepted rationale, above 0 and up to 1.
         rationale_tokens: Mean tokens of a rationale (default: half of the longest).
-        card: A GPU: whether the run fits, and how long it takes at least.
+        card: A GPU: says whether the run fits, and the least time that it takes.
         summary: Write the run's summary here at the end.
         list_presets: List the ready-made runs and exit.
     """
@@ -95,7 +95,7 @@ def errors_explained(name: str, what: str) -> Iterator[None]:
         name: How the command is called.
         what: What the same command continues.
     """
-    kept = f"What was stored before is kept; the same command continues the {what}."
+    kept = f"What was stored is kept. Run the same command to resume the {what}."
     try:
         with ended_by_signals():
             yield

@@ -48,7 +48,7 @@ class Options:
         budget: Iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run (default: the preset's own).
         select_on: What selects checkpoints; test is the paper's protocol, and the table says so.
         overrides: Change one configuration key of every run; may be repeated.
-        parallel: Runs at once.
+        parallel: Number of concurrent runs.
         threads: Threads of each run.
         output: Where the table and figures are written (default: the data directory).
         list_methods: List the methods and exit.

@@ -59,7 +59,7 @@ def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
     numerics = dict.fromkeys(map(str, found.numerics.values()))
     print_line(f"run {run.name}, uid {run.uid}, configuration {run.config_sha256}")
     print_line(f"made by adastar {', then '.join(versions)}")
-    print_line(f"computed with {', then with '.join(numerics) or 'what was not recorded yet'}\n")
+    print_line(f"computed with {', then with '.join(numerics) or 'an unrecorded environment'}\n")
     print_table(
         ("checkpoint", "digest", "directory", "steps", "examples"),
         [
@@ -75,7 +75,7 @@ def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
         left=3,
     )
     shown = examples[:_SHOWN_EXAMPLES]
-    print_line(f"\n{len(examples):,} training examples, of which {len(shown)} follow.")
+    print_line(f"\n{len(examples):,} training examples; the first {len(shown)}:")
     headings = ("observation", "verdict", "rationale", "t", "place", "attempt", "stream")
     print_table(headings, map(_example_cells, shown), left=3)
     return 0

@@ -63,7 +63,7 @@ def judge(
                 print(json_format.dumps(document, ensure_ascii=False, indent=1), file=sink)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{file}: cannot be read or its verdicts written ({error}). Check the paths."
+            f"{file}: cannot read it or write its verdicts ({error}). Check the paths."
         ) from error
     total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "none"
     print(f"{counts.total()} responses judged by {opened.verifier.version}: {total}", file=sys.stderr)

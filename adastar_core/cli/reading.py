@@ -167,8 +167,8 @@ def observations(
     Args:
         under_trained: Trained on less than half as often as the mean.
         over_trained: Trained on more than twice as often as the mean.
-        never_solved: Visited, and without any accepted rationale.
-        limit: Rows at most.
+        never_solved: Visited, but without an accepted rationale.
+        limit: Largest number of rows.
     """
     kind: Kind = "all"
     if under_trained or over_trained or never_solved:
@@ -180,7 +180,7 @@ def observations(
         return print_json({**asdict(usage), "kind": kind, "rows": [row.as_json() for row in rows]})
     print_line(
         f"{usage.visited:,} of {usage.observations:,} observations visited; each trained on {usage.mean_trained:.2f} "
-        f"times on average. {kind}: {usage.matching:,}, of which {len(rows):,} follow."
+        f"times on average. {kind}: {usage.matching:,}; the first {len(rows):,}:"
     )
     headings = (
         "observation",

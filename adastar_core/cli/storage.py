@@ -37,7 +37,7 @@ def gc(
     Args:
         run: This run only (default: all runs).
         every: Keep every N-th iteration as well.
-        delete: Remove them; without it nothing is changed.
+        delete: Remove them. By default nothing is changed.
     """
     found: list[Removable] = []
     tokens: list[TokenIds] = []
@@ -64,7 +64,7 @@ def gc(
     of_files, of_tokens = (sum(item.bytes for item in items) / 1e6 for items in (found, tokens))
     print_line(f"{of_files:,.1f} MB in {len(found)} directories and {of_tokens:,.1f} MB of token ids {verb}.")
     for name in busy:
-        print_line(f"Run {name} is in use and was left alone.")
+        print_line(f"Run {name} is in use and was skipped.")
     return 0
 
 
@@ -98,7 +98,7 @@ def backup(file: Path, /, *, common: Common = Common()) -> int:
         file: The file to write; it must not exist.
     """
     if file.exists() or not os.access(file.absolute().parent, os.W_OK):
-        raise HomeError(f"{file} exists already or cannot be written. Name another file.")
+        raise HomeError(f"{file} exists already or cannot be written. Give another file.")
     with common.database() as engine:
         made = back_up(engine, file)
     if common.json:

@@ -107,7 +107,7 @@ class RayGenerator:
         if not requests:
             return []
         if self._wanted is None:
-            raise ValueError("the generator holds no checkpoint; hand one over first")
+            raise ValueError("the generator has no checkpoint; load one first")
         weights, size = self._wanted, self._compute.piece
         pieces = [list(requests[start : start + size]) for start in range(0, len(requests), size)]
         answers: list[PieceResult] = self._actors().do(

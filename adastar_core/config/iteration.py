@@ -43,11 +43,11 @@ class EvaluationSettings(Settings):
     samples: int = method_setting(
         1,
         "Samples",
-        "1 decodes greedily; more take the majority of so many samples, of which undecided ones have no vote (self-consistency).",
+        "1 decodes greedily; more take the majority of that many samples, where undecided ones do not vote (self-consistency).",
         ge=1,
     )
     temperature: float = setting(
-        0.7, "Temperature", "Divides the scores of those samples; greedy decoding has none.", gt=0, le=10
+        0.7, "Temperature", "Temperature of those samples; greedy decoding has none.", gt=0, le=10
     )
     test_every_iteration: bool = setting(
         False,

@@ -102,7 +102,7 @@ METHODS: Mapping[str, Method] = {
     "adastar": Method("AdaSTaR", "Least recent, then least successful first; curriculum u = ⌊m α²⌋.", "adastar", _lazy(sampler={"type": "adastar", "power": 2.0, "win_rate": True})),
     "random-lazy": Method("Random order, lazy stop", "The control that the paper lacks: AdaSTaR's stop without its order.", "adastar", _lazy(sampler={"type": "random"})),
     "adad": Method("AdaD (no AdaC)", "AdaSTaR that stamps every visit.", "adastar", _lazy(sampler={"type": "adastar", "power": 0.0, "win_rate": True})),
-    "adastar-no-win-rate": Method("AdaSTaR without win rate", "Least recent first alone.", "adastar", _lazy(sampler={"type": "adastar", "power": 2.0, "win_rate": False})),
+    "adastar-no-win-rate": Method("AdaSTaR without win rate", "Least recent first only.", "adastar", _lazy(sampler={"type": "adastar", "power": 2.0, "win_rate": False})),
     "adastar-flipped": Method("AdaSTaR-PF", "Least successful, then least recent first.", "adastar", _lazy(sampler={"type": "flipped", "power": 2.0})),
     "sft": Method("SFT", "Fine-tuning on questions and reference answers, an epoch per iteration.", "baseline", _sft()),
     "sft-8cot": Method("SFT + 8-CoT", "SFT, evaluated with eight worked examples before the question.", "baseline", _sft(evaluation={"shots": 8, "samples": 1})),
@@ -114,13 +114,13 @@ METHODS: Mapping[str, Method] = {
     "star-acc-full-k": Method("STaR-Acc-Full-K", "STaR-Acc-Full with five attempts and no hints.", "baseline", _full("accepted", "accumulate", attempts=5, **_MANY)),
     "rest-em": Method("ReST-EM", "Eleven attempts, three rationales per observation at most, from the base model (arXiv 2312.06585).", "baseline", _full("accepted", "reset", attempts=11, cut_off=3, **_MANY)),
     "b-star": Method("B-STaR", "Five attempts at the temperature of the best balance score, outcome verification (arXiv 2412.17256).", "baseline", _full("accepted", "accumulate", attempts=5, exploration={"control": "temperature"}, **_MANY)),
-    "b-star-k": Method("B-STaR, K chosen too", "B-STaR whose balance score chooses K as well: a variant of ours.", "beyond", _full("accepted", "accumulate", attempts=5, exploration={"control": "balance"}, **_MANY)),
+    "b-star-k": Method("B-STaR, K chosen too", "B-STaR whose balance score chooses K as well: our own variant.", "beyond", _full("accepted", "accumulate", attempts=5, exploration={"control": "balance"}, **_MANY)),
     "variance": Method("p(1−p) with retest", "Least certain first; solved and failed ones are retested.", "beyond", _lazy(sampler={"type": "variance"})),
     "thompson": Method("Thompson sampling", "Nearest to a success rate of one half, drawn from Beta posteriors (arXiv 2507.04632).", "beyond", _lazy(sampler={"type": "thompson"})),
     "band": Method("Band filter", "Pass rates between 0.2 and 0.8 first.", "beyond", _lazy(sampler={"type": "band"})),
     "dart-uniform": Method("DART Uniform", "Attempts until each observation has the same number of right ones (arXiv 2407.13690).", "beyond", _lazy(sampler={"type": "dart", "target": "uniform"}, rationalize=False)),
     "dart-prop2diff": Method("DART Prop2Diff", "Right attempts wanted in proportion to the difficulty.", "beyond", _lazy(sampler={"type": "dart", "target": "prop2diff"}, rationalize=False)),
-    "hs-star": Method("HS-STaR, accuracy only", "What easy and hard observations leave of K attempts each goes to the boundary (arXiv 2505.19866).", "beyond", _lazy(sampler={"type": "boundary"}, rationalize=False)),
+    "hs-star": Method("HS-STaR, accuracy only", "Observations between easy and hard get the attempts that the others leave of K each (arXiv 2505.19866).", "beyond", _lazy(sampler={"type": "boundary"}, rationalize=False)),
 }  # fmt: skip
 """Every method by its name in a configuration."""
 

@@ -49,13 +49,13 @@ class RunConfig(Settings):
         may_grow=True,
     )
     problem: ProblemSettings = setting(
-        lambda: {"type": "arithmetic"}, "Problem", "What the model teaches itself."
+        lambda: {"type": "arithmetic"}, "Problem", "The problem to improve on."
     )
     model: ModelSource = setting(
         "tiny-adder", "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1
     )
     method: MethodName = setting(
-        "adastar", "Method", "A named set of settings; it fills in those that are not given."
+        "adastar", "Method", "A named set of settings; it supplies those that you do not set."
     )
     sampler: SamplerSettings = setting(AdaStarSettings, "Sampler", "Which observations are visited first.")
     alpha: Literal["acceptance", "first_try", "train_accuracy"] = setting(
@@ -63,7 +63,9 @@ class RunConfig(Settings):
         "Strength signal",
         "The model's strength: the share of visits accepted, the share right at first try, or training's token accuracy.",
     )
-    attempts: int = method_setting(2, "Attempts (K)", "Rationales sampled per observation at most.", ge=1)
+    attempts: int = method_setting(
+        2, "Attempts (K)", "Largest number of rationales sampled per observation (K).", ge=1
+    )
     attempt_mode: Literal["until_correct", "independent"] = method_setting(
         "until_correct",
         "Attempt mode",
@@ -87,7 +89,7 @@ class RunConfig(Settings):
         ExplorationSettings, "Exploration", "Whether temperature and K are fixed or chosen each iteration."
     )
     schedule: ScheduleSettings = setting(
-        ScheduleSettings, "Schedule", "How many accepted rationales each iteration wants."
+        ScheduleSettings, "Schedule", "How many accepted rationales each iteration needs."
     )
     generator: GeneratorSettings = setting(GeneratorSettings, "Generator", "How rationales are sampled.")
     trainer: TrainerSettings = setting(TrainerSettings, "Trainer", "How the model is fine-tuned.")
@@ -101,7 +103,7 @@ class RunConfig(Settings):
         gt=0,
         may_grow=True,
     )
-    prompt: PromptSettings = setting(PromptSettings, "Prompt", "How prompts are put to the model.")
+    prompt: PromptSettings = setting(PromptSettings, "Prompt", "How prompts are given to the model.")
     filter: FilterSettings = setting(
         FilterSettings, "Rationale filter", "Which right rationales are kept out of training."
     )
@@ -112,7 +114,7 @@ class RunConfig(Settings):
         None, "Database", "PostgreSQL URL; default: ADASTAR_DATABASE_URL, or a local server.", run_time=True
     )
     home: HomePath | None = setting(
-        None, "Data directory", "Where checkpoints, reports and the local database live.", run_time=True
+        None, "Data directory", "Directory of checkpoints, reports and the local database.", run_time=True
     )
     monitors: tuple[PluginSettings, ...] = setting(
         (), "Monitors", "Your own monitors, each with a path and options.", run_time=True

@@ -37,7 +37,7 @@ class PerCheckpoint:
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
         if self._generator is None:
-            raise ValueError("the generator holds no checkpoint; hand one over first")
+            raise ValueError("the generator has no checkpoint; load one first")
         return self._generator.generate(requests, decoding)
 
     def rest(self) -> None:

@@ -194,7 +194,7 @@ class OpenAiGenerator:
         choice = self._complete(list(question.tokens), asked)["choices"][0]
         found = (choice.get("logprobs") or {}).get("token_logprobs")
         if not found or len(found) <= max(question.contexts):
-            return "it does not tell the log-probabilities of a prompt (echo with logprobs), so it cannot prove what it has"
+            return "it does not return the log-probabilities of a prompt (echo with logprobs), so it cannot prove its weights"
         measured = tuple(float(found[context]) for context in question.contexts)
         return disagreement(expected, measured, self._dtype, before)
 

@@ -60,7 +60,7 @@ class OpenAiSettings(Settings):
     """A server with OpenAI's completions interface; used where ``generator.type`` is ``openai``."""
 
     url: ServerUrl = setting(
-        "http://127.0.0.1:8000/v1", "URL", "Where it is, with the interface's version.", run_time=True
+        "http://127.0.0.1:8000/v1", "URL", "URL of the server, with the API version.", run_time=True
     )
     model: Text | None = setting(
         None, "Model", "The server's name for the model. Default: its only one.", run_time=True
@@ -136,12 +136,12 @@ class GeneratorSettings(Settings):
         "Precision",
         "Number format of generation. auto: float32 on a CPU, bfloat16 on a GPU. A run keeps the format that it started with.",
     )
-    temperature: float = setting(1.0, "Temperature", "Divides the scores before sampling.", gt=0, le=10)
+    temperature: float = setting(1.0, "Temperature", "Sampling temperature.", gt=0, le=10)
     top_p: float = setting(
         1.0, "Top-p", "Sample from the smallest set of tokens with this probability.", gt=0, le=1
     )
     max_new_tokens: int = setting(
-        256, "Longest rationale", "Upper bound of generated tokens per attempt.", ge=1
+        256, "Longest rationale", "Largest number of generated tokens per attempt.", ge=1
     )
     vllm: VllmSettings = setting(VllmSettings, "vLLM", "How vLLM uses the machine.", run_time=True)
     openai: OpenAiSettings = setting(OpenAiSettings, "Server", "Where a server is and how it is asked.")

@@ -74,7 +74,7 @@ def writable(path: str | Path, key: str) -> Path:
     found = _inside(path, key, "write", WRITABLE, allowed)
     if is_confined() and _is_kept(found.resolve(), [folder.resolve() for folder in allowed]):
         raise ConfigError(
-            f"{key} = {str(path)!r} leads to where the program itself keeps runs and the database. Choose a folder whose path has "
+            f"{key} = {str(path)!r} is inside a folder where the program keeps runs or the database. Choose a folder whose path has "
             f"none of the names {', '.join(KEPT)} in it."
         )
     return found
@@ -99,7 +99,7 @@ def output(path: str | Path, key: str) -> Path:
     folder = writable(path, key)
     if is_confined() and (folder.resolve() == default_home().resolve() or not _is_free(folder)):
         raise ConfigError(
-            f"{key} = {str(path)!r} holds something else than a comparison's results. Choose a new folder, or an empty one."
+            f"{key} = {str(path)!r} holds something other than a comparison's results. Choose a new folder, or an empty one."
         )
     return folder
 
@@ -125,7 +125,7 @@ def source(name: str, key: str) -> None:
         readable(name, key)
     elif is_confined() and not any(fnmatch.fnmatchcase(name, pattern) for pattern in _listed(HUB)):
         raise ConfigError(
-            f"{key} = {name!r} is a name on the hub, and runs here may load none but those in {HUB}. Give a path in "
+            f"{key} = {name!r} is a hub name, and runs here may load only those in {HUB}. Give a path in "
             f"the folders of {READABLE}, or ask the operator to add {name} to {HUB} (* stands for any text)."
         )
 
@@ -146,7 +146,7 @@ def user_code(path: str, key: str) -> str:
     ):
         return path
     raise ConfigError(
-        f"{key} = {path!r} is code, and runs here execute none but what the operator names. Ask the operator to review it and "
+        f"{key} = {path!r} is code, and runs here execute only code that the operator allows. Ask the operator to review it and "
         f"to set {USER_CODE}={path} where the worker starts."
     )
 
@@ -162,7 +162,7 @@ def _inside(path: str | Path, key: str, verb: str, variable: str, allowed: list[
     if not is_confined() or any(found.resolve().is_relative_to(folder.resolve()) for folder in allowed):
         return found
     raise ConfigError(
-        f"{key} = {str(path)!r} leads outside the folders that runs may {verb} here ({', '.join(map(str, allowed))}). "
+        f"{key} = {str(path)!r} is outside the folders that runs may {verb} here ({', '.join(map(str, allowed))}). "
         f"Choose a place in them, or ask the operator to add its folder to {variable}."
     )
 

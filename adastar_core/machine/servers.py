@@ -33,9 +33,9 @@ def check_server(url: str, key_variable: str) -> None:
         return
     at = f"[{host}]" if ":" in host else host
     raise ConfigError(
-        f"generator.openai.url leads to {at}:{port}, which may not be sent the key in {key_variable} "
-        f"(generator.openai.key_variable). Set {SERVERS}={key_variable}@{at}:{port} in the environment of the run or its "
-        "worker if that is meant."
+        f"generator.openai.url points to {at}:{port}, which may not receive the key in {key_variable} "
+        f"(generator.openai.key_variable). To allow it, set {SERVERS}={key_variable}@{at}:{port} in the environment of "
+        "the run or its worker."
     )
 
 

@@ -52,7 +52,7 @@ def check_model(directory: Path) -> Path:
     """
     if not directory.is_dir():
         raise ModelError(
-            f"model: {directory} is not a directory; give a packaged name (tiny-adder), a directory "
+            f"model: {directory} is not a directory; give a packaged model (tiny-adder), a directory "
             "with config.json, safetensors weights and a tokenizer, or a hub name"
         )
     config = _config(directory)
@@ -204,6 +204,6 @@ def _download(name: str) -> Path:
     except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"model: {name!r} is no packaged model and no directory, and could not be fetched from the hub ({reason}); "
+            f"model: {name!r} is neither a packaged model nor a directory, and could not be fetched from the hub ({reason}); "
             "check the spelling and the network, or give the path of a local copy"
         ) from error

@@ -146,7 +146,7 @@ class Vocabulary:
             spelt = self._tokenizer.convert_ids_to_tokens(min(found))
             raise DataError(
                 f"The text {text[:80]!r} holds {spelt!r}, at which this model's responses end, so it cannot be trained as one. "
-                f"Set eos_token in {self._directory / 'tokenizer_config.json'} to a token that is no text, or change the text."
+                f"Set eos_token in {self._directory / 'tokenizer_config.json'} to a special token, or change the text."
             )
         return tokens
 

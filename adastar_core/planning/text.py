@@ -52,9 +52,9 @@ def _memory_lines(plan: Plan, config: RunConfig) -> list[str]:
     training, generation, processes = plan.training, plan.generation, config.trainer.processes
     who = "Training" if processes == 1 else f"Each of {processes} training processes"
     return [
-        f"{who} holds {size(training.total)} at most: weights {size(training.weights)}, AdamW's moments "
+        f"{who} needs at most {size(training.total)}: weights {size(training.weights)}, AdamW's moments "
         f"{size(training.moments)}, gradients and activations {size(training.passing)}.",
-        f"Generation on transformers holds {size(generation.total)} at most for {config.generator.batch_size} attempts at once: "
+        f"Generation with transformers needs at most {size(generation.total)} for {config.generator.batch_size} attempts at once: "
         f"weights {size(generation.weights)}, keys and values {size(generation.cache)}, work {size(generation.working)}. vLLM "
         f"holds the weights and {size(plan.cache_bytes_per_token)} for each token that its cache has room for.",
     ]
@@ -70,9 +70,9 @@ def _card_lines(plan: Plan, config: RunConfig, name: str) -> list[str]:
     texts = max(room, 0) / plan.cache_bytes_per_token / plan.longest_text
     verdict = "fits" if plan.training.total <= card.memory_gib * _GIB else f"does not fit ({_TOO_LARGE})"
     return [
-        f"On {name} ({card.memory_gib:g} GiB, {card.tflops:g} TFLOP/s, {card.gigabytes_per_second:,g} GB/s, as its maker states "
-        f"them) training {verdict}, and an engine of vLLM has room for {texts:,.0f} of the longest texts.",
-        f"No less than {duration(sum(times))}: generation {duration(times[0])} on {engines}, bound by {generation.bound_by(card)}; "
+        f"On {name} ({card.memory_gib:g} GiB, {card.tflops:g} TFLOP/s, {card.gigabytes_per_second:,g} GB/s, by its maker's "
+        f"figures) training {verdict}, and a vLLM engine has room for {texts:,.0f} of the longest texts.",
+        f"At least {duration(sum(times))}: generation {duration(times[0])} on {engines}, bound by {generation.bound_by(card)}; "
         f"training {duration(times[1])} on {processes}.",
     ]
 

@@ -43,11 +43,15 @@ class ArithmeticSettings(Settings):
 
     type: Literal["arithmetic"] = "arithmetic"
     train: int = setting(
-        8000, "Training questions", "Additions to learn from; more may be added later.", ge=1
+        8000, "Training questions", "Additions in the training set; more may be added later.", ge=1
     )
-    validation: int = setting(500, "Validation questions", "Additions that select the checkpoint.", ge=1)
-    test: int = setting(1000, "Test questions", "Additions that are measured on once.", ge=1)
-    max_digits: int = setting(6, "Longest number", "Numbers have 1 to this many digits, evenly.", ge=1, le=12)
+    validation: int = setting(
+        500, "Validation questions", "Additions in the validation set, which selects the checkpoint.", ge=1
+    )
+    test: int = setting(1000, "Test questions", "Additions in the test set.", ge=1)
+    max_digits: int = setting(
+        6, "Longest number", "Numbers have 1 to this many digits, in equal shares.", ge=1, le=12
+    )
     seed: int = setting(0, "Data seed", "Chooses the additions, independently of the run's seed.", ge=0)
     train_weights: tuple[int, ...] | None = setting(
         None,

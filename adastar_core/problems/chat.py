@@ -129,7 +129,7 @@ def check_template(vocabulary: Vocabulary, model: Path, day: datetime.date) -> N
     if not vocabulary.has_template:
         raise ConfigError(
             f"prompt.chat (true) needs a model with a chat template, and the tokenizer in {model} has none. Set "
-            "prompt.chat to false, or take the variant of the model that was tuned to follow instructions."
+            "prompt.chat to false, or use the model's instruction-tuned variant."
         )
     try:
         ending = vocabulary.message_tail()

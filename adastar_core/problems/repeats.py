@@ -43,13 +43,13 @@ class Repeats:
         notes = []
         if self.agreeing:
             notes.append(
-                f"The data ask {_questions(self.agreeing)} more than once, e.g. {_first(self.agreeing)}; where "
-                "splits are carved, equal questions are in one split."
+                f"The data asks {_questions(self.agreeing)} more than once, e.g. {_first(self.agreeing)}. "
+                "Where validation or test is split from training, equal questions are in one split."
             )
         if self.contradictory:
             notes.append(
-                f"The data give {_questions(self.contradictory)} different answers: {_first(self.contradictory)}; carved "
-                "validation and test leave them out, training does not."
+                f"The data gives {_questions(self.contradictory)} different answers: {_first(self.contradictory)}. Where "
+                "validation and test are split from training they leave these out; training keeps them."
             )
         return tuple(notes)
 

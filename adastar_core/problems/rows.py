@@ -159,7 +159,7 @@ def parse_row(source: str, number: int, line: str) -> Row:
     try:
         values = json.loads(line, object_pairs_hook=_without_repeats)
     except _Repeated as error:
-        raise row.broken(f"the key {error} is there twice. Remove one of the two.") from error
+        raise row.broken(f"the key {error} occurs twice. Remove one of the two.") from error
     except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
         raise row.broken(f"not a JSON object ({error}). Fix or remove the line.") from error
     if not isinstance(values, dict):

@@ -17,10 +17,10 @@ class SourceSettings(Settings):
         None, "Training part", "File in the folder, or hub split, where its name does not say it."
     )
     validation: DataPart | None = setting(
-        None, "Validation part", "File or hub split. Default: carved from the training part."
+        None, "Validation part", "File or hub split. Default: split from the training part."
     )
     test: DataPart | None = setting(
-        None, "Test part", "File or hub split. Default: the one found, else carved from the training part."
+        None, "Test part", "File or hub split. Default: the one found, else split from the training part."
     )
 
 
@@ -30,7 +30,7 @@ class SplitSettings(Settings):
     validation_share: float = setting(
         0.1,
         "Validation share",
-        "Share of the training part carved by a hash of the id; equal questions stay together.",
+        "Share of the training part split off by a hash of the id; equal questions stay together.",
         gt=0,
         lt=1,
     )
@@ -38,12 +38,12 @@ class SplitSettings(Settings):
         0.1, "Test share", "The same for test, where the data have no test part.", gt=0, lt=1
     )
     train_limit: int | None = setting(
-        None, "Most training items", "Use at most so many, chosen by hash.", ge=1
+        None, "Most training items", "Use at most this many, chosen by hash.", ge=1
     )
     validation_limit: int | None = setting(
-        None, "Most validation items", "Use at most so many, chosen by hash.", ge=1
+        None, "Most validation items", "Use at most this many, chosen by hash.", ge=1
     )
-    test_limit: int | None = setting(None, "Most test items", "Use at most so many, chosen by hash.", ge=1)
+    test_limit: int | None = setting(None, "Most test items", "Use at most this many, chosen by hash.", ge=1)
     drop_overlap: bool = setting(
         False,
         "Drop overlap",

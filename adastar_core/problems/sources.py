@@ -67,9 +67,7 @@ class Source:
             return self._from_file(path)
         if _HUB_NAME.fullmatch(self.path) and path.suffix.lower() not in SUFFIXES:
             return self._from_datasets(saved=None)
-        raise DataError(
-            f"{self.path}: there is no such file or folder. Set problem.path to where the data lies."
-        )
+        raise DataError(f"{self.path}: no such file or folder. Set problem.path to the data.")
 
     def _from_file(self, path: Path) -> dict[Split, list[Row]]:
         parts = dict(self.parts)

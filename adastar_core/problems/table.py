@@ -31,7 +31,9 @@ class TableSettings(DataSettings):
     choices: Text | None = setting(
         None, "Choices field", "Field with the options of a multiple-choice question."
     )
-    id: Text | None = setting(None, "Id field", "Field with a unique id; none names rows by their content.")
+    id: Text | None = setting(
+        None, "Id field", "Field with a unique id. Default: rows are named by their content."
+    )
     difficulty: Text | None = setting(None, "Difficulty field", "Field to break accuracy down by.")
     verifier: VerifierSettings = setting(
         "number",
@@ -46,7 +48,7 @@ class TableSettings(DataSettings):
     answer_as: AnswerAs = setting(
         "auto",
         "Answer as",
-        "How an answer names its option: by label, by text, or by index from 0 or 1; auto finds the one way that fits every row.",
+        "How an answer names its option: by label, by text, or by index from 0 or 1; auto finds the way that fits every row.",
         added=True,
     )
 

@@ -41,7 +41,7 @@ class Limit:
 
     @classmethod
     def of_positions(cls, count: int) -> "Limit":
-        fix = "Shorten the question or the examples before it, take a model with more positions"
+        fix = "Shorten the question or its examples, use a model with more positions"
         return cls(count, f"the model's positions ({count})", fix)
 
 
@@ -178,7 +178,7 @@ def _check(
         )
     return [
         f"Of {len(observations):,} rows, the {what} leaves fewer than {new:,} tokens within {limit.name} in {len(tight):,}; the "
-        f"longest is {name} with {count:,}. What is longer than the rest is cut or not trained on."
+        f"longest is {name} with {count:,}. Longer rationales are cut or not trained on."
     ]
 
 

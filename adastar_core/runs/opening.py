@@ -147,7 +147,7 @@ def _make_folder(engine: Engine, run: Run, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HomeError(
-            f"The run's directory {folder} cannot be made: {error}. Choose another home."
+            f"The run's directory {folder} cannot be created: {error}. Choose another home."
         ) from error
 
 

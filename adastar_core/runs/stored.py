@@ -144,7 +144,7 @@ def no_such_run(engine: Engine, name: str) -> RunConflictError:
     near = difflib.get_close_matches(name, names, n=3) or names[-3:]
     known = f"nearest: {', '.join(near)}" if near else "this database has no runs"
     return RunConflictError(
-        f"There is no run {name!r} in this database; {known}. `adastar runs` lists all; --database or --home chooses another."
+        f"There is no run {name!r} in this database; {known}. `adastar runs` lists all; --home or ADASTAR_DATABASE_URL chooses another database."
     )
 
 

@@ -24,7 +24,7 @@ class BoundarySettings(BaseSamplerSettings):
     type: Literal["boundary"] = "boundary"
     first: int = setting(2, "First attempts", "Attempts that classify an observation.", ge=1)
     attempts: int = setting(4, "Attempts (K)", "Attempts per observation on average.", ge=2)
-    most: int = setting(12, "Most attempts", "Attempts at one observation at most.", ge=2)
+    most: int = setting(12, "Most attempts", "Largest number of attempts per observation.", ge=2)
     low: float = setting(0.15, "Lowest", "Lowest pass rate of the boundary.", ge=0, le=1)
     high: float = setting(0.65, "Highest", "Highest pass rate of the boundary.", ge=0, le=1)
 

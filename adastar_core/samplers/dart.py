@@ -19,10 +19,14 @@ class DartSettings(BaseSamplerSettings):
 
     type: Literal["dart"] = "dart"
     target: Literal["uniform", "prop2diff"] = setting(
-        "uniform", "Target", "Right attempts wanted: the same of each, or in proportion to the difficulty."
+        "uniform",
+        "Target",
+        "Right attempts wanted: the same for each observation, or in proportion to its difficulty.",
     )
-    wanted: int = setting(3, "Right attempts", "How many are wanted of each, or of the hardest.", ge=1)
-    attempts: int = setting(12, "Most attempts", "Attempts at one observation at most.", ge=1)
+    wanted: int = setting(
+        3, "Right attempts", "How many are wanted for each observation, or for the hardest.", ge=1
+    )
+    attempts: int = setting(12, "Most attempts", "Largest number of attempts per observation.", ge=1)
 
     @property
     def most_attempts(self) -> int:

@@ -23,11 +23,11 @@ class ThompsonSettings(BaseSamplerSettings):
 
     type: Literal["thompson"] = "thompson"
     target: float = setting(0.5, "Target", "Success rate that teaches most.", ge=0, le=1)
-    prior: float = setting(1.0, "Prior", "Right and wrong attempts assumed of each observation.", gt=0)
+    prior: float = setting(1.0, "Prior", "Right and wrong attempts assumed for each observation.", gt=0)
     memory: float = setting(
         0.8,
         "Memory",
-        "What an attempt's weight is multiplied by in each iteration; 1 never forgets.",
+        "Factor of an attempt's weight in each iteration; 1 never forgets.",
         ge=0,
         le=1,
     )

@@ -75,7 +75,7 @@ def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Se
         beta: Accepted rationales wanted, beta_t.
 
     Raises:
-        ValueError: An observation before the stop still owes an attempt.
+        ValueError: An observation before the stop still needs an attempt.
     """
     visits: list[Visit] = []
     accepted = 0
@@ -84,7 +84,7 @@ def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Se
             return Selection(tuple(visits), exhausted=False)
         judged = results.get(position, [])
         if rules.missing(position, judged):
-            raise ValueError(f"observation at position {position} still owes an attempt")
+            raise ValueError(f"observation at position {position} still needs an attempt")
         # A hint gives the answer away, so its success may be kept out of the win rate; D+ takes the rationale either way.
         wins = sum(attempt.right and (rules.count_hinted_wins or not attempt.hinted) for attempt in judged)
         kept = tuple(attempt.attempt for attempt in judged if attempt.accepted)[: rules.cut_off]

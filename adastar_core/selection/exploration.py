@@ -24,8 +24,10 @@ class ExplorationSettings(Settings):
     temperatures: tuple[float, ...] = setting(
         (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), "Temperatures", "The ones to choose from.", min_length=1
     )
-    wanted: int = setting(6, "Wanted (n*)", "Distinct right responses that are enough.", ge=1)
-    observations: int = setting(32, "Observations", "How many the score is measured on.", ge=1)
+    wanted: int = setting(6, "Wanted (n*)", "Number of distinct right responses that is enough.", ge=1)
+    observations: int = setting(
+        32, "Observations", "Number of observations that the score is measured on.", ge=1
+    )
 
 
 @dataclass(frozen=True, slots=True)

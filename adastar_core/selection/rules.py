@@ -102,7 +102,7 @@ class Rules:
         until_correct: Stop an observation at its first success.
         rationalize: Whether attempts after the first are hinted.
         count_hinted_wins: Whether a hinted success counts in the win rate.
-        cut_off: Accepted rationales per observation at most, the first ones; ``None`` accepts every right one.
+        cut_off: Largest number of accepted rationales per observation, the first ones; ``None`` accepts every right one.
         stop: When visits end.
         budget_of: A sampler's own allocation of attempts, instead of the first two.
     """

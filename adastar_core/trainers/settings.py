@@ -105,7 +105,7 @@ class TrainerSettings(Settings):
     processes: int = setting(
         1,
         "Processes",
-        "Processes that train together, one per GPU, each with a shard (FSDP2).",
+        "Number of training processes, one per GPU, each with a shard (FSDP2).",
         ge=1,
         added=True,
     )

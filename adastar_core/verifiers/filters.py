@@ -35,12 +35,12 @@ class FilterSettings(Settings):
         None,
         "Near duplicates",
         "Reject rationales this similar to a kept one of the same observation in the same iteration (the same "
-        "numbers and symbols, and this Jaccard similarity of three-word shingles, e.g. 0.9); none keeps them.",
+        "numbers and symbols, and this Jaccard similarity of three-word shingles, e.g. 0.9) (default: keep them).",
         gt=0,
         le=1,
     )
     longest_tokens: int | None = setting(
-        None, "Longest rationale", "Reject longer ones, in generated tokens; none keeps them.", ge=1
+        None, "Longest rationale", "Reject longer ones, in generated tokens (default: keep them).", ge=1
     )
 
 

@@ -194,14 +194,14 @@ def test_a_form_cannot_write_where_the_program_keeps_something(
     if widened:
         monkeypatch.setenv("ADASTAR_WRITABLE", os.pathsep.join([str(worker.parent), str(worker / "runs")]))
     config = resolve({"home": str(worker / place)})
-    with pytest.raises(ConfigError, match=r"^home\b.*the program itself"):
+    with pytest.raises(ConfigError, match=r"^home\b.*the program keeps"):
         check_access(config)
-    with pytest.raises(ConfigError, match=r"^home\b.*the program itself"):
+    with pytest.raises(ConfigError, match=r"^home\b.*the program keeps"):
         config.checked_home()
     settings = ComparisonSettings(given_output=worker / place)
-    with pytest.raises(ConfigError, match=r"^given_output\b.*the program itself"):
+    with pytest.raises(ConfigError, match=r"^given_output\b.*the program keeps"):
         check_access(settings)
-    with pytest.raises(ConfigError, match=r"^given_output\b.*the program itself"):
+    with pytest.raises(ConfigError, match=r"^given_output\b.*the program keeps"):
         _ = settings.output
 
 

@@ -16,8 +16,8 @@ TEXTS = st.text(max_size=300)
     [
         ("", "is empty"),
         ("  ", "is empty"),
-        (" mine", "begins or ends with a blank"),
-        ("mine ", "begins or ends with a blank"),
+        (" mine", "begins or ends with a space"),
+        ("mine ", "begins or ends with a space"),
         ("my\nrun", r"holds '\n'"),
         ("my\trun", r"holds '\t'"),
         ("\x1b[31mred", r"holds '\x1b'"),
@@ -25,7 +25,7 @@ TEXTS = st.text(max_size=300)
         ("my\u2028run", r"holds '\u2028'"),
         ("abc\u202efed", r"holds '\u202e'"),
         ("\udcff", r"holds '\udcff'"),
-        ("x" * 400, "has 400 characters, and 128 are the most"),
+        ("x" * 400, "has 400 characters; at most 128 are allowed"),
     ],
 )
 def test_what_cannot_name_a_run_is_refused_in_one_line(name: str, trouble: str) -> None:

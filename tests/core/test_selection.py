@@ -171,7 +171,7 @@ def test_a_rejected_rationale_is_right_but_not_accepted() -> None:
 
 def test_closing_too_early_is_refused() -> None:
     rules = Rules(2, until_correct=True, rationalize=False, count_hinted_wins=True)
-    with pytest.raises(ValueError, match="position 7 still owes"):
+    with pytest.raises(ValueError, match="position 7 still needs"):
         close([7], {7: [Judged(1, hinted=False, right=False)]}, rules, 1)
 
 

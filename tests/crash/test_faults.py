@@ -108,7 +108,7 @@ def test_a_slow_network_and_connections_that_are_cut(
             network.cut()
             os.kill(cut, signal.SIGCONT)
             if run.wait(cut):
-                assert "the same command continues the run" in (tmp_path / "output.log").read_text()
+                assert "Run the same command to resume the run" in (tmp_path / "output.log").read_text()
             require_sound(database, tmp_path / "home", "mine")
         assert network.cuts == 2
         assert run(arguments, tmp_path) == 0

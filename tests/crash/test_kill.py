@@ -72,7 +72,7 @@ def test_the_local_postgres_killed_and_restarted(
     (pid_file,) = home.glob("postgres/**/postmaster.pid")
     for number, sent in ((9, signal.SIGKILL), (15, signal.SIGINT)):
         assert run(arguments, tmp_path, Hit("after-commit", "any", number, str(pid_file), sent)) == 1
-        assert "the same command continues the run" in (tmp_path / "output.log").read_text()
+        assert "Run the same command to resume the run" in (tmp_path / "output.log").read_text()
     assert run(arguments, tmp_path) == 0, (tmp_path / "output.log").read_text()
     engine = open_database(None, home)
     assert outcome(engine, "mine") == undisturbed.outcome

@@ -126,7 +126,7 @@ def test_a_dry_run_says_what_it_assumes_and_what_a_card_makes_of_it(
     assert "have 30 tokens" in result.stdout
     assert "Training holds" in result.stdout
     assert "On h100" in result.stdout
-    assert "No less than" in result.stdout
+    assert "At least" in result.stdout
     assert not (configuration.parent / "home").exists()
 
 

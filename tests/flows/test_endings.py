@@ -67,7 +67,7 @@ def test_a_run_that_is_ended_leaves_no_process(
     assert psutil.wait_procs(started, timeout=30)[1] == []
     assert "Traceback" not in said()
     if number is not signal.SIGKILL:
-        assert f"error: ended by {number.name}. What was stored before is kept" in said()
+        assert f"error: ended by {number.name}. What was stored is kept" in said()
 
 
 def test_a_comparison_that_is_ended_leaves_no_process(
@@ -87,7 +87,7 @@ def test_a_comparison_that_is_ended_leaves_no_process(
     process.send_signal(signal.SIGTERM)
     assert process.wait(SECONDS) == 143, (tmp_path / "output.log").read_text()
     assert psutil.wait_procs(started, timeout=30)[1] == []
-    assert "the same command continues the comparison" in (tmp_path / "output.log").read_text()
+    assert "Run the same command to resume the comparison" in (tmp_path / "output.log").read_text()
 
 
 def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:

@@ -87,7 +87,7 @@ def test_options_in_another_order_ask_the_same_and_answer_by_text(tmp_path: Path
     ]
     problem = table(tmp_path, rows, choices="choices", verifier="choice")
     assert [note.partition(",")[0] for note in problem.notes] == [
-        "The data ask 40 questions (80 rows) more than once"
+        "The data asks 40 questions (80 rows) more than once"
     ]
 
 
