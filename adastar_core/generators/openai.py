@@ -228,6 +228,6 @@ class OpenAiGenerator:
                 # Random, so that clients that were refused together do not come back together.
                 time.sleep(max(wait, min(2.0**trial, _LONGEST_WAIT_SECONDS) * random.uniform(0.25, 0.75)))
         raise (_RefusedError if refused else EngineError)(
-            f"The request to {url} failed ({problem}). Check that it runs and that generator.openai.url is right, then run "
+            f"The request to {url} failed ({problem}). Check that the server runs and that generator.openai.url is right, then run "
             "the same command again: it resumes the run."
         )

@@ -163,6 +163,6 @@ def test_a_server_out_of_reach_is_named(tmp_path: Path) -> None:
     write_tiny_llama(tmp_path)
     values = {"type": "openai", "openai": {"url": "http://127.0.0.1:9/v1", "retries": 1}}
     generator = OpenAiGenerator(GeneratorSettings.model_validate(values))
-    with pytest.raises(EngineError, match=r"127\.0\.0\.1:9/v1/models did not answer.*generator\.openai\.url"):
+    with pytest.raises(EngineError, match=r"127\.0\.0\.1:9/v1/models failed.*generator\.openai\.url"):
         generator.hand_over(tmp_path, digest_of(tmp_path))
     generator.close()
