@@ -107,8 +107,8 @@ def prefect_server() -> Iterator[None]:
         raise Ended(ended.signal) from ended
     except httpx.HTTPError as error:
         raise StageError(
-            f"The Prefect server at {shown(url)} failed ({type(error).__name__}). What was stored before is kept; once it "
-            "answers again, the same command continues."
+            f"The Prefect server at {shown(url)} failed ({type(error).__name__}). What was stored is kept; once it "
+            "answers again, run the same command to resume."
         ) from error
 
 
