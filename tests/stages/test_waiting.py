@@ -100,7 +100,7 @@ def test_no_transaction_is_open_during_other_work(
     database: Engine, tmp_path: Path, require_idle: Callable[..., None]
 ) -> None:
     """Hashing, rendering, generating, judging, training, building a sampler, and writing what is exported."""
-    require_idle(checkpoints, "_describe")
+    require_idle(checkpoints, "_list_files")
     require_idle(arithmetic.Arithmetic, "training_prompt")
     require_idle(arithmetic.Arithmetic, "prompt")
     require_idle(TransformersGenerator, "generate")
@@ -114,6 +114,5 @@ def test_no_transaction_is_open_during_other_work(
         run_iteration(workspace, 2)
     stored = open_stored(database, tmp_path, "run")
     assert [one.violation for one in verify(stored) if one.violation] == []
-    require_idle(export, "_record")
     count = export.export(stored, "jsonl", tmp_path / "rationales.jsonl")
     assert count == len(list(trace(database, tmp_path, "run:2").examples())) > 0
