@@ -91,6 +91,7 @@ def test_a_process_keeps_the_worker_s_command_folder_and_environment(
 def test_code_and_places_of_a_form_are_refused_by_name(deployed: Deployed, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     (tmp_path / "mine.py").write_text(f"import pathlib\npathlib.Path({str(mark)!r}).write_text('ran')\n")
+    home = deployed.services.folder / "home"
     hostile: dict[str, dict[str, object]] = {
         "sampler.path": {"sampler": {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}},
         "generator.custom.path": {
@@ -98,7 +99,7 @@ def test_code_and_places_of_a_form_are_refused_by_name(deployed: Deployed, tmp_p
         },
         "problem.path": {"problem": {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}},
         "problem.verifier.path": {
-            "problem": {"type": "table", "path": "rows.jsonl", "verifier": {"path": "os:system"}}
+            "problem": {"type": "table", "path": f"{home}/rows.jsonl", "verifier": {"path": "os:system"}}
         },
         "home": {"home": str(tmp_path / "home")},
     }
