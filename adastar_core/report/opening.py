@@ -2,6 +2,7 @@
 
 from adastar_core.config import RunConfig
 from adastar_core.machine.units import flops
+from adastar_core.records import Split
 from adastar_core.runs.stored import StoredRun
 from adastar_core.runs.workspace import Workspace
 
@@ -9,7 +10,7 @@ from adastar_core.runs.workspace import Workspace
 def opening(workspace: Workspace) -> str:
     """Return what a run is about to do, in a few lines."""
     config = workspace.config
-    sizes = ", ".join(f"{len(observations):,} {split}" for split, observations in workspace.data.items())
+    sizes = ", ".join(f"{len(workspace.data[split]):,} {split}" for split in Split)
     engine = ""
     if config.generator.type == "auto":
         choice = workspace.generators.choice
