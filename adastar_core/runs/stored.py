@@ -69,10 +69,7 @@ class StoredRun:
         return folder_of(self.home, self.run.name, self.run.uid)
 
     def read(
-        self,
-        query: Callable[Concatenate[Connection, int, P], R],
-        *arguments: P.args,
-        **named: P.kwargs,
+        self, query: Callable[Concatenate[Connection, int, P], R], *arguments: P.args, **named: P.kwargs
     ) -> R:
         """Return the result of a query of the store on this run."""
         with self.engine.connect() as connection:
