@@ -37,13 +37,13 @@ class StagePolicy(CachePolicy):
     ) -> str | None:
         """Return ``adastar-<task>-v<version>-<digest of the inputs>``."""
         name = task_ctx.task.name
-        plain = {key: _plain(value) for key, value in inputs.items() if key not in _NOT_INPUTS}
+        plain = {
+            key: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            for key, value in inputs.items()
+            if key not in _NOT_INPUTS
+        }
         digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:32]
         return f"adastar-{name}-v{STAGE_VERSIONS[name]}-{digest}"
-
-
-def _plain(value: object) -> object:
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
 STAGE_POLICY = StagePolicy()

@@ -22,7 +22,6 @@ class _ArtifactBar:
         self._updated = time.monotonic()
 
     def advance(self, done: int, tokens: int = 0) -> None:  # noqa: ARG002 (the protocol's signature)
-        """Note ``done`` more units."""
         self._done += done
         if time.monotonic() - self._updated > _SECONDS_BETWEEN_UPDATES or self._done >= self._total:
             self._updated = time.monotonic()
@@ -30,11 +29,7 @@ class _ArtifactBar:
 
 
 class ArtifactProgress:
-    """One progress artifact per stage of an iteration, and a log line per iteration.
-
-    Args:
-        run: The run's name, for the artifacts' keys.
-    """
+    """One progress artifact per stage of an iteration, under the run's name, and a log line per iteration."""
 
     def __init__(self, run: str) -> None:
         self._run = run
@@ -53,5 +48,4 @@ class ArtifactProgress:
         yield _ArtifactBar(artifact, total)
 
     def line(self, text: str) -> None:
-        """Write one line to the flow run's log."""
         get_run_logger().info(text)

@@ -53,15 +53,13 @@ def report_run(run: RunRef, best: int) -> RunReport:
 
 def with_figures(page: str, files: Mapping[str, Path]) -> str:
     """Return the page with the figures among a report's files inside it: an artifact cannot link to a worker's disk."""
-    drawn = [path for path in files.values() if path.suffix == ".png"]
-    images = [
-        f"![{path.stem}](data:image/png;base64,{b64encode(path.read_bytes()).decode()})" for path in drawn
-    ]
-    return "\n".join([page, *images])
+    for path in files.values():
+        if path.suffix == ".png":
+            page += f"\n![{path.stem}](data:image/png;base64,{b64encode(path.read_bytes()).decode()})"
+    return page
 
 
 def iteration_line(row: IterationSummary) -> str:
-    """Return one iteration in one line."""
     share = row.validation.share if row.validation else None
     accuracy = "not measured" if share is None else f"{share:.1%}"
     return (

@@ -15,14 +15,7 @@ from adastar_core.records import Split
 from adastar_core.runs.opening import workspace_of
 from adastar_core.runs.stored import RunRef
 from adastar_core.runs.workspace import Workspace
-from adastar_core.stages.manifests import (
-    AdvanceManifest,
-    EvaluateManifest,
-    FinetuneManifest,
-    GenerateManifest,
-    SampleManifest,
-    VerifyManifest,
-)
+from adastar_core.stages import manifests
 from tasks.caching import NOT_CACHED, STAGE_POLICY
 
 P = ParamSpec("P")
@@ -30,11 +23,9 @@ R = TypeVar("R")
 
 
 class CachedStage(Generic[P, R]):
-    """A cached task whose kept result is used only if the store has the same.
+    """A cached task whose kept result, a small JSON manifest, is used only if the store has the same.
 
-    Args:
-        function: The task. Its results are small JSON manifests under the one policy.
-        stored: Returns the result as the store holds it; ``None`` if the stage is not done.
+    ``stored`` returns the result as the store holds it, or ``None`` if the stage is not done.
     """
 
     def __init__(
@@ -61,41 +52,41 @@ def stage(
     return lambda function: CachedStage(function, stored)
 
 
-def _sampled(workspace: Workspace, iteration: int, wave: int) -> SampleManifest | None:  # noqa: ARG001
+def _sampled(workspace: Workspace, iteration: int, wave: int) -> manifests.SampleManifest | None:  # noqa: ARG001
     return stages.find_sample(workspace, iteration)
 
 
 @stage(_sampled)
-def sample(run: RunRef, iteration: int, wave: int) -> SampleManifest:
+def sample(run: RunRef, iteration: int, wave: int) -> manifests.SampleManifest:
     """Plan the attempts of the iteration's next wave, or close its sampling when nothing is owed."""
     return stages.sample(workspace_of(run), iteration, wave)
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False)
-def generate(run: RunRef, iteration: int, wave: int) -> GenerateManifest:
+def generate(run: RunRef, iteration: int, wave: int) -> manifests.GenerateManifest:
     """Generate the planned attempts that are not stored yet, batch by batch; only the store knows which."""
     return stages.generate(workspace_of(run), iteration, wave)
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False)
-def verify(run: RunRef, iteration: int, wave: int) -> VerifyManifest:
+def verify(run: RunRef, iteration: int, wave: int) -> manifests.VerifyManifest:
     """Judge every stored attempt of the iteration that has no verdict yet."""
     return stages.verify(workspace_of(run), iteration, wave)
 
 
 @stage(stages.find_finetune)
-def finetune(run: RunRef, iteration: int) -> FinetuneManifest:
+def finetune(run: RunRef, iteration: int) -> manifests.FinetuneManifest:
     """Fine-tune on the iteration's accepted rationales and publish the checkpoint."""
     return stages.finetune(workspace_of(run), iteration)
 
 
 @stage(stages.find_evaluate)
-def evaluate(run: RunRef, iteration: int, split: Split) -> EvaluateManifest:
+def evaluate(run: RunRef, iteration: int, split: Split) -> manifests.EvaluateManifest:
     """Measure a checkpoint's greedy accuracy on a split; iteration 0 is the base model."""
     return stages.evaluate(workspace_of(run), iteration, split)
 
 
 @stage(stages.find_advance)
-def advance(run: RunRef, iteration: int) -> AdvanceManifest:
+def advance(run: RunRef, iteration: int) -> manifests.AdvanceManifest:
     """Stamp the first u visited observations and close the iteration, in one transaction."""
     return stages.advance(workspace_of(run), iteration)

@@ -76,8 +76,6 @@ def check_custom(settings: CustomGeneratorSettings) -> None:
         ConfigError: It cannot be loaded, runs here may not execute it, or it cannot be called.
     """
     part = load_plugin(_path(settings), "generators", _KEY)
-    if not callable(part):
-        raise ConfigError(f"{_KEY}: {settings.path} is a {type(part).__name__}. Name a class or a function.")
     if isinstance(part, type) and not callable(getattr(part, "generate", None)):
         raise ConfigError(
             f"{_KEY}: {settings.path} has no generate(requests, decoding). Add that method; docs/extending.md has an example."

@@ -24,9 +24,8 @@ _GONE_SECONDS = 10.0
 class ChildFailure(Exception):
     """A child process did not answer; the caller decides what that means.
 
-    Attributes:
-        status: Its exit status, negative for a signal; ``None`` while it runs.
-        memory: Whether it ran out of memory, as far as one can tell.
+    ``status`` is its exit status, negative for a signal, ``None`` while it runs; ``memory`` tells whether it
+    ran out of memory, as far as one can tell.
     """
 
     def __init__(self, message: str, *, status: int | None = None, memory: bool = False) -> None:
@@ -39,7 +38,6 @@ class Child:
 
     Args:
         module: What it runs, e.g. ``adastar_core.generators.vllm_engine``.
-        arguments: The module's arguments.
         log: File that its standard error is appended to.
         environment: Variables in addition to this process's.
     """
@@ -84,11 +82,7 @@ class Child:
         return self.answer(seconds)
 
     def tell(self, order: Mapping[str, object]) -> None:
-        """Send an order.
-
-        Raises:
-            ChildFailure: The process is gone.
-        """
+        """Send an order; raises :class:`ChildFailure` if the process is gone."""
         try:
             self._input.write(json.dumps(order).encode() + b"\n")
             self._input.flush()
@@ -107,11 +101,7 @@ class Child:
         return values
 
     def line(self, seconds: float | None = None) -> str:
-        """Return the next line of its output.
-
-        Raises:
-            ChildFailure: It did not come in time, or the process ended.
-        """
+        """Return the next line of its output; raises :class:`ChildFailure` if none comes (in time)."""
         end = None if seconds is None else time.monotonic() + seconds
         while b"\n" not in self._buffer:
             left = None if end is None else max(0.0, end - time.monotonic())
@@ -125,12 +115,9 @@ class Child:
         return line.decode()
 
     def lines(self) -> Iterator[str]:
-        while True:
-            try:
-                line = self.line()
-            except ChildFailure:
-                return
-            yield line
+        with suppress(ChildFailure):
+            while True:
+                yield self.line()
 
     def wait(self) -> int:
         return self._process.wait()

@@ -36,10 +36,6 @@ def is_confined() -> bool:
 def readable(path: str | Path, key: str) -> Path:
     """Return a path after checking that runs may read its target, with links and ``..`` resolved.
 
-    Args:
-        path: A path from a configuration.
-        key: The configuration key that names it, for the message.
-
     Raises:
         ConfigError: It is no path, or leads outside.
     """
@@ -72,22 +68,19 @@ def writable(path: str | Path, key: str) -> Path:
     """
     allowed = [*_folders(WRITABLE), default_home()]
     found = _inside(path, key, "write", WRITABLE, allowed)
-    if is_confined() and _is_kept(found.resolve(), [folder.resolve() for folder in allowed]):
-        raise ConfigError(
-            f"{key} = {str(path)!r} is inside a folder where the program keeps runs or the database. Choose a folder whose path has "
-            f"none of the names {', '.join(KEPT)} in it."
-        )
-    return found
-
-
-def _is_kept(target: Path, allowed: list[Path]) -> bool:
-    """Return whether ``target`` is one of a program's own folders, in this data directory or another in these folders."""
-    innermost = max(
-        (folder for folder in allowed if target.is_relative_to(folder)), key=lambda it: len(it.parts)
-    )
+    if not is_confined():
+        return found
+    # The program's own folders: in this data directory, or under these names in the innermost allowed folder.
+    target, own = found.resolve(), [(default_home() / name).resolve() for name in KEPT]
+    around = [folder for folder in (it.resolve() for it in allowed) if target.is_relative_to(folder)]
+    innermost = max(around, key=lambda folder: len(folder.parts))
     named = {part.casefold() for part in target.relative_to(innermost).parts}
-    own = ((default_home() / name).resolve() for name in KEPT)
-    return not named.isdisjoint(KEPT) or any(target.is_relative_to(place) for place in own)
+    if named.isdisjoint(KEPT) and not any(target.is_relative_to(place) for place in own):
+        return found
+    raise ConfigError(
+        f"{key} = {str(path)!r} is inside a folder where the program keeps runs or the database. Choose a folder whose path has "
+        f"none of the names {', '.join(KEPT)} in it."
+    )
 
 
 def output(path: str | Path, key: str) -> Path:
@@ -139,11 +132,9 @@ def user_code(path: str, key: str) -> str:
         ConfigError: It is no path, or the operator has not allowed it by name.
     """
     located = _located(path, key)
-    if (
-        ":" not in path
-        or not is_confined()
-        or located in [_located(item, USER_CODE) for item in _listed(USER_CODE)]
-    ):
+    if ":" not in path or not is_confined():
+        return path
+    if located in [_located(item, USER_CODE) for item in _listed(USER_CODE)]:
         return path
     raise ConfigError(
         f"{key} = {path!r} is code, and runs here execute only code that the operator allows. Ask the operator to review it and "

@@ -22,8 +22,7 @@ def default_home() -> Path:
     ``ADASTAR_HOME`` when it is set; else the user's data directory. For root it is a system directory:
     the local Postgres refuses to run as root, and root's own home is closed to every other user.
     """
-    named = os.environ.get("ADASTAR_HOME")
-    if named:
+    if named := os.environ.get("ADASTAR_HOME"):
         return path_of(named, "ADASTAR_HOME").absolute()
     if os.geteuid() == 0:
         return _ROOT_HOME
@@ -31,10 +30,7 @@ def default_home() -> Path:
 
 
 def usable_home(path: Path | None = None) -> Path:
-    """Return the data directory after creating it and writing a file to it.
-
-    Args:
-        path: The directory; default: :func:`default_home`.
+    """Return the data directory (default: :func:`default_home`) after creating it and writing a file to it.
 
     Raises:
         ConfigError: It is no path.

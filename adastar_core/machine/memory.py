@@ -16,20 +16,12 @@ def is_memory_error(error: BaseException) -> bool:
         isinstance(cause, MemoryError | torch.OutOfMemoryError)
         or any(word in str(cause).lower() for word in _WORDS)
         for cause in causes
-        if cause is not None
     )
 
 
 @contextmanager
 def memory_errors(message: Callable[[str], str] = str) -> Iterator[None]:
-    """Raise any out-of-memory error of the block as :class:`OutOfMemory`.
-
-    Args:
-        message: Makes the message from the allocator's.
-
-    Raises:
-        OutOfMemory: Memory ran out.
-    """
+    """Raise any out-of-memory error as :class:`OutOfMemory`; ``message`` rewrites the allocator's."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

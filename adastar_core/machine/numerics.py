@@ -20,13 +20,10 @@ class Numerics:
     """What decides the rounding of a process's results; recorded for each process that works on a run.
 
     Attributes:
-        engine: The generator.
         generation_dtype: Number format of generation; ``auto`` where a server decides.
-        training_dtype: Number format of training.
         batch_size: Attempts generated at once.
         piece: Attempts that an actor of a cluster takes at a time; ``None`` on one machine.
         processor: The GPU or CPU, with its instruction set; on a cluster that of the flow's machine.
-        threads: Threads of torch.
         versions: Versions of the libraries that compute.
     """
 
@@ -61,12 +58,8 @@ class Numerics:
     def differences(self, earlier: "Numerics") -> list[str]:
         """Return each value that differs from an earlier process's and may change results: ``threads was 1, is now 2``."""
         ours, theirs = asdict(self), asdict(earlier)
-        names = _TRAINING if self.exact else ours
-        return [
-            f"{name} was {_shown(theirs[name])}, is now {_shown(ours[name])}"
-            for name in names
-            if ours[name] != theirs[name]
-        ]
+        changed = [name for name in (_TRAINING if self.exact else ours) if ours[name] != theirs[name]]
+        return [f"{name} was {_shown(theirs[name])}, is now {_shown(ours[name])}" for name in changed]
 
 
 def _shown(value: object) -> str:
@@ -79,17 +72,11 @@ def processor() -> str:
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{_cpu()} ({torch.backends.cpu.get_cpu_capability()})"
-
-
-def _cpu() -> str:
-    """Return the processor's name; only Linux gives it in full."""
-    try:
+    names = [platform.machine()]
+    with suppress(OSError):  # only Linux gives the processor's name in full
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")] or names
+    return f"{names[0]} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def library_versions() -> dict[str, str]:

@@ -9,11 +9,7 @@ _MOST_SHOWN = 60
 
 
 def path_of(text: str | os.PathLike[str], key: str) -> Path:
-    """Return the path that a text names, ``~`` replaced; it need not exist.
-
-    Args:
-        text: The user's text.
-        key: The field or option that names it, for the message.
+    """Return the path that a user's text names, ``~`` replaced; it need not exist. Messages name the ``key``.
 
     Raises:
         ConfigError: No path can be made of it: an unknown user's ``~``, a NUL, a loop of links, too long, or closed to this user.

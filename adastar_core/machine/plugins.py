@@ -7,7 +7,7 @@ that a package on an index extends AdaSTaR. ``docs/extending.md`` has an example
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -34,29 +34,15 @@ class PluginSettings(Settings):
     )
 
 
-def load_plugin(path: str, group: Group, key: str) -> object:
-    """Return what an import path, or an entry point of the group ``adastar.<group>``, names.
-
-    Args:
-        path: ``package.module:Name``, ``/path/to/file.py:Name``, or the entry point's name.
-        group: What kind of part it is.
-        key: The configuration's key, for messages.
+def load_plugin(path: str, group: Group, key: str) -> Callable[..., object]:
+    """Return the class or function that an import path, or an entry point of ``adastar.<group>``, names.
 
     Raises:
         ConfigError: There is no such thing, it cannot be imported, or runs here may not execute it.
     """
-    if ":" not in path:
-        return _entry_point(path, group, key)
-    place, _, name = user_code(path, key).rpartition(":")
-    try:
-        module = _file(place) if place.endswith(".py") else importlib.import_module(place)
-    except Exception as error:
-        raise ConfigError(
-            f"{key}: {place} cannot be imported ({type(error).__name__}: {error}). Check the path."
-        ) from error
-    if not hasattr(module, name):
-        raise ConfigError(f"{key}: {place} has no {name!r}. Check the name after the colon.")
-    found: object = getattr(module, name)
+    found = _imported(path, key) if ":" in path else _entry_point(path, group, key)
+    if not callable(found):
+        raise ConfigError(f"{key}: {path} is a {type(found).__name__}. Name a class or a function.")
     return found
 
 
@@ -69,13 +55,10 @@ def call_plugin(
         ConfigError: It cannot be loaded or called, or does not take these options.
     """
     part = load_plugin(path, group, key)
-    if not callable(part):
-        raise ConfigError(f"{key}: {path} is a {type(part).__name__}. Name a class or a function.")
     try:
-        made: object = part(*arguments, **options)
+        return part(*arguments, **options)
     except TypeError as error:
         raise ConfigError(f"{key}: {path} cannot be called ({error}). Check its options.") from error
-    return made
 
 
 def plugin_names(group: Group) -> frozenset[str]:
@@ -93,12 +76,24 @@ def _entry_point(name: str, group: Group, key: str) -> object:
             "or give an import path such as my_package.my_module:Name."
         )
     try:
-        found: object = known[name].load()
+        return known[name].load()
     except Exception as error:
         raise ConfigError(
             f"{key}: the entry point {name!r} cannot be loaded ({type(error).__name__}: {error})."
         ) from error
-    return found
+
+
+def _imported(path: str, key: str) -> object:
+    place, _, name = user_code(path, key).rpartition(":")
+    try:
+        module = _file(place) if place.endswith(".py") else importlib.import_module(place)
+    except Exception as error:
+        raise ConfigError(
+            f"{key}: {place} cannot be imported ({type(error).__name__}: {error}). Check the path."
+        ) from error
+    if not hasattr(module, name):
+        raise ConfigError(f"{key}: {place} has no {name!r}. Check the name after the colon.")
+    return getattr(module, name)
 
 
 def _file(place: str) -> ModuleType:

@@ -7,6 +7,7 @@ variable that holds the key, and a host with its port (443 where none is given).
 
 import os
 import re
+from contextlib import suppress
 from ipaddress import ip_address
 
 import httpx
@@ -19,17 +20,17 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def check_server(url: str, key_variable: str) -> None:
-    """Refuse a server that must not be sent a key.
-
-    Args:
-        url: Where the server is.
-        key_variable: The environment variable with the key for it.
+    """Refuse a server that must not be sent the key in the environment variable ``key_variable``.
 
     Raises:
-        ConfigError: It is no plain URL, or the operator has not named the two together.
+        ConfigError: It is no plain URL, the operator has not named the two together, or a pair is malformed.
     """
     host, port = _place(url)
-    if (key_variable == OWN_KEY and _is_this_machine(host)) or (key_variable, host, port) in _named():
+    own = host == "localhost"
+    with suppress(ValueError):
+        own = own or ip_address(host).is_loopback
+    listed = filter(None, re.split(r"[,\s]+", os.environ.get(SERVERS, "")))
+    if (key_variable == OWN_KEY and own) or (key_variable, host, port) in set(map(_pair, listed)):
         return
     at = f"[{host}]" if ":" in host else host
     raise ConfigError(
@@ -56,22 +57,6 @@ def _place(url: str) -> tuple[str, int]:
     if not 0 < port < 2**16:
         raise ConfigError(f"generator.openai.url has the port {port}; a port is a number from 1 to 65535")
     return parsed.host, port
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _named() -> set[tuple[str, str, int]]:
-    """Return the operator's pairs.
-
-    Raises:
-        ConfigError: One is malformed.
-    """
-    return {_pair(text) for text in re.split(r"[,\s]+", os.environ.get(SERVERS, "")) if text}
 
 
 def _pair(text: str) -> tuple[str, str, int]:

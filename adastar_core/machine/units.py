@@ -4,12 +4,10 @@ from adastar_core.records import Accuracy
 
 NONE = "–"
 _FLOPS = ((1e18, "EFLOPs"), (1e15, "PFLOPs"), (1e12, "TFLOPs"), (1e9, "GFLOPs"), (1e6, "MFLOPs"))
-
 _SIZES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def percent(share: float | None) -> str:
-    """Return a share as ``67.7 %``."""
     return NONE if share is None else f"{percent_number(share)} %"
 
 

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from adastar_core import __version__
 
-_DIGITS = 12
-
 
 @cache
 def code_version() -> str:
@@ -16,4 +14,4 @@ def code_version() -> str:
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return f"{__version__}+{digest.hexdigest()[:_DIGITS]}"
+    return f"{__version__}+{digest.hexdigest()[:12]}"

@@ -18,12 +18,7 @@ def warn(line: str) -> None:
 
 
 class Waiting:
-    """The pauses between two tries.
-
-    Args:
-        what: What is waited for: "another process to bring the tables up to date".
-        notify: Called when a wait is no longer short, and again when the holder changes.
-    """
+    """The pauses between two tries; ``notify`` is called when a wait gets long or its holder changes."""
 
     def __init__(self, what: str, notify: Notify) -> None:
         self._what, self._notify = what, notify

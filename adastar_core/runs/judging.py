@@ -28,12 +28,9 @@ Store = Callable[[Sequence[Attempt], Sequence[JudgedAttempt], int], None]
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What decides on attempts.
+    """What decides on attempts; the verifier is the problem's own, or another one.
 
     Attributes:
-        problem: Checks rationales where that is possible.
-        verifier: Judges answers; the problem's own, or another one.
-        filter: Rules for right rationales.
         references: Whether responses are the data's own answers, which have no rationale to check or to reject.
         room: Decides what is too long to train on; ``None`` if nothing will be trained.
     """
@@ -54,20 +51,12 @@ class Judge:
         attempts: Sequence[Attempt],
         kept: Mapping[int, Sequence[str]],
     ) -> list[JudgedAttempt]:
-        """Return the verdict on every attempt, in order.
+        """Return the verdict on every attempt, in the order given: by attempt within an observation.
 
-        Args:
-            observations: By position.
-            attempts: In order of attempt within each observation.
-            kept: Responses of earlier attempts that were right and kept, by position.
+        ``observations`` are by position; ``kept`` has the right responses of earlier attempts that were kept.
         """
-        verdicts = verify_all(
-            self.verifier,
-            [
-                (observations[attempt.position], attempt.response, attempt.finish_reason)
-                for attempt in attempts
-            ],
-        )
+        answers = [(observations[it.position], it.response, it.finish_reason) for it in attempts]
+        verdicts = verify_all(self.verifier, answers)
         accepted = {position: list(responses) for position, responses in kept.items()}
         return [
             self._screened(observations[attempt.position], attempt, verdict, accepted)
@@ -111,13 +100,7 @@ def judge_stored(
 ) -> int:
     """Judge every stored attempt of an iteration that has no verdict of the judge's verifier; return how many.
 
-    Args:
-        engine: The database.
-        judge: What decides.
-        run_id: The run.
-        iteration: Its number.
-        observations: The run's training observations by position.
-        store: Writes a part of the verdicts, in a transaction of its own.
+    ``observations`` are the training observations by position. Each call of ``store`` is one transaction.
     """
     version = judge.verifier.version
     with engine.connect() as connection:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from unicodedata import normalize
 
 from adastar_core.config import RunConfig
@@ -19,6 +20,7 @@ from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.problems import Problem
 from adastar_core.records import Observation, Rejection, RejectionReason, Split
 
+_FORMS: Final = ("NFC", "NFD", "NFKC", "NFKD")
 _SPECIAL = 16
 """Tokens at most that a tokenizer adds to a text; the rest are no more than its bytes, however it normalises them."""
 
@@ -28,8 +30,7 @@ class Limit:
     """The most tokens that a text may have.
 
     Attributes:
-        tokens: How many.
-        name: What sets that, with its value: ``trainer.max_length (1024)``.
+        name: What sets it, with its value: ``trainer.max_length (1024)``.
         fix: What to do about a prompt that leaves no room.
         cuts: Whether a longer text is cut or left out of training; an engine refuses it instead.
     """
@@ -55,25 +56,18 @@ def training_limit(config: RunConfig, model: Path) -> Limit:
 
 def generation_limit(config: RunConfig, model: Path) -> Limit:
     """Return the most tokens of prompt and rationale together that can be generated."""
-    engine, positions = config.generator.vllm.longest_text, positions_of(model) or sys.maxsize
-    if engine is None or engine >= positions:
+    longest, positions = config.generator.vllm.longest_text, positions_of(model) or sys.maxsize
+    if longest is None or longest >= positions:
         return Limit.of_positions(positions)
-    if choose_engine(config.generator, parameter_count(model)).engine == "vllm":
-        name = "generator.vllm.longest_text"
-        return Limit(engine, f"{name} ({engine})", f"Raise {name}", cuts=False)
-    return Limit.of_positions(positions)
+    if choose_engine(config.generator, parameter_count(model)).engine != "vllm":
+        return Limit.of_positions(positions)
+    name = "generator.vllm.longest_text"
+    return Limit(longest, f"{name} ({longest})", f"Raise {name}", cuts=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Decides which rationales can be trained on.
-
-    Attributes:
-        problem: Renders training prompts.
-        vocabulary: The model's.
-        chat: Whether prompts are messages.
-        limit: The most tokens of prompt and rationale together.
-    """
+    """Decides which rationales can be trained on; ``limit`` is that of prompt and rationale together."""
 
     problem: Problem
     vocabulary: Vocabulary
@@ -83,10 +77,7 @@ class Room:
     def rejection(self, observation: Observation, response: str, tokens: Sequence[int]) -> Rejection | None:
         """Return why a right response cannot be trained on; ``None`` if it can.
 
-        Args:
-            observation: What it answers.
-            response: Its text.
-            tokens: Its ids as generated; empty if they are not known.
+        ``tokens`` are the response's ids as generated; empty if they are not known.
         """
         prompt = self.problem.training_prompt(observation)
         if _surely_fits([prompt, "" if tokens else response], self.limit.tokens - len(tokens)):
@@ -104,24 +95,18 @@ def check_room(
 ) -> tuple[str, ...]:
     """Refuse prompts that leave no room; return a note, one sentence, on each kind of those that leave little.
 
-    Args:
-        config: The run.
-        problem: Renders the prompts, as the model is given them.
-        splits: The observations.
-        model: The model's directory.
-
     Raises:
         DataError: Names the longest such prompt, its tokens, and the limit.
     """
     vocabulary, longest = Vocabulary(model), config.generator.max_new_tokens
     lengths = _Lengths(vocabulary)
     reading, training = generation_limit(config, model), training_limit(config, model)
-    train, references = splits[Split.TRAIN], config.rationales == "reference"
-    notes = []
+    train, notes = splits[Split.TRAIN], []
     for split, observations in splits.items():
         new = longest if split is Split.TRAIN else config.evaluation.max_new_tokens or longest
         for what, prompts in _read(config, problem, split, observations):
             notes += _check(f"{what} of {split}", prompts, observations, reading, new, lengths)
+    references = config.rationales == "reference"
     shortest = 2 if references else longest + 1  # a token and an end
     prompts = map(problem.training_prompt, train)
     notes += _check("training prompt of train", prompts, train, training, shortest, lengths)
@@ -183,15 +168,12 @@ def _check(
 
 
 def _surely_fits(texts: Iterable[str], tokens: int) -> bool:
-    """Return whether texts have at most so many tokens, as far as their bytes tell."""
-    return sum(map(_bytes, texts)) + _SPECIAL <= tokens
-
-
-def _bytes(text: str) -> int:
-    """Return the most bytes that a text has in any of Unicode's normal forms."""
-    if text.isascii():
-        return len(text)
-    return max(len(normalize(form, text).encode()) for form in ("NFC", "NFD", "NFKC", "NFKD"))
+    """Return whether texts have at most so many tokens, as far as their bytes in any normal form tell."""
+    count = _SPECIAL
+    for text in texts:
+        forms = [text] if text.isascii() else [normalize(form, text) for form in _FORMS]
+        count += max(len(form.encode()) for form in forms)
+    return count <= tokens
 
 
 class _Lengths:

@@ -12,11 +12,7 @@ _METHODS = ("iteration", "finished")
 
 
 class Monitors:
-    """Makes the monitors of a run, and calls those of their methods that they have.
-
-    Args:
-        config: The run's configuration, which names them.
-        tell: Shows one line of text.
+    """Makes the monitors that a configuration names, and calls those of their methods that they have.
 
     Raises:
         ConfigError: One cannot be imported, does not take its options, or may not be executed here.
@@ -61,8 +57,6 @@ def _loaded(config: RunConfig, place: int, named: PluginSettings) -> Callable[..
     """Return what makes a monitor, with its options; called with the run's name and configuration."""
     key = f"monitors.{place}"
     part = load_plugin(named.path, "monitors", f"{key}.path")
-    if not callable(part):
-        raise ConfigError(f"{key}.path: {named.path} is a {type(part).__name__}. Name a class or a function.")
     try:
         inspect.signature(part).bind("", config, **named.options)
     except TypeError as error:

@@ -5,12 +5,10 @@ from datetime import date
 from sqlalchemy import Engine
 
 from adastar_core.config import RunConfig
-from adastar_core.machine.home import usable_home
 from adastar_core.names import dated
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.runs.numerics import resolved
-from adastar_core.runs.opening import load_data
-from adastar_core.store.database import open_database
+from adastar_core.runs.opening import load_data, open_store
 from adastar_core.store.items import moved_into_training
 from adastar_core.store.observations import new_observations, read_observations
 from adastar_core.store.runs import Run, differences, find_run
@@ -24,14 +22,8 @@ def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
     raised, or its data grew (then for one more iteration, which visits the new observations first). A run that is
     finished, or was made with other values, gets a run beside it: ``NAME-YYYY-MM-DD``. Asked twice on one day, as a
     retry does, the answer is the same.
-
-    Args:
-        config: The configuration of the rerun.
-        name: The run's name.
-        today: The day that the rerun was scheduled for.
     """
-    url = config.database_url.get_secret_value() if config.database_url else None
-    engine = open_database(url, usable_home(config.checked_home()))
+    engine, _ = open_store(config)
     try:
         run = find_run(engine, name)
         if run is None:

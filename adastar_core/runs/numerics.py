@@ -41,12 +41,7 @@ def _has_gpu(compute: ComputeSettings, generator: GeneratorSettings) -> tuple[bo
 
 
 def numerics_of(config: RunConfig, engine: EngineName) -> Numerics:
-    """Return how this process rounds.
-
-    Args:
-        config: The configuration, resolved.
-        engine: What generates.
-    """
+    """Return how this process rounds; the configuration must be resolved."""
     import torch
 
     return Numerics(

@@ -31,12 +31,7 @@ from adastar_core.runs.monitors import Monitors
 from adastar_core.runs.numerics import resolved
 from adastar_core.runs.stored import RunRef, folder_of
 from adastar_core.runs.workspace import Workspace
-from adastar_core.store.checkpoints import (
-    CheckpointRow,
-    newest_checkpoint,
-    read_checkpoints,
-    write_checkpoint,
-)
+from adastar_core.store import checkpoints as rows
 from adastar_core.store.database import open_database
 from adastar_core.store.incidents import ROUNDED_OTHERWISE
 from adastar_core.store.lease import own_run
@@ -67,13 +62,7 @@ def open_workspace(
     """Check everything, create the run or continue it, own it, and yield its workspace.
 
     A run that is already open in this process yields the same workspace. Nothing is written before the data, the
-    model, the data directory and the database have been found usable.
-
-    Args:
-        config: What to do.
-        name: The run's name.
-        preset: Where the configuration came from.
-        progress: Shows progress; default: nothing does.
+    model, the data directory and the database have been found usable. ``preset`` names the configuration's source.
 
     Raises:
         UserError: Something is invalid, or another process owns the run.
@@ -112,9 +101,7 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
         trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
     chat = prompted(problem, config.prompt, model, date.today())
     data = replace(data, notes=(*data.notes, *check_room(config, chat, data.splits, model)))
-    home = usable_home(config.checked_home())
-    url = config.database_url.get_secret_value() if config.database_url else None
-    engine = open_database(url, home)
+    engine, home = open_store(config)
     stack.callback(engine.dispose)
     run, splits = start_or_continue(engine, name, config, data, code_version(), progress.line)
     _make_folder(engine, run, folder_of(home, name, run.uid))
@@ -136,7 +123,7 @@ def _make_folder(engine: Engine, run: Run, folder: Path) -> None:
         HomeError: It lacks the newest checkpoint, or cannot be written.
     """
     with engine.connect() as connection:
-        newest = read_checkpoints(connection, run.run_id, folder)[-1:]
+        newest = rows.read_checkpoints(connection, run.run_id, folder)[-1:]
     if newest and newest[0].iteration > 0 and not Path(newest[0].path).is_dir():
         raise HomeError(
             f"Run {run.name!r} has a checkpoint of iteration {newest[0].iteration}, and {newest[0].path} is missing. Name the "
@@ -160,15 +147,22 @@ def _record_start(workspace: Workspace) -> None:
     base, run_id, ours = workspace.base, workspace.run_id, workspace.numerics
     digest = checkpoints.digest_of(base)
     size_bytes = sum(path.stat().st_size for path in base.rglob("*") if path.is_file())
-    row = CheckpointRow(0, None, str(base), digest, size_bytes, workspace.parameters)
+    row = rows.CheckpointRow(0, None, str(base), digest, size_bytes, workspace.parameters)
     with workspace.lease.transaction() as connection:
-        write_checkpoint(connection, run_id, row, workspace.folder)
+        rows.write_checkpoint(connection, run_id, row, workspace.folder)
         earlier = list(read_numerics(connection, run_id).values())
         write_numerics(connection, run_id, workspace.lease.epoch, ours)
-        newest = newest_checkpoint(connection, run_id)
+        newest = rows.newest_checkpoint(connection, run_id)
     if earlier and (differences := ours.differences(earlier[-1])):
         detail = f"{'; '.join(differences)}. From here on last digits may differ from those of one undisturbed process"
         workspace.record_incident(newest, Incident(ROUNDED_OTHERWISE, detail))
+
+
+def open_store(config: RunConfig) -> tuple[Engine, Path]:
+    """Return the database and the data directory that a configuration names."""
+    home = usable_home(config.checked_home())
+    url = config.database_url.get_secret_value() if config.database_url else None
+    return open_database(url, home), home
 
 
 def load_data(problem: Problem) -> Data:

@@ -11,42 +11,20 @@ from operator import attrgetter
 from sqlalchemy import Engine
 
 from adastar_core.records import Attempt, Outcome
-from adastar_core.selection import Judged, Results
+from adastar_core.selection import Judged
 from adastar_core.store.iterations import find_iteration
 from adastar_core.store.verdicts import JudgedAttempt, read_judged
 
 
 class ResultsSoFar:
-    """The results of one iteration of one run.
-
-    Args:
-        engine: The store.
-        run_id: The run's key in the store.
-        verifier: Version of the verifier whose verdicts count while an iteration is open.
-    """
+    """The results of one iteration of a run; ``verifier`` is the version that counts while it is open."""
 
     def __init__(self, engine: Engine, run_id: int, verifier: str) -> None:
         self._engine, self._run_id, self._verifier = engine, run_id, verifier
         self._known: tuple[int, dict[int, list[Judged]]] | None = None
 
-    def of(self, iteration: int) -> Results:
+    def of(self, iteration: int) -> dict[int, list[Judged]]:
         """Return the iteration's verdicts by position, each list in order of attempt."""
-        return self._of(iteration)
-
-    @contextmanager
-    def extending(
-        self, iteration: int, attempts: Sequence[Attempt], verdicts: Sequence[JudgedAttempt]
-    ) -> Iterator[None]:
-        """Add the verdicts on ``attempts`` once the block has stored them; if it fails, read all again."""
-        results, self._known = self._of(iteration), None
-        yield
-        for attempt, row in zip(attempts, verdicts, strict=True):
-            right = row.verdict.outcome is Outcome.RIGHT
-            judged = Judged(attempt.attempt, attempt.hinted, right, row.rejection is not None)
-            insort(results.setdefault(attempt.position, []), judged, key=attrgetter("attempt"))
-        self._known = (iteration, results)
-
-    def _of(self, iteration: int) -> dict[int, list[Judged]]:
         if self._known is not None and self._known[0] == iteration:
             return self._known[1]
         with self._engine.connect() as connection:
@@ -60,3 +38,16 @@ class ResultsSoFar:
             results.setdefault(row.position, []).append(judged)
         self._known = (iteration, results)
         return results
+
+    @contextmanager
+    def extending(
+        self, iteration: int, attempts: Sequence[Attempt], verdicts: Sequence[JudgedAttempt]
+    ) -> Iterator[None]:
+        """Add the verdicts on ``attempts`` once the block has stored them; if it fails, read all again."""
+        results, self._known = self.of(iteration), None
+        yield
+        for attempt, row in zip(attempts, verdicts, strict=True):
+            right = row.verdict.outcome is Outcome.RIGHT
+            judged = Judged(attempt.attempt, attempt.hinted, right, row.rejection is not None)
+            insort(results.setdefault(attempt.position, []), judged, key=attrgetter("attempt"))
+        self._known = (iteration, results)

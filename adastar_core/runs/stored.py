@@ -39,14 +39,7 @@ class RunRef(Settings):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run that is read, never written.
-
-    Attributes:
-        engine: The database.
-        home: The data directory.
-        run: The run.
-        config: Its configuration; what may differ from process to process has its defaults.
-    """
+    """A run that is read, never written; what may differ between processes is at its default in ``config``."""
 
     engine: Engine
     home: Path
@@ -55,12 +48,10 @@ class StoredRun:
 
     @property
     def run_id(self) -> int:
-        """The run's key in the store."""
         return self.run.run_id
 
     @property
     def ref(self) -> RunRef:
-        """The run's reference, as tasks pass it."""
         return RunRef(uid=self.run.uid, name=self.run.name, config_sha256=self.run.config_sha256)
 
     @property
@@ -105,11 +96,6 @@ class StoredRun:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The tokens of the model.
-
-        Raises:
-            ModelError: The base model is not there.
-        """
         return Vocabulary(self.base)
 
     @cached_property

@@ -12,14 +12,15 @@ from sqlalchemy.exc import DBAPIError
 
 from adastar_core.config import RunConfig
 from adastar_core.generators import Decoding, Generator, Weights
+from adastar_core.generators.catalogue import Engines, LocalEngines, is_elsewhere
 from adastar_core.generators.kept import KeptGenerator
 from adastar_core.generators.reference import ReferenceGenerator
 from adastar_core.machine.numerics import Numerics
+from adastar_core.machine.threads import threads_for
 from adastar_core.models.source import model_shape
 from adastar_core.problems import Problem
 from adastar_core.progress import Progress
 from adastar_core.records import Incident, Observation, Split
-from adastar_core.runs.engines import engines_for
 from adastar_core.runs.judging import Judge
 from adastar_core.runs.lengths import Room, training_limit
 from adastar_core.runs.monitors import Monitors
@@ -43,22 +44,11 @@ _SECONDS_BETWEEN_SIGNS = 60.0
 class Workspace(StoredRun):
     """A run that this process owns, shared by all of its stages.
 
-    Args:
-        engine: The store.
-        home: The data directory.
-        run: The run.
-        config: Its configuration, with what this process runs it by.
+    Attributes:
         lease: The right to write; every write goes through its transactions.
         problem: Prompts, as the model is given them, and verifier.
-        data: Observations by split.
         base: Directory of the base model on this machine.
-        progress: Shows how far the stages are.
-        monitors: The user's own objects that follow the run.
-
-    Attributes:
         shape: What the model's compute follows from.
-        results: The verdicts of the iteration that is being sampled.
-        generators: The one generator that is kept open.
         plan: Iteration, wave and attempts that were planned last.
     """
 
@@ -81,7 +71,14 @@ class Workspace(StoredRun):
         self.problem, self.base, self.train = problem, base, data[Split.TRAIN]
         self.shape = model_shape(base)
         self.results = ResultsSoFar(engine, run.run_id, problem.verifier.version)
-        engines = engines_for(config, self.parameters, self.folder / "work" / "engine.log")
+        engines: Engines
+        log = self.folder / "work" / "engine.log"  # for what an engine in a process of its own prints
+        if config.compute.backend == "local" or is_elsewhere(config.generator):
+            engines = LocalEngines(config.generator, self.parameters, log, threads_for(self.parameters))
+        else:
+            from adastar_core.cluster.generation import ClusterEngines
+
+            engines = ClusterEngines(config.generator, config.compute, self.parameters, log.parent)
         self.generators = KeptGenerator(engines, self.record_incident)
         self.plan: tuple[int, int, list[Planned]] | None = None
         self._sampler: tuple[int, Sampler] | None = None
@@ -95,12 +92,10 @@ class Workspace(StoredRun):
 
     @cached_property
     def numerics(self) -> Numerics:
-        """How this process rounds."""
         return numerics_of(self.config, self.generators.choice.engine)
 
     @property
     def parameters(self) -> int:
-        """P, the parameters of the model."""
         return self.shape.parameters
 
     def rules(self, iteration: int) -> Rules:
@@ -122,15 +117,12 @@ class Workspace(StoredRun):
 
     @cached_property
     def judge(self) -> Judge:
-        """What decides on attempts."""
         limit = training_limit(self.config, self.base)
         room = Room(self.problem, self.vocabulary, self.config.prompt.chat, limit)
         return Judge.of(self.config, self.problem, self.problem.verifier, room)
 
     def sampling_decoding(self, iteration: int) -> Decoding:
-        """Return how an iteration's rationales are sampled."""
-        settings = self.config.generator
-        control = self.control(iteration)
+        settings, control = self.config.generator, self.control(iteration)
         return Decoding(
             greedy=False,
             temperature=control.temperature if control else settings.temperature,
