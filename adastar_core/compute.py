@@ -11,20 +11,16 @@ model's FLOPs, whatever memory the machine has.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-
-FLOPS_PER_PFLOP = 1e15
+from dataclasses import astuple, dataclass
+from operator import add
 
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
     """What the compute of a model follows from.
 
-    Attributes:
-        parameters: P, all parameters; tied weights count once. An adapter is not among them.
-        layers: Transformer blocks.
-        attention_width: Heads times the width of a head.
-        adapter_parameters: A, the only parameters that are trained; 0 where all are.
+    ``parameters`` is P: tied weights count once, an adapter does not. ``attention_width`` is heads times
+    the width of a head. ``adapter_parameters`` is A, the only parameters that are trained; 0 where all are.
     """
 
     parameters: int
@@ -49,16 +45,7 @@ class StageTokens:
     attention_pairs: int = 0
 
     def __add__(self, other: "StageTokens") -> "StageTokens":
-        """Return the tokens of both stages together."""
-        return StageTokens(
-            self.prompt_tokens + other.prompt_tokens,
-            self.padded_prompt_tokens + other.padded_prompt_tokens,
-            self.generated_tokens + other.generated_tokens,
-            self.padded_generated_tokens + other.padded_generated_tokens,
-            self.train_tokens + other.train_tokens,
-            self.padded_train_tokens + other.padded_train_tokens,
-            self.attention_pairs + other.attention_pairs,
-        )
+        return StageTokens(*map(add, astuple(self), astuple(other)))
 
     def flops(self, parameters: int, adapter_parameters: int = 0) -> int:
         """Return the FLOPs of the tokens themselves: 6 P train + 2 P (prompt + generated)."""
@@ -84,7 +71,7 @@ def training_flops(parameters: int, train_tokens: int, adapter_parameters: int =
 
 def pflops(flops: float) -> float:
     """Return FLOPs in units of 10^15."""
-    return flops / FLOPS_PER_PFLOP
+    return flops / 1e15
 
 
 def attention_flops(shape: ModelShape, pairs: int) -> int:

@@ -10,7 +10,6 @@ class Bar(Protocol):
 
     def advance(self, done: int, tokens: int = 0) -> None:
         """Count ``done`` more units, and the tokens that they took."""
-        ...
 
 
 class Progress(Protocol):
@@ -18,11 +17,9 @@ class Progress(Protocol):
 
     def stage(self, name: str, total: int, unit: str) -> AbstractContextManager[Bar]:
         """Open a bar of ``total`` units for the length of a ``with`` block."""
-        ...
 
     def line(self, text: str) -> None:
         """Show one line of text."""
-        ...
 
 
 class _NoBar:
@@ -35,8 +32,7 @@ class Silent:
 
     @contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:  # noqa: ARG002 (the protocol's signature)
-        """Yield a bar that shows nothing."""
         yield _NoBar()
 
     def line(self, text: str) -> None:
-        """Drop the line."""
+        pass

@@ -37,12 +37,8 @@ SHOWN_CHARACTERS = 60
 class Observation:
     """One problem with a known answer: question ``x`` and reference answer ``y``.
 
-    Attributes:
-        observation_id: Unique within the dataset, stable over time.
-        question: The text that the prompt is rendered from.
-        answer: The reference answer as the verifier reads it.
-        choices: The options of a multiple-choice question; empty otherwise.
-        difficulty: A tag to break accuracy down by, e.g. ``"4"`` digits; ``None`` when unknown.
+    Its id is unique within the dataset and stable over time. Only multiple-choice questions have ``choices``.
+    ``difficulty`` is a tag to break accuracy down by, e.g. ``"4"`` digits.
     """
 
     observation_id: str
@@ -65,12 +61,9 @@ def shown_row(observation_id: str, question: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A problem's data as it lies now.
+    """A problem's data as it lies now: splits, each in a stable order, and one sentence per note.
 
-    Attributes:
-        splits: Observations by split, each in a stable order.
-        everything: All observations, also those that limits keep out of the splits.
-        notes: What is to be said of the data, a sentence each.
+    ``everything`` also has the observations that limits keep out of the splits.
     """
 
     splits: Mapping[Split, Sequence[Observation]]
@@ -124,14 +117,10 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One attempt to be sampled.
+    """One attempt to be sampled: number ``attempt``, from 1, at this observation in this iteration.
 
-    Attributes:
-        position: Place of the observation in the dataset, zero-based.
-        attempt: 1-based number of the attempt at this observation in this iteration.
-        hinted: Whether ``prompt`` shows the reference answer (rationalization).
-        prompt: The text that the model continues.
-        stream: 64-bit key of the attempt's own random stream (:func:`adastar_core.streams.rationale_key`).
+    A hinted prompt shows the reference answer (rationalization). ``stream`` is the 64-bit key of the
+    attempt's own random stream (:func:`adastar_core.streams.rationale_key`).
     """
 
     position: int
@@ -143,21 +132,14 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One sampled rationale and what it cost, in tokens.
+    """One sampled rationale and what it cost, in tokens; the first three fields are the request's.
 
-    Attributes:
-        position: As in the request.
-        attempt: As in the request.
-        hinted: As in the request.
-        response: The generated text, without prompt, stop string and special tokens.
-        finish_reason: Why generation ended.
-        prompt_tokens: Tokens of the prompt.
-        padded_prompt_tokens: The same including the padding of the batch it ran in.
-        generated_tokens: Tokens generated, including the one that ended it.
-        padded_generated_tokens: The same including the steps that the batch took for its longest member.
-        stream: The random stream's key; 0 for greedy decoding.
-        tokens: The ids that the response was decoded from, as they were generated, with the end token if one was generated.
-            What belongs to a stop string is left out. Empty where they are not known.
+    ``response`` has neither prompt, stop string nor special tokens; ``stream`` is 0 for greedy decoding.
+    ``generated_tokens`` counts the one that ended it. Padded counts include the padding of the batch it ran
+    in, and the steps that the batch took for its longest member.
+
+    ``tokens`` are the generated ids that the response was decoded from, with the end token if there was one
+    and without what belongs to a stop string; empty where they are not known.
     """
 
     position: int
@@ -190,7 +172,7 @@ class Verdict:
     """A verifier's judgement of one response.
 
     Attributes:
-        outcome: Right, wrong, or undecided (ambiguous, truncated, not parsable, too much work).
+        outcome: Undecided means ambiguous, truncated, not parsable, or too much work.
         extracted: The answer that was found in the response, as text; ``None`` if none was found.
         found_by: The name of the pattern that found it, e.g. ``"#### X"``; empty if none did.
         reason: One short sentence: why the outcome is what it is.
@@ -224,12 +206,7 @@ class RejectionReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The rationale filter's decision against a right rationale.
-
-    Attributes:
-        reason: The rule that it breaks.
-        detail: One short sentence: how.
-    """
+    """The rationale filter's decision against a right rationale: the rule that it breaks, and how."""
 
     reason: RejectionReason
     detail: str
@@ -237,12 +214,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something that went wrong during generation and was recovered.
-
-    Attributes:
-        kind: In two or three words, e.g. ``"engine rebuilt"``.
-        detail: What happened, in a sentence.
-    """
+    """What went wrong during generation and was recovered: in two or three words, and in a sentence."""
 
     kind: str
     detail: str

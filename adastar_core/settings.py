@@ -109,16 +109,13 @@ def setting(
 
     Args:
         default: The value when the key is absent, or a function that returns it.
-        title: The field's label in the form.
+        title: Label in the form.
         description: One line of help: what it does and its unit.
         run_time: It decides where and how fast, not what.
         may_grow: A finished run resumes when it is raised.
         limit: Part of the identity, but raising it only admits more.
         added: It came after the first runs, and is left out of a run's identity at its default.
         bounds: Pydantic constraints, e.g. ``ge=1``.
-
-    Returns:
-        A pydantic field. ``Any`` because it stands where a value of the field's type is expected.
     """
     roles = {Role.RUN_TIME: run_time, Role.MAY_GROW: may_grow, Role.LIMIT: limit, Role.ADDED: added}
     given = {"default_factory" if callable(default) else "default": default}

@@ -48,19 +48,13 @@ def _marked(character: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What is compared of a text.
-
-    Attributes:
-        shingles: Every run of three tokens; a shorter text is one shingle.
-        signs: Its numbers and symbols, in their order.
-    """
+    """A text's runs of three tokens (a shorter text is one run), and its numbers and symbols in order."""
 
     shingles: frozenset[str]
     signs: tuple[str, ...]
 
     @classmethod
     def of(cls, sequence: Sequence[str]) -> "Outline":
-        """Return the outline of a text's tokens."""
         last = max(1, len(sequence) - _SHINGLE + 1)
         runs = frozenset(" ".join(sequence[start : start + _SHINGLE]) for start in range(last))
         return cls(runs, tuple(token for token in sequence if not token.isalpha()))

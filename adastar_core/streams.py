@@ -12,15 +12,12 @@ import numpy.typing as npt
 
 
 def stream_key(seed: int, purpose: str, *parts: int | str) -> int:
-    """Return the 64-bit key of the stream that these words name.
+    """Return the unsigned 64-bit key of a stream; distinct names give independent keys (SHA-256).
 
     Args:
-        seed: The run's seed.
+        seed: The run's.
         purpose: What is chosen, e.g. ``"rationale"``, ``"tiebreak"``, ``"shuffle"``.
         parts: What identifies the single choice, e.g. iteration, observation id and attempt.
-
-    Returns:
-        An unsigned 64-bit integer. Distinct names give independent keys (SHA-256).
     """
     name = "\x1f".join([str(seed), purpose, *map(str, parts)])
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
@@ -32,17 +29,10 @@ def rationale_key(seed: int, iteration: int, observation_id: str, attempt: int) 
 
 
 def tiebreak_ranks(seed: int, count: int) -> npt.NDArray[np.uint64]:
-    """Return each position's place among equals; sorting by it is a seeded random permutation.
+    """Return each position's place among equals, shape (count,); sorting by it is a seeded permutation.
 
     The mixing function is a bijection on 64-bit integers (Steele et al. 2014, SplitMix64), so ranks are
     unique, and observations that are added later do not move the old ones.
-
-    Args:
-        seed: The run's seed.
-        count: Number of observations N.
-
-    Returns:
-        Array of shape (N,), indexed by position.
     """
     mixed = np.arange(count, dtype=np.uint64) + np.uint64(stream_key(seed, "tiebreak"))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

@@ -32,13 +32,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """The answer of certain weights.
-
-    Attributes:
-        question: What was asked.
-        logprobs: One log-probability per context, in nats.
-        dtype: Number format that it was computed in, e.g. ``float32``.
-    """
+    """The answer of certain weights: one log-probability per context in nats, and the model's number format."""
 
     question: Question
     logprobs: tuple[float, ...]

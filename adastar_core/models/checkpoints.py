@@ -23,13 +23,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A complete checkpoint directory.
-
-    Attributes:
-        path: The directory.
-        sha256: Digest of its files (:func:`digest_of`), its identity.
-        size_bytes: The files' total size, without the manifest.
-    """
+    """A complete checkpoint directory: its digest (:func:`digest_of`) and size do not count the manifest."""
 
     path: Path
     sha256: str
@@ -77,11 +71,6 @@ def publish_beside(temporary: Path, final: Path, fence: Fence = nullcontext) -> 
     """Publish ``temporary`` as ``final``, or as ``final``, a dash and its digest if another checkpoint has that name.
 
     The other checkpoint is never touched: after a restore, or with two copies of one database, somebody still needs it.
-
-    Args:
-        temporary: A directory with the checkpoint's files, on the file system of ``final``; it is consumed.
-        final: The checkpoint's directory, if it is free.
-        fence: As in :func:`publish`.
     """
     if is_complete(final):
         sha256 = digest_of(temporary)
@@ -113,11 +102,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 
 def verify(path: Path, sha256: str) -> Checkpoint:
-    """Return the model at ``path`` after reading every file and finding the recorded digest.
-
-    Args:
-        path: A published checkpoint, or a model directory without a manifest (the base model).
-        sha256: The digest that was recorded for it.
+    """Read every file of a checkpoint, or of a base model without manifest, and require the recorded digest.
 
     Raises:
         CheckpointError: Names the file that is missing, changed or not the checkpoint's.
@@ -126,7 +111,15 @@ def verify(path: Path, sha256: str) -> Checkpoint:
         raise CheckpointError(f"checkpoint {path} is missing; restore it, or start a new run")
     found = _list_files(path)
     if is_complete(path):
-        _compare(path, _read_manifest(path), found)
+        present = {file.name: file for file in found}
+        for file in _read_manifest(path):
+            if present.pop(file.name, None) != file:
+                state = "changed" if (path / file.name).exists() else "missing"
+                raise CheckpointError(
+                    f"checkpoint file {path / file.name} is {state}; restore it, or start a new run"
+                )
+        for name in present:
+            raise CheckpointError(f"checkpoint {path} holds {name}, which is not one of its files; remove it")
     if _digest(found) != sha256:
         raise CheckpointError(
             f"checkpoint {path} is not the recorded one: its digest is {_digest(found)[:12]}, "
@@ -145,13 +138,10 @@ def digest_of(model: Path) -> str:
 
 def _list_files(directory: Path) -> list[_File]:
     names = [path.relative_to(directory) for path in directory.rglob("*") if path.is_file()]
-    kept = [
-        name
-        for name in names
-        if name != Path(MANIFEST) and not any(part.startswith(".") for part in name.parts)
-    ]
     files = []
-    for name in sorted(kept, key=Path.as_posix):
+    for name in sorted(names, key=Path.as_posix):
+        if name == Path(MANIFEST) or any(part.startswith(".") for part in name.parts):
+            continue
         with (directory / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             files.append(_File(name.as_posix(), os.fstat(file.fileno()).st_size, digest))
@@ -192,26 +182,12 @@ def _discard_duplicate(temporary: Path, final: Path, sha256: str) -> Checkpoint:
     return existing
 
 
-def _compare(path: Path, recorded: list[_File], found: list[_File]) -> None:
-    present = {file.name: file for file in found}
-    for file in recorded:
-        if present.pop(file.name, None) != file:
-            state = "changed" if (path / file.name).exists() else "missing"
-            raise CheckpointError(
-                f"checkpoint file {path / file.name} is {state}; restore it, or start a new run"
-            )
-    for name in present:
-        raise CheckpointError(f"checkpoint {path} holds {name}, which is not one of its files; remove it")
-
-
 def _read_manifest(directory: Path) -> list[_File]:
     path = directory / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
-        files = [
-            _File(str(entry["name"]), int(entry["bytes"]), str(entry["sha256"]))
-            for entry in manifest["files"]
-        ]
+        entries = manifest["files"]
+        files = [_File(str(entry["name"]), int(entry["bytes"]), str(entry["sha256"])) for entry in entries]
         recorded = str(manifest["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"checkpoint manifest {path} cannot be read ({error!r}); restore it") from error

@@ -28,19 +28,14 @@ FAULTS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, Asse
 
 
 def tolerance(model: PreTrainedModel) -> float:
-    """Return the largest share of the text's effect that rounding explains in the model's number format."""
     return EXACT if model.dtype in (torch.float32, torch.float64) else ROUGH
 
 
 @contextmanager
 def audible(model: PreTrainedModel) -> Iterator[None]:
     """Enlarge small weights inside the block, by powers of two, which can be undone exactly."""
-    factors = {
-        weight: _factor(weight)
-        for weight in model.parameters()
-        if weight.ndim > 1 and weight.dtype in _COMPUTABLE
-    }
-    raised = {weight: factor for weight, factor in factors.items() if factor > 1}
+    matrices = (weight for weight in model.parameters() if weight.ndim > 1 and weight.dtype in _COMPUTABLE)
+    raised = {weight: factor for weight in matrices if (factor := _factor(weight)) > 1}
     with torch.no_grad():
         for weight, factor in raised.items():
             weight.mul_(factor)

@@ -26,10 +26,7 @@ def is_packaged(name: str) -> bool:
 
 
 def resolve_model(name: str) -> Path:
-    """Return the local directory of a model after checking it.
-
-    Args:
-        name: A packaged model (``tiny-adder``), a directory, or the hub name of a causal language model.
+    """Return the checked directory of a packaged model (``tiny-adder``), a directory or a hub name.
 
     Raises:
         ConfigError: Runs here may not read the directory, or use the hub.
@@ -60,16 +57,6 @@ def check_model(directory: Path) -> Path:
         raise ModelError(
             f"model: {directory / 'config.json'} has no model_type; save it again with save_pretrained"
         )
-    _refuse_what_loads_more(directory, config)
-    for shard in weight_files(directory):
-        if not shard.is_file():
-            raise ModelError(f"model: {shard} is missing, though the weights' index names it; copy it there")
-    Vocabulary(directory)
-    return directory
-
-
-def _refuse_what_loads_more(directory: Path, config: dict[str, object]) -> None:
-    """Refuse files that make transformers load another model, or code from the hub."""
     if (directory / "adapter_config.json").exists():
         raise ModelError(
             f"model: {directory} is an adapter, which names another model to load; merge the two and save the result"
@@ -82,6 +69,11 @@ def _refuse_what_loads_more(directory: Path, config: dict[str, object]) -> None:
                     f"model: {directory / 'config.json'} has {name} = {value!r}, which would fetch code from the hub; "
                     "remove it"
                 )
+    for shard in weight_files(directory):
+        if not shard.is_file():
+            raise ModelError(f"model: {shard} is missing, though the weights' index names it; copy it there")
+    Vocabulary(directory)
+    return directory
 
 
 def _groups(config: dict[str, object]) -> Iterator[dict[str, object]]:
@@ -92,11 +84,7 @@ def _groups(config: dict[str, object]) -> Iterator[dict[str, object]]:
 
 
 def weight_files(directory: Path) -> list[Path]:
-    """Return the safetensors files that hold a model's weights; files that the index names may be missing.
-
-    Raises:
-        ModelError: There are no safetensors weights.
-    """
+    """Return a model's safetensors files, of which some may be missing; a ModelError if it has none."""
     index = directory / "model.safetensors.index.json"
     if index.is_file():
         shards = _json(index).get("weight_map")
@@ -128,11 +116,6 @@ def parameter_count(directory: Path) -> int:
 
 
 def model_shape(directory: Path) -> ModelShape:
-    """Return what the compute of a model follows from: P, layers and the width of attention.
-
-    Raises:
-        ModelError: There are no readable weights, or the architecture is unknown.
-    """
     config = text_config(directory)
     heads = getattr(config, "num_attention_heads", None) or 0  # 0: the model has no attention
     head_width = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)
@@ -140,11 +123,7 @@ def model_shape(directory: Path) -> ModelShape:
 
 
 def positions_of(directory: Path) -> int | None:
-    """Return the longest text that a model's position embeddings allow; ``None`` where nothing limits it.
-
-    Raises:
-        ModelError: The architecture is unknown.
-    """
+    """Return the longest text that a model's position embeddings allow; ``None`` where nothing limits it."""
     positions: int | None = getattr(text_config(directory), "max_position_embeddings", None)
     return positions or None
 

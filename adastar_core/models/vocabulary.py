@@ -42,12 +42,7 @@ Message = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Where responses end.
-
-    Attributes:
-        ends: Ids at which a response has ended.
-        text: Ids that are text; any other that is no end breaks a response off.
-    """
+    """Where responses end: at ``ends``. An id that is neither an end nor ``text`` breaks a response off."""
 
     ends: frozenset[int]
     text: Container[int]
@@ -59,14 +54,7 @@ class Ends:
 
 
 class Vocabulary:
-    """The tokens of the model in a directory.
-
-    Args:
-        directory: Holds the tokenizer's files; code in it is never run.
-
-    Attributes:
-        eos: The tokenizer's EOS.
-        ends: Where responses end.
+    """The tokens of the model in a directory, whose code is never run.
 
     Raises:
         ModelError: There is no tokenizer, or none that prompts and responses can be told apart with.
@@ -74,6 +62,10 @@ class Vocabulary:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        if not any((directory / name).is_file() for name in FILES):
+            raise ModelError(
+                f"model: {directory} has no tokenizer (tokenizer.json); copy the tokenizer's files there"
+            )
         self._tokenizer = _load(directory)
         if self._tokenizer.eos_token_id is None:
             raise ModelError(
@@ -82,10 +74,7 @@ class Vocabulary:
             )
         self.eos: int = self._tokenizer.eos_token_id
         added = self._tokenizer.added_tokens_decoder
-        special = {
-            *self._tokenizer.all_special_ids,
-            *(number for number, token in added.items() if token.special),
-        }
+        special = {*self._tokenizer.all_special_ids, *(id_ for id_, token in added.items() if token.special)}
         known = frozenset(self._tokenizer.get_vocab().values())
         ends = {self.eos, *self._configured_ends(known - special)}
         self._prefix = self._put_before()
@@ -115,15 +104,10 @@ class Vocabulary:
         except (TemplateError, ValueError):
             return None
         first = self._body(tail)[:1] if tail else []
-        kept = [
-            token for token in first if token == self.eos or token in self._tokenizer.added_tokens_decoder
-        ]
+        added = self._tokenizer.added_tokens_decoder
+        kept = [token for token in first if token == self.eos or token in added]
         spelt = str(self._tokenizer.convert_ids_to_tokens(kept[0])) if kept else ""
         return kept[0] if spelt and tail.startswith(spelt) else None
-
-    def closing(self, *, chat: bool) -> int:
-        """Return the end that training adds to a response without a known one: the template's in a chat, else EOS."""
-        return self.message_end if chat and self.message_end is not None else self.eos
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each prompt, as the model is given them."""
@@ -151,16 +135,14 @@ class Vocabulary:
         return tokens
 
     def completed(self, text: str, tokens: Sequence[int], *, chat: bool) -> tuple[int, ...]:
-        """Return the ids to train for a response, closed by an end: those that were generated, or its text's.
+        """Return the ids to train for a response: those that were generated, if known, else its text's.
 
-        Args:
-            text: The response.
-            tokens: Its ids as generated; empty where they are not known.
-            chat: Whether the prompt was a message.
+        Where they have no end, the template's is added in a chat, else EOS.
         """
         ids = tokens or self.completion_ids(text)
-        closed = bool(ids) and ids[-1] in self.ends.ends
-        return tuple(ids) if closed else (*ids, self.closing(chat=chat))
+        if ids and ids[-1] in self.ends.ends:
+            return tuple(ids)
+        return (*ids, self.message_end if chat and self.message_end is not None else self.eos)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return ids as text, up to the first that is no text."""
@@ -179,12 +161,9 @@ class Vocabulary:
         return found if found >= 0 else None
 
     def render(self, messages: Sequence[Message], day: date, *, open_ended: bool) -> str:
-        """Return messages in the chat template, which reads ``day`` for the clock.
+        """Return messages (``role`` and ``content``) in the chat template; its clock shows midnight of ``day``.
 
-        Args:
-            messages: ``role`` and ``content`` of each.
-            day: The date of ``strftime_now``, at midnight.
-            open_ended: Whether the model's message is started.
+        With ``open_ended`` the model's message is started.
 
         Raises:
             TemplateError, ValueError: The template cannot be rendered for them, or there is none.
@@ -274,10 +253,6 @@ class Vocabulary:
 def _load(directory: Path) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
-    if not any((directory / name).is_file() for name in FILES):
-        raise ModelError(
-            f"model: {directory} has no tokenizer (tokenizer.json); copy the tokenizer's files there"
-        )
     try:
         loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             directory, local_files_only=True, trust_remote_code=False
