@@ -43,9 +43,7 @@ class TokenIds:
 def removable(stored: StoredRun, every: int | None) -> list[Removable]:
     """Return the directories that the run does not need.
 
-    Args:
-        stored: The run.
-        every: Keep also every iteration that is a multiple of this; ``None`` keeps only the base model, the best and the last.
+    The base model, the best and the last iteration are kept, and the multiples of ``every`` if it is given.
     """
     trained, unneeded = _checkpoints(stored, every)
     found = [

@@ -28,13 +28,9 @@ _SERVER_TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check.
+    """The result of one check, and the command or setting that fixes it; empty if nothing needs fixing.
 
-    Attributes:
-        what: What was checked.
-        state: ``ok``; ``note``: works, but could be better; ``missing``: no run can start.
-        found: What was found.
-        fix: The command or setting that fixes it; empty if nothing needs fixing.
+    The state is ``ok``, ``note`` (works, but could be better) or ``missing`` (no run can start).
     """
 
     what: str
@@ -66,9 +62,9 @@ def examine(home: Path) -> list[Finding]:
 
 def _package(name: str) -> Finding:
     version = _version(name)
-    if version is None:
-        return Finding(name, "missing", "not installed", "make install")
-    return Finding(name, "ok", version)
+    return (
+        Finding(name, "ok", version) if version else Finding(name, "missing", "not installed", "make install")
+    )
 
 
 def _version(name: str) -> str | None:
@@ -87,12 +83,6 @@ def _gpu() -> Finding:
     devices = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
     found = ", ".join(f"{device.name} with {device.total_memory / 2**30:.0f} GiB" for device in devices)
     return Finding("GPU", "ok", found)
-
-
-def _processor() -> Finding:
-    import torch
-
-    return Finding("processor", "ok", f"{processor()}, {torch.get_num_threads()} threads of torch")
 
 
 def _engine() -> Finding:

@@ -18,13 +18,10 @@ Example = Mapping[str, str | int | bool | list[int] | None]
 def export(stored: StoredRun, kind: str, output: Path) -> int:
     """Write every training example of a run; return how many. The output is complete or absent.
 
-    Args:
-        stored: The run.
-        kind: A key of :data:`WRITERS`.
-        output: A file, or a folder for ``hub-dataset``; it must not exist.
+    ``kind`` is a key of :data:`WRITERS`. The output is a file, or a folder for ``hub-dataset``.
 
     Raises:
-        HomeError: It exists already or cannot be written.
+        HomeError: The output exists already or cannot be written.
     """
     if output.exists():
         raise HomeError(f"{output} exists already. Remove it, or give another --output.")

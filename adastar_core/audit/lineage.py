@@ -29,11 +29,8 @@ _LEAST_DIGITS = 6
 class Lineage:
     """A checkpoint and its ancestors, newest first, down to the base model.
 
-    Attributes:
-        stored: The run that trained it.
-        chain: The checkpoints.
-        owners: Every process that worked on the run, with its code version.
-        numerics: What decided rounding in each, by its fencing number, where recorded.
+    ``owners`` are the processes that worked on the run; ``numerics`` is what decided rounding in each, by its fencing
+    number, where recorded.
     """
 
     stored: StoredRun
@@ -49,25 +46,15 @@ class Lineage:
 
 
 def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:
-    """Return the lineage of a checkpoint.
-
-    Args:
-        engine: The database.
-        home: The data directory; ``None`` is the default.
-        checkpoint: ``RUN:ITERATION``, a checkpoint's directory, or the first digits of its digest.
+    """Return the lineage of a checkpoint: ``RUN:ITERATION``, its directory, or the first digits of its digest.
 
     Raises:
         RunConflictError: This names no checkpoint, or several.
     """
     name, iteration = _identify(engine, home, checkpoint)
     stored = open_stored(engine, home, name)
-    chain = stored.read(read_ancestors, iteration, stored.folder)
-    return Lineage(
-        stored,
-        tuple(map(stored.located, chain)),
-        tuple(stored.read(read_owners)),
-        stored.read(read_numerics),
-    )
+    chain = tuple(map(stored.located, stored.read(read_ancestors, iteration, stored.folder)))
+    return Lineage(stored, chain, tuple(stored.read(read_owners)), stored.read(read_numerics))
 
 
 def _identify(engine: Engine, home: Path | None, checkpoint: str) -> tuple[str, int]:

@@ -42,10 +42,7 @@ def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[Judge
     A line may also have ``"finish_reason"``: ``eos`` (default), ``stop``, ``length`` or ``special``. As in a data set,
     all rows together decide how answers name their options, so all are read before the first is judged.
 
-    Args:
-        problem: The problem of the rows; its data is not read.
-        lines: The lines of a file.
-        source: The file's name in error messages.
+    ``source`` names the file in messages. The problem's own data is not read.
 
     Raises:
         DataError: A line is empty or broken, or lacks a field; the message has its number.
@@ -57,9 +54,8 @@ def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[Judge
         chunk = given[start : start + _AT_ONCE]
         responses: list[Response] = [(read(row), response, finish) for row, response, finish in chunk]
         verdicts = verify_all(problem.verifier, responses)
-        yield from (
-            JudgedLine(row.number, verdict) for (row, _, _), verdict in zip(chunk, verdicts, strict=True)
-        )
+        for (row, _, _), verdict in zip(chunk, verdicts, strict=True):
+            yield JudgedLine(row.number, verdict)
 
 
 def _response(line: Row) -> tuple[Row, str, FinishReason]:
@@ -74,11 +70,8 @@ def _response(line: Row) -> tuple[Row, str, FinishReason]:
     finish = line.values.get("finish_reason", FinishReason.EOS.value)
     if finish not in list(FinishReason):
         raise line.broken(f"the field 'finish_reason' is {finish!r}. Give one of {', '.join(FinishReason)}.")
-    return (
-        Row(line.source, line.number, values).checked(),
-        storable(response),
-        FinishReason(str(finish)),
-    )
+    row = Row(line.source, line.number, values).checked()
+    return row, storable(response), FinishReason(str(finish))
 
 
 def row_reader(problem: Problem, rows: Sequence[Row]) -> Callable[[Row], Observation]:

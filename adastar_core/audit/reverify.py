@@ -32,8 +32,6 @@ class Reverification:
     """The verdicts of another verifier on a run's rollouts.
 
     Attributes:
-        run: The run's name.
-        verifier: The other verifier's name and version.
         judged: Number of rollouts that it had not judged before.
         changes: How many rollouts went from which outcome to which, including those that did not change.
         examples: The first disagreements of every kind.
@@ -47,7 +45,6 @@ class Reverification:
 
     @property
     def rollouts(self) -> int:
-        """How many rollouts have both verdicts."""
         return sum(change.rollouts for change in self.changes)
 
     @property
@@ -64,15 +61,10 @@ def reverify(
     examples: int = 3,
     on_iteration: OnIteration | None = None,
 ) -> Reverification:
-    """Judge every stored rollout of a run that the verifier has not judged yet, and compare.
+    """Judge every stored rollout of a run, which may be in progress, that the verifier has not judged yet, and compare.
 
-    Args:
-        engine: The database.
-        name: The run's name. It may be in progress.
-        verifier_name: The verifier; ``None`` is the problem's own, in this version of the code.
-        fall_back: Accept the last number, letter, or yes or no where no answer is declared.
-        examples: How many disagreements of every kind to return.
-        on_iteration: Called after each iteration.
+    Without a name the verifier is the problem's own, in this version of the code. With ``fall_back`` it accepts the last
+    number, letter, or yes or no where no answer is declared. ``examples`` disagreements of every kind are returned.
 
     Raises:
         RunConflictError: There is no such run.

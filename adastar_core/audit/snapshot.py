@@ -71,16 +71,10 @@ class Record:
     """All of a run that is checked.
 
     Attributes:
-        stored: The run.
         configuration: The fields that decide the result, by dotted key.
-        visits: By iteration.
         differences: Observations whose stored statistics differ from those rebuilt from the events.
-        evaluations: By iteration and split.
         items: Validation and test items; empty if the run was last opened by a version that did not pin them.
         unpinned: The first answer to an item that is not the pinned one, if any.
-        rollouts: All of them.
-        examples: Every training example, with its provenance.
-        checkpoints: By iteration.
     """
 
     stored: StoredRun

@@ -32,11 +32,10 @@ class Checked:
     violation: str | None
 
 
+@dataclass
 class _Counter:
-    """Counts the records that a check has read."""
-
-    def __init__(self) -> None:
-        self.count = 0
+    count: int = 0
+    """Records that a check has read."""
 
 
 Check = Callable[[Record, _Counter], Iterator[str]]
@@ -170,9 +169,8 @@ def _items(record: Record, counter: _Counter) -> Iterator[str]:
     for item in record.items:
         counter.count += 1
         if (digest := content_sha256(item.observation)) != item.sha256:
-            yield (
-                f"{item.split} item {item.position} ({item.observation.observation_id}) has digest {digest}, recorded is {item.sha256}"
-            )
+            what = f"{item.split} item {item.position} ({item.observation.observation_id})"
+            yield f"{what} has digest {digest}, recorded is {item.sha256}"
     for row in record.unpinned:
         yield (
             f"iteration {row.iteration} on {row.split}: the answer at position {row.position} is for {row.observation_id}, "

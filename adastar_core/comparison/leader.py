@@ -13,7 +13,6 @@ class Leader:
     """The method with the highest mean accuracy; the first of the table among equals.
 
     Attributes:
-        method: The method.
         tied: The methods that do not differ significantly from it, in the table's order.
         helped: Whether it is significantly better than the base model; ``None`` with one seed, which shows nothing.
     """

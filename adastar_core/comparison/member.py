@@ -29,8 +29,6 @@ class Member:
     """One run: a method with a seed.
 
     Attributes:
-        method: The method.
-        seed: The run's seed.
         points: The base model and every iteration, in order.
         frequency_deviation: SD of how often an observation was trained on; ``None`` when nothing was trained.
         false_positive_share: Share of the trained rationales with a wrong step; ``None`` where not checkable.

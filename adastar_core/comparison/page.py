@@ -34,16 +34,13 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
 def html(comparison: Comparison, figure: Figure) -> str:
     """Return the page as one self-contained file: no script, every text escaped."""
     methods = [METHODS[row.method] for row in comparison.rows]
-    return (
-        templates(Path(__file__).parent)
-        .get_template("comparison.html.j2")
-        .render(
-            comparison=comparison,
-            headline=text.headline(comparison),
-            figure=figure,
-            headings=text.headings(comparison),
-            rows=text.cells(comparison),
-            methods=[(method.title, method.summary) for method in methods],
-            notes=text.notes(comparison),
-        )
+    template = templates(Path(__file__).parent).get_template("comparison.html.j2")
+    return template.render(
+        comparison=comparison,
+        headline=text.headline(comparison),
+        figure=figure,
+        headings=text.headings(comparison),
+        rows=text.cells(comparison),
+        methods=[(method.title, method.summary) for method in methods],
+        notes=text.notes(comparison),
     )

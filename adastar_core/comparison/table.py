@@ -4,14 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from adastar_core.comparison.intervals import (
-    Estimate,
-    PairedDifference,
-    estimate,
-    holm,
-    paired_difference,
-    reached_at,
-)
+from adastar_core.comparison import intervals
+from adastar_core.comparison.intervals import Estimate, PairedDifference, estimate
 from adastar_core.comparison.member import Member, SelectOn, in_order
 from adastar_core.config.methods import METHODS, MethodName
 from adastar_core.errors import StageError
@@ -25,19 +19,13 @@ class MethodRow:
     """One method over its seeds. Accuracies are on test, in [0, 1]; costs are 10^15 FLOPs up to the selected checkpoint.
 
     Attributes:
-        method: The method.
-        seeds: Number of runs.
-        accuracy: Of the selected checkpoints.
         difference: To AdaSTaR with the same seeds; ``None`` for AdaSTaR itself or if it was not compared.
         iteration: Mean iteration of the selected checkpoints.
         base_chosen: Number of runs that selected the base model: training did not help.
-        pflops: Mean cost without padding.
-        padded_pflops: The same with padding, as the paper counts.
-        attention_pflops: Attention products, which neither includes.
+        pflops: Mean cost without padding and without attention products; ``padded_pflops`` as the paper counts.
         reached: PFLOPs at which the best baseline's accuracy is first reached, on the mean over seeds.
         saving: 1 - reached / the best baseline's own cost: the paper's down arrow.
         equal_compute: Accuracy when every method has spent the same compute.
-        equal_difference: Its difference to AdaSTaR.
         frequency_deviation: Mean SD of how often an observation was trained on.
         false_positive_share: Mean share of trained rationales with a wrong step.
         corrected_p: The p of ``difference``, corrected for all methods of the table (Holm).
@@ -63,17 +51,13 @@ class MethodRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison's result.
+    """A comparison's result; its rows are in the catalogue's order.
 
     Attributes:
-        title: What was compared.
-        members: Every run.
-        rows: One per method, in the catalogue's order.
         select_on: The split that selected the checkpoints.
         base: The base model's test accuracy.
         best_baseline: The baseline whose accuracy the other methods are to reach; ``None`` without a baseline.
         equal_pflops: The compute at which ``equal_compute`` compares: the least that a sampling run has spent.
-        facts: What was run, as names and values.
     """
 
     title: str
@@ -99,7 +83,6 @@ class _Yardstick:
     """What every row is measured against.
 
     Attributes:
-        select_on: The split that selected the checkpoints.
         reference: AdaSTaR's runs; empty if it was not compared.
         target: Accuracy of the best baseline; ``None`` without one.
         paid: PFLOPs at which that baseline reached it.
@@ -129,13 +112,13 @@ def compare_members(
     best, target, paid = _best_baseline(by_method, select_on), None, None
     if best is not None:
         target = _accuracy(by_method[best], select_on)
-        paid = reached_at(by_method[best], target, select_on)
+        paid = intervals.reached_at(by_method[best], target, select_on)
     # SFT trains on the references and samples nothing: it costs too little to compare the others there.
     sampling = [run.pflops for name, runs in by_method.items() if not name.startswith("sft") for run in runs]
     equal = min(sampling or [member.pflops for member in members])
     yardstick = _Yardstick(select_on, by_method.get(REFERENCE, []), target, paid, equal)
     rows = [_row(name, runs, yardstick) for name, runs in by_method.items()]
-    corrected = holm([row.difference.p if row.difference else None for row in rows])
+    corrected = intervals.holm([row.difference.p if row.difference else None for row in rows])
     return Comparison(
         title,
         tuple(members),
@@ -181,7 +164,7 @@ def _accuracy(runs: Sequence[Member], select_on: SelectOn) -> float:
 def _row(name: MethodName, runs: Sequence[Member], yardstick: _Yardstick) -> MethodRow:
     select_on, equal, target = yardstick.select_on, yardstick.equal, yardstick.target
     points = [run.selected(select_on) for run in runs]
-    reached = reached_at(runs, target, select_on) if target is not None else None
+    reached = intervals.reached_at(runs, target, select_on) if target is not None else None
     against = [] if name == REFERENCE else yardstick.reference
     return MethodRow(
         method=name,
@@ -210,7 +193,7 @@ def paired(
     ours = {run.seed: run.selected(select_on, pflops).test for run in runs if run.seed in theirs}
     if not ours:
         return None
-    return paired_difference(list(ours.values()), [theirs[seed] for seed in ours])
+    return intervals.paired_difference(list(ours.values()), [theirs[seed] for seed in ours])
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

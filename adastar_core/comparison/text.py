@@ -23,7 +23,6 @@ _MANY = 4
 
 
 def headings(comparison: Comparison) -> tuple[str, ...]:
-    """Return the table's headings."""
     factor, unit = comparison.unit
     return (
         "method", "seeds", "test accuracy %", "− AdaSTaR", "p", "p Holm", "iteration", unit, f"padded {unit}",
@@ -34,7 +33,6 @@ def headings(comparison: Comparison) -> tuple[str, ...]:
 
 
 def cells(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Return the table's rows as text."""
     factor, _ = comparison.unit
     not_reached = "not reached" if comparison.best_baseline else NONE
     return [

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from itertools import accumulate
+from typing import NamedTuple
 from warnings import catch_warnings, filterwarnings
 
 import matplotlib.style as mpl_style
@@ -40,14 +41,7 @@ _STYLE: dict[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawn figure, as SVG for pages and as PNG for everything else.
-
-    Attributes:
-        name: The file's name without its ending, e.g. ``"accuracy-by-compute"``.
-        caption: What it shows, in one sentence.
-        svg: The drawing.
-        png: The same at 150 dpi.
-    """
+    """A drawn figure, as SVG for pages and as PNG at 150 dpi for everything else. Its name has no file ending."""
 
     name: str
     caption: str
@@ -57,13 +51,10 @@ class Figure:
 
 def figures(report: RunReport) -> tuple[Figure, ...]:
     """Return the figures for which the report has data."""
-    drawn = [
-        draw(
-            "accuracy-by-compute",
-            "Validation accuracy by compute spent, with 95 % intervals; the ring marks the selected checkpoint.",
-            partial(_accuracy_by_compute, report),
-        )
-    ]
+    caption = (
+        "Validation accuracy by compute spent, with 95 % intervals; the ring marks the selected checkpoint."
+    )
+    drawn = [draw("accuracy-by-compute", caption, partial(_accuracy_by_compute, report))]
     if report.by_difficulty:
         caption = "Accuracy by difficulty, before and after training, with 95 % intervals."
         drawn.append(draw("accuracy-by-difficulty", caption, partial(_by_difficulty, report)))
@@ -152,8 +143,7 @@ def _trained_frequency(report: RunReport, canvas: Canvas) -> None:
     axes.grid(visible=False, axis="x")
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounds:
+class _Bounds(NamedTuple):
     share: float
     low: float
     high: float

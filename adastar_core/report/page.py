@@ -8,35 +8,23 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adastar_core.machine.units import flops, percent, points, wall_time
+from adastar_core.report import text
 from adastar_core.report.figures import Figure
 from adastar_core.report.records import RunReport
-from adastar_core.report.text import (
-    DIFFICULTY_HEADINGS,
-    cells,
-    cost_cells,
-    cost_headings,
-    difficulty_cells,
-    facts,
-    headings,
-    headline,
-)
 
 
 def html(report: RunReport, figures: Iterable[Figure]) -> str:
     """Return the page with these figures. The same report gives the same text."""
-    return (
-        templates(Path(__file__).parent)
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            headline=headline(report),
-            tiles=_tiles(report),
-            figures=figures,
-            iterations=(headings(report), cells(report)),
-            difficulties=(DIFFICULTY_HEADINGS, difficulty_cells(report)),
-            costs=(cost_headings(report), cost_cells(report)),
-            facts=facts(report),
-        )
+    template = templates(Path(__file__).parent).get_template("report.html.j2")
+    return template.render(
+        report=report,
+        headline=text.headline(report),
+        tiles=_tiles(report),
+        figures=figures,
+        iterations=(text.headings(report), text.cells(report)),
+        difficulties=(text.DIFFICULTY_HEADINGS, text.difficulty_cells(report)),
+        costs=(text.cost_headings(report), text.cost_cells(report)),
+        facts=text.facts(report),
     )
 
 
@@ -56,18 +44,12 @@ def templates(folder: Path) -> Environment:
 
 def _tiles(report: RunReport) -> list[tuple[str, str, str]]:
     """Return name, value and small print of the numbers at the top of the page."""
-    tiles = [
-        (
-            f"{split} accuracy",
-            percent(after.share),
-            f"{points(before, after)} points, from {percent(before.share)}",
-        )
-        for split, before, after in (
-            ("test", report.base_test, report.test),
-            ("validation", report.base_validation, report.selected_validation),
-        )
-        if before is not None and after is not None
-    ]
+    tiles = []
+    validation = ("validation", report.base_validation, report.selected_validation)
+    for split, before, after in (("test", report.base_test, report.test), validation):
+        if before is not None and after is not None:
+            gain = f"{points(before, after)} points, from {percent(before.share)}"
+            tiles.append((f"{split} accuracy", percent(after.share), gain))
     return [
         *tiles,
         ("selected iteration", str(report.best_iteration), f"of {len(report.iterations)}"),

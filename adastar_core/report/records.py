@@ -9,26 +9,20 @@ from adastar_core.records import Accuracy
 
 @dataclass(frozen=True, slots=True)
 class IterationSummary:
-    """One iteration, in the paper's terms.
+    """One iteration, in the paper's terms; numbered from 1.
 
     Attributes:
-        t: Number, from 1.
-        beta: Target number of accepted rationales.
-        m: Observations visited.
-        accepted: Rationales that entered D+.
         surplus: Attempts beyond the stopping observation: they cost compute and are not used.
-        alpha: The model's strength, in [0, 1].
         stamped: u, the number of visits that update the order.
         first_try_accuracy: Share of the visited observations whose first, unhinted attempt is right.
         false_positive_share: Share of right answers with a wrong rationale; ``None`` where not checkable.
-        validation: Greedy accuracy after the iteration; ``None`` before it is measured.
+        validation: Greedy accuracy after the iteration; as ``test``, ``None`` before it is measured.
         pflops: Cost without padding, in 10^15 FLOPs, without evaluation.
         padded_pflops: The same with padding, as the paper counts.
         seconds: Time of its stages without evaluation; copied work counts the time of the run it was copied from.
         rejected: Right answers whose rationale the filter kept out of D+.
         undecided: Counted attempts that the verifier could not decide.
         attention_pflops: Attention products, which neither of the two includes.
-        test: Test accuracy after the iteration; ``None`` where it was not measured.
     """
 
     t: int
@@ -52,16 +46,9 @@ class IterationSummary:
 
 @dataclass(frozen=True, slots=True)
 class StageSummary:
-    """The cost of one stage of one iteration, e.g. of its first attempts, its training or its evaluation.
+    """The cost of one stage of one iteration, e.g. of its first attempts or its training, in 10^15 FLOPs and seconds.
 
-    Attributes:
-        t: The iteration; 0 is the base model's evaluation.
-        stage: Name of the stage.
-        tokens: Tokens by kind.
-        pflops: 6 P per trained token and 2 P per read or generated token, in 10^15 FLOPs.
-        padded_pflops: The same with padding.
-        attention_pflops: Attention products, which neither of the two includes.
-        seconds: Wall time.
+    Iteration 0 is the base model's evaluation. A trained token costs 6 P, a read or generated one 2 P.
     """
 
     t: int
@@ -87,24 +74,13 @@ class RunReport:
     """Everything that is reported of a run.
 
     Attributes:
-        run: The run's name.
         preset: The preset or file that the configuration came from; empty if neither.
         config_sha256: Digest of the configuration fields that decide the result.
-        problem: The problem's name.
-        method: The method's name.
-        base_model: The model that the run started from, as configured.
-        seed: The run's seed.
-        base_validation: The base model's validation accuracy.
-        base_test: The base model's test accuracy; ``None`` before it is measured.
         test: The selected checkpoint's test accuracy, measured once; ``None`` before.
         best_iteration: The iteration whose checkpoint validation selected; 0 is the base model.
         wall_seconds: Summed over all processes that owned the run; ``None`` where unknown.
-        checkpoint: Path of the selected checkpoint.
-        iterations: In order.
         by_difficulty: On test if measured, otherwise on validation; easiest first.
         trained_frequency: ``trained_frequency[k]`` observations were trained on exactly k times.
-        stages: The cost of every stage.
-        notes: Remarks for the reader.
         items_sha256: Digest of the validation and test items; accuracies are comparable where it is equal.
     """
 

@@ -6,63 +6,42 @@ from dataclasses import asdict
 from adastar_core.records import Accuracy
 from adastar_core.report.records import RunReport
 
+_RUN = ("run", "preset", "config_sha256", "problem", "method", "base_model", "seed")
+_COUNTS = ("t", "beta", "m", "accepted", "rejected", "undecided", "surplus", "alpha", "stamped")
+_SHARES = ("first_try_accuracy", "false_positive_share")
+_COSTS = ("pflops", "padded_pflops", "attention_pflops")
+
 
 def summary(report: RunReport) -> dict[str, object]:
     """Return the run's summary as plain JSON values. Shares are in [0, 1]; ``None`` was not measured."""
     return {
-        "run": report.run,
-        "preset": report.preset,
-        "config_sha256": report.config_sha256,
-        "problem": report.problem,
-        "method": report.method,
-        "base_model": report.base_model,
-        "seed": report.seed,
+        **_fields(report, *_RUN),
         "base_validation_accuracy": report.base_validation.share,
         "base_test_accuracy": _share(report.base_test),
         "test_accuracy": _share(report.test),
         "best_iteration": report.best_iteration,
-        "total_pflops": report.total_pflops,
-        "total_padded_pflops": report.total_padded_pflops,
-        "total_attention_pflops": report.total_attention_pflops,
-        "trained_frequency_deviation": report.trained_frequency_deviation,
-        "wall_seconds": report.wall_seconds,
-        "checkpoint": report.checkpoint,
+        **_fields(report, *(f"total_{cost}" for cost in _COSTS)),
+        **_fields(report, "trained_frequency_deviation", "wall_seconds", "checkpoint"),
         "iterations": [
             {
-                "t": row.t,
-                "beta": row.beta,
-                "m": row.m,
-                "accepted": row.accepted,
-                "rejected": row.rejected,
-                "undecided": row.undecided,
-                "surplus": row.surplus,
-                "alpha": row.alpha,
-                "stamped": row.stamped,
-                "first_try_accuracy": row.first_try_accuracy,
-                "false_positive_share": row.false_positive_share,
+                **_fields(row, *_COUNTS, *_SHARES),
                 "validation_accuracy": _share(row.validation),
-                "pflops": row.pflops,
-                "padded_pflops": row.padded_pflops,
-                "attention_pflops": row.attention_pflops,
+                **_fields(row, *_COSTS),
                 "test_accuracy": _share(row.test),
                 "seconds": row.seconds,
             }
             for row in report.iterations
         ],
         "compute": [
-            {
-                "t": row.t,
-                "stage": row.stage,
-                **asdict(row.tokens),
-                "pflops": row.pflops,
-                "padded_pflops": row.padded_pflops,
-                "attention_pflops": row.attention_pflops,
-                "seconds": row.seconds,
-            }
+            {**_fields(row, "t", "stage"), **asdict(row.tokens), **_fields(row, *_COSTS, "seconds")}
             for row in report.stages
         ],
         "items_sha256": report.items_sha256,
     }
+
+
+def _fields(record: object, *names: str) -> dict[str, object]:
+    return {name: getattr(record, name) for name in names}
 
 
 def summary_text(report: RunReport) -> str:

@@ -11,17 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from adastar_core.compute import StageTokens
-from adastar_core.machine.units import (
-    NONE,
-    accuracy,
-    duration,
-    flops,
-    flops_unit,
-    number,
-    percent_number,
-    points,
-    wall_time,
-)
+from adastar_core.machine import units
+from adastar_core.machine.units import NONE, flops, number, percent_number
 from adastar_core.report.records import RunReport
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]#!|~$])")
@@ -32,12 +23,19 @@ def headings(report: RunReport) -> tuple[str, ...]:
     """Return the headings of the table per iteration. There is a column of rejections only if there are any."""
     rejected = ("rej.",) if report.has_rejections else ()
     counts = ("t", "β", "m", "accepted", *rejected, "surplus", "α", "stamped")
-    return (*counts, "first try %", "false pos. %", "valid. %", flops_unit(report.total_pflops)[1], "time")
+    return (
+        *counts,
+        "first try %",
+        "false pos. %",
+        "valid. %",
+        units.flops_unit(report.total_pflops)[1],
+        "time",
+    )
 
 
 def cells(report: RunReport) -> list[tuple[str, ...]]:
     """Return the rows of the table per iteration; the first, t = 0, is the base model."""
-    factor, _ = flops_unit(report.total_pflops)
+    factor, _ = units.flops_unit(report.total_pflops)
     unknown = [NONE] * (len(headings(report)) - 4)
     base = ("0", *unknown, percent_number(report.base_validation.share), NONE, NONE)
     iterations = [
@@ -63,13 +61,13 @@ def cells(report: RunReport) -> list[tuple[str, ...]]:
 
 def cost_headings(report: RunReport) -> tuple[str, ...]:
     """Return the headings of the table of costs, in the same unit as the table per iteration."""
-    unit = flops_unit(report.total_pflops)[1]
+    unit = units.flops_unit(report.total_pflops)[1]
     return ("stage", "read", "generated", "trained", unit, f"padded {unit}", f"attention {unit}", "time")
 
 
 def cost_cells(report: RunReport) -> list[tuple[str, ...]]:
     """Return a row per stage, summed over the iterations. Evaluation comes last: totals do not include it."""
-    factor, _ = flops_unit(report.total_pflops)
+    factor, _ = units.flops_unit(report.total_pflops)
     stages = dict.fromkeys(row.stage for row in report.stages)
     table = []
     for stage in sorted(stages, key=lambda stage: stage.startswith("evaluate")):
@@ -81,7 +79,7 @@ def cost_cells(report: RunReport) -> list[tuple[str, ...]]:
             sum(row.padded_pflops for row in rows),
             sum(row.attention_pflops for row in rows),
         ]
-        time = duration(sum(row.seconds for row in rows))
+        time = units.duration(sum(row.seconds for row in rows))
         table.append(
             (stage, *(f"{count:,}" for count in counts), *(number(factor * cost) for cost in costs), time)
         )
@@ -121,13 +119,12 @@ def headline(report: RunReport) -> str:
         split, before, after = "test", report.base_test, report.test
     selected = f"iteration {report.best_iteration}" if report.best_iteration else "the base model"
     return (
-        f"{split.capitalize()} accuracy {accuracy(before)} → {accuracy(after)}, {points(before, after)} points "
-        f"(validation selected {selected}), for {flops(report.total_pflops)} and {wall_time(report.wall_seconds)}."
+        f"{split.capitalize()} accuracy {units.accuracy(before)} → {units.accuracy(after)}, {units.points(before, after)} points "
+        f"(validation selected {selected}), for {flops(report.total_pflops)} and {units.wall_time(report.wall_seconds)}."
     )
 
 
 def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
-    """Return what was run, as names and values."""
     preset = (("preset", report.preset),) if report.preset else ()
     return (
         ("problem", report.problem),
@@ -146,7 +143,12 @@ def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
 def difficulty_cells(report: RunReport) -> list[tuple[str, ...]]:
     """Return a row per difficulty: its name, accuracy before and after, and the difference in points."""
     return [
-        (row.difficulty, accuracy(row.before), accuracy(row.after), points(row.before, row.after))
+        (
+            row.difficulty,
+            units.accuracy(row.before),
+            units.accuracy(row.after),
+            units.points(row.before, row.after),
+        )
         for row in report.by_difficulty
     ]
 
