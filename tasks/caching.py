@@ -21,7 +21,6 @@ from prefect.context import TaskRunContext
 from pydantic import BaseModel
 
 STAGE_VERSIONS = {"sample": 5, "finetune": 2, "evaluate": 5, "advance": 1}
-_NOT_INPUTS = {"wave"}
 
 
 @dataclass
@@ -40,7 +39,7 @@ class StagePolicy(CachePolicy):
         plain = {
             key: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
             for key, value in inputs.items()
-            if key not in _NOT_INPUTS
+            if key != "wave"
         }
         digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:32]
         return f"adastar-{name}-v{STAGE_VERSIONS[name]}-{digest}"

@@ -9,19 +9,7 @@ from adastar_core.selection.exploration import ExplorationSettings
 from adastar_core.trainers.settings import LoraSettings, TrainerSettings
 
 __all__ = [
-    "ADDED",
-    "LIMITS",
-    "MAY_GROW",
-    "RUN_TIME_ONLY",
-    "ComputeSettings",
-    "EvaluationSettings",
-    "ExplorationSettings",
-    "GeneratorSettings",
-    "LoraSettings",
-    "OpenAiSettings",
-    "RunConfig",
-    "ScheduleSettings",
-    "TrainerSettings",
-    "VllmSettings",
-    "flatten",
-]
+    "ADDED", "LIMITS", "MAY_GROW", "RUN_TIME_ONLY", "ComputeSettings", "EvaluationSettings",
+    "ExplorationSettings", "GeneratorSettings", "LoraSettings", "OpenAiSettings", "RunConfig",
+    "ScheduleSettings", "TrainerSettings", "VllmSettings", "flatten",
+]  # fmt: skip

@@ -35,10 +35,6 @@ def _base(name: str, key: str, group: BaseModel) -> None:
         confine.readable(name, key)
 
 
-def _server(url: str, _key: str, group: BaseModel) -> None:
-    check_server(url, str(getattr(group, "key_variable", "")))
-
-
 def _database(_url: str, key: str, _group: BaseModel) -> None:
     if confine.is_confined():
         raise ConfigError(
@@ -63,7 +59,7 @@ _CHECKS: dict[TextKind, Callable[[str, str, BaseModel], object]] = {
     TextKind.BASE_SOURCE: _base,
     TextKind.MODEL_SOURCE: _model,
     TextKind.CODE_PATH: lambda path, key, _: confine.user_code(path, key),
-    TextKind.SERVER_URL: _server,
+    TextKind.SERVER_URL: lambda url, _, group: check_server(url, str(getattr(group, "key_variable", ""))),
     TextKind.CLUSTER_ADDRESS: _cluster,
     TextKind.DATABASE_URL: _database,
     TextKind.HOME_PATH: lambda path, key, _: confine.writable(path, key),
@@ -73,11 +69,7 @@ _CHECKS: dict[TextKind, Callable[[str, str, BaseModel], object]] = {
 
 
 def check_access(settings: BaseModel, prefix: str = "") -> None:
-    """Check every text of a configuration by its kind.
-
-    Raises:
-        ConfigError: One leads where it may not; the message names its key.
-    """
+    """Check every text by its kind; raises :class:`ConfigError` with its key if one leads outside."""
     for name, field in type(settings).model_fields.items():
         value, key = getattr(settings, name), prefix + name
         if isinstance(value, BaseModel):
@@ -102,14 +94,10 @@ def kinds_in(annotations: tuple[object, ...]) -> Iterator[TextKind]:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield the texts in a field's value."""
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
     elif isinstance(value, str | Path):
         yield str(value)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, tuple | list):
-        for inner in value:
+    elif isinstance(value, Mapping | tuple | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
             yield from _texts(inner)

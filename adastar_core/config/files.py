@@ -29,20 +29,11 @@ def preset_summary(name: str) -> str:
 
 
 def load_preset(name: str) -> dict[str, object]:
-    """Return a preset's keys.
-
-    Raises:
-        ConfigError: There is no such preset; the message lists the nearest names.
-    """
     return _parse(_preset_text(name), f"preset {name}")
 
 
 def load_file(path: Path) -> dict[str, object]:
-    """Return a YAML file's keys.
-
-    Raises:
-        ConfigError: The file cannot be read or is not a mapping.
-    """
+    """Return a YAML file's keys; raises :class:`ConfigError` if it cannot be read or is not a mapping."""
     try:
         return _parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -162,9 +153,7 @@ def _replaced(values: dict[str, object], path: list[str], value: object) -> dict
     if not rest:
         return {**values, head: value}
     inner = values.get(head)
-    group: dict[str, object] = (
-        dict(inner) if isinstance(inner, dict) else {"type": inner} if isinstance(inner, str) else {}
-    )
+    group = {"type": inner} if isinstance(inner, str) else inner if isinstance(inner, dict) else {}
     if rest == ["type"] and head in KEYS_BY_TYPE and group.get("type") != value:
         group = {}  # the keys of another type
     return {**values, head: _replaced(group, rest, value)}

@@ -26,9 +26,7 @@ class ScheduleSettings(Settings):
 
     @property
     def stop(self) -> Stop:
-        """When an iteration's visits end."""
-        stops: dict[str, Stop] = {"until_beta": AtBeta(), "all": WholePool()}
-        return stops[self.visit]
+        return AtBeta() if self.visit == "until_beta" else WholePool()
 
 
 class EvaluationSettings(Settings):

@@ -11,47 +11,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from adastar_core.config.identity import flatten
+
 MethodName = Literal[
-    "adastar",
-    "random-lazy",
-    "sft",
-    "sft-8cot",
-    "sft-5sc",
-    "star",
-    "star-acc",
-    "star-full",
-    "star-acc-full",
-    "star-acc-full-k",
-    "rest-em",
-    "b-star",
-    "b-star-k",
-    "adad",
-    "adastar-no-win-rate",
-    "adastar-flipped",
-    "variance",
-    "thompson",
-    "band",
-    "dart-uniform",
-    "dart-prop2diff",
-    "hs-star",
-]
+    "adastar", "random-lazy", "sft", "sft-8cot", "sft-5sc", "star", "star-acc", "star-full", "star-acc-full",
+    "star-acc-full-k", "rest-em", "b-star", "b-star-k", "adad", "adastar-no-win-rate", "adastar-flipped",
+    "variance", "thompson", "band", "dart-uniform", "dart-prop2diff", "hs-star",
+]  # fmt: skip
 Values = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method: its name in tables, what it is in one line, and its settings.
-
-    Attributes:
-        title: As the paper writes it.
-        summary: What it does, one sentence.
-        family: ``baseline``, ``adastar`` (with its ablations and its control) or ``beyond`` (not in the paper).
-        settings: Configuration keys and values, nested.
-    """
+    """A method: its title as the paper writes it, what it does in one sentence, and its nested settings."""
 
     title: str
     summary: str
     family: Literal["baseline", "adastar", "beyond"]
+    """``adastar`` includes its ablations and its control; ``beyond`` is not in the paper."""
     settings: Values
 
 
@@ -133,8 +110,5 @@ def settings_of(name: object) -> Values:
 
 def decided() -> frozenset[str]:
     """Return the dotted keys that some method decides; those of the sampler come and go with its type."""
-    keys = set()
-    for method in METHODS.values():
-        for name, value in method.settings.items():
-            keys |= {f"{name}.{part}" for part in value} if isinstance(value, Mapping) else {name}
+    keys = {key for method in METHODS.values() for key in flatten(dict(method.settings))}
     return frozenset(key for key in keys if not key.startswith("sampler."))

@@ -156,10 +156,6 @@ class RunConfig(Settings):
                 f"exploration.control ({self.exploration.control}) needs attempt_mode independent, not until_correct: the "
                 "balance score is that of all K attempts"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _one_way_to_several_engines(self) -> "RunConfig":
         engines = self.generator.vllm.data_parallel
         if self.compute.backend == "ray" and engines > 1:
             raise ValueError(
@@ -172,11 +168,7 @@ class RunConfig(Settings):
         return None if value is None else "**********"
 
     def checked_home(self) -> Path | None:
-        """Return the configured data directory, if any.
-
-        Raises:
-            ConfigError: It lies where runs may not write.
-        """
+        """Return the data directory, if any; raises :class:`ConfigError` if runs may not write there."""
         return None if self.home is None else writable(self.home, "home")
 
     def beta(self, iteration: int) -> int:
@@ -242,7 +234,6 @@ class RunConfig(Settings):
             ) from error
 
     def sha256(self) -> str:
-        """Return the digest of :meth:`identity`."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
 

@@ -77,7 +77,6 @@ class Child:
         return self._process.poll() is None
 
     def ask(self, order: Mapping[str, object], seconds: float) -> dict[str, Any]:
-        """Send an order and return its answer; raises as :meth:`tell` and :meth:`answer` do."""
         self.tell(order)
         return self.answer(seconds)
 

@@ -43,11 +43,7 @@ def readable(path: str | Path, key: str) -> Path:
 
 
 def readable_tree(folder: Path, key: str) -> Path:
-    """Return ``folder`` as :func:`readable` does, after the same check of everything in it, at any depth and behind links.
-
-    Raises:
-        ConfigError: Something in it leads outside, or cannot be read.
-    """
+    """Return ``folder`` as :func:`readable` does, with the same check of all in it, also behind links."""
     waiting, seen = [folder], set[Path]()
     while waiting and is_confined():
         place = readable(waiting.pop(), key)
@@ -61,11 +57,7 @@ def readable_tree(folder: Path, key: str) -> Path:
 
 
 def writable(path: str | Path, key: str) -> Path:
-    """Return a path as :func:`readable` does, if runs may write there: never into the program's own folders.
-
-    Raises:
-        ConfigError: It is no path, leads outside, or into the program's own folders.
-    """
+    """Return a path as :func:`readable` does, if runs may write there: never in the program's own folders."""
     allowed = [*_folders(WRITABLE), default_home()]
     found = _inside(path, key, "write", WRITABLE, allowed)
     if not is_confined():
@@ -116,7 +108,7 @@ def source(name: str, key: str) -> None:
     path = path_of(name, key)
     if path.exists() or not _HUB_NAME.fullmatch(name):
         readable(name, key)
-    elif is_confined() and not any(fnmatch.fnmatchcase(name, pattern) for pattern in _listed(HUB)):
+    elif is_confined() and not any(fnmatch.fnmatchcase(name, pattern) for pattern in listed(HUB)):
         raise ConfigError(
             f"{key} = {name!r} is a hub name, and runs here may load only those in {HUB}. Give a path in "
             f"the folders of {READABLE}, or ask the operator to add {name} to {HUB} (* stands for any text)."
@@ -134,7 +126,7 @@ def user_code(path: str, key: str) -> str:
     located = _located(path, key)
     if ":" not in path or not is_confined():
         return path
-    if located in [_located(item, USER_CODE) for item in _listed(USER_CODE)]:
+    if located in [_located(item, USER_CODE) for item in listed(USER_CODE)]:
         return path
     raise ConfigError(
         f"{key} = {path!r} is code, and runs here execute only code that the operator allows. Ask the operator to review it and "
@@ -162,6 +154,6 @@ def _folders(variable: str) -> list[Path]:
     return [path_of(folder, variable) for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
 
 
-def _listed(variable: str) -> list[str]:
+def listed(variable: str) -> list[str]:
     """Return the items of a variable, separated by commas or spaces."""
-    return re.split(r"[,\s]+", os.environ.get(variable, "").strip()) if os.environ.get(variable) else []
+    return re.findall(r"[^,\s]+", os.environ.get(variable, ""))

@@ -5,7 +5,6 @@ variable that holds the key, and a host with its port (443 where none is given).
 ``ADASTAR_SERVER_API_KEY`` is ever sent, and only to this machine. Names are compared, never resolved.
 """
 
-import os
 import re
 from contextlib import suppress
 from ipaddress import ip_address
@@ -13,6 +12,7 @@ from ipaddress import ip_address
 import httpx
 
 from adastar_core.errors import ConfigError
+from adastar_core.machine.confine import listed
 from adastar_core.settings import OWN_KEY
 
 SERVERS = "ADASTAR_SERVERS"
@@ -29,8 +29,7 @@ def check_server(url: str, key_variable: str) -> None:
     own = host == "localhost"
     with suppress(ValueError):
         own = own or ip_address(host).is_loopback
-    listed = filter(None, re.split(r"[,\s]+", os.environ.get(SERVERS, "")))
-    if (key_variable == OWN_KEY and own) or (key_variable, host, port) in set(map(_pair, listed)):
+    if (key_variable == OWN_KEY and own) or (key_variable, host, port) in set(map(_pair, listed(SERVERS))):
         return
     at = f"[{host}]" if ":" in host else host
     raise ConfigError(

@@ -62,7 +62,7 @@ def open_workspace(
     """Check everything, create the run or continue it, own it, and yield its workspace.
 
     A run that is already open in this process yields the same workspace. Nothing is written before the data, the
-    model, the data directory and the database have been found usable. ``preset`` names the configuration's source.
+    model, the data directory and the database have been found usable. ``preset`` is where it came from.
 
     Raises:
         UserError: Something is invalid, or another process owns the run.

@@ -39,7 +39,7 @@ class RunRef(Settings):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run that is read, never written; what may differ between processes is at its default in ``config``."""
+    """A run that is read, never written; ``config`` has defaults for what may differ between processes."""
 
     engine: Engine
     home: Path

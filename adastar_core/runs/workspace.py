@@ -155,12 +155,8 @@ class Workspace(StoredRun):
         """Generate with ``generator`` whatever the checkpoint, e.g. with a scripted one."""
         self.generators.use(generator)
 
-    def release_generator(self) -> None:
-        """Free the memory that training needs; a generator that was passed to :meth:`use_generator` is kept."""
-        self.generators.rest()
-
     def record_incident(self, iteration: int, incident: Incident) -> None:
-        """Show and store what failed and was recovered while an iteration's checkpoint generated."""
+        """Show and store what was recovered while an iteration's checkpoint generated."""
         with self.lease.transaction() as connection:
             self.note(connection, iteration, incident)
 
@@ -193,10 +189,8 @@ class Workspace(StoredRun):
         return self._sampler[1]
 
     def sampler_advanced(self, iteration: int) -> None:
-        """Keep the sampler, which has observed ``iteration``, for the next one."""
         if self._sampler is not None:
             self._sampler = (iteration + 1, self._sampler[1])
 
     def forget_sampler(self) -> None:
-        """Drop the sampler, so that the next use rebuilds it from the store."""
         self._sampler = None

@@ -32,10 +32,7 @@ class Stamps:
 class Statistics:
     """The sampler's state: what is known of every observation, indexed by position, each of shape (N,).
 
-    Attributes:
-        last_iteration: Iteration of the last stamp (t~_i of the paper); 0 = never.
-        correct: Correct attempts at that stamp.
-        attempts: Attempts at that stamp; the win rate w_i is correct / attempts, 0 when never stamped.
+    ``last_iteration`` is that of the last stamp (t~_i of the paper), 0 for never; the rest are its attempts.
     """
 
     last_iteration: npt.NDArray[np.int32]
@@ -44,7 +41,6 @@ class Statistics:
 
     @classmethod
     def empty(cls, count: int) -> "Statistics":
-        """Return the statistics of ``count`` observations that were never sampled."""
         return cls(*(np.zeros(count, dtype=np.int32) for _ in range(3)))
 
     def copy(self) -> "Statistics":
@@ -52,11 +48,10 @@ class Statistics:
         return Statistics(self.last_iteration.copy(), self.correct.copy(), self.attempts.copy())
 
     def win_rate(self) -> npt.NDArray[np.float64]:
-        """Return w_i, shape (N,). Equal fractions give equal numbers: division rounds correctly."""
+        """Return w_i; 0 if never stamped. Equal fractions give equal numbers: division rounds correctly."""
         return self.correct / np.maximum(self.attempts, 1)
 
     def stamp(self, iteration: int, visits: Sequence[Visit]) -> None:
-        """Record ``visits`` as sampled in ``iteration``."""
         stamps = Stamps.of(iteration, visits)
         self.last_iteration[stamps.positions] = iteration
         self.correct[stamps.positions] = stamps.correct
@@ -69,7 +64,6 @@ class Ordering(Protocol):
 
     def order(self, iteration: int) -> Iterator[int]:
         """Yield the position of every observation once, first to visit first; the same whenever it is asked for."""
-        ...
 
 
 @runtime_checkable
@@ -77,14 +71,10 @@ class Sampler(Ordering, Protocol):
     """Decides the order of visits. ``order``, then ``observe`` once the iteration is trained."""
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        """Take in a trained iteration; return u: the first u visits were stamped.
+        """Take in a trained iteration, later than all before; return u: the first u visits were stamped.
 
-        Args:
-            iteration: Its number, larger than every one observed before.
-            visits: The m visits, in the order of visit.
-            alpha: The model's strength in [0, 1].
+        ``visits`` are in the order of visit; ``alpha`` is the model's strength in [0, 1].
         """
-        ...
 
 
 @runtime_checkable
@@ -93,7 +83,6 @@ class Allocating(Protocol):
 
     def budget(self, position: int, judged: Sequence[Judged]) -> Budget:
         """Return an observation's budget, given its own attempts so far and nothing else of the iteration."""
-        ...
 
 
 @runtime_checkable
@@ -102,7 +91,6 @@ class Remembering(Protocol):
 
     def recall(self, stamps: Stamps) -> None:
         """Take in what an iteration stamped. A rebuilt sampler is given every iteration, oldest first."""
-        ...
 
 
 class BaseSamplerSettings(Settings):
@@ -114,11 +102,5 @@ class BaseSamplerSettings(Settings):
         return None
 
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> Sampler:
-        """Return the sampler.
-
-        Args:
-            statistics: What is known of every observation.
-            seed: The run's seed.
-            observation_ids: By position.
-        """
+        """Return the sampler; ``observation_ids`` are by position."""
         raise NotImplementedError

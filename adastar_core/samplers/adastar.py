@@ -46,9 +46,10 @@ class AdaStarSettings(BaseSamplerSettings):
     )
 
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "AdaStarSampler":
-        ranks: Ranks = streams.tiebreak_ranks(seed, len(observation_ids))
-        if self.tiebreak == "official":
-            ranks = string_ranks(observation_ids)
+        seeded = self.tiebreak == "seeded"
+        ranks = (
+            streams.tiebreak_ranks(seed, len(observation_ids)) if seeded else string_ranks(observation_ids)
+        )
         return AdaStarSampler(
             statistics, ranks, self.power, by_win_rate=self.win_rate, rounding=self.rounding
         )
@@ -62,7 +63,6 @@ class AdaStarSampler:
         tiebreak: Unique rank of every observation among equals, shape (N,).
         power: The exponent p of u = floor(m * alpha^p).
         by_win_rate: Whether the win rate decides within a generation; False is the paper's ablation.
-        rounding: How u is made a whole number.
     """
 
     def __init__(

@@ -5,30 +5,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from adastar_core.samplers import Remembering, Sampler, Stamps, Statistics
-from adastar_core.samplers.adastar import AdaStarSettings
-from adastar_core.samplers.band import BandSettings
-from adastar_core.samplers.boundary import BoundarySettings
-from adastar_core.samplers.custom import CustomSettings
-from adastar_core.samplers.dart import DartSettings
-from adastar_core.samplers.flipped import FlippedSettings
-from adastar_core.samplers.random import RandomSettings
-from adastar_core.samplers.thompson import ThompsonSettings
-from adastar_core.samplers.variance import VarianceSettings
+from adastar_core import samplers
+from adastar_core.samplers import adastar, band, boundary, custom, dart, flipped, random, thompson, variance
 
 AnySamplerSettings = (
-    AdaStarSettings
-    | FlippedSettings
-    | RandomSettings
-    | VarianceSettings
-    | ThompsonSettings
-    | BandSettings
-    | DartSettings
-    | BoundarySettings
-    | CustomSettings
+    adastar.AdaStarSettings
+    | flipped.FlippedSettings
+    | random.RandomSettings
+    | variance.VarianceSettings
+    | thompson.ThompsonSettings
+    | band.BandSettings
+    | dart.DartSettings
+    | boundary.BoundarySettings
+    | custom.CustomSettings
 )
 SamplerSettings = Annotated[AnySamplerSettings, Field(discriminator="type")]
-Past = Callable[[], Iterable[Stamps]]
+Past = Callable[[], Iterable[samplers.Stamps]]
 """Returns what every iteration so far has stamped, oldest first."""
 
 
@@ -36,23 +28,16 @@ def open_sampler(
     settings: AnySamplerSettings,
     seed: int,
     observation_ids: Sequence[str],
-    statistics: Statistics,
+    statistics: samplers.Statistics,
     past: Past = tuple,
-) -> Sampler:
-    """Return the sampler, rebuilt from ``statistics`` (N observations, by position).
-
-    Args:
-        settings: Which sampler.
-        seed: The run's seed.
-        observation_ids: By position.
-        statistics: What is known of every observation.
-        past: Asked only if the sampler is :class:`adastar_core.samplers.Remembering`.
+) -> samplers.Sampler:
+    """Return the sampler, rebuilt from ``statistics`` (by position) and, if it remembers, from the ``past``.
 
     Raises:
         ConfigError: A sampler of the user's own cannot be loaded.
     """
     sampler = settings.open(statistics, seed, observation_ids)
-    if isinstance(sampler, Remembering):
+    if isinstance(sampler, samplers.Remembering):
         for stamps in past():
             sampler.recall(stamps)
     return sampler

@@ -4,17 +4,10 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Literal
 
+from adastar_core import samplers
 from adastar_core.errors import ConfigError
 from adastar_core.machine.plugins import PluginSettings, call_plugin
-from adastar_core.samplers import (
-    Allocating,
-    BaseSamplerSettings,
-    Ordering,
-    Remembering,
-    Sampler,
-    Stamps,
-    Statistics,
-)
+from adastar_core.samplers import BaseSamplerSettings, Ordering, Sampler, Stamps, Statistics
 from adastar_core.selection import Visit
 
 
@@ -46,9 +39,9 @@ class _StampingAll:
 
     def __init__(self, own: Ordering, statistics: Statistics) -> None:
         self._own, self._statistics = own, statistics
-        if isinstance(own, Allocating):
+        if isinstance(own, samplers.Allocating):
             self.budget = own.budget
-        if isinstance(own, Remembering):
+        if isinstance(own, samplers.Remembering):
             self.recall = own.recall
 
     def order(self, iteration: int) -> Iterator[int]:
@@ -56,6 +49,6 @@ class _StampingAll:
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
         self._statistics.stamp(iteration, visits)
-        if isinstance(self._own, Remembering):
+        if isinstance(self._own, samplers.Remembering):
             self._own.recall(Stamps.of(iteration, visits))
         return len(visits)

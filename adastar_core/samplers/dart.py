@@ -44,10 +44,8 @@ class DartSampler(RandomSampler):
         self._settings = settings
 
     def budget(self, position: int, judged: Sequence[Judged]) -> Budget:
-        settings, statistics = self._settings, self.statistics
-        wanted = settings.wanted
-        attempts = int(statistics.attempts[position])
-        if settings.target == "prop2diff" and attempts:
-            wrong = attempts - int(statistics.correct[position])
-            wanted = max(1, ceil(settings.wanted * wrong / attempts))
-        return Budget(settings.attempts, wanted)
+        wanted, attempts = self._settings.wanted, int(self.statistics.attempts[position])
+        if self._settings.target == "prop2diff" and attempts:
+            wrong = attempts - int(self.statistics.correct[position])
+            wanted = max(1, ceil(wanted * wrong / attempts))
+        return Budget(self._settings.attempts, wanted)

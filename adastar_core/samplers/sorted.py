@@ -17,9 +17,7 @@ Key = npt.NDArray[np.float64] | npt.NDArray[np.int64] | npt.NDArray[np.int32] | 
 class SortedSampler(ABC):
     """Visits observations by :meth:`keys`, lowest first, then by the seeded tie-break; stamps every visit.
 
-    Args:
-        statistics: Where to start from; copied.
-        seed: The run's seed, which names the tie-break and any random key.
+    It starts from a copy of the statistics; the run's seed names the tie-break and any random key.
     """
 
     def __init__(self, statistics: Statistics, seed: int) -> None:

@@ -40,9 +40,7 @@ class VarianceSampler(SortedSampler):
         self._settings = settings
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
-        p, last = self.statistics.win_rate(), self.statistics.last_iteration
-        patience = np.select(
-            [p == 0, p == 1], [self._settings.retest_failed, self._settings.retest_solved], 0
-        )
+        p, last, settings = self.statistics.win_rate(), self.statistics.last_iteration, self._settings
+        patience = np.select([p == 0, p == 1], [settings.retest_failed, settings.retest_solved], 0)
         due = (last == 0) | ((patience > 0) & (iteration - last >= patience))
         return ~due, -p * (1 - p), last

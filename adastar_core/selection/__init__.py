@@ -11,17 +11,6 @@ from adastar_core.selection.rules import Budget, BudgetOf, Judged, Results, Rule
 from adastar_core.selection.waves import Planned, next_attempts
 
 __all__ = [
-    "Budget",
-    "BudgetOf",
-    "Judged",
-    "Planned",
-    "Results",
-    "Rounding",
-    "Rules",
-    "Selection",
-    "Visit",
-    "close",
-    "next_attempts",
-    "stamp_count",
-    "thin",
-]
+    "Budget", "BudgetOf", "Judged", "Planned", "Results", "Rounding", "Rules", "Selection", "Visit", "close",
+    "next_attempts", "stamp_count", "thin",
+]  # fmt: skip

@@ -18,8 +18,6 @@ class Visit:
     """One observation's part in an iteration.
 
     Attributes:
-        position: The observation's place in the dataset.
-        attempts: Attempts that count.
         correct: Correct attempts that count in the win rate.
         accepted: Numbers of the attempts that entered D+.
         first_try: Whether the first, unhinted attempt was right.
@@ -46,7 +44,6 @@ class Selection:
 
     @property
     def m(self) -> int:
-        """The number of visited observations."""
         return len(self.visits)
 
     @property
@@ -67,12 +64,6 @@ class Selection:
 
 def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Selection:
     """Replay the iteration one observation at a time and return what it visited and accepted.
-
-    Args:
-        order: Positions in the order of visit.
-        results: Verdicts; every observation up to the stop must be settled.
-        rules: What a visit does.
-        beta: Accepted rationales wanted, beta_t.
 
     Raises:
         ValueError: An observation before the stop still needs an attempt.
@@ -112,13 +103,8 @@ def thin(selected: Selection, wanted: int, choice: np.random.Generator) -> Selec
 def stamp_count(m: int, alpha: Fraction | float, power: float, rounding: Rounding = "floor") -> int:
     """Return u = floor(m * alpha^p), the number of visited observations to stamp (Algorithm 1, line 16).
 
-    Exact for a whole power: in floating point, products that are whole numbers can fall just below.
-
-    Args:
-        m: Visited observations.
-        alpha: The model's strength in [0, 1].
-        power: The exponent p >= 0; 2 in the paper, 0 stamps every visit.
-        rounding: ``round`` is what the official code does, in floating point, halves to even.
+    Exact for a whole power: in floating point, products that are whole numbers can fall just below. ``round``
+    is what the official code does, in floating point, halves to even.
     """
     if rounding == "round":
         return min(m, round(m * math.pow(alpha, power)))

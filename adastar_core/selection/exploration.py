@@ -44,26 +44,19 @@ Tried = Sequence[Sequence[str | None]]
 
 
 def balance_score(tried: Tried, attempts: int, wanted: int) -> Fraction:
-    """Return the mean balance score over observations.
-
-    Args:
-        tried: The responses at one temperature; at least one observation.
-        attempts: n, the first attempts of each observation, which are counted.
-        wanted: n*, the distinct right responses that are enough.
-    """
-    scores = []
+    """Return the mean balance score of at least one observation; n is ``attempts``, n* ``wanted``."""
+    total = Fraction(0)
     for responses in tried:
         distinct = len({response for response in responses[:attempts] if response is not None})
-        scores.append(min(Fraction(distinct, wanted), Fraction(1)) * Fraction(distinct, attempts))
-    return sum(scores, Fraction(0)) / len(scores)
+        total += min(Fraction(distinct, wanted), Fraction(1)) * Fraction(distinct, attempts)
+    return total / len(tried)
 
 
 def choose_control(by_temperature: Mapping[float, Tried], attempts: Sequence[int], wanted: int) -> Control:
     """Return the temperature, and the K among ``attempts``, with the best score; among equals the lowest of both."""
-    scored = [
+    score, temperature, k = max(
         (balance_score(tried, k, wanted), -temperature, -k)
         for temperature, tried in by_temperature.items()
         for k in attempts
-    ]
-    score, temperature, k = max(scored)
+    )
     return Control(-temperature, -k, float(score))

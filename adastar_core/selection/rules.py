@@ -57,15 +57,12 @@ BudgetOf = Callable[[int, Sequence[Judged]], Budget]
 
 
 class Stop(ABC):
-    """When an iteration's visits end.
-
-    Attributes:
-        summary: What an iteration is, to complete "each ...".
-        by_acceptance: Whether it depends on what is accepted. If not, every attempt is known before the first is made.
-    """
+    """When an iteration's visits end."""
 
     summary: ClassVar[str]
+    """What an iteration is, to complete "each ..."."""
     by_acceptance: ClassVar[bool]
+    """Whether it depends on what is accepted. If not, every attempt is known before the first is made."""
 
     @abstractmethod
     def reached(self, visits: int, accepted: float, beta: int) -> bool:
@@ -101,9 +98,7 @@ class Rules:
         attempts: K.
         until_correct: Stop an observation at its first success.
         rationalize: Whether attempts after the first are hinted.
-        count_hinted_wins: Whether a hinted success counts in the win rate.
         cut_off: Largest number of accepted rationales per observation, the first ones; ``None`` accepts every right one.
-        stop: When visits end.
         budget_of: A sampler's own allocation of attempts, instead of the first two.
     """
 
@@ -126,7 +121,6 @@ class Rules:
         return right if self.cut_off is None else min(right, self.cut_off)
 
     def hinted(self, attempt: int) -> bool:
-        """Return whether the attempt of this number is shown the answer."""
         return self.rationalize and attempt > 1
 
     def visits(self, pool: int, accepted_each: float, beta: int) -> int:

@@ -24,12 +24,7 @@ def next_attempts(
 ) -> list[Planned]:
     """Return the attempts to generate next; an empty list when the iteration can be closed.
 
-    Args:
-        order: Positions in the order of visit.
-        results: Verdicts so far.
-        rules: What a visit does.
-        beta: Accepted rationales wanted, beta_t.
-        batch_size: Attempts generated at once; it changes how much is planned, never what is selected.
+    ``batch_size``, the attempts generated at once, changes how much is planned, never what is selected.
     """
     # Three walks over the observations that owe attempts. Each may end early, so the pool is read only as far as needed.
     opened, again, once_more = itertools.tee(_open(order, results, rules), 3)

@@ -55,7 +55,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
     parent = iteration - 1 if config.trainer.start_from == "accumulate" else 0
     start = workspace.checkpoint(parent)
     checkpoints.verify(Path(start.path), start.sha256)
-    workspace.release_generator()
+    workspace.generators.rest()  # training needs its memory
     with workspace.progress.stage(f"t={iteration} finetune", steps, "step") as bar:
 
         def on_step(step: TrainingProgress) -> None:
