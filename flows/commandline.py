@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from sqlalchemy.exc import DBAPIError
 
 from adastar_core import names
-from adastar_core.cli.app import INTERRUPTED, MISUSED, OPTIONS, Flag, complain, misuse, new_app
+from adastar_core.cli.app import INTERRUPTED, MISUSED, OPTIONS, Flag, complain, flow_name, misuse, new_app
 from adastar_core.config import RunConfig, files
 from adastar_core.errors import AdaStarError, ConfigError
 from adastar_core.planning.cards import CARDS
@@ -25,7 +25,7 @@ from adastar_core.report.records import RunReport
 from adastar_core.report.summary import summary_text
 from flows.signals import Ended, ended_by_signals
 
-NAME = "python flows/adastar.py"
+NAME = flow_name("run", "adastar.py")
 EXAMPLES = f"""\
 Examples:
   The quickstart:

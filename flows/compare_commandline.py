@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 from rich.console import Console
 from rich.table import Table
 
-from adastar_core.cli.app import Flag, new_app
+from adastar_core.cli.app import Flag, flow_name, new_app
 from adastar_core.comparison import text
 from adastar_core.comparison.member import SelectOn
 from adastar_core.comparison.table import Comparison
@@ -19,7 +19,7 @@ from adastar_core.errors import ConfigError
 from flows.commandline import ONE_SOURCE, errors_explained
 from flows.members import ComparisonSettings
 
-NAME = "python flows/compare.py"
+NAME = flow_name("compare", "compare.py")
 EXAMPLES = f"""\
 Examples:
   Three methods, five seeds, arithmetic-hard:

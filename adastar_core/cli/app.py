@@ -1,5 +1,6 @@
 """What all command lines share: how help looks, and how a command ends."""
 
+import os
 import sys
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -13,6 +14,8 @@ MISUSED = 2
 OPTIONS = Group("Options", sort_key=1)
 Flag = Parameter(show_default=False)
 """For switches and what may be repeated: without them the value is clear."""
+STARTED_BY = "ADASTAR_COMMAND"
+"""Set for a flow that an `adastar` command starts, so that its help and its errors name that command."""
 
 
 def new_app(name: str, help_: str, examples: str | None = None) -> App:
@@ -39,6 +42,11 @@ def new_app(name: str, help_: str, examples: str | None = None) -> App:
         print_error=False,
         suppress_keyboard_interrupt=False,
     )
+
+
+def flow_name(command: str, script: str) -> str:
+    """Return how a flow was called: by the `adastar` command or as a script."""
+    return f"adastar {command}" if os.environ.get(STARTED_BY) == command else f"python flows/{script}"
 
 
 def misuse(error: CycloptsError, name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 
 from cyclopts import Parameter
 
+from adastar_core.cli.app import STARTED_BY
 from adastar_core.errors import UserError
 
 _FLOWS = Path(__file__).parents[2] / "flows"
@@ -34,4 +35,4 @@ def _become(command: str, script: str, words: tuple[str, ...]) -> NoReturn:
             f"install it with 'pip install --editable .', or use its image: docker/Dockerfile."
         )
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, str(path), *words])
+    os.execve(sys.executable, [sys.executable, str(path), *words], {**os.environ, STARTED_BY: command})

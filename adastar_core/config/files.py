@@ -1,6 +1,7 @@
 """From presets, YAML files and ``--set`` to a validated :class:`RunConfig`, with errors that name the key."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,7 @@ from adastar_core.config import RunConfig, methods
 from adastar_core.errors import ConfigError
 
 DEFAULT_PRESET = "quickstart"
+_QUOTED = re.compile(r"'([^']*)'")
 KEYS_BY_TYPE = ("problem", "sampler")
 """Groups whose keys depend on their type; every other group's stay when a type in it is changed."""
 
@@ -63,10 +65,13 @@ def resolve(values: Mapping[str, object], overrides: Iterable[str] = ()) -> RunC
 
 def explain(error: ValidationError) -> str:
     """Return a validation error in the user's terms: each key, its value, and what is wrong with it."""
-    lines = []
+    lines: list[str] = []
+    choices: dict[
+        tuple[str, str], list[str]
+    ] = {}  # by key and value: each member of a union has its own error
     for detail in error.errors(include_url=False):
         # Without the tags of the unions that the key lies in.
-        parts = [str(part) for part in detail["loc"] if not str(part).startswith("[")]
+        parts = [str(part) for part in detail["loc"] if not str(part).startswith(("[", "literal["))]
         if parts and parts[0] in KEYS_BY_TYPE and len(parts) > 2:
             del parts[1]
         key = ".".join(parts)
@@ -74,9 +79,22 @@ def explain(error: ValidationError) -> str:
             lines.append(f"unknown configuration key {key!r}{_suggestion(key)}")
         elif detail["type"] == "value_error":
             lines.append(f"{key + ': ' if key else ''}{detail['msg'].removeprefix('Value error, ')}")
+        elif detail["type"] == "union_tag_invalid":
+            choices[f"{key}.type", detail["ctx"]["tag"]] = _QUOTED.findall(detail["ctx"]["expected_tags"])
+        elif detail["type"] == "literal_error":
+            expected = _QUOTED.findall(detail["ctx"]["expected"])
+            choices.setdefault((key, str(detail["input"])), []).extend(expected)
         else:
             lines.append(f"{key} = {detail['input']!r}: {detail['msg']}")
-    return "Invalid configuration: " + "; ".join(lines) + "."
+    lines += [_not_among(key, value, known) for (key, value), known in choices.items()]
+    message = "Invalid configuration: " + "; ".join(lines)
+    return message if message.endswith("?") else f"{message}."
+
+
+def _not_among(key: str, value: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(value, known, n=1)
+    suggestion = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{key} = {value!r} is not one of {', '.join(known)}{suggestion}"
 
 
 def _schema_keys(schema: Mapping[str, object]) -> set[str]:

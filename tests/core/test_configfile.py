@@ -33,7 +33,18 @@ from adastar_core.problems.arithmetic import ArithmeticSettings
             ["generator.openai.key_variable=ADASTAR_DATABASE_URL"],
             ["generator.openai.key_variable", "API_KEY"],
         ),
-        (["method=nosuch"], ["method", "nosuch"]),
+        (["method=nosuch"], ["method = 'nosuch' is not one of adastar, random-lazy, "]),
+        (["method=[star]"], ["method = \"['star']\" is not one of adastar, "]),
+        (["sampler=bandd"], ["sampler.type = 'bandd' is not one of adastar, ", "did you mean 'band'?"]),
+        (["problem.type=gsmk8"], ["problem.type = 'gsmk8' is not one of ", "did you mean 'gsm8k'?"]),
+        (
+            ["generator.type=vlm"],
+            ["generator.type = 'vlm' is not one of auto, transformers, vllm, openai, custom;"],
+        ),
+        (
+            ["trainer.decay=cosin"],
+            ["trainer.decay = 'cosin' is not one of constant, linear, cosine; did you mean 'cosine'?"],
+        ),
         (["attempts"], ["--set 'attempts'", "key.path=value"]),
     ],
 )
