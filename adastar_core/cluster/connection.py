@@ -16,11 +16,7 @@ _CONNECT_SECONDS = 10.0
 
 
 def connect(compute: ComputeSettings) -> None:
-    """Join the cluster, if this process has not yet.
-
-    Raises:
-        ConfigError: Ray is not installed, or there is no cluster at the address.
-    """
+    """Join the cluster, if this process has not yet; a ConfigError if there is no Ray or no cluster."""
     if find_spec("ray") is None:
         raise ConfigError("compute.backend is ray, and Ray is not installed: pip install 'adastar[ray]'.")
     import ray
@@ -36,12 +32,7 @@ def connect(compute: ComputeSettings) -> None:
             # Ray waits many minutes for an address where nothing listens; this takes seconds.
             host, _, port = named.rpartition(":")
             socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
-        ray.init(
-            address=compute.address,
-            namespace="adastar",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        ray.init(compute.address, namespace="adastar", log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"compute.address is {compute.address!r}, but no Ray cluster answers there ({error}). Start one with `ray start "
@@ -65,7 +56,7 @@ def actors_wanted(compute: ComputeSettings, gpus: int) -> int:
     if compute.actors is not None:
         return compute.actors
     if gpus:
-        return max(1, int(_resources().get("GPU", 0)) // gpus)
+        return max(1, int(_gpus()) // gpus)
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     with_room = [node for node in nodes if node["Alive"] and node["Resources"].get("CPU", 0) >= compute.cpus]
     return max(1, len(with_room))
@@ -73,11 +64,11 @@ def actors_wanted(compute: ComputeSettings, gpus: int) -> int:
 
 def has_gpus() -> bool:
     """Return whether any of the cluster's nodes has a GPU."""
-    return bool(_resources().get("GPU", 0))
+    return _gpus() > 0
 
 
-def _resources() -> dict[str, float]:
+def _gpus() -> float:
     import ray
 
     found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return found
+    return found.get("GPU", 0)

@@ -24,13 +24,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class PieceResult:
-    """What an engine generated for a piece.
-
-    Attributes:
-        attempts: One per request, in order.
-        sha256: Digest of the weights that the engine has proved to hold.
-        incidents: What went wrong there and was recovered.
-    """
+    """What an engine generated for a piece, in order, and the digest of the weights that it holds, proved."""
 
     attempts: list[Attempt]
     sha256: str
@@ -38,24 +32,14 @@ class PieceResult:
 
 
 class ClusterEngine:
-    """An engine that gets the weights' place with every piece, so that a restarted one has no state to restore.
-
-    Args:
-        settings: How to generate; its type is the engine that was chosen for all.
-        parameters: P, all parameters of the model.
-        logs: Folder for what engines in separate processes print.
-    """
+    """An engine that gets the weights' place with every piece: a restarted one has no state to restore."""
 
     def __init__(self, settings: GeneratorSettings, parameters: int, logs: Path) -> None:
         self._incidents: list[Incident] = []
-        log = logs / f"engine-{socket.gethostname()}.log"
-        self._kept = KeptGenerator(
-            LocalEngines(settings, parameters, log, None),
-            lambda _, incident: self._incidents.append(incident),
-        )
+        engines = LocalEngines(settings, parameters, logs / f"engine-{socket.gethostname()}.log", None)
+        self._kept = KeptGenerator(engines, lambda _, incident: self._incidents.append(incident))
 
     def node(self) -> Node:
-        """Return where this is, once the actor has started."""
         return Node(socket.gethostname(), code_version())
 
     def generate(
@@ -78,6 +62,5 @@ class ClusterEngine:
 
 
 def choose_here(settings: GeneratorSettings, parameters: int) -> EngineChoice:
-    """Return the engine for a node like this one."""
     choice = choose_engine(settings, parameters)
     return EngineChoice(choice.engine, f"{choice.why}, on the Ray cluster")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError
 
 from adastar_core.cluster.connection import actors_wanted, connect, gpus_of_an_actor
@@ -43,7 +42,7 @@ def choose_on_cluster(settings: GeneratorSettings, compute: ComputeSettings, par
 
 @dataclass(frozen=True, slots=True)
 class ClusterEngines:
-    """Engines in the actors of a cluster, see :class:`RayGenerator` for the fields."""
+    """Engines in the actors of a cluster; see :class:`RayGenerator` for the fields."""
 
     settings: GeneratorSettings
     compute: ComputeSettings
@@ -61,16 +60,9 @@ class ClusterEngines:
 class RayGenerator:
     """Samples attempts on a cluster: a :class:`~adastar_core.generators.LastingGenerator`.
 
-    A batch is cut into pieces of ``compute.piece`` attempts, whatever the number of actors, so that rounding does not depend
-    on their number. An actor loads weights with its first piece for them.
-
-    Args:
-        settings: How to generate.
-        compute: How the cluster is used.
-        engine: What :func:`choose_on_cluster` chose.
-        parameters: P, all parameters of the model.
-        logs: Folder for what engines print, on a file system that all nodes see.
-        report: Called with everything that went wrong and was recovered.
+    A batch is cut into pieces of ``compute.piece`` attempts, whatever the number of actors, so that rounding
+    does not depend on their number. An actor loads weights with its first piece for them. ``parameters`` is
+    P; ``logs`` is a folder on a file system that all nodes see.
     """
 
     def __init__(
@@ -139,13 +131,10 @@ class RayGenerator:
             connect(self._compute)
             self._logs.mkdir(parents=True, exist_ok=True)
             room = _room(self._settings, self._compute)
-            start: Any = ray.remote(ClusterEngine).options(
-                **room, max_restarts=-1, scheduling_strategy="SPREAD"
-            )
+            room |= {"max_restarts": -1, "scheduling_strategy": "SPREAD"}
+            start: Any = ray.remote(ClusterEngine).options(**room)
             count = actors_wanted(self._compute, room["num_gpus"])
-            actors: list[ActorHandle[Any]] = [
-                start.remote(self._settings, self._parameters, self._logs) for _ in range(count)
-            ]
+            actors = [start.remote(self._settings, self._parameters, self._logs) for _ in range(count)]
             self._pool = ActorPool(
                 actors,
                 self._compute.timeout_seconds,

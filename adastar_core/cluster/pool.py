@@ -43,12 +43,9 @@ class Work:
 
 
 class ActorPool:
-    """The actors; Ray restarts lost ones wherever there is room.
+    """The actors, which have a method ``node``; Ray restarts lost ones wherever there is room.
 
-    Args:
-        actors: They have a method ``node`` that returns a :class:`Node`.
-        seconds: Longest wait for a piece, or for any actor at all.
-        report: Called with a description of each loss.
+    ``seconds`` is the longest wait for a piece, or for any actor at all. ``report`` is called with each loss.
     """
 
     def __init__(self, actors: list[ActorHandle[Any]], seconds: float, report: Callable[[str], None]) -> None:
@@ -60,11 +57,7 @@ class ActorPool:
             self._await(actor)
 
     def do(self, pieces: int, ask: Ask) -> list[Any]:
-        """Return the answers to pieces 0, 1, …, in order.
-
-        Args:
-            pieces: How many there are.
-            ask: Gives an actor the piece of a number.
+        """Return the answers to pieces 0, 1, …, in order; ``ask`` gives an actor the piece of a number.
 
         Raises:
             EngineError: No actor answers in time, or several were lost over the same piece.
@@ -137,11 +130,7 @@ class ActorPool:
         self._coming[actor.node.remote()] = actor
 
     def _watch(self, work: Work) -> None:
-        """End actors that take too long; give up when none is left.
-
-        Raises:
-            EngineError: No actor was there for longer than the timeout.
-        """
+        """End actors that take too long; give up when none was there for longer than the timeout."""
         now = time.monotonic()
         for ref, task in self._busy.items():
             if now - task.since > self._seconds:

@@ -1,5 +1,6 @@
 """Training through Ray Train: the same code as on one machine, in processes that Ray places and starts."""
 
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -11,7 +12,6 @@ from ray.util.queue import Empty, Queue
 from adastar_core.cluster.connection import connect, has_gpus
 from adastar_core.cluster.settings import ComputeSettings
 from adastar_core.errors import AdaStarError, StageError
-from adastar_core.trainers import TrainingProgress
 from adastar_core.trainers.job import Job, Launcher
 from adastar_core.trainers.loop import OnProgress
 from adastar_core.trainers.restart import WorkDirectory
@@ -52,11 +52,7 @@ def launch_on(compute: ComputeSettings) -> Launcher:
 
 
 def _require_room(room: Room, processes: int, seconds: float) -> None:
-    """Wait until the cluster has room for all processes; asking makes an autoscaling one grow.
-
-    Raises:
-        StageError: It has none in time.
-    """
+    """Wait until the cluster has room for all processes; asking makes an autoscaling one grow."""
     group = placement_group([room] * processes, strategy="SPREAD")
     try:
         ray.get(group.ready(), timeout=seconds)
@@ -81,7 +77,14 @@ def _follow(fit: ObjectRef[Any], queue: Queue, report: OnProgress, seconds: floa
     ended: list[ObjectRef[Any]] = []
     while not ended:
         ended, _ = ray.wait([fit], timeout=_POLL_SECONDS)
-        silent = 0.0 if _drain(queue, report) else silent + _POLL_SECONDS
+        silent += _POLL_SECONDS
+        with suppress(Empty):
+            while True:
+                item = queue.get(block=False)
+                silent = 0.0
+                if isinstance(item, AdaStarError):
+                    raise item
+                report(item)
         if silent > seconds:
             raise StageError(
                 f"Training on the Ray cluster made no step for {seconds:g} seconds and was ended. Check Ray's logs, then run it again: it "
@@ -95,24 +98,6 @@ def _follow(fit: ObjectRef[Any], queue: Queue, report: OnProgress, seconds: floa
         raise StageError(
             f"Training on the Ray cluster failed: {reason}. Run it again: it resumes from its last restart point."
         ) from error
-
-
-def _drain(queue: Queue, report: OnProgress) -> bool:
-    """Report everything in the queue, and return whether there was anything.
-
-    Raises:
-        AdaStarError: One of the processes put it there.
-    """
-    heard = False
-    while True:
-        try:
-            item = queue.get(block=False)
-        except Empty:
-            return heard
-        heard = True
-        if isinstance(item, AdaStarError):
-            raise item
-        report(item)
 
 
 def _fit(job: str, scratch: str, room: Room, queue: Queue) -> None:
@@ -154,11 +139,8 @@ def _train(config: dict[str, Any]) -> None:
     local = device.index if isinstance(device, torch.device) and device.index is not None else 0
     world = World(context.get_world_rank(), context.get_world_size(), local)
 
-    def report(line: TrainingProgress) -> None:
-        queue.put(line)
-
     try:
-        train_as(Job.from_json(config["job"]), world, report)
+        train_as(Job.from_json(config["job"]), world, queue.put)
     except AdaStarError as error:  # every retry would raise it again, so the flow must hear of it
         queue.put(error)
         raise

@@ -5,13 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A GPU by its maker's figures.
-
-    Attributes:
-        memory_gib: Its memory.
-        tflops: 10^12 floating-point operations per second in dense bfloat16 products.
-        gigabytes_per_second: Memory bandwidth, 10^9 bytes per second.
-    """
+    """A GPU: its memory, 10^12 FLOPs per second in dense bfloat16 products, and its memory's bandwidth."""
 
     memory_gib: float
     tflops: float
@@ -39,11 +33,8 @@ class Load:
 
     def seconds(self, card: Card, cards: int) -> float:
         """Return the least time it takes, spread evenly over so many cards."""
-        arithmetic, reading = (
-            self.flops / (card.tflops * 1e12),
-            self.read_bytes / (card.gigabytes_per_second * 1e9),
-        )
-        return max(arithmetic, reading) / cards
+        arithmetic = self.flops / (card.tflops * 1e12)
+        return max(arithmetic, self.read_bytes / (card.gigabytes_per_second * 1e9)) / cards
 
     def bound_by(self, card: Card) -> str:
         arithmetic, reading = self.flops / card.tflops, self.read_bytes / card.gigabytes_per_second * 1e3
@@ -60,13 +51,8 @@ def decoding_load(
 ) -> Load:
     """Return the load of generation: a step reads all weights, and the keys and values of every row.
 
-    Args:
-        flops: Of prompts and generated tokens.
-        generated_tokens: Over all rows of all batches.
-        rows: Rows that are decoded together.
-        weight_bytes: The model's.
-        context_tokens: Mean tokens that a row looks back on.
-        cache_bytes_per_token: Keys and values of one token.
+    ``generated_tokens`` are those of all batches; ``rows`` are decoded together, and each looks back on
+    ``context_tokens`` in the mean.
     """
     steps = generated_tokens / rows
     return Load(flops, steps * (weight_bytes + rows * context_tokens * cache_bytes_per_token))

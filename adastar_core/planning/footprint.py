@@ -20,12 +20,9 @@ _FLOAT32 = _BYTES["float32"]
 
 @dataclass(frozen=True, slots=True)
 class TrainingMemory:
-    """What one process of a training holds at its peak, in bytes.
+    """What one process of a training holds at its peak, in bytes: its share of weights and AdamW's moments.
 
-    Attributes:
-        weights: Its share of the weights, in float32.
-        moments: Its share of AdamW's two.
-        passing: Gradients and activations of a micro-batch of the longest texts.
+    ``passing`` are gradients and activations of a micro-batch of the longest texts.
     """
 
     weights: int
@@ -41,10 +38,7 @@ class TrainingMemory:
 class GenerationMemory:
     """What the generator on transformers holds at its peak, in bytes, for a batch of the longest texts.
 
-    Attributes:
-        weights: All weights in the generator's number format.
-        cache: Keys and values of every token.
-        working: What reading the prompts or choosing a token adds.
+    ``cache`` are keys and values; ``working`` is what reading the prompts or choosing a token adds.
     """
 
     weights: int
@@ -114,12 +108,9 @@ class Widths:
         )
 
     def kept(self, length: int, *, bf16: bool, adapter: bool) -> int:
-        """Return the bytes per token that one block keeps for its backward pass.
+        """Return the bytes per token of texts of ``length`` that one block keeps for its backward pass.
 
-        Args:
-            length: Tokens of a text.
-            bf16: Whether products are computed in bfloat16 (autocast); sums, norms and experts are not.
-            adapter: Whether only an adapter is trained (LoRA).
+        With ``bf16`` products are in bfloat16 (autocast), and sums, norms and experts are not.
         """
         product = _BYTES["bfloat16"] if bf16 else _FLOAT32
         # The residual stream before either half of the block, and what either norm gives, once for both halves' products
@@ -129,10 +120,10 @@ class Widths:
         if self.rms_norm and (bf16 or not adapter):
             stream += (
                 2 * self.hidden * _FLOAT32
-            )  # the normalised input, for the gradient of the norm's own weights
+            )  # the normalised input, for the gradient of the norm's weights
         attention = (
             4 * self.queries * product
-        )  # queries, keys and values as the kernel reads them, and its result
+        )  # queries, keys, values as the kernel reads them, and its result
         scores = 3 * self.trained_scores * length * _FLOAT32  # before and after softmax, and after dropout
         # Gate, its activation, up, and the product of the two. Experts also gather their tokens and scatter results.
         mlp = 4 * self.mlp * (_FLOAT32 if self.experts else product)
@@ -141,13 +132,9 @@ class Widths:
 
 
 def training_memory(directory: Path, settings: TrainerSettings, length: int, *, bf16: bool) -> TrainingMemory:
-    """Return the memory of training on texts of ``length`` tokens.
+    """Return the memory of training on ``length`` tokens a text; with ``bf16``, ``dtype: auto`` is bfloat16.
 
-    Args:
-        directory: The model's, of which only the configuration and the sizes of its weights are read.
-        settings: How it is trained.
-        length: Tokens of the longest text.
-        bf16: Whether ``dtype: auto`` means bfloat16's arithmetic.
+    Of the model only the configuration and the sizes of its weights are read.
     """
     model, parameters, adapter = Widths.of(directory), parameter_count(directory), 0
     if settings.lora.rank is not None:
@@ -165,10 +152,7 @@ def training_memory(directory: Path, settings: TrainerSettings, length: int, *, 
     if settings.gradient_checkpointing:
         # Only the residual stream is kept; one block at a time is computed again, and then its gradients.
         kept = model.layers * rows * length * model.hidden * _FLOAT32
-        passed_back = (
-            2 * rows * length * (model.mlp + model.hidden) * (_BYTES["bfloat16"] if half else _FLOAT32)
-        )
-        block += passed_back
+        block += 2 * rows * length * (model.mlp + model.hidden) * (_BYTES["bfloat16"] if half else _FLOAT32)
     else:
         kept, block = model.layers * block, 0
         kept += _BYTES["bfloat16"] * parameters if half else 0  # autocast's copies of the weights
@@ -184,14 +168,7 @@ def training_memory(directory: Path, settings: TrainerSettings, length: int, *, 
 def generation_memory(
     directory: Path, settings: GeneratorSettings, prompt: int, *, bf16: bool
 ) -> GenerationMemory:
-    """Return the memory of generating a full batch after prompts of ``prompt`` tokens.
-
-    Args:
-        directory: The model's, of which only the configuration and the sizes of its weights are read.
-        settings: How it generates.
-        prompt: Tokens of the longest prompt.
-        bf16: Whether ``dtype: auto`` means bfloat16.
-    """
+    """Return the memory of generating a full batch after prompts of ``prompt`` tokens, as for training."""
     model, number, rows = Widths.of(directory), _number_bytes(settings, bf16=bf16), settings.batch_size
     token = cache_bytes_per_token(directory, settings, bf16=bf16)
     cache = rows * room_for(prompt, settings.max_new_tokens) * token
@@ -201,16 +178,13 @@ def generation_memory(
     reading = rows * prompt * (moment * number + prompt)  # and a mask of one byte per pair of tokens
     # Scores in float64, the noise and its integers; the nucleus also sorts.
     choosing = rows * model.vocabulary * _BYTES["float64"] * (6 if settings.top_p == 1 else 8)
-    growing = (
-        cache // model.layers
-    )  # buffers of one block are copied when they grow or are handed to a kernel
-    return GenerationMemory(
-        number * parameter_count(directory), cache, max(reading - later, choosing, growing)
-    )
+    growing = cache // model.layers  # a block's buffers are copied when they grow or are handed to a kernel
+    weights = number * parameter_count(directory)
+    return GenerationMemory(weights, cache, max(reading - later, choosing, growing))
 
 
 def cache_bytes_per_token(directory: Path, settings: GeneratorSettings, *, bf16: bool) -> int:
-    """Return the bytes of one token's keys and values in all layers; the arguments are those of :func:`generation_memory`."""
+    """Return the bytes of one token's keys and values in all layers."""
     model = Widths.of(directory)
     return 2 * model.layers * model.keys * _number_bytes(settings, bf16=bf16)
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from adastar_core.compute import StageTokens
 from adastar_core.config import RunConfig
@@ -18,11 +19,9 @@ from adastar_core.records import Observation
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What a forecast assumes.
+    """What a forecast assumes: ``acceptance`` is alpha, the share of visits with accepted rationales, (0, 1].
 
-    Attributes:
-        acceptance: Share of visited observations that give an accepted rationale (alpha), in (0, 1].
-        rationale_tokens: Mean tokens of a rationale with EOS; ``None``: half of the longest allowed.
+    ``rationale_tokens`` is the mean of a rationale with EOS; default: half of the longest allowed.
     """
 
     acceptance: float = 0.5
@@ -43,14 +42,7 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """An iteration as expected.
-
-    Attributes:
-        observations: Visited ones, m.
-        attempts: All attempts at them.
-        examples: Rationales trained on.
-        tokens: What all of it puts through the model, evaluation left out.
-    """
+    """An iteration as expected: m visited observations, attempts, trained rationales, and their tokens."""
 
     observations: int
     attempts: int
@@ -73,10 +65,10 @@ def measure_texts(
     return Texts(
         longest_prompt=max(max(prompts), max(hinted) if hints else 0),
         longest_training_prompt=max(training),
-        prompt=_mean(prompts),
-        hinted_prompt=_mean(hinted),
-        training_prompt=_mean(training),
-        reference=_mean(lengths(map(problem.reference, observations))) + 1,
+        prompt=fmean(prompts),
+        hinted_prompt=fmean(hinted),
+        training_prompt=fmean(training),
+        reference=fmean(lengths(map(problem.reference, observations))) + 1,
     )
 
 
@@ -114,7 +106,3 @@ def per_visit(config: RunConfig, acceptance: float, attempts_each: int) -> tuple
     counts = range(attempts_each + 1)
     chances = [math.comb(attempts_each, n) * right**n * (1 - right) ** (attempts_each - n) for n in counts]
     return attempts_each, sum(rules.capped(n) * chance for n, chance in zip(counts, chances, strict=True))
-
-
-def _mean(values: Sequence[int]) -> float:
-    return sum(values) / len(values)

@@ -33,19 +33,10 @@ class PlannedIteration:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run as planned, for ``observations`` training observations.
+    """A run as planned, for N training observations and P parameters.
 
-    Attributes:
-        observations: Their number, N.
-        parameters: All parameters of the model, P.
-        texts: Lengths of the problem's texts.
-        longest_text: Tokens of the longest prompt and rationale together.
-        rationale_tokens: Mean tokens of a rationale, as assumed.
-        iterations: What is planned.
-        training: Memory of each process that trains.
-        generation: Memory of the generator on transformers for one batch.
-        cache_bytes_per_token: Keys and values of one token, whatever generates.
-        data_notes: Notes on the data, e.g. which questions are repeated, or leave little room.
+    ``longest_text`` are tokens of prompt and rationale together; ``rationale_tokens`` is the assumed mean.
+    ``training`` is the memory of each training process, ``generation`` that of the generator on transformers.
     """
 
     observations: int
@@ -61,7 +52,7 @@ class Plan:
 
     @property
     def pflops(self) -> float:
-        """Return the upper bound of the whole run's compute in 10^15 floating point operations."""
+        """Return the upper bound of the whole run's compute in 10^15 operations."""
         return float(Fraction(sum(planned.flops for planned in self.iterations), 10**15))
 
     @property
@@ -73,12 +64,8 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
     """Return the plan of ``config``. Reads the data and the tokenizer; writes nothing and loads no weights.
 
     The bound takes every observation of the pool with all K attempts at the longest prompt and the longest
-    rationale allowed, and training on as many such texts as the iteration may accept.
-
-    Args:
-        config: The run.
-        assumptions: The basis of the expected figures.
-        bf16: Whether ``dtype: auto`` means bfloat16, as on a GPU.
+    rationale allowed, and training on as many such texts as the iteration may accept. With ``bf16``,
+    ``dtype: auto`` means bfloat16, as on a GPU.
     """
     from adastar_core.planning import footprint
     from adastar_core.trainers.lora import trained_parameters

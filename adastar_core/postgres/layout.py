@@ -39,25 +39,18 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
 
 @dataclass(frozen=True, slots=True)
 class ServerFiles:
-    """One local server: its files, and the account that it runs as when the caller is root.
-
-    Attributes:
-        home: The data directory of the project.
-        account: The server's account; ``None`` when it runs as the caller.
-    """
+    """One local server: its files in a data directory, and its account if the caller is root."""
 
     home: Path
     account: pwd.struct_passwd | None
 
     @classmethod
     def at(cls, home: Path) -> "ServerFiles":
-        """Return the files of the local server in a data directory, which need not exist yet."""
         home = home.absolute()
         return cls(home, _server_account(home / "postgres") if os.geteuid() == 0 else None)
 
     @property
     def root(self) -> Path:
-        """The directory that belongs to the server's user."""
         return self.home / "postgres"
 
     @property
@@ -100,7 +93,6 @@ class ServerFiles:
 
     @property
     def owner(self) -> int:
-        """User id that the server runs as."""
         return self.account.pw_uid if self.account else os.geteuid()
 
     def owns(self, directory: Path) -> bool:
@@ -147,7 +139,16 @@ class ServerFiles:
                     "/var/lib, or set ADASTAR_DATABASE_URL to a running server."
                 )
         for directory in (self.root, self.socket_directory):
-            self._own_directory(directory)
+            if not directory.exists():
+                directory.mkdir(mode=0o700)
+            if self.account and directory.lstat().st_uid == 0:
+                os.chown(directory, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
+            if not self.owns(directory):
+                raise HomeError(
+                    f"{directory} is not a directory of user number {self.owner}, which the local database "
+                    "runs as. Remove it, or choose another data directory with --set home=DIRECTORY or "
+                    "ADASTAR_HOME."
+                )
         if self.data.is_dir() and not self.password():
             raise HomeError(
                 f"{self.password_file} is gone, so the local database in {self.data} cannot be opened. "
@@ -175,20 +176,7 @@ class ServerFiles:
         )
 
     def can_reach(self, directory: Path) -> bool:
-        """Return whether the server's user can pass through ``directory``."""
         return self.run("/bin/sh", "-c", 'test -x "$0"', str(directory)).returncode == 0
-
-    def _own_directory(self, directory: Path) -> None:
-        """Create ``directory`` for the server's user alone; refuse one that another user made."""
-        if not directory.exists():
-            directory.mkdir(mode=0o700)
-        if self.account and directory.lstat().st_uid == 0:
-            os.chown(directory, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
-        if not self.owns(directory):
-            raise HomeError(
-                f"{directory} is not a directory of user number {self.owner}, which the local database runs as. "
-                "Remove it, or choose another data directory with --set home=DIRECTORY or ADASTAR_HOME."
-            )
 
     def _initialise(self, options: tuple[str, ...]) -> None:
         """Make an empty database cluster under a temporary name, then rename it, so that it is complete or absent."""
@@ -208,9 +196,8 @@ class ServerFiles:
             if self.account:
                 os.fchown(descriptor, self.account.pw_uid, self.account.pw_gid)
         options += ("--encoding=UTF8", "--no-locale", "--auth=scram-sha-256", f"--pwfile={secret}")
-        done = self.run(
-            self.binaries().program("initdb"), f"--pgdata={staging}", f"--username={ROLE}", *options
-        )
+        initdb = self.binaries().program("initdb")
+        done = self.run(initdb, f"--pgdata={staging}", f"--username={ROLE}", *options)
         secret.unlink()
         if done.returncode:
             raise DatabaseError(
@@ -219,10 +206,9 @@ class ServerFiles:
         staging.rename(self.data)
 
     def last_log_lines(self) -> str:
-        """Return the end of the server's log, for an error message."""
-        return (
-            _last_lines(self.log.read_text(errors="replace")) if self.log.exists() else "no log was written"
-        )
+        if not self.log.exists():
+            return "no log was written"
+        return _last_lines(self.log.read_text(errors="replace"))
 
 
 def _server_account(root: Path) -> pwd.struct_passwd:
@@ -257,5 +243,5 @@ def _private_file(path: Path, flags: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _last_lines(text: str, count: int = 5) -> str:
-    return " | ".join(line.strip() for line in text.strip().splitlines()[-count:]) or "no output"
+def _last_lines(text: str) -> str:
+    return " | ".join(line.strip() for line in text.strip().splitlines()[-5:]) or "no output"

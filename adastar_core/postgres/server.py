@@ -46,11 +46,8 @@ _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 def start_local_postgres(home: Path, *, durable: bool = True) -> str:
     """Return the URL of the local server's maintenance database, starting the server if it is not up.
 
-    Any number of processes may call this at once.
-
-    Args:
-        home: The data directory; it must exist. The server's files go to ``home/postgres``.
-        durable: Whether committed data must survive a crash of the machine. Tests turn it off for speed.
+    Any number of processes may call this at once. ``home`` must exist; files go to ``home/postgres``.
+    Unless ``durable``, committed data may not survive a crash of the machine: tests turn it off for speed.
 
     Raises:
         DatabaseError: There are no server programs, or the server does not come up.
@@ -61,7 +58,7 @@ def start_local_postgres(home: Path, *, durable: bool = True) -> str:
         if not _accepts(files):
             with files.locked():
                 files.prepare(durable=durable)
-                _bring_up(files, _NOT_DURABLE if not durable else {})
+                _bring_up(files, {} if durable else _NOT_DURABLE)
         url = URL.create(
             "postgresql+psycopg2",
             username=ROLE,
@@ -79,11 +76,7 @@ def start_local_postgres(home: Path, *, durable: bool = True) -> str:
 
 
 def stop_local_postgres(home: Path) -> None:
-    """Stop the local server if it runs; open transactions are rolled back.
-
-    Raises:
-        DatabaseError: It did not stop within a minute.
-    """
+    """Stop the local server if it runs; open transactions are rolled back. A DatabaseError after a minute."""
     files = ServerFiles.at(home)
     if not files.pid_file.exists():
         return
@@ -100,11 +93,7 @@ def is_up(home: Path) -> bool:
 
 
 def _accepts(files: ServerFiles) -> bool:
-    """Return whether a connection succeeds.
-
-    Raises:
-        DatabaseError: The server is up and refuses the password.
-    """
+    """Return whether a connection succeeds; a DatabaseError if the server is up and refuses the password."""
     if not _listens(files):
         return False
     try:
@@ -148,11 +137,7 @@ def _is_alive(files: ServerFiles) -> bool:
 
 
 def _bring_up(files: ServerFiles, settings: dict[str, str]) -> None:
-    """Start the server and wait until it accepts connections. The caller holds the lock of its files.
-
-    Raises:
-        DatabaseError: It does not start, or takes too long.
-    """
+    """Start the server and wait until it accepts connections. The caller holds the lock of its files."""
     began, announced, attempts = time.monotonic(), False, 0
     log_ends = f"Its log, {files.log}, ends with: "
     while not _accepts(files):

@@ -10,14 +10,11 @@ from adastar_core.models.checkpoints import Checkpoint
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """One accepted rationale.
+    """One accepted rationale, with a name for messages, e.g. ``"gsm8k-17, attempt 2"``.
 
-    Attributes:
-        prompt: The training prompt: never hinted, without exemplars. Its tokens are not trained.
-        completion: The rationale with its answer; every token of it, and an end after it, is trained.
-        name: Its name in error messages, e.g. ``"gsm8k-17, attempt 2"``.
-        tokens: The ids that the model generated, with the end, trained instead of the completion. If empty, the
-            completion is tokenised, and EOS is added.
+    The prompt is never hinted and has no exemplars; its tokens are not trained. Every token of the completion
+    is, and an end after it. ``tokens`` are the ids that the model generated, with the end; they are trained
+    instead of the completion. If they are empty, the completion is tokenised, and EOS is added.
     """
 
     prompt: str
@@ -28,14 +25,7 @@ class TrainingExample:
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """One finished optimizer step.
-
-    Attributes:
-        step: Its number, from 1.
-        steps: How many there will be.
-        loss: Mean cross-entropy of the step's trained tokens, in nats.
-        train_tokens: Tokens of the step's rows, without padding.
-    """
+    """A finished step, from 1, of ``steps``: its mean loss in nats, and its rows' tokens without padding."""
 
     step: int
     steps: int
@@ -48,7 +38,7 @@ class TrainingOutcome:
     """The result of a training.
 
     Attributes:
-        checkpoint: The published checkpoint.
+        checkpoint: As it was published.
         loss: Mean cross-entropy over all trained tokens, each as the model was when its step began, in nats.
         token_accuracy: Share of trained tokens that the model ranked first, likewise: ``train_accuracy``.
         steps: Optimizer steps.

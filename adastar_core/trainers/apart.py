@@ -6,15 +6,7 @@ import torch
 from transformers import PreTrainedModel
 
 from adastar_core.errors import ModelError
-from adastar_core.models.scores import (
-    EXACT,
-    FAULTS,
-    audible,
-    distance,
-    plain_scores,
-    random_texts,
-    text_effect,
-)
+from adastar_core.models import scores
 from adastar_core.trainers.batches import collate, collate_packed
 from adastar_core.trainers.rows import TrainingRow, pack
 
@@ -30,11 +22,9 @@ _known: set[tuple[str, Arrange]] = set()
 
 
 def require_apart(model: PreTrainedModel, arrange: Arrange) -> None:
-    """Compare the scores of texts that share a micro-batch with those of each text alone, once per architecture and process.
+    """Compare the scores of texts that share a micro-batch with those of each text alone.
 
-    Args:
-        model: In float32, on any device; its training mode is left as it was.
-        arrange: Makes the micro-batch: ``collate`` or ``collate_packed``.
+    Done once per architecture and process, in float32; the model's training mode is left as it was.
 
     Raises:
         ModelError: They differ: the model lets one text see another, or the padding.
@@ -45,9 +35,9 @@ def require_apart(model: PreTrainedModel, arrange: Arrange) -> None:
     training = model.training
     model.train(mode=False)
     try:
-        with torch.no_grad(), audible(model):
+        with torch.no_grad(), scores.audible(model):
             fault, certain = _fault(model, arrange)
-    except FAULTS as error:
+    except scores.FAULTS as error:
         fault, certain = f"fails on them ({type(error).__name__}: {error})", True
     model.train(training)
     if fault is not None:
@@ -61,29 +51,20 @@ def require_apart(model: PreTrainedModel, arrange: Arrange) -> None:
 
 def _fault(model: PreTrainedModel, arrange: Arrange) -> tuple[str | None, bool]:
     """Return what is wrong, and whether the weights could show it. Padding comes after a text, so no token may see it."""
-    *texts, instead = random_texts(model, [*_LENGTHS, _CHANGED])
-    effect = text_effect(model, texts[0], instead)
+    *texts, instead = scores.random_texts(model, [*_LENGTHS, _CHANGED])
+    effect = scores.text_effect(model, texts[0], instead)
     if effect is None:
         blind = "has scores that hardly depend on the text, so nothing could be seen"
         return blind if arrange is collate_packed else None, False
-    furthest = _furthest(model, arrange, [TrainingRow(tuple(text), 1) for text in texts])
-    if furthest <= EXACT * effect:
-        return None, True
-    return (
-        f"gives scores that are off by {furthest / effect:.2g} of what the text before a token does to them",
-        True,
-    )
-
-
-def _furthest(model: PreTrainedModel, arrange: Arrange, rows: list[TrainingRow]) -> float:
-    """Return the largest distance of any token's scores from those in its text alone."""
-    inputs = {name: one.to(model.device) for name, one in arrange(rows, 0).items() if name != "labels"}
-    scores = model(**inputs, use_cache=False).logits
+    rows = [TrainingRow(tuple(text), 1) for text in texts]
+    inputs = {name: part.to(model.device) for name, part in arrange(rows, 0).items() if name != "labels"}
+    logits = model(**inputs, use_cache=False).logits
     furthest = 0.0
     for place, together in enumerate(pack(rows) if arrange is collate_packed else [[row] for row in rows]):
         start = 0
         for row in together:
-            end = start + len(row.tokens)
-            gap = distance(scores[place, start:end], plain_scores(model, row.tokens)).max().item()
+            end, alone = start + len(row.tokens), scores.plain_scores(model, row.tokens)
+            gap = scores.distance(logits[place, start:end], alone).max().item()
             furthest, start = max(furthest, gap), end
-    return furthest
+    off = f"gives scores that are off by {furthest / effect:.2g} of what the text before a token does to them"
+    return None if furthest <= scores.EXACT * effect else off, True

@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 from safetensors import SafetensorError
-from transformers import (
-    AutoModelForCausalLM,
-    GenerationConfig,
-    PreTrainedModel,
-)
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from adastar_core.errors import HomeError, ModelError
 from adastar_core.models import canary, checkpoints
@@ -58,11 +54,6 @@ class Job:
     def directory(self) -> WorkDirectory:
         return WorkDirectory(self.work, self.inputs(), self.owner)
 
-    @property
-    def partial(self) -> Path:
-        """Return where the checkpoint is written before it is complete; no other owner writes there."""
-        return self.output.with_name(f".{self.output.name}.partial-{self.owner:06d}")
-
     def inputs(self) -> str:
         """Return the digest of everything that decides the weights."""
         texts = [[example.prompt, example.completion, *example.tokens] for example in self.examples]
@@ -74,18 +65,12 @@ class Job:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def plan(self) -> TrainingPlan:
-        """Return every batch.
-
-        Raises:
-            NothingAccepted: There are no examples.
-            DataError: An example has no token to train, or too many.
-        """
+        """Return every batch; a DataError if an example cannot be trained on."""
         longest = min(self.settings.max_length, positions_of(self.start) or sys.maxsize)
         rows = tokenize(self.examples, Vocabulary(self.start), longest)
         return plan_training(rows, self.settings, self.planned_steps, self.seed, self.iteration)
 
     def to_json(self) -> str:
-        """Return the job as text; :meth:`from_json` reads it back."""
         values = asdict(self) | {"settings": self.settings.model_dump(mode="json")}
         return json.dumps(values, default=str)
 
@@ -94,10 +79,9 @@ class Job:
         values = json.loads(text)
         for name in ("start", "output", "work"):
             values[name] = Path(values[name])
-        values["examples"] = tuple(
-            TrainingExample(**{**example, "tokens": tuple(example["tokens"])})
-            for example in values["examples"]
-        )
+        for example in values["examples"]:
+            example["tokens"] = tuple(example["tokens"])
+        values["examples"] = tuple(TrainingExample(**example) for example in values["examples"])
         values["settings"] = TrainerSettings.model_validate(values["settings"])
         values["schedule"] = Schedule(**values["schedule"]) if values["schedule"] else None
         return cls(**values)
@@ -190,19 +174,27 @@ def _publish(training: Training, job: Job, fence: Fence) -> checkpoints.Checkpoi
     """Save weights, configuration and tokenizer under a temporary name, then publish them inside the fence.
 
     An adapter is merged into the weights and kept beside them, as are AdamW's moments where the next iteration
-    continues them. The tokenizer's files are the start's, byte for byte: saving it would add how it was loaded.
+    continues them. What is on disk must then be what was trained. The tokenizer's files are the start's, byte
+    for byte: saving it would add how it was loaded.
 
     Of the generation defaults only the token ids are kept: decoding is always explicit, and a checkpoint whose
     sampling defaults contradict each other could not be saved.
     """
-    written = job.partial
+    written = job.output.with_name(f".{job.output.name}.partial-{job.owner:06d}")  # no other owner's
     remove_up_to(written)
     if job.settings.optimizer_state == "keep":
         save_state(written / MOMENTS / STATE, training.model, training.optimizer, ALONE, weights=False)
     if isinstance(training.model, PreTrainedModel):
         _save(training.model, written, job)
     else:
-        _save_merged(training.model, written, job)
+        from adastar_core.trainers import lora
+
+        trained = lora.Trained.of(training.model)
+        lora.save_adapter(training.model, written / lora.ADAPTER)
+        merged = lora.merge_adapter(training.model)
+        _save(merged, written, job)
+        torch.nn.Module.to(merged, "meta")  # two models need not fit into memory
+        trained.require(load(written))
     return checkpoints.publish_beside(written, job.output, fence)
 
 
@@ -215,15 +207,3 @@ def _save(model: PreTrainedModel, folder: Path, job: Job) -> None:
         if (job.start / saved.name).is_file():
             shutil.copyfile(job.start / saved.name, saved)
     canary.record(canary.canary_of(model), folder)
-
-
-def _save_merged(model: "PeftModel", partial: Path, job: Job) -> None:
-    """Save the adapter and the merged model, and require that what is on disk is what was trained."""
-    from adastar_core.trainers.lora import ADAPTER, Trained, merge_adapter, save_adapter
-
-    trained = Trained.of(model)
-    save_adapter(model, partial / ADAPTER)
-    merged = merge_adapter(model)
-    _save(merged, partial, job)
-    torch.nn.Module.to(merged, "meta")  # two models need not fit into memory
-    trained.require(load(partial))

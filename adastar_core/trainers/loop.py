@@ -6,26 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedModel
 
 from adastar_core.errors import StageError
 from adastar_core.machine.memory import memory_errors
 from adastar_core.streams import stream_key
-from adastar_core.trainers import TrainingProgress
+from adastar_core.trainers import TrainingProgress, optimizer
 from adastar_core.trainers.batches import IGNORED, collate, collate_packed
-from adastar_core.trainers.optimizer import (
-    STATE,
-    Schedule,
-    adamw,
-    learning_rate_factor,
-    load_state,
-    save_state,
-    set_learning_rate,
-)
 from adastar_core.trainers.restart import TrainingTotals, WorkDirectory
 from adastar_core.trainers.rows import TrainingPlan, TrainingRow
 from adastar_core.trainers.settings import TrainerSettings
@@ -36,12 +28,6 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[[TrainingProgress], None]
 _LOG = "log.json"
-
-
-class HasLogits(Protocol):
-    """A causal language model's output: ``logits`` of shape (rows, length, vocabulary)."""
-
-    logits: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +52,14 @@ class Step:
 
 
 class Training:
-    """A model in training.
-
-    Args:
-        model: Trained in place.
-        plan: Its batches.
-        settings: How to train.
-        schedule: Where its steps lie in the learning rate's schedule.
-        randomness: Its random streams.
-        world: The processes that share it.
-        moments: AdamW's state of an earlier training to continue.
-    """
+    """A model in training, in place; ``moments`` is AdamW's state of an earlier training to continue."""
 
     def __init__(
         self,
         model: "PreTrainedModel | PeftModel",
         plan: TrainingPlan,
         settings: TrainerSettings,
-        schedule: Schedule,
+        schedule: optimizer.Schedule,
         randomness: Randomness,
         world: World = ALONE,
         moments: Path | None = None,
@@ -93,12 +69,15 @@ class Training:
         self._padding = model.config.get_text_config().pad_token_id or 0
         # The order matters: sharding wraps what is recomputed, and the optimizer must hold the sharded parameters.
         if settings.gradient_checkpointing:
-            checkpoint_activations(model)
+            # Computes activations again in the backward pass instead of keeping them (Chen et al. 2016).
+            # The older name warns in newer releases; older ones lack the newer name.
+            newer = getattr(model, "activation_checkpointing_enable", None)
+            (newer or model.gradient_checkpointing_enable)({"use_reentrant": False})
         world.place(model, getattr(model, "_no_split_modules", None) or ())
-        self.optimizer = adamw(model, settings)
+        self.optimizer = optimizer.adamw(model, settings)
         self._done: list[Step] = []
         if moments is not None:
-            load_state(moments, model, self.optimizer)
+            optimizer.load_state(moments, model, self.optimizer)
 
     def run(self, directory: WorkDirectory, report: OnProgress, *, keep_last: bool = False) -> TrainingTotals:
         """Train to the end, from the last restart point if there is one; ``keep_last`` leaves one of the last step.
@@ -109,7 +88,7 @@ class Training:
         """
         restart = directory.latest()
         if restart is not None:
-            load_state(restart / STATE, self.model, self.optimizer)
+            optimizer.load_state(restart / optimizer.STATE, self.model, self.optimizer)
             self._done = [Step(**line) for line in json.loads((restart / _LOG).read_text())]
         self.model.train()
         with torch.random.fork_rng():
@@ -124,9 +103,9 @@ class Training:
                     self._save(directory, done)
         # Steps weigh by their trained tokens, so that the means are those over all tokens.
         weights = self.plan.trained_tokens()
+        losses = (step.loss * weight for step, weight in zip(self._done, weights, strict=True))
         return TrainingTotals(
-            loss=sum(step.loss * weight for step, weight in zip(self._done, weights, strict=True))
-            / sum(weights),
+            loss=sum(losses) / sum(weights),
             token_accuracy=sum(step.correct for step in self._done) / sum(weights),
             seconds=sum(step.seconds for step in self._done),
         )
@@ -135,11 +114,12 @@ class Training:
         began = time.perf_counter()
         self._randomness.seed_step(step, self._world)
         place = self._schedule.before + step
-        factor = learning_rate_factor(place, self._schedule.steps, self.settings)
-        set_learning_rate(self.optimizer, self.settings, factor)
+        factor = optimizer.learning_rate_factor(place, self._schedule.steps, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * factor
         # Every micro-batch's loss is a sum divided by the whole step's tokens: gradients then add up to those of the mean
         # over the step, however unevenly its tokens fall on micro-batches and processes.
-        trained_tokens = torch.tensor(self.plan.batch_trained_tokens(step))
+        trained_tokens = torch.tensor(sum(row.trained_tokens for row in self.plan.batch(step)))
         mean = torch.zeros((), device=self._world.device)
         correct = torch.zeros((), dtype=torch.int64, device=self._world.device)
         for rows in self.plan.micro_batches(step, self._world.rank):
@@ -152,28 +132,35 @@ class Training:
         self.optimizer.zero_grad()
         # One exchange between processes, and one wait for the GPU, per step.
         sums = self._world.sum(torch.stack((mean.double(), correct.double()))).tolist()
-        self._require_finite(step, sums[0], float(whole(norm)))
+        gradient = float(whole(norm))
+        if not (math.isfinite(sums[0]) and math.isfinite(gradient)):
+            raise StageError(
+                f"training diverged in step {step + 1} of {self.plan.steps}: loss {sums[0]}, gradient norm "
+                f"{gradient}; lower trainer.learning_rate or lengthen trainer.warmup_steps"
+            )
         return Step(sums[0], round(sums[1]), time.perf_counter() - began)
 
     def _loss(
         self, rows: Sequence[TrainingRow], trained_tokens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return a micro-batch's share of the step's mean loss, and how many tokens the model ranked first.
+
+        ``trained_tokens`` are those of the whole step, over all processes.
+        """
         arrange = collate_packed if self.plan.packed else collate
-        inputs = {name: one.to(self._world.device) for name, one in arrange(rows, self._padding).items()}
+        inputs = {name: part.to(self._world.device) for name, part in arrange(rows, self._padding).items()}
         labels = inputs.pop("labels")
         device, dtype = self._world.device, self.settings.dtype
         bf16 = dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda")
         # Autocast computes products in bfloat16 and keeps the weights in float32; a small update survives there.
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-            outputs = self.model(**inputs, use_cache=False)
-        return completion_loss(outputs, labels, trained_tokens)
-
-    def _require_finite(self, step: int, loss: float, norm: float) -> None:
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise StageError(
-                f"training diverged in step {step + 1} of {self.plan.steps}: loss {loss}, gradient norm {norm}; "
-                "lower trainer.learning_rate or lengthen trainer.warmup_steps"
-            )
+            logits = self.model(**inputs, use_cache=False).logits
+        targets = labels[:, 1:]  # the scores at a token are those of the next one
+        trained = targets != IGNORED
+        # Prompts are left out before the copy to float32, the largest tensor where the vocabulary is large.
+        logits, targets = logits[:, :-1][trained].float(), targets[trained]
+        correct = (logits.argmax(dim=-1) == targets).sum()
+        return cross_entropy(logits, targets, reduction="sum") / trained_tokens, correct
 
     def _advice(self, reason: str) -> str:
         settings = self.settings
@@ -187,32 +174,7 @@ class Training:
     def _save(self, directory: WorkDirectory, done: int) -> None:
         written = directory.scratch / f"step-{done}"
         # Every process takes part, since each weight is gathered from all of them; one writes.
-        save_state(written / STATE, self.model, self.optimizer, self._world, weights=True)
+        optimizer.save_state(written / optimizer.STATE, self.model, self.optimizer, self._world, weights=True)
         if self._world.writes:
             (written / _LOG).write_text(json.dumps([asdict(line) for line in self._done]))
             directory.keep(written, done)
-
-
-def completion_loss(
-    outputs: HasLogits, labels: torch.Tensor, trained_tokens: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a micro-batch's share of the step's mean cross-entropy, and how many tokens the model ranked first.
-
-    Args:
-        outputs: The model's.
-        labels: Token ids of shape (rows, length), -100 where nothing is trained.
-        trained_tokens: Trained tokens of the whole step, over all processes.
-    """
-    targets = labels[:, 1:]  # the scores at a token are those of the next one
-    trained = targets != IGNORED
-    # Prompts are left out before the copy to float32, the largest tensor of a training with a large vocabulary.
-    logits, targets = outputs.logits[:, :-1][trained].float(), targets[trained]
-    correct = (logits.argmax(dim=-1) == targets).sum()
-    return torch.nn.functional.cross_entropy(logits, targets, reduction="sum") / trained_tokens, correct
-
-
-def checkpoint_activations(model: "PreTrainedModel | PeftModel") -> None:
-    """Compute activations a second time in the backward pass instead of keeping them (Chen et al. 2016)."""
-    # The older name warns in newer releases; older ones lack the newer name.
-    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-    enable({"use_reentrant": False})

@@ -27,12 +27,7 @@ _OF_THE_UPDATE, _OF_THE_SPREAD = 0.05, 2e-4
 
 
 def adapt(model: PreTrainedModel, settings: LoraSettings, torch_seed: int) -> PeftModel:
-    """Freeze ``model`` and return it with a new adapter, which changes nothing until it is trained.
-
-    Args:
-        model: The model to adapt, in place.
-        settings: Rank and so on; the rank is given.
-        torch_seed: Seeds the adapter's first weights.
+    """Freeze ``model`` in place and return it with a new adapter, which changes nothing until it is trained.
 
     Raises:
         ModelError: A target module is not one of the model's, or shares its weights with another module.
@@ -54,9 +49,8 @@ def adapt(model: PreTrainedModel, settings: LoraSettings, torch_seed: int) -> Pe
     with torch.random.fork_rng(), warnings.catch_warnings():
         # peft asks transformers for a property by its old name.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        warnings.filterwarnings(
-            "ignore", "Model has `tie_word_embeddings=True`", UserWarning
-        )  # refused below
+        # Refused below.
+        warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`", UserWarning)
         torch.manual_seed(torch_seed)
         try:
             adapted = get_peft_model(model, config)
@@ -98,7 +92,7 @@ class Trained:
         scores = [plain_scores(plain, text).float().cpu() for text in texts]
         with model.disable_adapter():
             before = [plain_scores(plain, text).float().cpu() for text in texts]
-        update = max(distance(one, other).max().item() for one, other in zip(scores, before, strict=True))
+        update = max(distance(*pair).max().item() for pair in zip(scores, before, strict=True))
         spread = max(distance(score, torch.zeros_like(score)).max().item() for score in scores)
         return cls(texts, scores, _OF_THE_UPDATE * update + _OF_THE_SPREAD * spread)
 
@@ -111,9 +105,7 @@ class Trained:
         """
         published.train(mode=False)
         found = [plain_scores(published, text).float().cpu() for text in self.texts]
-        furthest = max(
-            distance(one, other).max().item() for one, other in zip(found, self.scores, strict=True)
-        )
+        furthest = max(distance(*pair).max().item() for pair in zip(found, self.scores, strict=True))
         if not furthest <= self.allowed:
             raise StageError(
                 f"the merged checkpoint is not the trained model: its scores are off by {furthest:.2g}, and rounding "

@@ -19,12 +19,7 @@ _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A training's place in the learning rate's schedule.
-
-    Attributes:
-        before: Steps that count as done before its first one.
-        steps: Length of the whole schedule.
-    """
+    """A training's place in the learning rate's schedule of ``steps``, of which ``before`` count as done."""
 
     before: int
     steps: int
@@ -35,19 +30,10 @@ def adamw(model: nn.Module, settings: TrainerSettings) -> torch.optim.AdamW:
     decayed = frozenset(get_parameter_names(model, [nn.LayerNorm], _UNDECAYED))  # type: ignore[no-untyped-call]
     trained = _trained(model)
     groups = [
-        {
-            "params": [weight for name, weight in trained if name in decayed],
-            "weight_decay": settings.weight_decay,
-        },
-        {"params": [weight for name, weight in trained if name not in decayed], "weight_decay": 0.0},
+        {"params": [weight for name, weight in trained if (name in decayed) == decays], "weight_decay": decay}
+        for decays, decay in ((True, settings.weight_decay), (False, 0.0))
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, settings: TrainerSettings, factor: float) -> None:
-    """Use ``factor`` of the peak learning rate from the next step on."""
-    for group in optimizer.param_groups:
-        group["lr"] = settings.learning_rate * factor
 
 
 def learning_rate_factor(step: int, steps: int, settings: TrainerSettings) -> float:

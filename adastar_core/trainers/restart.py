@@ -35,13 +35,7 @@ class TrainingTotals:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A training that is over.
-
-    Attributes:
-        totals: Its loss, accuracy and time.
-        name: Its checkpoint's directory.
-        sha256: Its checkpoint's digest.
-    """
+    """A training that is over: what it came to, and its checkpoint's directory and digest."""
 
     totals: TrainingTotals
     name: str
@@ -50,12 +44,9 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class WorkDirectory:
-    """The restart points and the outcome of one training.
+    """The restart points and the outcome of one training, in a directory of its own.
 
-    Attributes:
-        path: The directory; it belongs to this training alone.
-        inputs: Digest of everything that decides the result.
-        owner: The fencing number of the run's owner.
+    ``inputs`` is the digest of everything that decides the result, ``owner`` the run's fencing number.
     """
 
     path: Path
@@ -100,13 +91,10 @@ class WorkDirectory:
                 shutil.rmtree(found, ignore_errors=True)
         return None
 
-    def step_of(self, restart: Path) -> int:
-        return int(restart.name.rpartition("-")[2])
-
     def step_of_latest(self) -> int:
         """Return the steps that are done at the last restart point; 0 without one."""
         restart = self.latest()
-        return 0 if restart is None else self.step_of(restart)
+        return 0 if restart is None else int(restart.name.rpartition("-")[2])
 
     def finish(self, totals: TrainingTotals, checkpoint: checkpoints.Checkpoint) -> Finished:
         """Store the result in one step, and return it."""

@@ -32,14 +32,9 @@ class TrainingRow:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """Every row in the order of training, ``batch_size`` to a step; the last step may hold fewer.
+    """Every row in the order of training, ``batch_size`` to a step of all processes; the last may hold fewer.
 
-    Attributes:
-        rows: The rows.
-        batch_size: Rows of a step, over all processes.
-        micro_batch_size: Rows of a forward pass of one process.
-        packed: Whether short rows of a micro-batch are put together.
-        processes: How many processes share each step.
+    A forward pass of a process has ``micro_batch_size`` rows, of which short ones share a row if ``packed``.
     """
 
     rows: tuple[TrainingRow, ...]
@@ -77,12 +72,9 @@ class TrainingPlan:
             if micro
         )
 
-    def batch_trained_tokens(self, step: int) -> int:
-        """Return the tokens that a step's loss is the mean of."""
-        return sum(row.trained_tokens for row in self.batch(step))
-
     def trained_tokens(self) -> list[int]:
-        return [self.batch_trained_tokens(step) for step in range(self.steps)]
+        """Return the tokens that each step's loss is the mean of."""
+        return [sum(row.trained_tokens for row in self.batch(step)) for step in range(self.steps)]
 
 
 def pack(rows: Sequence[TrainingRow]) -> list[list[TrainingRow]]:
@@ -117,8 +109,7 @@ def plan_training(
         wanted = max(wanted, planned_steps * settings.batch_size)
     order: list[int] = []
     while len(order) < wanted:
-        passes_done = len(order) // len(rows)
-        shuffle = rng(seed, "training order", iteration, passes_done)
+        shuffle = rng(seed, "training order", iteration, len(order) // len(rows))
         order += shuffle.permutation(len(rows)).tolist()
     ordered = tuple(rows[place] for place in order[:wanted])
     if settings.batching == "length_grouped":

@@ -78,7 +78,22 @@ def finetune(
     if finished is None or not checkpoints.holds(output.with_name(finished.name), finished.sha256):
         finished = _train(job, plan, launcher, progress, fence)
     directory.clean()
-    return _outcome(job, plan, finished)
+    checkpoint, adapter = checkpoints.open_checkpoint(output.with_name(finished.name)), 0
+    if settings.lora.rank is not None:
+        from adastar_core.trainers.lora import adapter_parameters
+
+        adapter = adapter_parameters(checkpoint.path)
+    return TrainingOutcome(
+        checkpoint,
+        finished.totals.loss,
+        finished.totals.token_accuracy,
+        plan.steps,
+        sum(plan.train_tokens()),
+        plan.padded_train_tokens(),
+        training_pairs(len(row.tokens) for row in plan.rows),
+        finished.totals.seconds,
+        adapter,
+    )
 
 
 def _train(
@@ -98,22 +113,3 @@ def _train(
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the next generator needs the GPU's memory
     return finished
-
-
-def _outcome(job: Job, plan: TrainingPlan, finished: Finished) -> TrainingOutcome:
-    checkpoint, adapter = checkpoints.open_checkpoint(job.output.with_name(finished.name)), 0
-    if job.settings.lora.rank is not None:
-        from adastar_core.trainers.lora import adapter_parameters
-
-        adapter = adapter_parameters(checkpoint.path)
-    return TrainingOutcome(
-        checkpoint,
-        finished.totals.loss,
-        finished.totals.token_accuracy,
-        plan.steps,
-        sum(plan.train_tokens()),
-        plan.padded_train_tokens(),
-        training_pairs(len(row.tokens) for row in plan.rows),
-        finished.totals.seconds,
-        adapter,
-    )

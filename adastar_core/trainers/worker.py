@@ -53,8 +53,7 @@ def train(order: Path) -> None:
         print(json.dumps(asdict(line)), flush=True)
 
     job = Job.from_json(order.read_text())
-    rank, size, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    world = World(rank, size, local)
+    world = World(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
     if world.device.type == "cuda":
         torch.cuda.set_device(world.device)
     distributed.init_process_group(

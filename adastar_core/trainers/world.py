@@ -1,6 +1,6 @@
 """The processes of one training: which of them this is, and what they compute together. One process alone pays nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 
 import torch
@@ -13,12 +13,9 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The place of this process among those of a training.
+    """The place of this process among the ``size`` processes of a training; number 0 writes and reports.
 
-    Attributes:
-        rank: Its number, from 0; number 0 writes and reports.
-        size: How many there are.
-        local_rank: Its number on this machine, which chooses its GPU; ``None`` stays on the CPU.
+    ``local_rank`` is its number on this machine, which chooses its GPU; ``None`` stays on the CPU.
     """
 
     rank: int = 0
@@ -41,20 +38,17 @@ class World:
             all_reduce(values)
         return values
 
-    def place(self, model: nn.Module, blocks: Iterable[str]) -> None:
+    def place(self, model: nn.Module, blocks: Container[str]) -> None:
         """Put the model where it is trained; with several processes each holds a shard of every weight (FSDP2).
 
-        Args:
-            model: The model, whole in every process.
-            blocks: Class names of the layers that are gathered one at a time.
+        ``blocks`` are the class names of the layers that are gathered one at a time.
         """
         if self.size == 1:
             model.to(self.device)
             return
-        names = frozenset(blocks)
         mesh = init_device_mesh(self.device.type, (self.size,))
         for module in model.modules():
-            if type(module).__name__ in names:
+            if type(module).__name__ in blocks:
                 fully_shard(module, mesh=mesh)
         fully_shard(model, mesh=mesh)
 

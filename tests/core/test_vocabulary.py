@@ -63,6 +63,12 @@ def trained(vocabulary: Vocabulary, prompt: str, attempt: Attempt, *, chat: bool
     return row
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tokenizers_here_are_the_same_in_every_run(kind: str) -> None:
+    """Other ids would give the random model other texts, and a few of them never reach EOS."""
+    assert KINDS[kind]().to_str() == KINDS[kind]().to_str()
+
+
 @pytest.mark.parametrize("chat", [False, True], ids=["plain", "chat"])
 @pytest.mark.parametrize("decoding", [SAMPLED, STOPPED], ids=["sampled", "stopped"])
 def test_what_is_trained_is_what_was_generated(model: Path, decoding: Decoding, chat: bool) -> None:

@@ -22,6 +22,7 @@ TEXTS = [
     "Q: How many apples are 12 + 30?\nA: There are 42 apples.\n\nThe answer is 42.\n\nQ: And 7 + 8?\nA: 7 + 8 = 15",
     "so\n#### 42\nthen  two spaces, déjà vu, 日本 and \ttabs; 1000 - 7 = 993; 56.",
 ] * 3
+LETTERS = sorted({letter for text in TEXTS for letter in text})
 UNKNOWN_IDS = 5
 """Ids that the model has and the tokenizer does not, as where a vocabulary was rounded up."""
 CHAT = (
@@ -48,10 +49,7 @@ def _sentence_piece(scheme: str | None) -> Tokenizer:
     if scheme is not None:
         made.normalizer = None
         made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme=scheme, split=False)
-    _trained(made, trainers.BpeTrainer(vocab_size=380, special_tokens=[*SPECIAL, *pieces]))
-    values = json.loads(made.to_str())
-    values["added_tokens"] = values["added_tokens"][: len(SPECIAL)]  # bytes are pieces like any other
-    made = Tokenizer.from_str(json.dumps(values))
+    made = _trained(made, trainers.BpeTrainer(vocab_size=380, special_tokens=[*SPECIAL, *pieces]))
     made.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
@@ -63,7 +61,9 @@ def _word_piece() -> Tokenizer:
     made = Tokenizer(models.WordPiece(unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     made.decoder = decoders.WordPiece(cleanup=False)
-    _trained(made, trainers.WordPieceTrainer(vocab_size=200, special_tokens=list(SPECIAL)))
+    # The trainer would number the pieces inside words in a hash map's order, another one each time.
+    pieces = [f"##{letter}" for letter in LETTERS if not letter.isspace()]
+    made = _trained(made, trainers.WordPieceTrainer(vocab_size=200, special_tokens=[*SPECIAL, *pieces]))
     made.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
     )
@@ -71,9 +71,8 @@ def _word_piece() -> Tokenizer:
 
 
 def _characters() -> Tokenizer:
-    letters = sorted({letter for text in TEXTS for letter in text})
     made = Tokenizer(
-        models.WordLevel({token: n for n, token in enumerate((*SPECIAL, *letters))}, unk_token="<unk>")
+        models.WordLevel({token: n for n, token in enumerate((*SPECIAL, *LETTERS))}, unk_token="<unk>")
     )
     made.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     made.decoder = decoders.Fuse()
@@ -81,8 +80,11 @@ def _characters() -> Tokenizer:
 
 
 def _trained(made: Tokenizer, trainer: trainers.Trainer) -> Tokenizer:
+    """Return the trained tokenizer; the trainer's other "special" tokens are pieces like any other."""
     made.train_from_iterator(TEXTS, trainer)
-    return made
+    values = json.loads(made.to_str())
+    values["added_tokens"] = values["added_tokens"][: len(SPECIAL)]
+    return Tokenizer.from_str(json.dumps(values))
 
 
 KINDS: dict[str, Callable[[], Tokenizer]] = {
