@@ -18,15 +18,9 @@ from adastar_core.store.urls import shown, without_secrets
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStatus:
-    """A database in a few figures. ``revision`` and ``runs`` are ``None`` when it is empty.
+    """A database in a few figures: ``url`` without secrets, PostgreSQL's version, the schema it holds and this code's.
 
-    Attributes:
-        url: Where it is, without secrets.
-        server: PostgreSQL's version.
-        revision: The schema it holds.
-        wanted_revision: The schema of this code.
-        runs: How many runs it holds.
-        bytes: Its size on disk.
+    ``revision`` and ``runs`` are ``None`` when it is empty.
     """
 
     url: str
@@ -38,7 +32,6 @@ class DatabaseStatus:
 
 
 def database_status(engine: Engine) -> DatabaseStatus:
-    """Return what the database holds; nothing is changed."""
     with engine.connect() as connection:
         revision = stored_revision(connection)
         return DatabaseStatus(
@@ -101,10 +94,8 @@ def _pg_dump(major: int) -> str:
 
 
 def _environment(url: URL) -> dict[str, str]:
-    """Return the variables by which PostgreSQL's programs know a server."""
-    host = str(url.query.get("host") or url.host or "")
     values = {
-        "PGHOST": host,
+        "PGHOST": str(url.query.get("host") or url.host or ""),
         "PGPORT": str(url.port or ""),
         "PGUSER": url.username or "",
         "PGPASSWORD": str(url.password or ""),

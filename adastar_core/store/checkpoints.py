@@ -28,15 +28,9 @@ class TrainingFacts:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
-    """A recorded checkpoint.
+    """A recorded checkpoint: its directory on this machine, digest and size of its files, and the model's parameters P.
 
-    Attributes:
-        parent_iteration: The checkpoint that training started from; ``None`` for the base model.
-        path: Its directory on this machine.
-        sha256: Digest of its files.
-        bytes: Size of its files.
-        parameters: Parameters of the model, P.
-        training: ``None`` for the base model.
+    ``parent_iteration``, which training started from, and ``training`` are ``None`` for the base model.
     """
 
     iteration: int
@@ -73,7 +67,6 @@ def write_checkpoint(connection: Connection, run_id: int, checkpoint: Checkpoint
 def find_checkpoint(
     connection: Connection, run_id: int, iteration: int, folder: Path
 ) -> CheckpointRow | None:
-    """Return the recorded checkpoint of an iteration, if there is one."""
     row = connection.execute(_CHECKPOINT, {"run_id": run_id, "iteration": iteration}).one_or_none()
     return None if row is None else _checkpoint(row, folder)
 
@@ -87,26 +80,16 @@ def _checkpoint(row: Row[Any], folder: Path) -> CheckpointRow:
     # Early versions recorded whole paths, with the name that the run's directory had then.
     parts = Path(row.path).parts
     inside = parts.index(folder.name) + 1 if folder.name in parts else 0
-    training = (
-        None if row.steps is None else TrainingFacts(row.steps, row.examples, row.loss, row.token_accuracy)
-    )
-    return CheckpointRow(
-        row.iteration,
-        row.parent_iteration,
-        str(folder.joinpath(*parts[inside:])),
-        row.sha256,
-        row.bytes,
-        row.parameters,
-        training,
-    )
+    path = str(folder.joinpath(*parts[inside:]))
+    facts = None
+    if row.steps is not None:
+        facts = TrainingFacts(row.steps, row.examples, row.loss, row.token_accuracy)
+    place = (row.iteration, row.parent_iteration, path)
+    return CheckpointRow(*place, row.sha256, row.bytes, row.parameters, facts)
 
 
 def read_checkpoint(connection: Connection, run_id: int, iteration: int, folder: Path) -> CheckpointRow:
-    """Return the recorded checkpoint of an iteration.
-
-    Raises:
-        StageError: None is recorded.
-    """
+    """Return the recorded checkpoint of an iteration; :class:`StageError` if there is none."""
     found = find_checkpoint(connection, run_id, iteration, folder)
     if found is None:
         raise StageError(f"Run number {run_id} has no recorded checkpoint of iteration {iteration}.")
@@ -115,10 +98,8 @@ def read_checkpoint(connection: Connection, run_id: int, iteration: int, folder:
 
 def newest_checkpoint(connection: Connection, run_id: int) -> int:
     """Return the iteration of the newest recorded checkpoint; 0 is the base model."""
-    newest = connection.scalar(
-        text("SELECT max(iteration) FROM checkpoints WHERE run_id = :run_id"), {"run_id": run_id}
-    )
-    return newest or 0
+    query = text("SELECT max(iteration) FROM checkpoints WHERE run_id = :run_id")
+    return connection.scalar(query, {"run_id": run_id}) or 0
 
 
 _CHECKPOINT = text("SELECT * FROM checkpoints WHERE run_id = :run_id AND iteration = :iteration")

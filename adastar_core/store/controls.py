@@ -1,5 +1,7 @@
 """What exploration control chose for each iteration; the first choice is kept."""
 
+from dataclasses import asdict
+
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -9,18 +11,11 @@ from adastar_core.store import tables
 
 def write_control(connection: Connection, run_id: int, iteration: int, control: Control) -> None:
     """Record an iteration's choice unless there is one."""
-    values = {
-        "run_id": run_id,
-        "iteration": iteration,
-        "temperature": control.temperature,
-        "attempts": control.attempts,
-        "score": control.score,
-    }
+    values = {"run_id": run_id, "iteration": iteration, **asdict(control)}
     connection.execute(insert(tables.controls).values(values).on_conflict_do_nothing())
 
 
 def find_control(connection: Connection, run_id: int, iteration: int) -> Control | None:
-    """Return an iteration's choice, if there is one."""
     table = tables.controls
     columns = (table.c.temperature, table.c.attempts, table.c.score)
     query = select(*columns).where(table.c.run_id == run_id, table.c.iteration == iteration)

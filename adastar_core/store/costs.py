@@ -1,8 +1,9 @@
 """What every stage of every iteration cost; the first record of a stage is kept."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.compute import ModelShape, StageTokens, attention_flops
@@ -13,6 +14,9 @@ GENERATION_PAIRS = (
     "+ greatest(generated_tokens - 1, 0)::bigint * generated_tokens / 2"
 )
 """What :func:`adastar_core.compute.generation_pairs` returns, of a row that holds the two counts."""
+TOKENS = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_generated_tokens")
+"""What a stored response cost: columns, and fields of :class:`StageTokens`."""
+TOKEN_SUMS = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in TOKENS)
 _COSTS = ("flops", "padded_flops", "attention_flops", "seconds")
 
 
@@ -29,6 +33,11 @@ class CostRow:
     seconds: float
 
 
+def stage_tokens(row: Row[Any]) -> StageTokens:
+    """Return the sums of :data:`TOKENS` and the ``attention_pairs`` in a row."""
+    return StageTokens(**{name: row._mapping[name] for name in (*TOKENS, "attention_pairs")})
+
+
 def write_costs(
     connection: Connection,
     run_id: int,
@@ -39,13 +48,14 @@ def write_costs(
     seconds: float,
 ) -> bool:
     """Record the cost of a stage of a model of this shape; return whether it was new."""
+    sizes = (shape.parameters, shape.adapter_parameters)
     values = {
         "run_id": run_id,
         "iteration": iteration,
         "stage": stage,
         **asdict(tokens),
-        "flops": float(tokens.flops(shape.parameters, shape.adapter_parameters)),
-        "padded_flops": float(tokens.padded_flops(shape.parameters, shape.adapter_parameters)),
+        "flops": float(tokens.flops(*sizes)),
+        "padded_flops": float(tokens.padded_flops(*sizes)),
         "attention_flops": float(attention_flops(shape, tokens.attention_pairs)),
         "seconds": seconds,
     }

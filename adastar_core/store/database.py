@@ -103,9 +103,7 @@ def _local_database(home: Path) -> URL:
     """Return the URL of the local server's database, created unless it exists."""
     server = make_url(start_local_postgres(home))
     engine = connect(server)
-    alone = acquire(
-        engine, SCHEMA, "adastar", warn
-    )  # two processes that create it at once fail in several ways
+    alone = acquire(engine, SCHEMA, "adastar", warn)  # else two processes may create it at once
     with alone, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         query = text("SELECT 1 FROM pg_database WHERE datname = :name")
         if connection.scalar(query, {"name": _LOCAL_DATABASE}) is None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Table, UniqueConstraint, make_url
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Table, UniqueConstraint, make_url
 
 from adastar_core.store.tables import PARTITIONED, SCHEMA_REVISION, metadata
 
@@ -18,7 +18,6 @@ Every table of a run begins its key with `run_id`. Tables marked *by run* have o
 
 
 def describe() -> str:
-    """Return the description of every table in Markdown."""
     return "\n".join([_HEAD, *(line for table in metadata.tables.values() for line in _table(table))])
 
 
@@ -29,7 +28,9 @@ def _table(table: Table) -> Iterator[str]:
     yield "| column | type | meaning |"
     yield "|---|---|---|"
     for column in table.columns:
-        yield f"| {_name(column)} | {_type(column)} | {column.comment} |"
+        name = f"**{column.name}**" if column.primary_key else column.name
+        kind = column.type.compile(dialect=_DIALECT).lower().replace(' collate "c"', "")
+        yield f"| {name} | {kind}{', may be null' if column.nullable else ''} | {column.comment} |"
     yield ""
     rules = [rule for constraint in table.constraints for rule in _rule(constraint)]
     if rules:
@@ -37,22 +38,12 @@ def _table(table: Table) -> Iterator[str]:
         yield ""
 
 
-def _name(column: Column[object]) -> str:
-    return f"**{column.name}**" if column.primary_key else column.name
-
-
-def _type(column: Column[object]) -> str:
-    name = column.type.compile(dialect=_DIALECT).lower().replace(' collate "c"', "")
-    return f"{name}, may be null" if column.nullable else name
-
-
 def _rule(constraint: object) -> Iterator[str]:
     match constraint:
         case UniqueConstraint():
             yield f"* unique: {_columns(constraint)}"
         case ForeignKeyConstraint():
-            target = constraint.elements[0].column.table.name
-            yield f"* {_columns(constraint)} refers to {target}"
+            yield f"* {_columns(constraint)} refers to {constraint.elements[0].column.table.name}"
         case CheckConstraint():
             yield f"* always: `{constraint.sqltext}`"
 

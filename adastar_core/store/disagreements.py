@@ -10,14 +10,9 @@ from adastar_core.store.bulk import join_by_hash
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Rollouts that went from one outcome to another, or stayed.
+    """How many rollouts went from one outcome to another, or stayed, and how many of them were trained on.
 
-    Attributes:
-        old_verifier: The verifier that selected; it may differ between a run's iterations.
-        old: Its outcome.
-        new: The other verifier's outcome.
-        rollouts: How many.
-        trained: How many of them were trained on.
+    ``old_verifier`` selected; it may differ between a run's iterations.
     """
 
     old_verifier: str

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.compute import StageTokens
@@ -13,10 +12,8 @@ from adastar_core.generators import Decoding
 from adastar_core.records import Accuracy, Attempt, Observation, Outcome, Split, Verdict
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
-from adastar_core.store.costs import GENERATION_PAIRS
+from adastar_core.store.costs import GENERATION_PAIRS, TOKEN_SUMS, TOKENS, stage_tokens
 
-_TOKENS = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_generated_tokens")
-_SUMS = (*_TOKENS, "attention_pairs")
 _SAME = ("run_id", "iteration", "split", "seconds", "verifier")
 _ANSWERS = "FROM evaluation_answers WHERE run_id = :run_id AND iteration = :iteration AND split = :split"
 
@@ -40,16 +37,13 @@ class Answer:
     def of(cls, observation: Observation, attempt: Attempt, verdict: Verdict) -> "Answer":
         """Return the answer that ``attempt`` gave to ``observation``, as stored."""
         return cls(
-            attempt.position,
-            observation.observation_id,
-            observation.difficulty,
-            storable(attempt.response),
-            None if verdict.extracted is None else storable(verdict.extracted),
-            verdict.outcome,
-            attempt.prompt_tokens,
-            attempt.padded_prompt_tokens,
-            attempt.generated_tokens,
-            attempt.padded_generated_tokens,
+            position=attempt.position,
+            observation_id=observation.observation_id,
+            difficulty=observation.difficulty,
+            response=storable(attempt.response),
+            extracted=verdict.extracted and storable(verdict.extracted),
+            outcome=verdict.outcome,
+            **{name: getattr(attempt, name) for name in TOKENS},
         )
 
 
@@ -60,12 +54,8 @@ _ANSWER = Answer.__slots__
 class EvaluationRow:
     """A completed evaluation of one checkpoint on one split.
 
-    Attributes:
-        accuracy: Items judged right, among all.
-        undecided: Items without a decided verdict.
-        by_difficulty: Accuracy by difficulty tag; items without a tag are in none.
-        tokens: What it cost.
-        verifier: Version of the verifier that judged; ``None`` for evaluations of old versions of the code.
+    Items without a difficulty tag are in no part of ``by_difficulty``. ``verifier``, the version that judged, is ``None``
+    for evaluations of old versions of the code.
     """
 
     iteration: int
@@ -97,8 +87,8 @@ def forget_other_answers(
     connection: Connection, run_id: int, iteration: int, split: Split, verifier: str
 ) -> int:
     """Remove the answers that another version judged; return how many there were."""
-    values = {"run_id": run_id, "iteration": iteration, "split": split.value, "verifier": verifier}
-    return connection.execute(_FORGET, values).rowcount
+    key = {"run_id": run_id, "iteration": iteration, "split": split.value, "verifier": verifier}
+    return connection.execute(_FORGET, key).rowcount
 
 
 def read_answered_positions(connection: Connection, run_id: int, iteration: int, split: Split) -> set[int]:
@@ -122,12 +112,9 @@ def close_evaluation(
     """Add up the stored answers of a split and record the totals. Called twice, it changes nothing.
 
     Args:
-        split: Validation or test.
         items: How many items the split has.
-        decoding: How the answers were decoded; recorded.
         samples: Samples per answer.
         content_sha256: Digest of all that decides the answers, by which other runs find them.
-        verifier: Version of the verifier that judged them.
 
     Raises:
         StageError: Some items have no stored answer.
@@ -138,8 +125,8 @@ def close_evaluation(
         raise StageError(
             f"The evaluation of iteration {iteration} on {split} has {totals['total']} answers for {items} items."
         )
-    recorded = {**asdict(decoding), "samples": samples}
-    values = {**key, **totals, "decoding": recorded, "content_sha256": content_sha256, "verifier": verifier}
+    facts = {"decoding": {**asdict(decoding), "samples": samples}, "verifier": verifier}
+    values = {**key, **totals, **facts, "content_sha256": content_sha256}
     connection.execute(insert(tables.evaluations).values(values).on_conflict_do_nothing())
     found = find_evaluation(connection, run_id, iteration, split)
     assert found is not None, "it was just written"
@@ -157,7 +144,6 @@ def borrow_answers(
 def find_evaluation(
     connection: Connection, run_id: int, iteration: int, split: Split
 ) -> EvaluationRow | None:
-    """Return a completed evaluation, if it is there."""
     rows = read_evaluations(connection, run_id)
     return next((row for row in rows if (row.iteration, row.split) == (iteration, split)), None)
 
@@ -165,26 +151,25 @@ def find_evaluation(
 def read_evaluations(connection: Connection, run_id: int) -> list[EvaluationRow]:
     """Return a run's completed evaluations by split and iteration."""
     query = text("SELECT * FROM evaluations WHERE run_id = :run_id ORDER BY split, iteration")
-    return [_evaluation(row) for row in connection.execute(query, {"run_id": run_id})]
+    return [
+        EvaluationRow(
+            row.iteration,
+            Split(row.split),
+            Accuracy(row.correct, row.total),
+            row.undecided,
+            {tag: Accuracy(**counts) for tag, counts in row.by_difficulty.items()},
+            stage_tokens(row),
+            row.seconds,
+            row.verifier,
+        )
+        for row in connection.execute(query, {"run_id": run_id})
+    ]
 
 
-def _evaluation(row: Row[Any]) -> EvaluationRow:
-    return EvaluationRow(
-        iteration=row.iteration,
-        split=Split(row.split),
-        accuracy=Accuracy(row.correct, row.total),
-        undecided=row.undecided,
-        by_difficulty={tag: Accuracy(**counts) for tag, counts in row.by_difficulty.items()},
-        tokens=StageTokens(**{name: row._mapping[name] for name in _SUMS}),
-        seconds=row.seconds,
-        verifier=row.verifier,
-    )
-
-
-_COPIED = ", ".join((*_ANSWER, "seconds"))
+_COPIED = (*_ANSWER, "seconds")
 _BORROW = text(
-    f"INSERT INTO evaluation_answers (run_id, iteration, split, verifier, {_COPIED}) "
-    f"SELECT :run_id, :iteration, :split, :verifier, {', '.join(f'a.{name}' for name in (*_ANSWER, 'seconds'))} "
+    f"INSERT INTO evaluation_answers (run_id, iteration, split, verifier, {', '.join(_COPIED)}) "
+    f"SELECT :run_id, :iteration, :split, :verifier, {', '.join(f'a.{name}' for name in _COPIED)} "
     "FROM (SELECT run_id, iteration, split FROM evaluations WHERE content_sha256 = :content LIMIT 1) e "
     "JOIN evaluation_answers a USING (run_id, iteration, split) ON CONFLICT DO NOTHING"
 )
@@ -206,10 +191,7 @@ _TOTALS = text(
            count(*) FILTER (WHERE outcome = 'undecided') AS undecided,
            coalesce((SELECT jsonb_object_agg(difficulty, jsonb_build_object('correct', correct, 'total', total))
                      FROM tags), '{{}}') AS by_difficulty,
-           coalesce(sum(prompt_tokens), 0) AS prompt_tokens,
-           coalesce(sum(padded_prompt_tokens), 0) AS padded_prompt_tokens,
-           coalesce(sum(generated_tokens), 0) AS generated_tokens,
-           coalesce(sum(padded_generated_tokens), 0) AS padded_generated_tokens,
+           {TOKEN_SUMS},
            coalesce(sum({GENERATION_PAIRS}), 0) / :samples AS attention_pairs,
            coalesce(sum(seconds), 0) AS seconds
     FROM answers

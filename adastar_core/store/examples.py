@@ -37,14 +37,13 @@ def write_training_examples(
 ) -> int:
     """Store D+ in its order; return how many rows were not there yet."""
     rows = (
-        (run_id, iteration, place, example.position, example.attempt, example.text_sha256)
-        for place, example in enumerate(examples)
+        (run_id, iteration, place, key.position, key.attempt, key.text_sha256)
+        for place, key in enumerate(examples)
     )
     return insert_new(connection, tables.training_examples, _COLUMNS, rows)
 
 
 def read_training_examples(connection: Connection, run_id: int, iteration: int) -> list[ExampleRow]:
-    """Return D+ of an iteration in its order."""
     join_by_hash(connection)
     rows = connection.execute(_EXAMPLES, {"run_id": run_id, "iteration": iteration})
     return [ExampleRow(**{**row._mapping, "tokens": read_tokens(row.tokens)}) for row in rows]

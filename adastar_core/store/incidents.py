@@ -31,10 +31,7 @@ def write_incident(
 ) -> None:
     """Count an incident ``times`` more times; its description replaces that of the last one of its kind.
 
-    Args:
-        iteration: Iteration of the checkpoint that generated; 0 = the base model.
-        incident: What happened.
-        times: How often, at least once.
+    ``iteration`` is that of the checkpoint that generated; 0 = the base model.
     """
     table = tables.incidents
     key = {"run_id": run_id, "iteration": iteration, "kind": incident.kind}
@@ -46,9 +43,6 @@ def write_incident(
 def read_incidents(connection: Connection, run_id: int) -> Sequence[IncidentRow]:
     """Return a run's incidents by iteration and kind."""
     table = tables.incidents
-    query = (
-        select(table.c.iteration, table.c.kind, table.c.times, table.c.detail)
-        .where(table.c.run_id == run_id)
-        .order_by(table.c.iteration, table.c.kind)
-    )
-    return [IncidentRow(*row) for row in connection.execute(query)]
+    query = select(*(table.c[name] for name in IncidentRow.__slots__)).where(table.c.run_id == run_id)
+    rows = connection.execute(query.order_by(table.c.iteration, table.c.kind))
+    return [IncidentRow(*row) for row in rows]

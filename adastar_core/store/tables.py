@@ -8,30 +8,12 @@ disturb each other. Foreign keys between their rows belong to the partitions, no
 never waits for the writes of another.
 """
 
-from datetime import datetime
-from typing import TypeVar
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    DateTime,
-    Double,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Identity,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import Column, ForeignKey, Identity, MetaData, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.schema import SchemaItem
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.schema import CheckConstraint, ForeignKeyConstraint, SchemaItem, UniqueConstraint
+from sqlalchemy.types import BigInteger, Boolean, DateTime, Double, Integer, LargeBinary, Text, TypeEngine
 
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 from adastar_core.store.statistic_columns import STATISTICS
@@ -49,40 +31,39 @@ metadata = MetaData(
 )
 
 
-_T = TypeVar("_T")
+_Type = TypeEngine[Any] | type[TypeEngine[Any]]
 
 
-def _key(
-    name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str, *refers: ForeignKey
-) -> Column[_T]:
+def _key(name: str, type_: _Type, comment: str, *refers: ForeignKey) -> Column[Any]:
     return Column(name, type_, *refers, primary_key=True, autoincrement=False, comment=comment)
 
 
-def _value(
-    name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str, default: str | None = None
-) -> Column[_T]:
+def _value(name: str, type_: _Type, comment: str, default: str | None = None) -> Column[Any]:
     server_default = None if default is None else text(default)
     return Column(name, type_, nullable=False, server_default=server_default, comment=comment)
 
 
-def _maybe(name: str, type_: TypeEngine[_T] | type[TypeEngine[_T]], comment: str) -> Column[_T]:
+def _maybe(name: str, type_: _Type, comment: str) -> Column[Any]:
     return Column(name, type_, nullable=True, comment=comment)
 
 
-def _now(name: str, comment: str) -> Column[datetime]:
+def _now(name: str, comment: str) -> Column[Any]:
     return _value(name, DateTime(timezone=True), comment, "now()")
 
 
-def _run() -> Column[int]:
-    return _key("run_id", Integer, "The run")
+def _of_run(name: str, *items: SchemaItem, comment: str) -> Table:
+    """Return a table whose key begins with the run."""
+    run = _key("run_id", Integer, "The run", ForeignKey("runs.run_id"))
+    return Table(name, metadata, run, *items, comment=comment)
 
 
-def _run_of_runs() -> Column[int]:
-    return _key("run_id", Integer, "The run", ForeignKey("runs.run_id"))
+def _partitioned(name: str, *items: SchemaItem, comment: str) -> Table:
+    """Return a table whose key begins with the run, with one partition per run."""
+    run = _key("run_id", Integer, "The run")
+    return Table(name, metadata, run, *items, comment=comment, postgresql_partition_by="LIST (run_id)")
 
 
 def _content() -> tuple[SchemaItem, ...]:
-    """Return the columns of one item of the data."""
     return (
         _value("observation_id", Text(collation="C"), "The id that the data gives it"),
         _value("question", Text, "The question x"),
@@ -97,10 +78,6 @@ def _one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
     listed = ", ".join(f"'{word}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
-
-RUN_STATUSES = ("created", "running", "finished", "failed")
-PHASES = ("sampling", "sampled", "trained", "advanced")
-_BY_RUN = "LIST (run_id)"
 
 datasets = Table(
     "datasets",
@@ -154,14 +131,12 @@ runs = Table(
     _maybe("preset", Text, "The preset or file that its first owner took the configuration from"),
     UniqueConstraint("uid"),
     UniqueConstraint("name"),
-    _one_of("status", RUN_STATUSES),
+    _one_of("status", ("created", "running", "finished", "failed")),
     comment="One row per self-improvement run.",
 )
 
-evaluation_items = Table(
+evaluation_items = _of_run(
     "evaluation_items",
-    metadata,
-    _run_of_runs(),
     _key("split", Text, "validation or test"),
     _key("position", Integer, "Zero-based place of the item in the split"),
     *_content(),
@@ -169,10 +144,8 @@ evaluation_items = Table(
     comment="What a run is measured on, pinned when it starts: its data may grow, its validation and test do not.",
 )
 
-checkpoints = Table(
+checkpoints = _of_run(
     "checkpoints",
-    metadata,
-    _run_of_runs(),
     _key("iteration", Integer, "The iteration that trained it; 0 = the base model"),
     _maybe("parent_iteration", Integer, "The checkpoint that training started from; null for the base model"),
     _value("path", Text, "Its directory, relative to the run's own where it lies in it"),
@@ -188,10 +161,8 @@ checkpoints = Table(
     comment="Model checkpoints.",
 )
 
-iterations = Table(
+iterations = _of_run(
     "iterations",
-    metadata,
-    _run_of_runs(),
     _key("iteration", Integer, "Number t of the iteration, from 1"),
     _value("checkpoint_iteration", Integer, "The checkpoint that rationales were generated from"),
     _value("beta", Integer, "Accepted rationales wanted, beta_t"),
@@ -218,26 +189,21 @@ iterations = Table(
     _now("started_at", "When it began"),
     _maybe("finished_at", DateTime(timezone=True), "When it advanced"),
     ForeignKeyConstraint(["run_id", "checkpoint_iteration"], ["checkpoints.run_id", "checkpoints.iteration"]),
-    _one_of("phase", PHASES),
+    _one_of("phase", ("sampling", "sampled", "trained", "advanced")),
     CheckConstraint("stamped <= m", name="stamped"),
     comment="One row per iteration of a run.",
 )
 
-observation_statistics = Table(
+observation_statistics = _partitioned(
     "observation_statistics",
-    metadata,
-    _run(),
     _key("position", Integer, "The observation"),
     *(_value(statistic.name, Integer, statistic.comment) for statistic in STATISTICS),
     comment="The sampler's state: the present statistics of every observation. Can be rebuilt from "
     "observation_events. There is no index on the order, so that updates stay within their page.",
-    postgresql_partition_by=_BY_RUN,
 )
 
-observation_events = Table(
+observation_events = _partitioned(
     "observation_events",
-    metadata,
-    _run(),
     _key("iteration", Integer, "The iteration"),
     _value("rank", Integer, "Zero-based place in the order of visit"),
     _key("position", Integer, "The observation"),
@@ -249,13 +215,10 @@ observation_events = Table(
     _value("accepted", Integer, "Rationales of this visit that were trained on"),
     _value("stamped", Boolean, "Whether the statistics were updated"),
     comment="Every visit of every iteration, append-only.",
-    postgresql_partition_by=_BY_RUN,
 )
 
-rollouts = Table(
+rollouts = _partitioned(
     "rollouts",
-    metadata,
-    _run(),
     _key("iteration", Integer, "The iteration"),
     _key("position", Integer, "The observation"),
     _key("attempt", Integer, "Number of the attempt at it, from 1"),
@@ -278,13 +241,10 @@ rollouts = Table(
     ),
     _one_of("finish_reason", tuple(FinishReason)),
     comment="Every sampled rationale with its cost. Immutable: the first write is kept.",
-    postgresql_partition_by=_BY_RUN,
 )
 
-verdicts = Table(
+verdicts = _partitioned(
     "verdicts",
-    metadata,
-    _run(),
     _key("iteration", Integer, "The iteration"),
     _key("position", Integer, "The observation"),
     _key("attempt", Integer, "The attempt"),
@@ -301,13 +261,10 @@ verdicts = Table(
     _one_of("outcome", tuple(Outcome)),
     _one_of("rejected_by", tuple(RejectionReason)),
     comment="Judgements of rollouts, one per verifier version. Each partition refers to its run's rollouts.",
-    postgresql_partition_by=_BY_RUN,
 )
 
-training_examples = Table(
+training_examples = _partitioned(
     "training_examples",
-    metadata,
-    _run(),
     _key("iteration", Integer, "The iteration"),
     _key("place", Integer, "Zero-based place in D+"),
     _value("position", Integer, "The observation"),
@@ -315,13 +272,10 @@ training_examples = Table(
     _value("text_sha256", Text, "Digest of prompt and rationale as they were trained on"),
     UniqueConstraint("run_id", "iteration", "position", "attempt"),
     comment="D+ of every iteration: what each checkpoint was trained on. Each partition refers to its run's rollouts.",
-    postgresql_partition_by=_BY_RUN,
 )
 
-evaluations = Table(
+evaluations = _of_run(
     "evaluations",
-    metadata,
-    _run_of_runs(),
     _key("iteration", Integer, "The checkpoint's iteration; 0 = the base model"),
     _key("split", Text, "validation or test"),
     _value("correct", Integer, "Items judged right"),
@@ -343,10 +297,8 @@ evaluations = Table(
     comment="Accuracy of a checkpoint on a split, once all of its answers are judged.",
 )
 
-evaluation_answers = Table(
+evaluation_answers = _partitioned(
     "evaluation_answers",
-    metadata,
-    _run(),
     _key("iteration", Integer, "The checkpoint's iteration"),
     _key("split", Text, "validation or test"),
     _key("position", Integer, "Zero-based place of the item in the split"),
@@ -363,13 +315,10 @@ evaluation_answers = Table(
     _maybe("verifier", Text, "Name and version of the verifier, and of voting where samples vote"),
     _one_of("outcome", tuple(Outcome)),
     comment="Every judged item of an evaluation, so that an interrupted evaluation resumes where it stopped.",
-    postgresql_partition_by=_BY_RUN,
 )
 
-compute = Table(
+compute = _of_run(
     "compute",
-    metadata,
-    _run_of_runs(),
     _key("iteration", Integer, "The iteration; 0 = before the first"),
     _key("stage", Text, "What was done, e.g. generate first, finetune, evaluate validation"),
     _value("prompt_tokens", BigInteger, "Tokens of prompts that were read"),
@@ -396,10 +345,8 @@ compute = Table(
     comment="What every stage of every iteration cost.",
 )
 
-controls = Table(
+controls = _of_run(
     "controls",
-    metadata,
-    _run_of_runs(),
     _key("iteration", Integer, "The iteration"),
     _value("temperature", Double, "Temperature that its rationales are sampled at"),
     _value("attempts", Integer, "Attempts per observation, K"),
@@ -408,10 +355,8 @@ controls = Table(
     comment="What exploration control chose for an iteration (B-STaR).",
 )
 
-incidents = Table(
+incidents = _of_run(
     "incidents",
-    metadata,
-    _run_of_runs(),
     _key("iteration", Integer, "Iteration of the checkpoint that generated; 0 = the base model"),
     _key("kind", Text, "out of memory, engine rebuilt, ..."),
     _value("times", Integer, "How often it happened"),
@@ -420,10 +365,8 @@ incidents = Table(
     comment="What went wrong during generation and was recovered.",
 )
 
-owners = Table(
+owners = _of_run(
     "owners",
-    metadata,
-    _run_of_runs(),
     _key("lease_epoch", Integer, "Fencing number under which it owned the run"),
     _value("owner", Text, "Process id and host"),
     _value("code_version", Text, "Version of its code"),
@@ -435,10 +378,8 @@ owners = Table(
     comment="Processes that took a run over, in order. Rows stored between two take-overs are the earlier one's.",
 )
 
-numerics = Table(
+numerics = _of_run(
     "numerics",
-    metadata,
-    _run_of_runs(),
     _key("lease_epoch", Integer, "Fencing number under which the process owned the run"),
     _value("engine", Text, "What generated"),
     _value("generation_dtype", Text, "Number format of generation; auto where a server decides"),
@@ -456,12 +397,7 @@ numerics = Table(
     comment="How each owner's process rounded: what decides the last digits of its results.",
 )
 
-PARTITIONED = (
-    observation_statistics,
-    observation_events,
-    rollouts,
-    verdicts,
-    training_examples,
-    evaluation_answers,
+PARTITIONED = tuple(
+    table for table in metadata.tables.values() if table.dialect_options["postgresql"]["partition_by"]
 )
 """Tables with a partition per run, each after those that its partitions refer to."""
