@@ -157,8 +157,8 @@ def _measure_writes(engine: Engine, rounds: int) -> Iterator[Timing]:
 
 
 def _write_attempts(lease: Lease, iteration: int, attempts: Sequence[Attempt], way: Write) -> None:
-    digests = ["p" * 64] * len(attempts)
-    rows = list(rollouts.attempt_rows(lease.run_id, iteration, attempts, digests, "c" * 64, 0.01))
+    same = (lease.run_id, iteration, "c" * 64, 0.01, "p" * 64)
+    rows = [(*same, *rollouts.stored_values(attempt)) for attempt in attempts]
     with lease.transaction() as connection:
         way(connection, tables.rollouts, rollouts.COLUMNS, rows)
 

@@ -6,6 +6,7 @@ from adastar_core.comparison import text
 from adastar_core.comparison.figure import comparison_figure
 from adastar_core.comparison.table import Comparison
 from adastar_core.config.methods import METHODS
+from adastar_core.machine.files import atomic_write
 from adastar_core.report.figures import Figure
 from adastar_core.report.page import templates
 
@@ -27,7 +28,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
         f"{figure.name}{mark}.png": figure.png,
     }
     for name, content in files.items():
-        (folder / name).write_bytes(content)
+        with atomic_write(folder / name) as part:
+            part.write_bytes(content)
     return {name: folder / name for name in files}
 
 

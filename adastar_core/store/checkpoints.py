@@ -28,7 +28,7 @@ class TrainingFacts:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
-    """A recorded checkpoint: its directory on this machine, digest and size of its files, and the model's parameters P.
+    """A recorded checkpoint: its directory on this machine, digest and size of its files, and P of its model.
 
     ``parent_iteration``, which training started from, and ``training`` are ``None`` for the base model.
     """

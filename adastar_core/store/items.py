@@ -11,16 +11,9 @@ from sqlalchemy import Connection, select, text
 
 from adastar_core.errors import DataError
 from adastar_core.records import SHOWN_CHARACTERS, Data, Observation, Split
-from adastar_core.store import tables
+from adastar_core.store import observations, tables
 from adastar_core.store.bulk import insert_new
-from adastar_core.store.observations import (
-    ITEM,
-    by_content,
-    identity,
-    item_row,
-    read_known,
-    stored_observation,
-)
+from adastar_core.store.observations import identity
 
 MEASURED = (Split.VALIDATION, Split.TEST)
 
@@ -39,11 +32,6 @@ def pin_items(
 ) -> dict[Split, list[Observation]]:
     """Record the items of a run that has none, and return the run's items by split and position.
 
-    Args:
-        dataset_id: Its training data, which no run is measured on.
-        name: The run's name, for messages.
-        data: The data as it is now.
-
     Raises:
         DataError: An item has changed or vanished since the run started.
     """
@@ -54,15 +42,18 @@ def pin_items(
                 items = _found(evaluated[split], data, split, name)
             else:
                 # Without rows that an earlier run trains on and that have moved out of training since.
-                trained = read_known(connection, dataset_id) - set(map(identity, data.splits[Split.TRAIN]))
+                train = map(identity, data.splits[Split.TRAIN])
+                trained = observations.read_known(connection, dataset_id).difference(train)
                 items = [item for item in data.splits[split] if identity(item) not in trained]
             if not items:
                 raise DataError(
                     f"Every {split} item of run {name!r} is trained on by an earlier run of the same data, because the order of its "
                     "rows has changed. Put the rows back in their order, or give the data another file name."
                 )
-            rows = ((run_id, split.value, place, *item_row(item)) for place, item in enumerate(items))
-            insert_new(connection, tables.evaluation_items, ("run_id", "split", "position", *ITEM), rows)
+            contents = map(observations.item_row, items)
+            rows = ((run_id, split.value, place, *content) for place, content in enumerate(contents))
+            columns = ("run_id", "split", "position", *observations.ITEM)
+            insert_new(connection, tables.evaluation_items, columns, rows)
         # Evaluations made on other items keep the answers to pinned ones; what is then incomplete is evaluated again.
         for statement in (_DROP_OTHERS, _MOVE_AWAY, _MOVE_BACK, _DROP_TOTALS):
             connection.execute(statement, {"run_id": run_id})
@@ -74,7 +65,7 @@ def read_items(connection: Connection, run_id: int) -> list[Item]:
     table = tables.evaluation_items
     query = select(table).where(table.c.run_id == run_id).order_by(table.c.split, table.c.position)
     return [
-        Item(Split(row.split), row.position, stored_observation(row), row.sha256)
+        Item(Split(row.split), row.position, observations.stored_observation(row), row.sha256)
         for row in connection.execute(query)
     ]
 
@@ -91,7 +82,7 @@ def find_items(items: Iterable[Item], name: str, data: Data) -> dict[Split, list
     Raises:
         DataError: One has changed or vanished.
     """
-    present = by_content(data)
+    present = observations.by_content(data)
     found: dict[Split, list[Observation]] = {}
     for split, _, item, sha256 in items:
         now = present.get((item.observation_id, sha256))
@@ -135,11 +126,10 @@ def _changed(
     name: str, split: Split, observation_id: str, question: str | None, now: Sequence[Observation]
 ) -> DataError:
     asked = "" if question is None else f" ({question[:SHOWN_CHARACTERS]!r})"
-    what = (
-        f"has changed (it is now {now[0].question[:SHOWN_CHARACTERS]!r}, answered {now[0].answer!r}) in"
-        if now
-        else "is no longer in"
-    )
+    what = "is no longer in"
+    if now:
+        begins = now[0].question[:SHOWN_CHARACTERS]
+        what = f"has changed (it is now {begins!r}, answered {now[0].answer!r}) in"
     return DataError(
         f"The {split} item {observation_id!r}{asked} of run {name!r} {what} the data, so that its checkpoints would be compared "
         "on unequal questions. Put the row back as it was, or start a run of another name with --run NAME."

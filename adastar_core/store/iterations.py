@@ -52,14 +52,12 @@ def start_iteration(
     change.
 
     Args:
-        checkpoint_iteration: The checkpoint to generate from.
-        beta: Accepted rationales wanted.
         observations: How many observations the caller knows the dataset to have.
         verifier: The verifier that will judge, unless another version of it closes the sampling.
     """
+    key = {"run_id": run_id, "iteration": iteration}
     values = {"checkpoint_iteration": checkpoint_iteration, "beta": beta, "verifier": verifier}
-    opened = connection.execute(_START, {"run_id": run_id, "iteration": iteration, **values})
-    if not opened.rowcount:
+    if not connection.execute(_START, key | values).rowcount:
         return 0
     known: int = connection.execute(_KNOWN, {"run_id": run_id}).scalar_one()
     if known >= observations:
@@ -82,15 +80,11 @@ def judge_by(connection: Connection, run_id: int, iteration: int, verifier: str)
 def close_sampling(
     connection: Connection, run_id: int, iteration: int, selected: Selection, verifier: str
 ) -> bool:
-    """Record what an iteration selected; return whether it was still open. Write D+ first.
-
-    Args:
-        selected: The visits, replayed from the verdicts.
-        verifier: The verifier whose verdicts they are.
-    """
-    key = {"run_id": run_id, "iteration": iteration, "verifier": verifier}
+    """Record the visits, replayed from this verifier's verdicts; return whether sampling was open. Write D+ first."""
     values = {
-        **key,
+        "run_id": run_id,
+        "iteration": iteration,
+        "verifier": verifier,
         "m": selected.m,
         "accepted": len(selected.accepted),
         "counted": sum(visit.attempts for visit in selected.visits),
@@ -118,9 +112,8 @@ def advance(
     Called twice, it changes nothing the second time. The cost grows with m, hardly with N.
 
     Args:
-        visits: The m visits in the order of visit.
+        visits: The m visits in the order of visit; the first ``stamped`` of them are stamped.
         alpha: The model's strength in [0, 1].
-        stamped: u: the first u visits are stamped.
         seconds: Wall time spent on the iteration.
 
     Raises:
@@ -155,7 +148,6 @@ def advance(
 
 
 def read_iterations(connection: Connection, run_id: int) -> list[IterationRow]:
-    """Return a run's iterations in order."""
     rows = connection.execute(text(f"{_READ} ORDER BY iteration"), {"run_id": run_id})
     return [IterationRow(*row) for row in rows]
 
@@ -168,11 +160,7 @@ def find_iteration(connection: Connection, run_id: int, iteration: int) -> Itera
 
 
 def read_iteration(connection: Connection, run_id: int, iteration: int) -> IterationRow:
-    """Return one iteration.
-
-    Raises:
-        StageError: It has not been started.
-    """
+    """Return one iteration; :class:`StageError` if it has not been started."""
     row = find_iteration(connection, run_id, iteration)
     if row is None:
         raise StageError(f"Iteration {iteration} of run number {run_id} has not been started.")

@@ -20,14 +20,9 @@ from adastar_core.store.runs import Run
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write a run. Usable from several threads.
+    """The right to write a run, taken over under the fencing number ``epoch``. Usable from several threads.
 
-    Attributes:
-        engine: The database.
-        run_id: The run's number.
-        name: The run's name.
-        epoch: The fencing number under which the run was taken over.
-        held: The lock that keeps other processes out; ``None`` for a lease that can write nothing.
+    ``held`` is the lock that keeps other processes out; ``None`` for a lease that can write nothing.
     """
 
     engine: Engine
@@ -50,11 +45,7 @@ class Lease:
             yield connection
 
     def seen(self) -> None:
-        """Extend the run's wall time to now.
-
-        Raises:
-            LostLease: Another process has taken the run over.
-        """
+        """Extend the run's wall time to now; errors as in :meth:`transaction`."""
         with self.transaction():
             pass
 
@@ -79,11 +70,7 @@ def own_run(
 ) -> Iterator[Lease]:
     """Own a run until the block ends: no other process can write it meanwhile. The run's status becomes running.
 
-    Args:
-        run: The run.
-        iterations: Iterations wanted now; recorded.
-        patience: Iterations without progress before it stops; recorded.
-        preset: Where the configuration came from; recorded unless an earlier owner named its own.
+    ``iterations`` and ``patience`` are recorded, and ``preset`` unless an earlier owner named its own.
 
     Raises:
         RunConflictError: Another process owns the run (the message names it), or it was dropped.

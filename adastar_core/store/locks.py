@@ -23,12 +23,9 @@ _LONGEST_NAME_BYTES = 63
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """An advisory lock.
+    """An advisory lock with two keys; ``number`` is from 0 to 2^31 - 1.
 
-    Attributes:
-        kind: Its first key.
-        number: Its second key, from 0 to 2^31 - 1.
-        what: What is waited for: "another process to bring the tables up to date".
+    ``what`` is waited for: "another process to bring the tables up to date".
     """
 
     kind: int
@@ -47,7 +44,6 @@ class Lock:
 
     @property
     def keys(self) -> dict[str, int]:
-        """Both keys, as parameters of the queries below."""
         return {"kind": self.kind, "number": self.number}
 
 
@@ -57,12 +53,7 @@ SCHEMA = Lock(RUN, 0, "another process to bring the tables up to date")
 
 @dataclass(frozen=True)
 class Held:
-    """A lock held by a session of this process. Usable from several threads.
-
-    Attributes:
-        lock: The lock.
-        pid: The server process of the session.
-    """
+    """A lock held by a session, ``pid`` being its server process. Usable from several threads."""
 
     lock: Lock
     pid: int
@@ -93,7 +84,6 @@ class Held:
             )
 
     def release(self) -> None:
-        """Release the lock."""
         with self._mutex:
             if self._session.invalidated:
                 return
@@ -107,9 +97,7 @@ class Held:
 def try_lock(engine: Engine, lock: Lock, name: str) -> Iterator[Held | None]:
     """Yield the lock, held until the block ends, or ``None`` at once where another session has it.
 
-    Args:
-        lock: The lock.
-        name: How the session shows in ``pg_stat_activity``.
+    ``name`` is how the session shows in ``pg_stat_activity``.
     """
     with _session(engine, name) as session:
         held = _take(session, lock)
@@ -122,7 +110,7 @@ def try_lock(engine: Engine, lock: Lock, name: str) -> Iterator[Held | None]:
 
 @contextmanager
 def acquire(engine: Engine, lock: Lock, name: str, notify: Notify) -> Iterator[None]:
-    """Wait until no other session has the lock, then hold it until the block ends. Arguments: see :func:`try_lock`."""
+    """Wait until no other session has the lock, then hold it until the block ends, as :func:`try_lock` does."""
     waiting = Waiting(lock.what, notify)
     with _session(engine, name) as session:
         while (held := _take(session, lock)) is None:
@@ -170,10 +158,7 @@ def hold_run(engine: Engine, run_id: int, name: str) -> Iterator[Held]:
 def evaluate_alone(engine: Engine, content_sha256: str, name: str, notify: Notify) -> Iterator[None]:
     """Let one run at a time evaluate the same base model in the same way, so that the others find its answers.
 
-    Args:
-        content_sha256: Digest of all that decides the answers.
-        name: The run that evaluates.
-        notify: Called with the run that is waited for.
+    ``content_sha256`` is the digest of all that decides the answers.
     """
     lock = Lock.of_content(EVALUATION, content_sha256, "another run to evaluate the base model")
     with acquire(engine, lock, application_name(name), notify):

@@ -83,7 +83,6 @@ def _upgrade(connection: Connection, url: URL) -> None:
 
 
 def migrations() -> "Config":
-    """Return Alembic's configuration."""
     from alembic.config import Config
 
     config = Config()

@@ -28,11 +28,7 @@ def read_numerics(connection: Connection, run_id: int) -> dict[int, Numerics]:
 
 
 def all_rounded_alike(connection: Connection, run_id: int, iteration: int, numerics: Numerics) -> bool:
-    """Return whether what a run generated from a checkpoint is what any process with these numerics would have.
-
-    Args:
-        numerics: How that process rounds.
-    """
+    """Return whether what a run generated from a checkpoint is what any process with these numerics makes."""
     key = {"run_id": run_id, "digest": numerics.generation_sha256(), "iteration": iteration}
     disturbing = [CUT_SHORT] if numerics.exact else [CUT_SHORT, HALVED]
     return bool(connection.scalar(_ALIKE, {**key, "kinds": disturbing}))

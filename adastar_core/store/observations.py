@@ -23,13 +23,8 @@ def grow_dataset(
 ) -> list[Observation]:
     """Record the training observations that are new, and return the dataset's observations by position.
 
-    Known observations keep their positions, wherever they are in the data now; new ones follow in order.
-
-    Args:
-        dataset_id: The dataset.
-        name: The problem's type, for messages.
-        data: The data as it is now.
-        left_out: Ids and digests of observations that must not be trained on.
+    Known observations keep their positions, wherever they are in the data now; new ones follow in order, without
+    those ``left_out`` by id and digest. Messages show the problem's type, ``name``.
 
     Raises:
         DataError: An observation has changed or has vanished since it was first seen.
@@ -55,10 +50,7 @@ def grow_dataset(
                 "name, which makes it a dataset of its own."
             )
     new = new_observations(data, [observation_id for observation_id, _ in stored], left_out)
-    rows = (
-        (dataset_id, position, *item_row(observation))
-        for position, observation in enumerate(new, start=len(stored))
-    )
+    rows = ((dataset_id, position, *item_row(item)) for position, item in enumerate(new, start=len(stored)))
     insert_new(connection, table, ("dataset_id", "position", *ITEM), rows)
     return [present[observation_id, sha256] for observation_id, sha256 in stored] + new
 
@@ -85,7 +77,6 @@ def read_known(connection: Connection, dataset_id: int) -> set[tuple[str, str]]:
 
 
 def read_observations(connection: Connection, dataset_id: int) -> list[Observation]:
-    """Return a dataset's observations by position."""
     table = tables.observations
     query = select(table).where(table.c.dataset_id == dataset_id).order_by(table.c.position)
     return [stored_observation(row) for row in connection.execute(query)]

@@ -16,15 +16,12 @@ class Overview:
     Attributes:
         state: created, running (a process owns it), interrupted (none does, though none finished it), finished, failed.
         owner: Process id and host of its last owner.
-        wanted: Iterations wanted.
-        done: Iterations that have advanced.
+        wanted: Iterations wanted; ``done`` of them have advanced.
         iteration: The newest iteration, in ``phase``; 0 before the first.
         best_iteration: Iteration of the best validation accuracy, the earliest among equals; 0 = base model.
         correct: Right answers of that evaluation, of ``total``.
         flops: Floating-point operations without padding and without evaluation.
         seconds: Wall time over all of its processes; ``None`` where none is recorded.
-        code_version: Version of the code that created it.
-        config_sha256: Digest of what it is.
     """
 
     run_id: int
@@ -56,15 +53,13 @@ def read_overviews(connection: Connection) -> list[Overview]:
 
 
 def find_overview(connection: Connection, name: str) -> Overview | None:
-    """Return the run of this name, if there is one."""
     found = _read(connection, "r.name = :name", {"name": name})
     return found[0] if found else None
 
 
 def _read(connection: Connection, condition: str, values: dict[str, str]) -> list[Overview]:
     query = text(f"{_OVERVIEW} WHERE {condition} ORDER BY r.run_id")
-    rows = connection.execute(query, {"kind": RUN, **values})
-    return [Overview(**row._mapping) for row in rows]
+    return [Overview(**row._mapping) for row in connection.execute(query, {"kind": RUN, **values})]
 
 
 # A run that was killed is still "running" in its row; only the advisory lock tells whether somebody works on it.

@@ -11,8 +11,6 @@ from sqlalchemy import Connection, Table, text
 from adastar_core.store import tables
 
 _ATTEMPT_KEY = "run_id, iteration, position, attempt"
-_REFERS_TO_ROLLOUTS = (tables.verdicts, tables.training_examples)
-
 # The tables that only grow are analyzed early, since plans are made on them minutes after creation.
 _UPDATED = "autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05"
 _GROWING = "autovacuum_analyze_scale_factor = 0.05"
@@ -20,17 +18,15 @@ _FILLED_PERCENT = 75
 
 
 def partition(table: Table, run_id: int) -> str:
-    """Return the name of a run's partition."""
     return f"{table.name}_r{run_id}"
 
 
 def create_partitions(connection: Connection, run_id: int) -> None:
-    """Make the run's partitions."""
     for table in tables.PARTITIONED:
         name = partition(table, run_id)
         storage = _UPDATED if table is tables.observation_statistics else _GROWING
         connection.execute(text(f"CREATE TABLE {name} (LIKE {table.name} INCLUDING ALL) WITH ({storage})"))
-        if table in _REFERS_TO_ROLLOUTS:
+        if table in (tables.verdicts, tables.training_examples):
             target = partition(tables.rollouts, run_id)
             reference = f"FOREIGN KEY ({_ATTEMPT_KEY}) REFERENCES {target} ({_ATTEMPT_KEY})"
             connection.execute(text(f"ALTER TABLE {name} ADD {reference}"))

@@ -41,12 +41,9 @@ class Provenance:
 
     Attributes:
         place: Zero-based place in D+.
-        hinted: Whether the generation prompt showed the answer.
         stream: Key of the attempt's random stream, an unsigned 64-bit number.
-        response: The rationale.
-        tokens: Its ids as generated, with the end; empty where unknown or removed.
-        prompt_sha256: Digest of the generation prompt.
-        text_sha256: Digest of the training text.
+        tokens: The response's ids as generated, with the end; empty where unknown or removed.
+        text_sha256: Digest of the training text; ``prompt_sha256`` is that of the generation prompt.
         code_version: The code that stored it; ``None`` for runs of old versions of the code.
         selected_by: The verifier whose verdicts selected; ``None`` for iterations of old versions of the code.
         verdicts: By version of the verifier.
@@ -74,12 +71,8 @@ class Provenance:
     @property
     def accepting(self) -> GivenVerdict | None:
         """The verdict by which it was accepted: the selecting verifier's, or any where that is not recorded."""
-        fitting = (
-            verdict
-            for verdict in self.verdicts
-            if verdict.accepts and self.selected_by in (None, verdict.verifier)
-        )
-        return next(fitting, None)
+        accepting = (verdict for verdict in self.verdicts if verdict.accepts)
+        return next((found for found in accepting if self.selected_by in (None, found.verifier)), None)
 
 
 def read_provenance(
@@ -101,14 +94,8 @@ def spooled_provenance(
 ) -> Iterator[Spool[Provenance]]:
     """Spool what the given iterations trained on, in the order of :func:`read_provenance`."""
     join_by_hash(connection)
-    values = {"run_id": run_id, "dataset_id": dataset_id}
-    rows = (
-        row
-        for iteration in iterations
-        for row in connection.execute(
-            _EXAMPLES, {**values, "iteration": iteration}, execution_options=STREAMED
-        )
-    )
+    keys = ({"run_id": run_id, "dataset_id": dataset_id, "iteration": number} for number in iterations)
+    rows = (row for key in keys for row in connection.execute(_EXAMPLES, key, execution_options=STREAMED))
     with spooled(rows, _provenance) as spool:
         yield spool
 

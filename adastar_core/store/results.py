@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from adastar_core.compute import pflops
 from adastar_core.store import tables
@@ -33,26 +33,7 @@ class IterationResult:
 
 def read_iteration_results(connection: Connection, run_id: int) -> list[IterationResult]:
     """Return the run's closed iterations in order."""
-    iterations, compute = tables.iterations, tables.compute
-    cost = (
-        select(
-            compute.c.iteration,
-            func.sum(compute.c.flops).label("flops"),
-            func.sum(compute.c.padded_flops).label("padded_flops"),
-            func.sum(compute.c.attention_flops).label("attention_flops"),
-        )
-        .where(compute.c.run_id == run_id, ~compute.c.stage.startswith("evaluate"))
-        .group_by(compute.c.iteration)
-        .subquery()
-    )
-    columns = [iterations.c[name] for name in IterationResult.__slots__[:-3]]
-    query = (
-        select(*columns, cost.c.flops, cost.c.padded_flops, cost.c.attention_flops)
-        .join(cost, cost.c.iteration == iterations.c.iteration)
-        .where(iterations.c.run_id == run_id, iterations.c.phase == "advanced")
-        .order_by(iterations.c.iteration)
-    )
-    return [IterationResult(**row._mapping) for row in connection.execute(query)]
+    return [IterationResult(**row._mapping) for row in connection.execute(_RESULTS, {"run_id": run_id})]
 
 
 def spent_pflops(connection: Connection, run_id: int, iteration: int) -> float:
@@ -68,3 +49,11 @@ def read_trained_frequency(connection: Connection, run_id: int) -> tuple[int, ..
     query = select(column, func.count()).where(table.c.run_id == run_id).group_by(column)
     counts = {int(times): int(count) for times, count in connection.execute(query)}
     return tuple(counts.get(times, 0) for times in range(max(counts, default=-1) + 1))
+
+
+_RESULTS = text(
+    f"SELECT {', '.join(IterationResult.__slots__)} FROM iterations "
+    "JOIN (SELECT iteration, sum(flops) AS flops, sum(padded_flops) AS padded_flops, "
+    "sum(attention_flops) AS attention_flops FROM compute WHERE run_id = :run_id AND stage NOT LIKE 'evaluate%' "
+    "GROUP BY iteration) cost USING (iteration) WHERE run_id = :run_id AND phase = 'advanced' ORDER BY iteration"
+)

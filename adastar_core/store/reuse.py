@@ -20,11 +20,7 @@ def find_twins(
 ) -> list[int]:
     """Return the other runs, oldest first, whose iteration of this number came from the same checkpoint, rounded alike.
 
-    Args:
-        iteration: The iteration's number.
-        checkpoint_sha256: What it generates from.
-        apart: The dotted configuration keys in which a twin may differ.
-        numerics: How this process rounds.
+    ``apart`` are the dotted configuration keys in which a twin may differ.
     """
     key = {"run_id": run_id, "iteration": iteration, "checkpoint": checkpoint_sha256, "apart": list(apart)}
     return [

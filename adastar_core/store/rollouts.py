@@ -1,6 +1,6 @@
 """Rollouts: every sampled attempt as generated. Immutable; the first write of an attempt is kept."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
@@ -9,14 +9,14 @@ from adastar_core.compute import StageTokens
 from adastar_core.records import Attempt, FinishReason
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, join_by_hash, storable
-from adastar_core.store.costs import GENERATION_PAIRS
+from adastar_core.store.costs import GENERATION_PAIRS, TOKEN_SUMS, stage_tokens
 from adastar_core.store.packed import packed, unpacked
 from adastar_core.store.partitions import partition
 
-COLUMNS = tuple(column.name for column in tables.rollouts.c if column.name != "created_at")
-"""What is written, in the order of the table."""
-_ATTEMPT = ", ".join(Attempt.__slots__)
-_FINISH_REASON, _STREAM, _TOKENS = map(Attempt.__slots__.index, ("finish_reason", "stream", "tokens"))
+_FIELDS = Attempt.__slots__
+_ATTEMPT = ", ".join(_FIELDS)
+COLUMNS = ("run_id", "iteration", "checkpoint_sha256", "seconds", "prompt_sha256", *_FIELDS)
+_FINISH_REASON, _STREAM, _TOKENS = map(_FIELDS.index, ("finish_reason", "stream", "tokens"))
 _OF = "FROM rollouts r WHERE r.run_id = :run_id AND r.iteration = :iteration"
 _FINISH_REASONS = {reason.value: reason for reason in FinishReason}
 _TWO_TO_63, _TWO_TO_64 = 1 << 63, 1 << 64
@@ -34,54 +34,32 @@ def write_attempts(
     """Store a batch of attempts; return how many were not there yet.
 
     Args:
-        attempts: What was generated.
-        prompt_sha256s: Digest of each one's prompt, in the same order.
+        prompt_sha256s: Digest of each attempt's prompt, in the same order.
         checkpoint_sha256: Digest of the checkpoint that generated them.
         seconds: Each one's share of the batch's wall time.
     """
-    rows = attempt_rows(run_id, iteration, attempts, prompt_sha256s, checkpoint_sha256, seconds)
+    same = (run_id, iteration, checkpoint_sha256, seconds)
+    pairs = zip(attempts, prompt_sha256s, strict=True)
+    rows = ((*same, prompt_sha256, *stored_values(attempt)) for attempt, prompt_sha256 in pairs)
     return insert_new(connection, tables.rollouts, COLUMNS, rows)
 
 
-def attempt_rows(
-    run_id: int,
-    iteration: int,
-    attempts: Sequence[Attempt],
-    prompt_sha256s: Sequence[str],
-    checkpoint_sha256: str,
-    seconds: float,
-) -> Iterator[tuple[int | float | str | None, ...]]:
-    """Yield the rows of a batch of attempts in the order of ``COLUMNS``; arguments as in :func:`write_attempts`."""
-    for attempt, prompt_sha256 in zip(attempts, prompt_sha256s, strict=True):
-        yield (
-            run_id,
-            iteration,
-            attempt.position,
-            attempt.attempt,
-            attempt.hinted,
-            to_signed(attempt.stream),
-            attempt.prompt_tokens,
-            attempt.padded_prompt_tokens,
-            attempt.generated_tokens,
-            attempt.padded_generated_tokens,
-            seconds,
-            attempt.finish_reason,
-            checkpoint_sha256,
-            prompt_sha256,
-            storable(attempt.response),
-            f"\\x{packed(attempt.tokens).hex()}" if attempt.tokens else None,
-        )
+def stored_values(attempt: Attempt) -> list[object]:
+    """Return an attempt's fields as they are stored, as :data:`COLUMNS` ends."""
+    values = {name: getattr(attempt, name) for name in _FIELDS}
+    values["response"] = storable(attempt.response)
+    values["stream"] = to_signed(attempt.stream)
+    values["tokens"] = f"\\x{packed(attempt.tokens).hex()}" if attempt.tokens else None
+    return list(values.values())
 
 
 def read_attempt_keys(
     connection: Connection, run_id: int, iteration: int, positions: Sequence[int]
 ) -> set[tuple[int, int]]:
     """Return (position, attempt) of every stored attempt of an iteration at the observations at ``positions``."""
-    rows = connection.execute(
-        text(f"SELECT position, attempt {_OF} AND position = ANY(:positions)"),
-        {"run_id": run_id, "iteration": iteration, "positions": list(positions)},
-    )
-    return {(position, attempt) for position, attempt in rows}
+    query = text(f"SELECT position, attempt {_OF} AND position = ANY(:positions)")
+    key = {"run_id": run_id, "iteration": iteration, "positions": list(positions)}
+    return {(position, attempt) for position, attempt in connection.execute(query, key)}
 
 
 def read_attempts(connection: Connection, run_id: int, iteration: int) -> list[Attempt]:
@@ -122,15 +100,12 @@ def read_generation_costs(
 ) -> dict[str, tuple[StageTokens, float]]:
     """Return the tokens and seconds of an iteration's attempts by stage: first, retry, hinted, surplus.
 
-    Args:
-        counted: How many attempts count, by position; those beyond are surplus.
+    ``counted`` is how many attempts count, by position; those beyond are surplus.
     """
     join_by_hash(connection)
     visits = {"positions": list(counted), "attempts": list(counted.values())}
     rows = connection.execute(_COSTS, {"run_id": run_id, "iteration": iteration, **visits})
-    return {
-        row.stage: (StageTokens(**{name: row._mapping[name] for name in _SUMS}), row.seconds) for row in rows
-    }
+    return {row.stage: (stage_tokens(row), row.seconds) for row in rows}
 
 
 def size_of_tokens(connection: Connection, run_id: int, iterations: Sequence[int]) -> int:
@@ -176,20 +151,11 @@ def _attempt(row: Row[Any]) -> Attempt:
     return Attempt(*values)
 
 
-_SUMS = (
-    "prompt_tokens",
-    "padded_prompt_tokens",
-    "generated_tokens",
-    "padded_generated_tokens",
-    "attention_pairs",
-)
 _COSTS = text(
     f"""
     SELECT CASE WHEN visit.attempts IS NULL OR attempt > visit.attempts THEN 'generate surplus'
                 WHEN hinted THEN 'generate hinted' WHEN attempt = 1 THEN 'generate first' ELSE 'generate retry' END AS stage,
-           sum(prompt_tokens) AS prompt_tokens, sum(padded_prompt_tokens) AS padded_prompt_tokens,
-           sum(generated_tokens) AS generated_tokens, sum(padded_generated_tokens) AS padded_generated_tokens,
-           sum({GENERATION_PAIRS})::bigint AS attention_pairs, sum(seconds) AS seconds
+           {TOKEN_SUMS}, sum({GENERATION_PAIRS})::bigint AS attention_pairs, sum(seconds) AS seconds
     FROM rollouts r LEFT JOIN unnest(CAST(:positions AS int[]), CAST(:attempts AS int[])) AS visit (position, attempts)
         USING (position)
     WHERE r.run_id = :run_id AND r.iteration = :iteration GROUP BY stage

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.config import LIMITS, RunConfig
@@ -16,17 +16,8 @@ from adastar_core.errors import RunConflictError
 from adastar_core.machine.waiting import Notify, warn
 from adastar_core.names import is_storable, require_name
 from adastar_core.records import Data, Observation, Split
-from adastar_core.store import tables
+from adastar_core.store import locks, tables
 from adastar_core.store.items import moved_into_training, pin_items
-from adastar_core.store.locks import (
-    DATASET,
-    Lock,
-    acquire_in_transaction,
-    application_name,
-    find_owner,
-    owned_by,
-    try_lock_in_transaction,
-)
 from adastar_core.store.numerics import read_numerics
 from adastar_core.store.observations import content_sha256, grow_dataset, open_dataset
 from adastar_core.store.partitions import create_partitions, drop_partitions
@@ -66,12 +57,7 @@ _COLUMNS = [tables.runs.c[name] for name in Run.__slots__]
 
 
 def start_or_continue(
-    engine: Engine,
-    name: str,
-    config: RunConfig,
-    data: Data,
-    code_version: str,
-    notify: Notify = warn,
+    engine: Engine, name: str, config: RunConfig, data: Data, code_version: str, notify: Notify = warn
 ) -> tuple[Run, dict[Split, Sequence[Observation]]]:
     """Create the run, or find it; return it with its observations by split and position.
 
@@ -79,10 +65,6 @@ def start_or_continue(
     :func:`adastar_core.store.lease.own_run`.
 
     Args:
-        name: The run's name.
-        config: What the run is.
-        data: The data as it is now.
-        code_version: Version of this code.
         notify: Called with whom we wait for, while another process stores the same data.
 
     Raises:
@@ -96,12 +78,13 @@ def start_or_continue(
     fingerprint = hashlib.sha256(json.dumps([_READS_DATA, settings], sort_keys=True).encode()).hexdigest()
     for observation in data.everything:
         content_sha256(observation)  # cached here, since digests take too long for a transaction
-    loading = Lock.of_content(DATASET, fingerprint, "another process to store the training data")
-    with acquire_in_transaction(engine, loading, application_name(name), notify) as connection:
+    loading = locks.Lock.of_content(locks.DATASET, fingerprint, "another process to store the training data")
+    session = locks.application_name(name)
+    with locks.acquire_in_transaction(engine, loading, session, notify) as connection:
         if found := _find(connection, name):
             _require_same(connection, found, config)
-            if owner := find_owner(connection, found.run_id):
-                raise owned_by(owner, name)
+            if owner := locks.find_owner(connection, found.run_id):
+                raise locks.owned_by(owner, name)
             found = _record_growth(connection, found, config)
         kind = config.problem.type
         dataset_id = found.dataset_id if found else open_dataset(connection, fingerprint, kind)
@@ -109,14 +92,12 @@ def start_or_continue(
         items = pin_items(connection, run.run_id, dataset_id, name, data)
         left_out = moved_into_training(connection, dataset_id, data)
         train = grow_dataset(connection, dataset_id, kind, data, left_out)
-        table = tables.runs
-        notes = update(table).where(table.c.run_id == run.run_id).values(data_notes=list(data.notes))
-        connection.execute(notes)
+        notes = update(tables.runs).where(tables.runs.c.run_id == run.run_id)
+        connection.execute(notes.values(data_notes=list(data.notes)))
     return run, {Split.TRAIN: train, **items}
 
 
 def find_run(engine: Engine, name: str) -> Run | None:
-    """Return the run of this name, if there is one."""
     with engine.connect() as connection:
         return _find(connection, name)
 
@@ -124,14 +105,14 @@ def find_run(engine: Engine, name: str) -> Run | None:
 def list_runs(engine: Engine) -> list[Run]:
     """Return all runs, oldest first."""
     with engine.connect() as connection:
-        return [_run(row) for row in connection.execute(select(*_COLUMNS).order_by(tables.runs.c.run_id))]
+        rows = connection.execute(select(*_COLUMNS).order_by(tables.runs.c.run_id))
+        return [Run(**row._mapping) for row in rows]
 
 
 def read_run_config(connection: Connection, run_id: int) -> dict[str, object]:
     """Return the configuration fields that decide what the run is, with dotted keys."""
-    config: dict[str, object] = connection.execute(
-        text(f"SELECT config {_OF_RUN}"), {"run_id": run_id}
-    ).scalar_one()
+    query = text(f"SELECT config {_OF_RUN}")
+    config: dict[str, object] = connection.execute(query, {"run_id": run_id}).scalar_one()
     return config
 
 
@@ -148,10 +129,8 @@ def read_data_notes(connection: Connection, run_id: int) -> tuple[str, ...]:
 
 def finish_run(connection: Connection, run_id: int, status: Literal["finished", "failed"]) -> None:
     """Record how the run ended for now; it can be continued."""
-    table = tables.runs
-    connection.execute(
-        update(table).where(table.c.run_id == run_id).values(status=status, finished_at=func.now())
-    )
+    ended = update(tables.runs).where(tables.runs.c.run_id == run_id)
+    connection.execute(ended.values(status=status, finished_at=func.now()))
 
 
 def drop_run(engine: Engine, name: str) -> bool:
@@ -164,8 +143,8 @@ def drop_run(engine: Engine, name: str) -> bool:
         run = _find(connection, name)
         if run is None:
             return False
-        if not try_lock_in_transaction(connection, Lock.of_run(run.run_id, name)):
-            raise owned_by(find_owner(connection, run.run_id), name)
+        if not locks.try_lock_in_transaction(connection, locks.Lock.of_run(run.run_id, name)):
+            raise locks.owned_by(locks.find_owner(connection, run.run_id), name)
         drop_partitions(connection, run.run_id)
         for table in reversed(tables.metadata.sorted_tables):
             if "run_id" in table.c and table not in tables.PARTITIONED:
@@ -177,11 +156,7 @@ def _find(connection: Connection, name: str) -> Run | None:
     if not is_storable(name):
         return None
     row = connection.execute(select(*_COLUMNS).where(tables.runs.c.name == name)).one_or_none()
-    return None if row is None else _run(row)
-
-
-def _run(row: Row[tuple[object, ...]]) -> Run:
-    return Run(**row._mapping)
+    return None if row is None else Run(**row._mapping)
 
 
 def _create(connection: Connection, name: str, config: RunConfig, dataset_id: int, code_version: str) -> Run:
@@ -203,7 +178,7 @@ def _create(connection: Connection, name: str, config: RunConfig, dataset_id: in
     row = connection.execute(statement).one_or_none()
     if row is not None:
         create_partitions(connection, row.run_id)
-        return _run(row)
+        return Run(**row._mapping)
     other = _find(connection, name)
     assert other is not None, "a run whose name is taken exists"
     _require_same(connection, other, config)
@@ -249,9 +224,9 @@ def differences(connection: Connection, run: Run, config: RunConfig) -> list[str
 
 def _grown(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, object]:
     """Return the limits that have been raised."""
-    pairs = ((key, old.get(key), new[key]) for key in LIMITS)
+    limits = ((key, old.get(key), new[key]) for key in LIMITS)
     return {
-        key: now for key, was, now in pairs if isinstance(was, int) and isinstance(now, int) and now > was
+        key: now for key, was, now in limits if isinstance(was, int) and isinstance(now, int) and now > was
     }
 
 
@@ -264,7 +239,7 @@ def _record_growth(connection: Connection, run: Run, config: RunConfig) -> Run:
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
     changed = update(tables.runs).where(tables.runs.c.run_id == run.run_id)
     row = connection.execute(changed.values(config=fields, config_sha256=digest).returning(*_COLUMNS)).one()
-    return _run(row)
+    return Run(**row._mapping)
 
 
 def _plain(identity: dict[str, object]) -> dict[str, object]:

@@ -19,16 +19,13 @@ _IN_MEMORY_BYTES = 16 * 2**20
 class Spool(Generic[T]):
     """Rows kept in memory, or in a temporary file where they are many. Can be read any number of times.
 
-    Args:
-        file: Holds one JSON array a line.
-        make: Makes a row of an array.
+    ``file`` holds one JSON array a line, of which ``make`` makes a row.
     """
 
     def __init__(self, file: "tempfile.SpooledTemporaryFile[bytes]", make: Callable[[list[Any]], T]) -> None:
         self._file, self._make = file, make
 
     def __iter__(self) -> Iterator[T]:
-        """Yield the rows in their order."""
         self._file.seek(0)
         for line in self._file:
             yield self._make(json.loads(line))

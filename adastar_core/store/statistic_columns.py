@@ -11,11 +11,8 @@ from dataclasses import dataclass
 class Statistic:
     """A number kept of every observation, 0 before its first visit.
 
-    Attributes:
-        name: The column.
-        comment: What it is, for the schema's page.
-        after_visit: SQL of its value after a visit ``visit``; ``s`` is the row before.
-        from_events: SQL of the same over all events ``e`` of an observation. ``e.newest`` marks the newest stamped one.
+    ``after_visit`` is SQL of its value after a visit ``visit``, ``s`` being the row before; ``from_events`` is SQL of
+    the same over all events ``e`` of an observation. ``e.newest`` marks the newest stamped one.
     """
 
     name: str
@@ -26,12 +23,8 @@ class Statistic:
 
 def _of_last_stamp(name: str, comment: str, visit: str, event: str) -> Statistic:
     """Return a statistic that only a stamp changes."""
-    return Statistic(
-        name,
-        comment,
-        f"CASE WHEN visit.stamped THEN {visit} ELSE s.{name} END",
-        f"max({event}) FILTER (WHERE e.newest)",
-    )
+    after_visit = f"CASE WHEN visit.stamped THEN {visit} ELSE s.{name} END"
+    return Statistic(name, comment, after_visit, f"max({event}) FILTER (WHERE e.newest)")
 
 
 STATE = (
@@ -47,12 +40,7 @@ STATE = (
 """What the sampler starts from, in the order of its ``Statistics``."""
 
 TOTALS = (
-    Statistic(
-        "times_visited",
-        "Iterations that visited it",
-        "s.times_visited + 1",
-        "count(e.iteration)",
-    ),
+    Statistic("times_visited", "Iterations that visited it", "s.times_visited + 1", "count(e.iteration)"),
     Statistic(
         "times_stamped",
         "Iterations that stamped it",

@@ -19,10 +19,7 @@ _COPY_HEADER_BYTES, _COPY_TRAILER_BYTES = 19, 2
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An observation whose stored statistics are not what its events lead to.
-
-    Both hold the columns ``statistic_columns.NAMES``.
-    """
+    """An observation whose statistics (columns ``statistic_columns.NAMES``) are not what its events lead to."""
 
     position: int
     stored: tuple[int, ...]

@@ -28,20 +28,16 @@ class UsedObservation:
         return self.statistics["correct"] / attempts if attempts else None
 
     def as_json(self) -> dict[str, object]:
-        """Return all of it in one level."""
         values = {name: getattr(self, name) for name in self.__slots__ if name != "statistics"}
         return values | dict(self.statistics)
 
 
 @dataclass(frozen=True, slots=True)
 class UsageSummary:
-    """How evenly a run used its observations.
+    """How evenly a run used its N observations.
 
-    Attributes:
-        observations: N.
-        visited: Observations that were visited at least once.
-        mean_trained: Rationales that were trained on per observation.
-        matching: Observations of the kind that was asked for.
+    ``visited`` were visited at least once, ``matching`` are of the kind that was asked for, and ``mean_trained`` is
+    the number of rationales that were trained on per observation.
     """
 
     observations: int
@@ -67,14 +63,8 @@ def read_used(
     query = text(_USED.format(condition=_CONDITIONS[kind], order=_ORDERS[kind]))
     rows = connection.execute(query, {"run_id": run_id, "dataset_id": dataset_id, "limit": limit})
     return [
-        UsedObservation(
-            row.position,
-            row.observation_id,
-            row.difficulty,
-            row.question,
-            {name: row._mapping[name] for name in NAMES},
-        )
-        for row in rows
+        UsedObservation(position, observation_id, difficulty, question, dict(zip(NAMES, counts, strict=True)))
+        for position, observation_id, difficulty, question, *counts in rows
     ]
 
 

@@ -18,12 +18,8 @@ _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 class JudgedAttempt:
     """A verdict and the attempt it is on.
 
-    Attributes:
-        position: The observation.
-        attempt: The attempt's number.
-        verdict: The verifier's verdict.
-        rationale_correct: Whether every step is right; ``None`` where that cannot or need not be checked.
-        rejection: Why the rationale filter keeps it out of training; ``None`` if it does not.
+    ``rationale_correct`` says whether every step is right, ``None`` where that cannot or need not be checked;
+    ``rejection`` why the rationale filter keeps it out of training, ``None`` if it does not.
     """
 
     position: int
@@ -55,7 +51,7 @@ def write_verdicts(
             item.attempt,
             item.verdict.verifier,
             item.verdict.outcome,
-            None if item.verdict.extracted is None else storable(item.verdict.extracted),
+            item.verdict.extracted and storable(item.verdict.extracted),
             item.verdict.found_by,
             storable(item.verdict.reason),
             item.rationale_correct,
