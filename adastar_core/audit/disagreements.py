@@ -45,7 +45,6 @@ def print_disagreements(result: Reverification, console: Console) -> None:
 
 
 def as_json(result: Reverification) -> str:
-    """Return the whole comparison as one JSON object."""
     values = {
         "run": result.run,
         "verifier": result.verifier,

@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -136,31 +137,29 @@ def _database(home: Path) -> Finding:
 
 
 def _server() -> Finding:
+    finding = partial(Finding, "Prefect server")
     url = os.environ.get("PREFECT_API_URL")
     if not url:
-        return Finding(
-            "Prefect server",
-            "note",
-            "PREFECT_API_URL is not set: each run starts a temporary server and keeps no history",
-            "prefect server start, and export PREFECT_API_URL=http://127.0.0.1:4200/api",
-        )
+        found = "PREFECT_API_URL is not set: each run starts a temporary server and keeps no history"
+        fix = "prefect server start, and export PREFECT_API_URL=http://127.0.0.1:4200/api"
+        return finding("note", found, fix)
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        return Finding("Prefect server", "missing", "PREFECT_API_URL is not a URL", "correct PREFECT_API_URL")
+        return finding("missing", "PREFECT_API_URL is not a URL", "correct PREFECT_API_URL")
     shown = str(parsed.copy_with(userinfo=b"")) if parsed.userinfo else url  # without user and password
     try:
         health = httpx.get(f"{url.rstrip('/')}/health", timeout=_SERVER_TIMEOUT_SECONDS)
         version = httpx.get(f"{url.rstrip('/')}/admin/version", timeout=_SERVER_TIMEOUT_SECONDS)
     except httpx.HTTPError as error:
         found = f"{shown} does not answer ({type(error).__name__})"
-        return Finding("Prefect server", "missing", found, "prefect server start, or correct PREFECT_API_URL")
+        return finding("missing", found, "prefect server start, or correct PREFECT_API_URL")
     if health.status_code != httpx.codes.OK:
         found = f"{shown} answers {health.status_code}"
-        return Finding("Prefect server", "missing", found, "look at the server's log")
+        return finding("missing", found, "look at the server's log")
     server = version.text.strip('"') if version.is_success else ""
     client = importlib.metadata.version("prefect")
     if server and server != client:
         fix = "run server, worker and client from one constraints.txt"
-        return Finding("Prefect server", "note", f"{shown} runs {server}, this client is {client}", fix)
-    return Finding("Prefect server", "ok", f"{shown}, version {server or 'unknown'}")
+        return finding("note", f"{shown} runs {server}, this client is {client}", fix)
+    return finding("ok", f"{shown}, version {server or 'unknown'}")

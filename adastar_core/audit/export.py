@@ -88,7 +88,6 @@ def _write_parquet(stored: StoredRun, path: Path) -> int:
 
 
 def _write_hub_dataset(stored: StoredRun, folder: Path) -> int:
-    """Write a folder in the layout of the Hugging Face hub: a card and Parquet files."""
     (folder / "data").mkdir(parents=True, exist_ok=True)
     count = _write_parquet(stored, folder / "data" / "train-00000-of-00001.parquet")
     run = stored.run

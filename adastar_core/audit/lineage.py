@@ -29,8 +29,8 @@ _LEAST_DIGITS = 6
 class Lineage:
     """A checkpoint and its ancestors, newest first, down to the base model.
 
-    ``owners`` are the processes that worked on the run; ``numerics`` is what decided rounding in each, by its fencing
-    number, where recorded.
+    ``owners`` are the processes that worked on the run; ``numerics`` is what decided rounding in each, by its
+    fencing number, where recorded.
     """
 
     stored: StoredRun
@@ -46,7 +46,7 @@ class Lineage:
 
 
 def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:
-    """Return the lineage of a checkpoint: ``RUN:ITERATION``, its directory, or the first digits of its digest.
+    """Return the lineage of ``RUN:ITERATION``, or of a checkpoint's directory or first digits of its digest.
 
     Raises:
         RunConflictError: This names no checkpoint, or several.

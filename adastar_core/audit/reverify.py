@@ -61,10 +61,11 @@ def reverify(
     examples: int = 3,
     on_iteration: OnIteration | None = None,
 ) -> Reverification:
-    """Judge every stored rollout of a run, which may be in progress, that the verifier has not judged yet, and compare.
+    """Judge every stored rollout of a run that the verifier has not judged yet, and compare.
 
-    Without a name the verifier is the problem's own, in this version of the code. With ``fall_back`` it accepts the last
-    number, letter, or yes or no where no answer is declared. ``examples`` disagreements of every kind are returned.
+    The run may be in progress. Without a name the verifier is the problem's own, in this version of the code.
+    With ``fall_back`` it accepts the last number, letter, or yes or no where no answer is declared.
+    ``examples`` disagreements of every kind are returned.
 
     Raises:
         RunConflictError: There is no such run.

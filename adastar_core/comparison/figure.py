@@ -69,7 +69,6 @@ def _panels(comparison: Comparison, canvas: Canvas) -> None:
 def _curve(
     axes: Axes, comparison: Comparison, method: MethodName, color: object, *, band: bool = True
 ) -> None:
-    """Draw a method's mean over seeds and, with two seeds or more, its interval."""
     runs = comparison.runs(method)
     # The curve ends where the cheapest run ends: beyond, the mean would be over fewer seeds.
     grid = np.linspace(0, min(run.pflops for run in runs), _GRID)

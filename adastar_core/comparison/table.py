@@ -22,7 +22,7 @@ class MethodRow:
         difference: To AdaSTaR with the same seeds; ``None`` for AdaSTaR itself or if it was not compared.
         iteration: Mean iteration of the selected checkpoints.
         base_chosen: Number of runs that selected the base model: training did not help.
-        pflops: Mean cost without padding and without attention products; ``padded_pflops`` as the paper counts.
+        pflops: Mean cost without padding; ``padded_pflops`` as the paper counts; both without attention.
         reached: PFLOPs at which the best baseline's accuracy is first reached, on the mean over seeds.
         saving: 1 - reached / the best baseline's own cost: the paper's down arrow.
         equal_compute: Accuracy when every method has spent the same compute.

@@ -81,7 +81,6 @@ def _p(value: float | None) -> str:
 
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
-    """Return what a reader must know to read the table."""
     lines = [
         "PAPER'S PROTOCOL: the checkpoint with the best test accuracy is selected. This favours methods with more "
         "checkpoints and noisier curves."
@@ -116,7 +115,6 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
 
 
 def markdown(comparison: Comparison) -> str:
-    """Return title, table, notes and facts as Markdown."""
     rows = [(escape(method), *numbers) for method, *numbers in cells(comparison)]
     lines = [f"# {escape(comparison.title)}", "", *markdown_table(headings(comparison), rows), ""]
     lines += [*(f"* {escape(note)}" for note in notes(comparison)), ""]

@@ -20,12 +20,9 @@ class Weights:
 class Decoding:
     """How text is decoded; always explicit, never left to a checkpoint's defaults.
 
-    Attributes:
-        greedy: Take the most likely token; the other fields but the last two are then unused.
-        temperature: Divides the scores, > 0.
-        top_p: Keep the smallest set of tokens whose probability reaches this, in (0, 1].
-        max_new_tokens: Upper bound of generated tokens.
-        stop: Strings at which generation ends; they are cut from the response.
+    Greedy decoding takes the most likely token and uses neither ``temperature``, > 0, which divides the
+    scores, nor ``top_p``, in (0, 1]: the smallest set of tokens with this probability is sampled from. A
+    response ends before a ``stop`` string.
     """
 
     greedy: bool
@@ -36,9 +33,8 @@ class Decoding:
 
     def room(self, prompt_tokens: int, positions: int | None) -> int:
         """Return how many tokens may follow a prompt: the longest allowed, or fewer where the model's positions end."""
-        return (
-            self.max_new_tokens if positions is None else min(self.max_new_tokens, positions - prompt_tokens)
-        )
+        longest = self.max_new_tokens
+        return longest if positions is None else min(longest, positions - prompt_tokens)
 
 
 def attempt_of(
@@ -87,11 +83,9 @@ class Generator(Protocol):
         Nothing but prompt, stream and checkpoint enters the response to a request. Rounding depends on the batch all the
         same: ``docs/exactness.md`` says in which precision the same request in another batch gives the same response.
         """
-        ...
 
     def close(self) -> None:
         """Free the model's memory. The generator is unusable afterwards."""
-        ...
 
 
 @runtime_checkable
@@ -101,7 +95,6 @@ class LastingGenerator(Generator, Protocol):
     @property
     def weights_sha256(self) -> str | None:
         """Return the digest of the checkpoint whose weights it has proved to hold; ``None`` before the first."""
-        ...
 
     def hand_over(self, model_dir: Path, sha256: str) -> None:
         """Generate from this checkpoint from now on, after proving to hold its weights.
@@ -109,8 +102,6 @@ class LastingGenerator(Generator, Protocol):
         Raises:
             EngineError: It cannot.
         """
-        ...
 
     def rest(self) -> None:
         """Free the memory that training needs; the next call of ``generate`` or ``hand_over`` takes it again."""
-        ...

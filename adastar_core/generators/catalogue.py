@@ -19,11 +19,7 @@ Open = Callable[[GeneratorSettings, Path, int | None, OnIncident], LastingGenera
 
 
 class PerCheckpoint:
-    """A :class:`~adastar_core.generators.LastingGenerator` that opens another generator for every checkpoint.
-
-    Args:
-        open_at: Loads the checkpoint in a directory.
-    """
+    """A :class:`LastingGenerator` that opens another generator for every checkpoint."""
 
     def __init__(self, open_at: Callable[[Path], Generator]) -> None:
         self._open_at = open_at
@@ -79,17 +75,13 @@ def _custom(settings: GeneratorSettings, *_: object) -> PerCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class EngineEntry:
-    """An engine as the catalogue knows it.
-
-    Attributes:
-        open: Opens it.
-        elsewhere: Whether it runs on a server of its own, so that no cluster is asked for room.
-        own_format: Whether it computes in a number format that ``generator.dtype`` does not decide.
-    """
+    """An engine as the catalogue knows it."""
 
     open: Open
     elsewhere: bool = False
+    """Whether it runs on a server of its own, so that no cluster is asked for room."""
     own_format: bool = False
+    """Whether it computes in a number format that ``generator.dtype`` does not decide."""
 
 
 ENGINES: Mapping[EngineName, EngineEntry] = {
@@ -101,12 +93,10 @@ ENGINES: Mapping[EngineName, EngineEntry] = {
 
 
 def is_elsewhere(settings: GeneratorSettings) -> bool:
-    """Return whether the configured engine runs on a server of its own."""
     return settings.type != "auto" and ENGINES[settings.type].elsewhere
 
 
 def has_own_format(settings: GeneratorSettings) -> bool:
-    """Return whether ``generator.dtype`` says nothing of the configured engine."""
     return settings.type != "auto" and ENGINES[settings.type].own_format
 
 
@@ -136,33 +126,24 @@ class EngineChoice:
 
 
 class Engines(Protocol):
-    """Where a run's engine comes from: this machine or a cluster.
-
-    Attributes:
-        halves: Whether a batch that does not fit is to be generated in halves; a cluster's actors do that themselves.
-    """
+    """Where a run's engine comes from: this machine or a cluster."""
 
     @property
-    def halves(self) -> bool: ...
+    def halves(self) -> bool:
+        """Whether to generate a batch that does not fit in halves; a cluster's actors do that themselves."""
 
-    def choose(self) -> EngineChoice:
-        """Return the engine that suits the machines."""
-        ...
+    def choose(self) -> EngineChoice: ...
 
     def open(self, engine: EngineName, report: OnIncident) -> LastingGenerator:
         """Return the engine, which holds no checkpoint yet."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class LocalEngines:
-    """Engines on this machine.
+    """Engines on this machine, for a model with P parameters.
 
-    Attributes:
-        settings: How to generate.
-        parameters: P, all parameters of the model.
-        log: File for what an engine in a process of its own prints.
-        threads: Threads of such an engine on a CPU; ``None`` leaves them to its libraries.
+    An engine in its own process prints to ``log``. On a CPU it gets ``threads``; ``None`` leaves them to its
+    libraries.
     """
 
     settings: GeneratorSettings
@@ -183,12 +164,7 @@ _SMALL_PARAMETERS = 5_000_000
 
 
 def choose_engine(settings: GeneratorSettings, parameters: int) -> EngineChoice:
-    """Return the engine that the settings name or, where they say ``auto``, that suits the machine.
-
-    Args:
-        settings: How to generate.
-        parameters: P, all parameters of the model.
-    """
+    """Return the engine that the settings name; for ``auto``, the one that suits machine and model size."""
     if settings.type != "auto":
         return EngineChoice(settings.type, "as configured")
     if find_spec("vllm") is None:

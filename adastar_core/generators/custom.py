@@ -21,15 +21,10 @@ class Generates(Protocol):
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> Sequence[Attempt]:
         """Return one attempt per request, in order (:func:`adastar_core.generators.attempt_of`)."""
-        ...
 
 
 class CustomGenerator:
     """A :class:`~adastar_core.generators.Generator` of the user's own, called with the model's directory and the options.
-
-    Args:
-        settings: Which one.
-        model_dir: The checkpoint.
 
     Raises:
         ConfigError: It cannot be loaded, runs here may not execute it, or what it makes is no generator.

@@ -13,11 +13,9 @@ Decode = Callable[[Sequence[int]], str]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A finished response.
+    """A finished response: the text before its end.
 
     Attributes:
-        response: The text before the end.
-        finish_reason: Why it ended there.
         generated_tokens: Tokens up to the end, with the end token or the one that completed the stop string.
         tokens: Ids that the response was decoded from, and the end token if there is one. A token that holds both the
             response's last characters and a stop string's first ones is among them.
@@ -36,7 +34,6 @@ class Ending:
         padded_prompt_tokens: int | None = None,
         padded_generated_tokens: int | None = None,
     ) -> Attempt:
-        """Return the attempt that ends here."""
         return attempt_of(
             request,
             self.response,
@@ -53,11 +50,7 @@ class Ending:
 def end(tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode) -> Ending:
     """Return where ``tokens`` end; whatever was generated after that is ignored.
 
-    Args:
-        tokens: The generated tokens, as many as were allowed or up to their end at least.
-        ends: Which tokens end a response, and which are text.
-        stop: Strings that end the response.
-        decode: Turns text's tokens into text.
+    Without an end among them, they must be as many as were allowed.
     """
     count = ends.first(tokens)
     kept = tuple(tokens[:count])

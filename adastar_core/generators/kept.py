@@ -1,6 +1,7 @@
 """The one generator that a run keeps open."""
 
 from collections.abc import Callable
+from functools import cached_property
 
 from adastar_core.errors import EngineError
 from adastar_core.generators import Generator, LastingGenerator, Weights
@@ -13,24 +14,19 @@ from adastar_core.records import Incident
 class KeptGenerator:
     """Opens an engine when it is first needed, and gives it one checkpoint after the other.
 
-    Args:
-        engines: Choose the engine and open it, on this machine or on a cluster.
-        record: Called with everything that went wrong and was recovered, and the iteration of the checkpoint that generated.
+    ``record`` is called with the iteration of the checkpoint that generates, and what was recovered.
     """
 
     def __init__(self, engines: Engines, record: Callable[[int, Incident], None]) -> None:
         self._engines, self._record = engines, record
-        self._choice: EngineChoice | None = None
         self._engine: LastingGenerator | None = None
         self._given: Generator | None = None
         self._held: str | None = None
         self._iteration = 0
 
-    @property
+    @cached_property
     def choice(self) -> EngineChoice:
-        if self._choice is None:
-            self._choice = self._engines.choose()
-        return self._choice
+        return self._engines.choose()
 
     def holding(self, weights: Weights, iteration: int) -> Generator:
         """Return a generator that holds an iteration's weights, whose files are the recorded ones.
@@ -77,7 +73,6 @@ class KeptGenerator:
             self._engine.rest()
 
     def close(self) -> None:
-        """End the engine."""
         if self._engine is not None:
             self._engine.close()
         self._engine = self._held = None

@@ -22,16 +22,10 @@ def noisy_scores(logits: Tensor, streams: Tensor, step: int | Tensor, decoding: 
     """Return the scores whose largest is the next token.
 
     Greedy decoding keeps the logits. Sampling divides them by the temperature, drops the tokens outside of
-    the nucleus (top-p) and adds each row's own Gumbel noise, which makes the largest a sample.
-
-    Args:
-        logits: [rows, vocabulary], any floating type.
-        streams: int64 keys, [rows].
-        step: Number of the generated token, from 0: one for all rows, or int64 of shape [rows].
-        decoding: How to decode.
+    the nucleus (top-p) and adds each row's own noise (:func:`gumbel`), which makes the largest a sample.
 
     Returns:
-        float64, [rows, vocabulary]; minus infinity for tokens outside of the nucleus.
+        float64, shaped as the logits, [rows, vocabulary]; minus infinity for tokens outside of the nucleus.
     """
     scores = logits.to(torch.float64)
     if decoding.greedy:
@@ -52,31 +46,13 @@ def mass_before(scores: Tensor) -> tuple[Tensor, Tensor]:
     return probabilities.cumsum(-1) - probabilities, order.argsort(-1)
 
 
-def tie_gap(logits: Tensor, streams: Tensor, step: int, decoding: Decoding) -> Tensor:
-    """Return how near each row's choice was to another: float64, [rows].
-
-    The gap between the two best scores; under top-p also the distance in probability from any token's mass to
-    the border of the nucleus, if that is less.
-    """
-    best = noisy_scores(logits, streams, step, decoding).topk(2, dim=-1).values
-    gap = best[:, 0] - best[:, 1]
-    if decoding.greedy or decoding.top_p == 1:
-        return gap
-    mass, _ = mass_before(logits.to(torch.float64) / decoding.temperature)
-    return torch.minimum(gap, (mass - decoding.top_p).abs().amin(-1))
-
-
 def gumbel(streams: Tensor, step: int | Tensor, vocabulary: int) -> Tensor:
-    """Return standard Gumbel noise for every row and token of one decoding step.
+    """Return standard Gumbel noise for every row and token: float64, [rows, vocabulary], from -3.6 to 36.8.
 
     Args:
-        streams: One key per row, int64, of shape [rows] (:func:`signed`).
-        step: Number of the generated token, from 0; the prompt does not count. One for all rows, or int64 of
-            shape [rows].
+        streams: One key per row, int64, [rows] (:func:`signed`).
+        step: Number of the generated token, from 0, without the prompt: one for all rows, or int64, [rows].
         vocabulary: How many token ids there are.
-
-    Returns:
-        float64 of shape [rows, vocabulary], always finite (from -3.6 to 36.8).
     """
     # Python's integers do not wrap as a tensor's do.
     counter = (step + 1) * _GOLDEN if isinstance(step, Tensor) else signed((step + 1) * _GOLDEN % (1 << 64))

@@ -39,9 +39,6 @@ class _RefusedError(EngineError):
 class OpenAiGenerator:
     """Samples attempts from a server: a :class:`~adastar_core.generators.LastingGenerator`.
 
-    Args:
-        settings: Where the server is and how it is asked.
-
     Raises:
         ConfigError: The server may not be sent the key, see :mod:`adastar_core.machine.servers`.
     """
@@ -122,7 +119,6 @@ class OpenAiGenerator:
         self._client.close()
 
     def _find_model(self) -> str:
-        """Return the name of the server's model: the configured one, or its only one."""
         listed = self._ask("GET", f"{self._url}/models", None)["data"]
         names, wanted = [str(model["id"]) for model in listed], self._server.model
         if wanted is None and len(names) == 1:
@@ -137,7 +133,6 @@ class OpenAiGenerator:
     def _sampling(
         self, request: GenerationRequest, prompt_tokens: int, decoding: Decoding
     ) -> dict[str, object]:
-        """Return how one attempt is decoded, as the interface's parameters."""
         room = decoding.room(prompt_tokens, self._positions)
         plain = {**self._extras, "max_tokens": room, "stop": list(decoding.stop)}
         if decoding.greedy:
@@ -150,11 +145,8 @@ class OpenAiGenerator:
 
     def _accepted_extras(self, prompt: Sequence[int]) -> dict[str, object]:
         """Return parameters beyond OpenAI's interface, if the server accepts them: all end tokens, and ids instead of text."""
-        extras: dict[str, object] = {
-            "return_token_ids": True,
-            "skip_special_tokens": False,
-            "stop_token_ids": self._vocabulary.stops,
-        }
+        extras: dict[str, object] = {"return_token_ids": True, "skip_special_tokens": False}
+        extras["stop_token_ids"] = self._vocabulary.stops
         try:
             self._complete(list(prompt), {**extras, "max_tokens": 1, "temperature": 0.0})
         except _RefusedError:

@@ -10,7 +10,6 @@ FLOAT64 = torch.float64
 
 
 def number_format(name: str, device: torch.device) -> torch.dtype:
-    """Return the torch type that ``generator.dtype`` means on ``device``."""
     if name == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     return {"float64": FLOAT64, "float32": torch.float32, "bfloat16": torch.bfloat16}[name]

@@ -7,11 +7,7 @@ from adastar_core.records import Attempt, GenerationRequest
 
 
 class ReferenceGenerator:
-    """A :class:`~adastar_core.generators.Generator` that costs nothing.
-
-    Args:
-        answer: The text for the observation at a position.
-    """
+    """Costs nothing: ``answer`` gives the text for the observation at a position."""
 
     def __init__(self, answer: Callable[[int], str]) -> None:
         self._answer = answer

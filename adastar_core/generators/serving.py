@@ -15,15 +15,8 @@ from adastar_core.errors import ModelError
 from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.steps import Cached, Reread, Way
 from adastar_core.machine.memory import is_memory_error, memory_errors
-from adastar_core.models.scores import (
-    FAULTS,
-    audible,
-    distance,
-    plain_scores,
-    random_texts,
-    text_effect,
-    tolerance,
-)
+from adastar_core.models import scores as model_scores
+from adastar_core.models.scores import FAULTS
 
 _PROMPTS, _STEPS = (2, 9, 5), 5
 _LEAVES_AFTER, _STAY = 2, (2, 0)
@@ -32,12 +25,7 @@ _HALF = (torch.bfloat16, torch.float16)
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How a model is decoded.
-
-    Attributes:
-        way: How its steps are computed.
-        why: Why that is the slower way, in a sentence; ``None`` if it is the faster one.
-    """
+    """How a model's steps are computed, and why in the slower way; ``None`` if it is the faster one."""
 
     way: Way
     why: str | None
@@ -58,7 +46,7 @@ def serving(model: PreTrainedModel) -> tuple[Serving, bool]:
     key = (model.config.to_json_string(use_diff=False), model.dtype, model.device.type)
     if key in _known:
         return _known[key], False
-    with torch.no_grad(), audible(model), arithmetic(model.dtype), memory_errors():
+    with torch.no_grad(), model_scores.audible(model), arithmetic(model.dtype), memory_errors():
         found, certain = _find(model)
     if certain:
         _known[key] = found
@@ -94,16 +82,17 @@ def _find(model: PreTrainedModel) -> tuple[Serving, bool]:
 class Probe:
     """A few texts, and the scores that a model gives them in a plain forward pass over each.
 
-    Attributes:
-        effect: What the text before does to a token's scores; ``None`` if too little to judge by.
+    ``effect`` is what the text before does to a token's scores; ``None`` if too little to judge by.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
-        texts = random_texts(model, [*(length + _STEPS for length in _PROMPTS), _PROMPTS[-1] - 1])
+        texts = model_scores.random_texts(
+            model, [*(length + _STEPS for length in _PROMPTS), _PROMPTS[-1] - 1]
+        )
         self._texts, instead = texts[:-1], texts[-1]
-        self._plain = [plain_scores(model, text) for text in self._texts]
-        self.effect = text_effect(model, self._texts[-1], instead)
+        self._plain = [model_scores.plain_scores(model, text) for text in self._texts]
+        self.effect = model_scores.text_effect(model, self._texts[-1], instead)
 
     def fault(self, way: Way) -> str | None:
         """Return what is wrong with a way to decode the model; ``None`` if nothing is."""
@@ -115,11 +104,10 @@ class Probe:
             if is_memory_error(error):
                 raise
             return f"it fails ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
-        if furthest <= tolerance(self._model) * self.effect:
+        if furthest <= model_scores.tolerance(self._model) * self.effect:
             return None
-        return (
-            f"its scores are off by {furthest / self.effect:.2g} of what the text before a token does to them"
-        )
+        share = furthest / self.effect
+        return f"its scores are off by {share:.2g} of what the text before a token does to them"
 
     def _furthest(self, way: Way) -> float:
         """Return the largest distance of any row's scores from the plain ones, over all steps."""
@@ -132,7 +120,7 @@ class Probe:
             plain = torch.stack(
                 [self._plain[place][end - 1] for place, end in zip(places, ends, strict=True)]
             )
-            distances.append(distance(scores, plain).max())
+            distances.append(model_scores.distance(scores, plain).max())
             tokens = [self._texts[place][end] for place, end in zip(places, ends, strict=True)]
             rows.append(torch.tensor(tokens, device=scores.device))
             if step == _LEAVES_AFTER:

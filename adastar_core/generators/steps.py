@@ -12,9 +12,7 @@ from adastar_core.generators.noise import signed
 class Steps(Protocol):
     """The rows that are still being generated, one token per row and step.
 
-    Attributes:
-        places: Each row's place among the requests, int64, [rows].
-        streams: Each row's noise key, int64, [rows].
+    Each row has a place among the requests and a noise key, int64, [rows].
     """
 
     places: torch.Tensor
@@ -22,15 +20,10 @@ class Steps(Protocol):
 
     def forward(self) -> torch.Tensor:
         """Return the logits of every row's next token, [rows, vocabulary]."""
-        ...
 
-    def append(self, chosen: torch.Tensor) -> None:
-        """Add these tokens, one per row, to the next step's input."""
-        ...
+    def append(self, chosen: torch.Tensor) -> None: ...
 
-    def keep(self, rows: torch.Tensor) -> None:
-        """Continue with these rows only."""
-        ...
+    def keep(self, rows: torch.Tensor) -> None: ...
 
 
 class Way(Protocol):
@@ -42,7 +35,6 @@ class Way(Protocol):
 
     def width(self, model: PreTrainedModel, prompts: list[list[int]]) -> int:
         """Return the tokens that every prompt is padded to before its first step."""
-        ...
 
 
 ALIGNED = 16

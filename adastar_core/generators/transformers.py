@@ -5,7 +5,7 @@ ended leave the batch, the cache grows without a copy at every step, and the che
 effect. ``bench/generation.py`` measures the gain. ``serving.py`` checks each architecture when it is opened.
 
 In exact arithmetic a batch changes no response. ``float64`` keeps this in practice. In ``float32`` an attempt can differ
-where two tokens nearly tie (``generators/ties.py``), in ``bfloat16`` many do (``docs/exactness.md``).
+where two tokens nearly tie (``tests/support/ties.py``), in ``bfloat16`` many do (``docs/exactness.md``).
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from adastar_core.errors import ConfigError, DataError, ModelError
 from adastar_core.generators import Decoding, OnIncident
 from adastar_core.generators.endings import end, first_stop
-from adastar_core.generators.noise import noisy_scores, tie_gap
+from adastar_core.generators.noise import noisy_scores
 from adastar_core.generators.precision import arithmetic, number_format
 from adastar_core.generators.serving import serving
 from adastar_core.generators.settings import GeneratorSettings
@@ -39,12 +39,9 @@ _ENDED_SHARE = 8
 def open_transformers(
     model_dir: Path, settings: GeneratorSettings, report: OnIncident = lambda _: None
 ) -> "TransformersGenerator":
-    """Load a checkpoint, on the GPU if there is one.
+    """Load a checkpoint, on the GPU if there is one; code in its directory is never run.
 
-    Args:
-        model_dir: Configuration, safetensors weights and tokenizer; code in the directory is never run.
-        settings: Only ``dtype`` is used.
-        report: Called where the model can only be decoded slowly.
+    Of the settings only ``dtype`` is used. ``report`` is called where the model can only be decoded slowly.
 
     Raises:
         ModelError: The directory cannot be loaded, lacks weights, its tokenizer cannot be used, or the model cannot be
@@ -68,9 +65,8 @@ def open_transformers(
         raise ModelError(f"model: {model_dir} cannot be loaded ({error}); copy its files again") from error
     model, info = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
     if missing := sorted(info["missing_keys"]):  # transformers would fill them at random
-        raise ModelError(
-            f"model: {model_dir} lacks the weights {', '.join(missing[:3])}; copy its files again"
-        )
+        weights = ", ".join(missing[:3])
+        raise ModelError(f"model: {model_dir} lacks the weights {weights}; copy its files again")
     model.to(device)  # type: ignore[arg-type]  # transformers wraps the method without its types
     model.train(mode=False)
     served, new = serving(model)
@@ -100,15 +96,19 @@ class TransformersGenerator:
         """
         if not requests:
             return []
-        prompts = self._prompts(requests)
+        prompts, known = self._prompts(requests), self._vocabulary
         attempts: dict[int, Attempt] = {}
         for room, places in self._by_room(prompts, decoding):
-            batch = self._batch(
-                [requests[place] for place in places],
-                [prompts[place] for place in places],
-                replace(decoding, max_new_tokens=room),
-            )
-            attempts |= zip(places, batch, strict=True)
+            batch = [prompts[place] for place in places]
+            streams = [requests[place].stream for place in places]
+            with memory_errors():
+                rows = self._continue(batch, streams, replace(decoding, max_new_tokens=room))
+            endings = [end(tokens, known.ends, decoding.stop, known.decode) for tokens in rows]
+            width = self._way.width(self._loaded, batch)
+            steps = max(ending.generated_tokens for ending in endings)
+            for place, ending in zip(places, endings, strict=True):
+                length = len(prompts[place])
+                attempts[place] = ending.attempt(requests[place], decoding, length, width, steps)
         return [attempts[place] for place in range(len(requests))]
 
     def _by_room(self, prompts: list[list[int]], decoding: Decoding) -> Iterable[tuple[int, list[int]]]:
@@ -123,32 +123,10 @@ class TransformersGenerator:
             together[room, 0 if room == decoding.max_new_tokens else len(prompt)].append(place)
         return [(room, places) for (room, _), places in together.items()]
 
-    def _batch(
-        self, requests: Sequence[GenerationRequest], prompts: list[list[int]], decoding: Decoding
-    ) -> list[Attempt]:
-        with memory_errors():
-            rows = self._continue(prompts, requests, decoding)
-        vocabulary = self._vocabulary
-        endings = [end(tokens, vocabulary.ends, decoding.stop, vocabulary.decode) for tokens in rows]
-        width = self._way.width(self._loaded, prompts)
-        steps = max(ending.generated_tokens for ending in endings)
-        return [
-            ending.attempt(request, decoding, len(prompt), width, steps)
-            for request, prompt, ending in zip(requests, prompts, endings, strict=True)
-        ]
-
     def close(self) -> None:
         self._model = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-    @torch.inference_mode()
-    def tie_gap(self, request: GenerationRequest, tokens: Sequence[int], decoding: Decoding) -> float:
-        """Return how near a tie the choice of the token after ``tokens`` is, run alone (:func:`noise.tie_gap`)."""
-        prompt = self._prompts([request])[0]
-        batch = self._way(self._loaded, [[*prompt, *tokens]], [request.stream], room=0)
-        with arithmetic(self._loaded.dtype):
-            return tie_gap(batch.forward(), batch.streams, len(tokens), decoding).item()
 
     @property
     def _loaded(self) -> PreTrainedModel:
@@ -169,12 +147,10 @@ class TransformersGenerator:
         return prompts
 
     @torch.inference_mode()
-    def _continue(
-        self, prompts: list[list[int]], requests: Sequence[GenerationRequest], decoding: Decoding
-    ) -> list[list[int]]:
+    def _continue(self, prompts: list[list[int]], streams: list[int], decoding: Decoding) -> list[list[int]]:
         """Return each row's generated tokens, up to its end or a little further: what follows it is ignored later."""
         model, limit = self._loaded, decoding.max_new_tokens
-        batch = self._way(model, prompts, [request.stream for request in requests], room=limit)
+        batch = self._way(model, prompts, streams, room=limit)
         generated = torch.full((len(prompts), limit), self._vocabulary.eos, device=model.device)
         lengths = torch.full((len(prompts),), limit, device=model.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)

@@ -26,13 +26,7 @@ from adastar_core.records import Attempt, GenerationRequest, Incident
 class VllmGenerator:
     """Samples attempts from one checkpoint after the other: a :class:`~adastar_core.generators.LastingGenerator`.
 
-    Nothing is started before the first checkpoint is handed over.
-
-    Args:
-        settings: The engine's settings.
-        log: File for what the engine prints.
-        threads: Threads of the engine on a CPU; ``None`` leaves that to vLLM's libraries.
-        report: Called with everything that went wrong and was recovered.
+    Nothing is started before the first checkpoint is handed over. The engine prints to the file ``log``.
     """
 
     def __init__(
@@ -164,14 +158,13 @@ class VllmGenerator:
         """Return every engine's answer; engine n of k gets requests n, n + k, ..."""
         prompts = self._vocabulary.prompt_ids([request.prompt for request in requests])
         rooms = [decoding.room(len(prompt), self._positions) for prompt in prompts]
+        streams = [None if decoding.greedy else request.stream for request in requests]
         count = len(self._engines)
         orders: list[Order] = [
             {
                 "do": "generate",
                 "prompts": prompts[number::count],
-                "streams": [
-                    None if decoding.greedy else request.stream for request in requests[number::count]
-                ],
+                "streams": streams[number::count],
                 "sampling": [decoding.temperature, decoding.top_p],
                 "max_new_tokens": rooms[number::count],
                 "stop": list(decoding.stop),
@@ -184,7 +177,6 @@ class VllmGenerator:
     def _attempts(
         self, requests: Sequence[GenerationRequest], decoding: Decoding, answers: list[dict[str, Any]]
     ) -> list[Attempt]:
-        """Return the attempts in the requests' order."""
         known, attempts = self._vocabulary, dict[int, Attempt]()
         for number, answer in enumerate(answers):
             places = range(number, len(requests), len(self._engines))

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TextIO
 
 from adastar_core.machine.memory import is_memory_error
@@ -17,12 +18,7 @@ Order = dict[str, Any]
 
 
 class Engine:
-    """One ``vllm.LLM``.
-
-    Args:
-        order: Its first order: ``model``, ``dtype``, ``kv_cache_bytes``, ``utilization``, ``tensor_parallel``,
-            ``prefix_caching``, ``longest_text``, ``rows`` and ``sleeps``.
-    """
+    """One ``vllm.LLM``; :meth:`.EngineProcesses.start` makes its first order."""
 
     def __init__(self, order: Order) -> None:
         from vllm import LLM, SamplingParams
@@ -51,11 +47,10 @@ class Engine:
             logits_processors=["adastar_core.generators.vllm_noise:StreamNoise"],
             worker_extension_cls="adastar_core.generators.vllm_reload.CheckpointReload",
         )
-        self._params = SamplingParams
+        self._params = partial(SamplingParams, temperature=0.0, ignore_eos=True)
         self._on_cpu, self._sleeps = on_cpu, sleeps
 
     def ready(self) -> Reply:
-        """Return the engine's traits, which the parent goes by."""
         config = self._llm.llm_engine.model_config
         return {
             "dtype": str(config.dtype).removeprefix("torch."),
@@ -74,23 +69,18 @@ class Engine:
             return {"prompt_tokens": lengths, "tokens": None}
         params = [
             self._params(
-                temperature=0.0,
                 max_tokens=room,
                 stop=order["stop"],
-                stop_token_ids=order["stop_tokens"],
-                ignore_eos=True,  # it is among them
+                stop_token_ids=order["stop_tokens"],  # eos is among them
                 detokenize=bool(order["stop"]),
                 extra_args=None if stream is None else {"adastar": [stream, *order["sampling"]]},
             )
             for stream, room in zip(order["streams"], rooms, strict=True)
         ]
-        outputs = self._llm.generate(
-            [{"prompt_token_ids": prompt} for prompt in prompts], params, use_tqdm=False
-        )
-        return {
-            "prompt_tokens": lengths,
-            "tokens": [list(output.outputs[0].token_ids) for output in outputs],
-        }
+        given = [{"prompt_token_ids": prompt} for prompt in prompts]
+        outputs = self._llm.generate(given, params, use_tqdm=False)
+        tokens = [list(output.outputs[0].token_ids) for output in outputs]
+        return {"prompt_tokens": lengths, "tokens": tokens}
 
     def canary(self, order: Order) -> Reply:
         """Return the log-probability of one given token after each context: one step of generation, forced."""
@@ -98,14 +88,7 @@ class Engine:
         longest = self.ready()["longest_text"]
         contexts: list[int] = [context for context in order["contexts"] if context < longest]
         params = [
-            self._params(
-                temperature=0.0,
-                max_tokens=1,
-                logprobs=0,
-                allowed_token_ids=[tokens[context]],
-                ignore_eos=True,
-                detokenize=False,
-            )
+            self._params(max_tokens=1, logprobs=0, allowed_token_ids=[tokens[context]], detokenize=False)
             for context in contexts
         ]
         prompts = [{"prompt_token_ids": tokens[:context]} for context in contexts]
@@ -126,7 +109,6 @@ class Engine:
         return {}
 
     def wake(self, order: Order) -> Reply:
-        """Take the device's memory again, and a checkpoint's weights."""
         # The cache comes last, since loading weights takes memory in addition to theirs.
         self._llm.wake_up(["weights"])
         self._llm.collective_rpc("reload_checkpoint", args=(order["model"],))
@@ -157,7 +139,6 @@ def serve(orders: TextIO, answers: TextIO) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve the parent whose process id is the only argument."""
     end_soon_after(int(arguments[0]))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print goes to the log, not among the answers

@@ -32,7 +32,6 @@ class StreamNoise(LogitsProcessor):
         self._rows: dict[int, _Row] = {}
 
     def is_argmax_invariant(self) -> bool:
-        """Return that it changes which token is likeliest."""
         return False
 
     def update_state(self, batch_update: BatchUpdate | None) -> None:

@@ -21,13 +21,8 @@ Order = Mapping[str, object]
 class EngineProcesses:
     """As many engines as ``generator.vllm.data_parallel`` says, or none.
 
-    Args:
-        settings: The engines' settings.
-        log: File for what they print.
-        threads: Threads of each on a CPU; ``None`` leaves that to vLLM's libraries.
-
-    Attributes:
-        traits: Number format, platform, whether it can sleep and longest text of the first one.
+    On a CPU each gets ``threads``; ``None`` leaves that to vLLM's libraries. ``traits`` are the first one's
+    number format, platform, whether it can sleep, and longest text.
     """
 
     def __init__(self, settings: GeneratorSettings, log: Path, threads: int | None) -> None:
@@ -89,10 +84,7 @@ class EngineProcesses:
     def all(self, orders: Sequence[Order], seconds: float, skip_empty: str = "") -> list[dict[str, Any]]:
         """Send each its order, all at once, and return the answers of those that had something to do.
 
-        Args:
-            orders: One per engine.
-            seconds: Longest wait.
-            skip_empty: Name of the part without which an order is none.
+        An engine whose order's part ``skip_empty`` is empty has nothing to do.
 
         Raises:
             ChildFailure: One of them failed.

@@ -41,7 +41,7 @@ _STYLE: dict[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawn figure, as SVG for pages and as PNG at 150 dpi for everything else. Its name has no file ending."""
+    """A drawn figure: SVG for pages, PNG at 150 dpi for everything else. Its name has no file ending."""
 
     name: str
     caption: str
@@ -50,7 +50,6 @@ class Figure:
 
 
 def figures(report: RunReport) -> tuple[Figure, ...]:
-    """Return the figures for which the report has data."""
     caption = (
         "Validation accuracy by compute spent, with 95 % intervals; the ring marks the selected checkpoint."
     )

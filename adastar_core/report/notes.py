@@ -13,7 +13,6 @@ from adastar_core.store.results import IterationResult
 
 
 def run_notes(stored: StoredRun, rows: Sequence[IterationResult]) -> list[str]:
-    """Return the notes on prompts, sampling, incidents and the rationale filter."""
     notes = []
     if isinstance(stored.problem, ChatProblem) and (date := stored.problem.date_told):
         notes.append(f"The model's chat template asks for the date; every prompt has {date} (prompt.date).")

@@ -8,7 +8,6 @@ from adastar_core.runs.workspace import Workspace
 
 
 def opening(workspace: Workspace) -> str:
-    """Return what a run is about to do, in a few lines."""
     config = workspace.config
     sizes = ", ".join(f"{len(workspace.data[split]):,} {split}" for split in Split)
     engine = ""
@@ -24,7 +23,6 @@ def opening(workspace: Workspace) -> str:
 
 
 def _plan(config: RunConfig) -> str:
-    """Return how many iterations there are and how each ends."""
     last = config.iterations
     if config.budget_pflops is not None:
         length = f"Iterations until {flops(config.budget_pflops)} are spent, {last} at most"

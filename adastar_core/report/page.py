@@ -43,7 +43,6 @@ def templates(folder: Path) -> Environment:
 
 
 def _tiles(report: RunReport) -> list[tuple[str, str, str]]:
-    """Return name, value and small print of the numbers at the top of the page."""
     tiles = []
     validation = ("validation", report.base_validation, report.selected_validation)
     for split, before, after in (("test", report.base_test, report.test), validation):

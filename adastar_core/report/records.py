@@ -46,9 +46,10 @@ class IterationSummary:
 
 @dataclass(frozen=True, slots=True)
 class StageSummary:
-    """The cost of one stage of one iteration, e.g. of its first attempts or its training, in 10^15 FLOPs and seconds.
+    """The cost of one stage of one iteration, e.g. its first attempts or its training.
 
-    Iteration 0 is the base model's evaluation. A trained token costs 6 P, a read or generated one 2 P.
+    Iteration 0 is the base model's evaluation. Costs are in 10^15 FLOPs, without attention products: 6 P per
+    trained token and 2 P per read or generated token.
     """
 
     t: int

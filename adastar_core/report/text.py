@@ -60,7 +60,6 @@ def cells(report: RunReport) -> list[tuple[str, ...]]:
 
 
 def cost_headings(report: RunReport) -> tuple[str, ...]:
-    """Return the headings of the table of costs, in the same unit as the table per iteration."""
     unit = units.flops_unit(report.total_pflops)[1]
     return ("stage", "read", "generated", "trained", unit, f"padded {unit}", f"attention {unit}", "time")
 
@@ -113,14 +112,14 @@ def print_report(report: RunReport, places: Mapping[str, Path | str], console: C
 
 
 def headline(report: RunReport) -> str:
-    """Return the run's result in one sentence."""
     split, before, after = "validation", report.base_validation, report.selected_validation
     if report.test is not None and report.base_test is not None:
         split, before, after = "test", report.base_test, report.test
     selected = f"iteration {report.best_iteration}" if report.best_iteration else "the base model"
     return (
-        f"{split.capitalize()} accuracy {units.accuracy(before)} → {units.accuracy(after)}, {units.points(before, after)} points "
-        f"(validation selected {selected}), for {flops(report.total_pflops)} and {units.wall_time(report.wall_seconds)}."
+        f"{split.capitalize()} accuracy {units.accuracy(before)} → {units.accuracy(after)}, "
+        f"{units.points(before, after)} points (validation selected {selected}), "
+        f"for {flops(report.total_pflops)} and {units.wall_time(report.wall_seconds)}."
     )
 
 

@@ -41,7 +41,6 @@ def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
 
 
 def find_advance(workspace: Workspace, iteration: int) -> AdvanceManifest | None:
-    """Return the iteration as the store closed it; ``None`` while it is open."""
     row = workspace.read(iterations.find_iteration, iteration)
     if row is None or row.phase != "advanced":
         return None

@@ -51,7 +51,6 @@ def calibrate(workspace: Workspace, iteration: int) -> Control | None:
 def _attempts(
     workspace: Workspace, iteration: int, positions: list[int], temperature: float
 ) -> list[Attempt]:
-    """Return K attempts at each observation, in order."""
     config = workspace.config
     requests = []
     for position in positions:

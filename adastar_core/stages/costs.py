@@ -20,10 +20,7 @@ def record_cost(
     seconds: float,
     adapter_parameters: int = 0,
 ) -> None:
-    """Write the cost of one stage of one iteration; the first write is kept.
-
-    ``adapter_parameters`` is how many parameters an adapter trained, 0 for all of the model's.
-    """
+    """Write the cost of a stage; the first write is kept. Without an adapter it trained all parameters."""
     shape = replace(workspace.shape, adapter_parameters=adapter_parameters)
     write_costs(connection, workspace.run_id, iteration, stage, tokens, shape, seconds)
 

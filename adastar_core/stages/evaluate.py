@@ -17,16 +17,8 @@ from adastar_core.stages import voting
 from adastar_core.stages.costs import record_cost
 from adastar_core.stages.generate import batches
 from adastar_core.stages.manifests import EvaluateManifest
-from adastar_core.store.evaluations import (
-    Answer,
-    EvaluationRow,
-    borrow_answers,
-    close_evaluation,
-    find_evaluation,
-    forget_other_answers,
-    read_answered_positions,
-    write_answers,
-)
+from adastar_core.store import evaluations
+from adastar_core.store.evaluations import Answer, EvaluationRow
 from adastar_core.store.incidents import JUDGED_AGAIN
 from adastar_core.store.locks import evaluate_alone
 from adastar_core.store.numerics import all_rounded_alike
@@ -35,13 +27,7 @@ from adastar_core.verifiers.batch import verify_all
 
 
 def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest:
-    """Answer every item of the split that has no stored answer, then record the totals.
-
-    Args:
-        workspace: The run.
-        iteration: The checkpoint's iteration; 0 is the base model.
-        split: Validation or test.
-    """
+    """Answer every item that has no stored answer, then record the totals. Iteration 0 is the base model."""
     if found := find_evaluate(workspace, iteration, split):
         return found
     content = content_sha256(workspace, iteration, split)
@@ -51,17 +37,18 @@ def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateMani
         verifier = _judged_by(workspace)
         with workspace.lease.transaction() as connection:
             # Answers that another version judged are given again: verdicts of two versions are never added up.
-            if forgotten := forget_other_answers(connection, workspace.run_id, iteration, split, verifier):
+            if forgotten := evaluations.forget_other_answers(
+                connection, workspace.run_id, iteration, split, verifier
+            ):
                 detail = f"{forgotten:,} {split} answers are given again, since {verifier} judges them now"
                 workspace.note(connection, iteration, Incident(JUDGED_AGAIN, detail))
-            borrow_answers(connection, workspace.run_id, iteration, split, content, verifier)
+            evaluations.borrow_answers(connection, workspace.run_id, iteration, split, content, verifier)
         _answer(workspace, iteration, split)
         return _manifest(_total(workspace, iteration, split, content))
 
 
 def find_evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest | None:
-    """Return the evaluation that the store holds; ``None`` until it is complete."""
-    found = workspace.read(find_evaluation, iteration, split)
+    found = workspace.read(evaluations.find_evaluation, iteration, split)
     return _manifest(found) if found else None
 
 
@@ -70,7 +57,6 @@ def _manifest(row: EvaluationRow) -> EvaluateManifest:
 
 
 def _judged_by(workspace: Workspace) -> str:
-    """Return the version of the verifier, and that of voting if samples vote."""
     version = workspace.problem.verifier.version
     return f"{version}+{voting.VERSION}" if workspace.config.evaluation.samples > 1 else version
 
@@ -92,7 +78,6 @@ def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:
 
 
 def _requests(workspace: Workspace, split: Split) -> list[GenerationRequest]:
-    """Return every item's requests: one, or one per sample of self-consistency."""
     settings, seed = workspace.config.evaluation, workspace.config.seed
     requests = []
     for position, observation in enumerate(workspace.data[split]):
@@ -106,7 +91,7 @@ def _requests(workspace: Workspace, split: Split) -> list[GenerationRequest]:
 
 def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
     """Generate and judge what has no stored answer, one transaction per batch."""
-    answered = workspace.read(read_answered_positions, iteration, split)
+    answered = workspace.read(evaluations.read_answered_positions, iteration, split)
     samples, items = workspace.config.evaluation.samples, workspace.data[split]
     # Prompts of one length waste the fewest padded steps. The sort is stable, so an item's samples stay together.
     requests = sorted(_requests(workspace, split), key=lambda wanted: len(wanted.prompt))
@@ -130,7 +115,7 @@ def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
             workspace.generators.proved_sha256(checkpoint.sha256)
             seconds = (time.monotonic() - started) / len(answers)
             with workspace.lease.transaction() as connection:
-                write_answers(
+                evaluations.write_answers(
                     connection, workspace.run_id, iteration, split, answers, seconds, _judged_by(workspace)
                 )
                 write_cut_short(connection, workspace.run_id, iteration, verdicts)
@@ -143,7 +128,7 @@ def _total(workspace: Workspace, iteration: int, split: Split, content: str) -> 
     with workspace.lease.transaction() as connection:
         # What a disturbed process answered is this run's own: another one would not find the same.
         alike = all_rounded_alike(connection, workspace.run_id, iteration, workspace.numerics)
-        total = close_evaluation(
+        total = evaluations.close_evaluation(
             connection,
             workspace.run_id,
             iteration,

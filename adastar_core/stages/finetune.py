@@ -27,7 +27,6 @@ def finetune(workspace: Workspace, iteration: int) -> FinetuneManifest:
 
 
 def find_finetune(workspace: Workspace, iteration: int) -> FinetuneManifest | None:
-    """Return the training that the store recorded; ``None`` before."""
     recorded = workspace.read(find_checkpoint, iteration, workspace.folder)
     return _manifest(recorded) if recorded else None
 
@@ -115,12 +114,10 @@ def read_examples(workspace: Workspace, iteration: int) -> list[TrainingExample]
     What the model generated is trained as the ids that it generated. The data's own answers, what a server gave without
     ids, and rollouts that older versions stored have text alone; it is tokenised.
     """
-    examples = []
+    examples, chat = [], workspace.config.prompt.chat
     for row in workspace.read(read_training_examples, iteration):
         observation = workspace.train[row.position]
-        completed = workspace.vocabulary.completed(
-            row.response, row.tokens, chat=workspace.config.prompt.chat
-        )
+        completed = workspace.vocabulary.completed(row.response, row.tokens, chat=chat)
         name = f"{observation.observation_id}, attempt {row.attempt}"
         prompt = workspace.problem.training_prompt(observation)
         examples.append(TrainingExample(prompt, row.response, name, completed))

@@ -50,7 +50,6 @@ def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifes
 
 
 def request(workspace: Workspace, iteration: int, planned: Planned) -> GenerationRequest:
-    """Return the generation request of a planned attempt."""
     observation = workspace.train[planned.position]
     render = workspace.problem.hinted_prompt if planned.hinted else workspace.problem.prompt
     key = rationale_key(workspace.config.seed, iteration, observation.observation_id, planned.attempt)
@@ -58,5 +57,4 @@ def request(workspace: Workspace, iteration: int, planned: Planned) -> Generatio
 
 
 def batches(requests: Sequence[GenerationRequest], size: int) -> list[Sequence[GenerationRequest]]:
-    """Return ``requests`` in slices of ``size``."""
     return [requests[start : start + size] for start in range(0, len(requests), size)]

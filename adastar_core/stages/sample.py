@@ -14,16 +14,10 @@ from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.costs import record_generation
 from adastar_core.stages.manifests import SampleManifest
 from adastar_core.stages.verify import verify
+from adastar_core.store import iterations
 from adastar_core.store.examples import ExampleKey, write_training_examples
 from adastar_core.store.incidents import JUDGED_AGAIN
-from adastar_core.store.iterations import (
-    IterationRow,
-    close_sampling,
-    find_iteration,
-    judge_by,
-    read_iteration,
-    start_iteration,
-)
+from adastar_core.store.iterations import IterationRow
 from adastar_core.store.rollouts import read_responses
 from adastar_core.streams import rng
 
@@ -34,7 +28,7 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
     Raises:
         NothingAccepted: Sampling is over and D+ is empty.
     """
-    row = workspace.read(find_iteration, iteration) or _open(workspace, iteration)
+    row = workspace.read(iterations.find_iteration, iteration) or _open(workspace, iteration)
     if row.phase != "sampling":
         return _manifest(row)
     version = workspace.problem.verifier.version
@@ -42,7 +36,7 @@ def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
         # One version of the verifier decides on all attempts of an iteration.
         detail = f"{version} replaced {row.verifier} within the iteration and judges all of its attempts"
         with workspace.lease.transaction() as connection:
-            judge_by(connection, workspace.run_id, iteration, version)
+            iterations.judge_by(connection, workspace.run_id, iteration, version)
             workspace.note(connection, iteration, Incident(JUDGED_AGAIN, detail))
     if row.verifier != version or row.judging:
         verify(workspace, iteration, wave)
@@ -57,7 +51,7 @@ def find_sample(workspace: Workspace, iteration: int) -> SampleManifest | None:
 
     The order of a sampled iteration is gone once it has advanced: nothing may be planned from today's.
     """
-    row = workspace.read(find_iteration, iteration)
+    row = workspace.read(iterations.find_iteration, iteration)
     return None if row is None or row.phase == "sampling" else _manifest(row)
 
 
@@ -69,7 +63,7 @@ def _manifest(row: IterationRow, planned: int = 0) -> SampleManifest:
 
 def _open(workspace: Workspace, iteration: int) -> IterationRow:
     with workspace.lease.transaction() as connection:
-        entered = start_iteration(
+        entered = iterations.start_iteration(
             connection,
             workspace.run_id,
             iteration,
@@ -78,7 +72,7 @@ def _open(workspace: Workspace, iteration: int) -> IterationRow:
             observations=len(workspace.train),
             verifier=workspace.problem.verifier.version,
         )
-        row = read_iteration(connection, workspace.run_id, iteration)
+        row = iterations.read_iteration(connection, workspace.run_id, iteration)
     if entered:  # observations that the data has gained: the sampler in memory does not know them
         workspace.forget_sampler()
     return row
@@ -120,24 +114,22 @@ def _close(workspace: Workspace, iteration: int) -> IterationRow:
         raise NothingAccepted(_advice(workspace, iteration, selected))
     trained = trained_part(workspace, iteration, selected).accepted
     responses = workspace.read(read_responses, iteration, trained)
-    keys = [
-        ExampleKey(
-            position, attempt, training_text_sha256(workspace.problem, workspace.train[position], text)
-        )
-        for (position, attempt), text in zip(trained, responses, strict=True)
-    ]
+    keys = []
+    for (position, attempt), text in zip(trained, responses, strict=True):
+        digest = training_text_sha256(workspace.problem, workspace.train[position], text)
+        keys.append(ExampleKey(position, attempt, digest))
     with workspace.lease.transaction() as connection:
         write_training_examples(connection, workspace.run_id, iteration, keys)
         record_generation(connection, workspace, iteration, selected)
-        close_sampling(connection, workspace.run_id, iteration, selected, workspace.problem.verifier.version)
-        return read_iteration(connection, workspace.run_id, iteration)
+        iterations.close_sampling(
+            connection, workspace.run_id, iteration, selected, workspace.problem.verifier.version
+        )
+        return iterations.read_iteration(connection, workspace.run_id, iteration)
 
 
 def _advice(workspace: Workspace, iteration: int, selected: Selection) -> str:
-    """Return why nothing was accepted, where to look, and what to try."""
-    start = (
-        f"0 of {selected.m} observations accepted in iteration {iteration} of run {workspace.run.name!r}: "
-    )
+    where = f"in iteration {iteration} of run {workspace.run.name!r}"
+    start = f"0 of {selected.m} observations accepted {where}: "
     judged = [attempt for attempts in workspace.results.of(iteration).values() for attempt in attempts]
     if right := sum(attempt.right for attempt in judged):
         return (

@@ -16,14 +16,11 @@ _SUMMED = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_
 
 
 def majority(samples: "Sequence[Answer]") -> "Answer":
-    """Return the first decided sample with the most frequent answer, at the cost of all samples.
+    """Return an item's first decided sample with the most frequent answer, at the cost of all samples.
 
     A sample has no vote if it is undecided (it was cut off, or its answer can be read in two ways) or declares no answer.
     Among equally frequent answers the one with the earliest vote wins. Without any vote the item has no answer; it is
     wrong if some sample is, else undecided.
-
-    Args:
-        samples: Judged samples of one item in the order of their numbers, at least one.
     """
     decided = [sample for sample in samples if sample.outcome is not Outcome.UNDECIDED]
     votes = Counter(sample.extracted for sample in decided if sample.extracted is not None)

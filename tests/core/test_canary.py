@@ -10,13 +10,13 @@ from transformers import AutoModelForCausalLM
 from adastar_core.errors import OutOfMemory
 from adastar_core.generators import Decoding
 from adastar_core.generators.halving import Halving
-from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.machine.memory import memory_errors
 from adastar_core.models.canary import Canary, canary_at, canary_of, disagreement, question_for, record
 from adastar_core.models.checkpoints import digest_of
 from adastar_core.models.source import resolve_model
 from adastar_core.records import Attempt, GenerationRequest, Incident
 from tests.support.attempts import GREEDY, requests
+from tests.support.scripted import ScriptedGenerator
 from tests.support.tiny_llama import write_tiny_llama
 
 

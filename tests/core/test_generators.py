@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from adastar_core.generators import Decoding
 from adastar_core.generators.endings import Ending, end
-from adastar_core.generators.noise import gumbel, noisy_scores, tie_gap
-from adastar_core.generators.scripted import ScriptedGenerator, from_table
+from adastar_core.generators.noise import gumbel, noisy_scores
 from adastar_core.models.vocabulary import Ends
 from adastar_core.records import FinishReason, GenerationRequest
+from tests.support.scripted import ScriptedGenerator, from_table
+from tests.support.ties import tie_gap
 
 SAMPLED = Decoding(greedy=False, temperature=1.0, top_p=1.0, max_new_tokens=20)
 EOS, PAD = 0, 9

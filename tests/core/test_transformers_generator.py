@@ -30,11 +30,11 @@ from adastar_core.generators.noise import noisy_scores, signed
 from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.settings import EngineName
 from adastar_core.generators.steps import ALIGNED, Cached
-from adastar_core.generators.ties import divergence_gap
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
 from adastar_core.models.source import resolve_model
 from adastar_core.records import FinishReason, GenerationRequest
 from tests.support.attempts import DECODINGS, GREEDY, NUCLEUS, SAMPLED, STOPPED, in_batches, requests
+from tests.support.ties import divergence_gap
 
 EOS = 1
 

@@ -9,13 +9,13 @@ from sqlalchemy import Engine, text
 
 from adastar_core import stages
 from adastar_core.errors import ConfigError
-from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.models.source import resolve_model
 from adastar_core.problems.digests import prompt_sha256
 from adastar_core.records import Split
 from adastar_core.runs.opening import open_workspace
 from adastar_core.stages.finetune import read_examples
 from tests.support.runs import small_config
+from tests.support.scripted import ScriptedGenerator
 
 # Characters that the packaged model's tokenizer knows.
 TEMPLATE = (

@@ -6,8 +6,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import stages
-from adastar_core.generators.scripted import ScriptedGenerator
-from adastar_core.generators.ties import divergence_gap
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.records import Attempt, GenerationRequest, Outcome, Split
 from adastar_core.runs.opening import open_workspace
@@ -18,6 +16,8 @@ from adastar_core.stages.generate import request
 from adastar_core.store.statistics import read_statistics, rebuild_statistics, statistics_differences
 from adastar_core.streams import rng
 from tests.support.runs import outcome_of, run_iteration, small_config
+from tests.support.scripted import ScriptedGenerator
+from tests.support.ties import divergence_gap
 
 INVARIANT = ("statistics", "events", "training examples", "accepted rollouts", "iterations")
 

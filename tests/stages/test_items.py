@@ -12,7 +12,6 @@ from adastar_core.audit.verify import verify
 from adastar_core.config import RunConfig
 from adastar_core.config.files import resolve
 from adastar_core.errors import DataError
-from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import Accuracy, Observation, Split
 from adastar_core.runs.nightly import nightly
 from adastar_core.runs.opening import open_workspace
@@ -20,6 +19,7 @@ from adastar_core.runs.stored import open_stored
 from adastar_core.runs.workspace import Workspace
 from adastar_core.store.runs import finish_run
 from tests.support.runs import run_iteration
+from tests.support.scripted import ScriptedGenerator
 
 Rows = list[dict[str, object]]
 

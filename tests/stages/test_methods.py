@@ -11,7 +11,6 @@ from sqlalchemy import Engine, text
 from adastar_core import stages
 from adastar_core.config import files
 from adastar_core.config.methods import METHODS, MethodName
-from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.report.build import report_of
 from adastar_core.runs.opening import open_workspace
@@ -19,6 +18,7 @@ from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.calibrate import calibrate
 from adastar_core.streams import rng
 from tests.support.runs import run_iteration, small_config
+from tests.support.scripted import ScriptedGenerator
 
 POOL = 40
 TINY = (f"problem.train={POOL}", "problem.validation=4", "problem.test=4", "schedule.first_steps=1")

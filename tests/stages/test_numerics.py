@@ -11,7 +11,6 @@ from adastar_core import stages
 from adastar_core.config import RunConfig
 from adastar_core.errors import RunConflictError
 from adastar_core.generators import Decoding
-from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import Attempt, GenerationRequest, Split, Verdict
 from adastar_core.runs import judging, numerics
 from adastar_core.runs.opening import open_workspace
@@ -22,6 +21,7 @@ from adastar_core.store.numerics import read_numerics
 from adastar_core.streams import rng
 from adastar_core.verifiers import Response, Verifier
 from tests.support.runs import small_config
+from tests.support.scripted import ScriptedGenerator
 
 FLOAT32 = ("generator.dtype=float32", "trainer.dtype=float32")
 STAR = ("method=star", "problem.train=24", "generator.max_new_tokens=8")

@@ -11,13 +11,13 @@ from adastar_core.audit.reverify import reverify
 from adastar_core.audit.verify import verify
 from adastar_core.config import RunConfig
 from adastar_core.config.files import resolve
-from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import Split
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.stored import open_stored
 from adastar_core.verifiers.catalogue import parse_verifier
 from tests.support.own_parts import PARTS, install_parts, write_parts
 from tests.support.runs import SMALL, run_iteration
+from tests.support.scripted import ScriptedGenerator
 
 
 def own_config(engine: Engine, home: Path, problem: dict[str, object]) -> RunConfig:

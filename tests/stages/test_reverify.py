@@ -10,12 +10,12 @@ from adastar_core import cli, stages
 from adastar_core.audit.disagreements import as_json
 from adastar_core.audit.reverify import Reverification, reverify
 from adastar_core.config import RunConfig
-from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import GenerationRequest, Outcome, Split
 from adastar_core.report.build import report_of
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.workspace import Workspace
 from tests.support.runs import outcome_of, run_iteration, small_config
+from tests.support.scripted import ScriptedGenerator
 
 R, W, U = Outcome.RIGHT, Outcome.WRONG, Outcome.UNDECIDED
 

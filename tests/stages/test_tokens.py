@@ -14,7 +14,6 @@ from transformers.utils import chat_template_utils
 from adastar_core import stages
 from adastar_core.audit.verify import verify
 from adastar_core.generators import Decoding
-from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.models.source import resolve_model
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, GenerationRequest, Split
@@ -26,6 +25,7 @@ from adastar_core.stages.finetune import read_examples
 from adastar_core.store.rollouts import read_attempts
 from adastar_core.trainers.rows import tokenize
 from tests.support.runs import run_iteration, small_config
+from tests.support.scripted import ScriptedGenerator
 from tests.support.tokenizers import write_kind
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import Engine, text
 
 from adastar_core import stages
 from adastar_core.errors import NothingAccepted
-from adastar_core.generators.scripted import ScriptedGenerator
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.report.build import report_of
 from adastar_core.runs.opening import open_workspace
@@ -20,6 +19,7 @@ from adastar_core.store.incidents import read_incidents
 from adastar_core.verifiers.math import MathVerifier
 from adastar_core.verifiers.math_pool import STEPS, MathPool
 from tests.support.runs import run_iteration, small_config
+from tests.support.scripted import ScriptedGenerator
 
 Script = Callable[[Workspace, GenerationRequest], str]
 

@@ -11,12 +11,12 @@ from adastar_core.config import GeneratorSettings
 from adastar_core.errors import ConfigError, DataError
 from adastar_core.generators import Decoding
 from adastar_core.generators.catalogue import choose_engine, vllm_is_for_cpu
-from adastar_core.generators.ties import divergence_gap
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
 from adastar_core.generators.vllm import VllmGenerator
 from adastar_core.models.source import resolve_model
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
 from tests.support.attempts import DECODINGS, GREEDY, SAMPLED, STOPPED, in_batches, requests
+from tests.support.ties import divergence_gap
 from tests.vllm.conftest import started
 
 NEAR_TIE = 1e-4
