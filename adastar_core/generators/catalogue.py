@@ -79,7 +79,7 @@ class EngineEntry:
 
     open: Open
     elsewhere: bool = False
-    """Whether it runs on a server of its own, so that no cluster is asked for room."""
+    """Whether it runs on its own server, so that no cluster is asked for room."""
     own_format: bool = False
     """Whether it computes in a number format that ``generator.dtype`` does not decide."""
 

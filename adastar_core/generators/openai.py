@@ -87,7 +87,7 @@ class OpenAiGenerator:
         self._held = (sha256, expected)
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
-        """Return one attempt per request, in order, each from a request of its own to the server.
+        """Return one attempt per request, in order, each from its own request to the server.
 
         Raises:
             DataError: A prompt has no tokens.

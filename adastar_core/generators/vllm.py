@@ -1,4 +1,4 @@
-"""The generator on vLLM: an engine in a process of its own that outlives the iterations of a run.
+"""The generator on vLLM: an engine in its own process that outlives the iterations of a run.
 
 After each iteration the engine loads the new checkpoint's weights without a restart, and then has to prove them: the
 log-probabilities of a few fixed tokens must equal those recorded when the checkpoint was saved (``models/canary.py``). An

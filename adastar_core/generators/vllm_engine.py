@@ -1,4 +1,4 @@
-"""vLLM in a process of its own: orders as JSON lines on standard input, answers on standard output, the rest in a log.
+"""vLLM in its own process: orders as JSON lines on standard input, answers on standard output, the rest in a log.
 
 Only :mod:`adastar_core.generators.vllm` runs it. The process ends when its standard input does, or its parent.
 """
