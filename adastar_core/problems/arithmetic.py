@@ -84,7 +84,6 @@ class Addition:
 
     @property
     def digits(self) -> int:
-        """How many digits each number has."""
         return len(str(self.a))
 
     @property
@@ -147,7 +146,6 @@ def _shuffled(index: int, side: int, seed: int, digits: int) -> tuple[int, int]:
 
 
 def parse_question(question: str) -> Addition:
-    """Return the addition that an observation's question states."""
     a, _, b = question.partition("+")
     return Addition(int(a), int(b))
 
@@ -164,11 +162,7 @@ class Arithmetic:
         self.verifier: Verifier = NumberVerifier()
 
     def load(self, split: Split) -> tuple[Observation, ...]:
-        """Return a split's observations: the first ones of its endless sequence.
-
-        Raises:
-            DataError: The split holds fewer additions than the settings ask for.
-        """
+        """Return the first observations of a split's endless sequence; fails where it holds too few."""
         settings = self._settings
         size: int = getattr(settings, split.value)
         weights = settings.train_weights if split is Split.TRAIN else None
@@ -192,7 +186,6 @@ class Arithmetic:
         return f"{observation.question}={observation.answer}\n"
 
     def training_prompt(self, observation: Observation) -> str:
-        """Return the prompt of the training text, the same as :meth:`prompt`."""
         return self.prompt(observation)
 
     def evaluation_prompt(self, observation: Observation, shots: int) -> str:

@@ -56,5 +56,4 @@ def open_problem(settings: AnyProblemSettings) -> Problem:
 
 
 def open_benchmark(settings: BenchmarkSettings) -> FewShotProblem:
-    """Return the benchmark that ``settings`` describes."""
     return FewShotProblem(settings, _BENCHMARKS[type(settings)])

@@ -33,14 +33,10 @@ class PromptSettings(Settings):
 
 
 def prompted(problem: Problem, settings: PromptSettings, model: Path, day: datetime.date) -> Problem:
-    """Return ``problem`` with its prompts as ``model`` is to see them.
+    """Return ``problem`` with its prompts as the model in the directory ``model`` is to see them.
 
-    Args:
-        problem: Any problem.
-        settings: Whether the chat template is used.
-        model: The model's directory; read only for a chat template.
-        day: The day on which the run was created, which a template reads for the clock where the settings have no date:
-            a prompt is the same whenever it is rendered.
+    A template reads the settings' date, or ``day`` on which the run was created, for the clock: a prompt is the same
+    whenever it is rendered.
 
     Raises:
         ConfigError: The model has no chat template, or none that a response can end in.

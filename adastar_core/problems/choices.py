@@ -129,11 +129,6 @@ def settle(
     The whole column decides: a 0 in it proves that indices begin at 0, one answer that is no option's text proves that
     none is meant as one, and an answer 4.0 among the options 4.0 and 2.5 that none is meant as an index.
 
-    Args:
-        rows: The rows, for errors.
-        given: Each row's answer, and its options.
-        wanted: How they are to be read; ``auto`` finds out.
-
     Raises:
         DataError: Two ways of reading fit every row and lead to different options, or none fits every row.
     """

@@ -17,14 +17,7 @@ from adastar_core.problems.settings import SplitSettings
 from adastar_core.problems.table import TableSettings, table_reader
 from adastar_core.records import Observation, Split
 from adastar_core.settings import setting
-from adastar_core.verifiers import Verifier
-from adastar_core.verifiers.catalogue import (
-    VERIFIER_NAMES,
-    VerifierName,
-    VerifierSettings,
-    adopt_verifier,
-    open_verifier,
-)
+from adastar_core.verifiers import Verifier, catalogue
 from adastar_core.verifiers.custom import CustomVerifierSettings, OwnVerifier
 
 T = TypeVar("T")
@@ -38,7 +31,7 @@ class CustomProblemSettings(SplitSettings, PluginSettings):
     """A problem of your own, called with the options: a subclass of adastar_core.problems.custom.OwnProblem."""
 
     type: Literal["custom"] = "custom"
-    verifier: VerifierSettings | None = setting(
+    verifier: catalogue.VerifierSettings | None = setting(
         None, "Verifier", "A verifier by name, or the import path of your own. Default: the problem's own."
     )
 
@@ -51,7 +44,7 @@ class OwnProblem:
         stop: Strings at which a response ends, besides EOS.
     """
 
-    verifier: VerifierName | OwnVerifier | Verifier = "number"
+    verifier: catalogue.VerifierName | OwnVerifier | Verifier = "number"
     stop: tuple[str, ...] = ()
 
     def rows(self) -> Iterable[OwnRow]:
@@ -71,7 +64,6 @@ class OwnProblem:
         return self.prompt(replace(observation, question=observation.question + hint(observation)))
 
     def training_prompt(self, observation: Observation) -> str:
-        """Return the prompt of the training text."""
         return self.prompt(observation)
 
     def evaluation_prompt(self, observation: Observation, shots: int) -> str:  # noqa: ARG002 (for those that have exemplars)
@@ -113,11 +105,6 @@ class CustomProblem(RowProblem):
         self._own, self.stop = made, tuple(made.stop)
 
     def rows(self) -> dict[Split, list[Row]]:
-        """Return the user's rows.
-
-        Raises:
-            DataError: The user's code fails, or a row is neither a mapping nor an observation.
-        """
 
         def load(split: Split) -> list[OwnRow] | None:
             rows = self._own.load(split)
@@ -186,13 +173,13 @@ class CustomProblem(RowProblem):
 def _verifier_of(own: OwnProblem, settings: CustomProblemSettings, whose: str) -> Verifier:
     """Return the configured verifier, else the problem's own."""
     named = settings.verifier or own.verifier
-    if isinstance(named, CustomVerifierSettings) or named in VERIFIER_NAMES:
-        return open_verifier(named)
+    if isinstance(named, CustomVerifierSettings) or named in catalogue.VERIFIER_NAMES:
+        return catalogue.open_verifier(named)
     if isinstance(named, str):
         raise ConfigError(
-            f"{whose} has the verifier {named!r}. Give one of {', '.join(VERIFIER_NAMES)}, or an object with version and verify."
+            f"{whose} has the verifier {named!r}. Give one of {', '.join(catalogue.VERIFIER_NAMES)}, or an object with version and verify."
         )
-    return adopt_verifier(named, f"{whose}.verifier")
+    return catalogue.adopt_verifier(named, f"{whose}.verifier")
 
 
 def _row(source: str, number: int, given: object) -> Row:

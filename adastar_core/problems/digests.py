@@ -7,10 +7,8 @@ from adastar_core.records import Observation
 
 
 def prompt_sha256(prompt: str) -> str:
-    """Return the digest of a prompt."""
     return hashlib.sha256(prompt.encode()).hexdigest()
 
 
 def training_text_sha256(problem: Problem, observation: Observation, response: str) -> str:
-    """Return the digest of the training text of an observation and a rationale for it."""
     return hashlib.sha256(f"{problem.training_prompt(observation)}\x1f{response}".encode()).hexdigest()

@@ -22,15 +22,7 @@ from adastar_core.verifiers.custom import CustomVerifierSettings
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What tells one problem from another.
-
-    Attributes:
-        name: The problem's ``type`` in the configuration.
-        read: Makes an observation of a row; its id is empty where the data have none.
-        verifier: The kind of answer.
-        exemplars: In the order in which they are shown.
-        hub: Where the data are when no path is given.
-    """
+    """What tells one problem from another; ``hub`` is where the data are when no path is given."""
 
     name: str
     read: RowReader
@@ -62,11 +54,6 @@ class FewShotProblem(RowProblem):
         return self.benchmark.read
 
     def rows(self) -> dict[Split, list[Row]]:
-        """Return the rows of every part.
-
-        Raises:
-            DataError: There is no path, nothing is there, or a file is broken.
-        """
         settings, hub = self.settings, self.benchmark.hub
         parts = {split: part for split in Split if (part := getattr(settings, split.value)) is not None}
         if hub is not None and settings.path in (None, hub.name):
@@ -78,7 +65,6 @@ class FewShotProblem(RowProblem):
         return Source(settings.path, settings.subset, tuple(parts.items())).read()
 
     def prompt(self, observation: Observation) -> str:
-        """Return the exemplars and the question."""
         return self._shown + question(observation)
 
     def hinted_prompt(self, observation: Observation) -> str:
@@ -86,7 +72,6 @@ class FewShotProblem(RowProblem):
         return self._shown_hinted + question(observation, hinted=True)
 
     def training_prompt(self, observation: Observation) -> str:
-        """Return the question alone."""
         return question(observation)
 
     def evaluation_prompt(self, observation: Observation, shots: int) -> str:
@@ -95,7 +80,6 @@ class FewShotProblem(RowProblem):
         return "".join(worked(self.verifier, exemplar) for exemplar in shown) + question(observation)
 
     def reference(self, observation: Observation) -> str:
-        """Return the declaration of the answer alone."""
         return self.verifier.declare(observation)
 
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:  # noqa: ARG002

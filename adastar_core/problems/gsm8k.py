@@ -26,10 +26,5 @@ def read(row: Row) -> Observation:
     return Observation("", row.text("question"), answer.strip(), difficulty=str(steps) if steps else None)
 
 
-BENCHMARK = Benchmark(
-    name="gsm8k",
-    read=read,
-    verifier="number",
-    exemplars=EXEMPLARS,
-    hub=HubSource("openai/gsm8k", "main", ((Split.TRAIN, "train"), (Split.TEST, "test"))),
-)
+_HUB = HubSource("openai/gsm8k", "main", ((Split.TRAIN, "train"), (Split.TEST, "test")))
+BENCHMARK = Benchmark("gsm8k", read, "number", EXEMPLARS, _HUB)

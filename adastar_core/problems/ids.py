@@ -10,11 +10,7 @@ from adastar_core.records import Observation
 
 
 def named(observations: Sequence[Observation], rows: Sequence[Row]) -> list[Observation]:
-    """Return the observations with an id each.
-
-    Args:
-        observations: Their id is empty where the data has none.
-        rows: The row that each was read from.
+    """Return the observations, each read from its row, with an id each: the data's own or a digest.
 
     Raises:
         DataError: Two rows have one id.
@@ -24,7 +20,9 @@ def named(observations: Sequence[Observation], rows: Sequence[Row]) -> list[Obse
     result: list[Observation] = []
     for observation, row in zip(observations, rows, strict=True):
         if not observation.observation_id:
-            digest = _digest(observation)
+            choices = (f"{choice.label}\x1e{choice.text}" for choice in observation.choices)
+            content = "\x1f".join([observation.question, *choices])
+            digest = hashlib.sha256(content.encode()).hexdigest()[:16]
             repeats[digest] += 1  # the k-th row with one content gets -k
             name = digest if repeats[digest] == 1 else f"{digest}-{repeats[digest]}"
             observation = replace(observation, observation_id=name)
@@ -35,8 +33,3 @@ def named(observations: Sequence[Observation], rows: Sequence[Row]) -> list[Obse
             )
         result.append(observation)
     return result
-
-
-def _digest(observation: Observation) -> str:
-    choices = (f"{choice.label}\x1e{choice.text}" for choice in observation.choices)
-    return hashlib.sha256("\x1f".join([observation.question, *choices]).encode()).hexdigest()[:16]

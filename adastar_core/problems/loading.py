@@ -57,11 +57,6 @@ class RowProblem(ABC):
         """
 
     def load(self, split: Split) -> Sequence[Observation]:
-        """Return a split's observations in the data's order.
-
-        Raises:
-            DataError: A file is missing, a row is broken (named by its number), or two ids are equal.
-        """
         return self._loaded.splits[split]
 
     def everything(self) -> Sequence[Observation]:
@@ -75,7 +70,6 @@ class RowProblem(ABC):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about questions that the data ask more than once."""
         return self._loaded.notes
 
     def reader(self, rows: Sequence[Row]) -> RowReader:
@@ -95,7 +89,6 @@ class RowProblem(ABC):
         return is_reference(self.verifier, observation, self.verifier.declare(observation))
 
     def unreadable(self, rows: Sequence[tuple[Row, Observation]], count: int) -> DataError:
-        """Return the one error about the rows that are not readable, of so many."""
         return unreadable(self.verifier, rows, count, self.remedy)
 
     @cached_property

@@ -21,8 +21,6 @@ class Overlap:
         exact: Training observations whose question, without case and the punctuation of prose, is a test question.
         near: Training observations that have the numbers and symbols of a test question, and share at least 80 % of their
             three-word shingles with it.
-        dropped: Whether they were dropped from training.
-        observation_ids: The training observations concerned.
     """
 
     exact: int

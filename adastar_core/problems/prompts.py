@@ -4,7 +4,6 @@ The prompt ends with ``A:`` without a space, so that the first token of the resp
 that models are trained on.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adastar_core.records import LETTERS, Choice, Observation
@@ -21,10 +20,19 @@ class Exemplar:
     rationale: str
 
     @classmethod
-    def of(cls, question: str, rationale: str, answer: str, options: Sequence[str] = ()) -> "Exemplar":
-        """Return an example whose options, if any, are labelled A, B, ..."""
-        choices = tuple(Choice(label, text) for label, text in zip(LETTERS, options, strict=False))
-        return cls(Observation("", question, answer, choices), rationale)
+    def all_of(cls, text: str, choices: tuple[Choice, ...] = ()) -> "tuple[Exemplar, ...]":
+        """Return the examples of a text, a paragraph each: ``question | option | ...``, ``A: rationale #### answer``.
+
+        Options, where a paragraph has them, are labelled A, B, ...; else ``choices`` are those of every example.
+        """
+        found = []
+        for paragraph in text.strip().split("\n\n"):
+            asked, _, answered = paragraph.partition("\nA: ")
+            question, *options = asked.split(" | ")
+            rationale, _, answer = answered.rpartition(" #### ")
+            own = tuple(Choice(label, option) for label, option in zip(LETTERS, options, strict=False))
+            found.append(cls(Observation("", question, answer, own or choices), rationale))
+        return tuple(found)
 
 
 def question(observation: Observation, *, hinted: bool = False) -> str:

@@ -45,13 +45,7 @@ def contradicts_itself(verifier: Verifier, observation: Observation, solution: s
 
 
 def is_reference(verifier: Verifier, observation: Observation, declaration: str) -> bool:
-    """Return whether the observation's answer is one that the verifier can find right.
-
-    Args:
-        verifier: What will judge.
-        observation: Its answer is the reference.
-        declaration: How a response declares a reference: the observation's own, or an equal one.
-    """
+    """Return whether the verifier can find the observation's answer right in a declaration of it or of an equal one."""
     labels = [choice.label for choice in observation.choices]
     if labels and observation.answer not in labels:
         return False
@@ -63,14 +57,7 @@ def is_reference(verifier: Verifier, observation: Observation, declaration: str)
 def unreadable(
     verifier: Verifier, rows: Sequence[tuple[Row, Observation]], count: int, remedy: str
 ) -> DataError:
-    """Return the one error about all references that cannot be read.
-
-    Args:
-        verifier: What will judge.
-        rows: Each row with its observation.
-        count: How many rows were read.
-        remedy: What else may be done than to fix the rows.
-    """
+    """Return the one error about all references that cannot be read, of ``count`` rows."""
     begins = f"{_first(rows)}: {len(rows):,} of {count:,} reference answers"
     name = verifier.version.partition("/")[0]
     if name in _KINDS:
@@ -86,7 +73,7 @@ def unreadable(
 
 
 def contradictory(rows: Sequence[tuple[Row, Observation]], count: int, remedy: str) -> DataError:
-    """Return the one error about all solutions that declare answers which differ; arguments as in :func:`unreadable`."""
+    """Return the one error about all solutions that declare different answers."""
     return DataError(
         f"{_first(rows)}: {len(rows):,} of {count:,} solutions declare two different answers, of which this is the one "
         f"that would count. Leave only the right one in these rows{remedy}."
@@ -94,7 +81,6 @@ def contradictory(rows: Sequence[tuple[Row, Observation]], count: int, remedy: s
 
 
 def _first(rows: Sequence[tuple[Row, Observation]]) -> str:
-    """Return the file and the first rows with their references."""
     source = rows[0][0].source
     first = [
         f"{'' if row.source == source else row.source + ', '}row {row.number}: {_shown(observation)}"

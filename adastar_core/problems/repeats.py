@@ -24,22 +24,15 @@ def spelling(observation: Observation) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """Rows that ask the same question.
-
-    Attributes:
-        agreeing: Groups of rows with one answer.
-        contradictory: Groups of rows with different answers; the first two differ.
-    """
+    """Groups of rows that ask the same question; of a contradictory group the first two answers differ."""
 
     agreeing: tuple[tuple[Asked, ...], ...]
     contradictory: tuple[tuple[Asked, ...], ...]
 
     def unmeasurable(self) -> set[str]:
-        """Return the spelling of every question with different answers."""
         return {spelling(group[0][1]) for group in self.contradictory}
 
     def notes(self) -> tuple[str, ...]:
-        """Return a sentence on each kind that there is."""
         notes = []
         if self.agreeing:
             notes.append(
@@ -55,12 +48,6 @@ class Repeats:
 
 
 def find_repeats(asked: Iterable[Asked], same_answer: SameAnswer) -> Repeats:
-    """Return the rows that ask the same question.
-
-    Args:
-        asked: All rows of the data, each with its observation.
-        same_answer: Whether two observations of one question have the same answer.
-    """
     groups: dict[str, list[Asked]] = defaultdict(list)
     for pair in asked:
         groups[spelling(pair[1])].append(pair)

@@ -17,20 +17,13 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a data file.
-
-    Attributes:
-        source: The file, or the name on the hub and its split.
-        number: 1-based; for text files the line that it starts on.
-        values: The fields as the file has them.
-    """
+    """One row of a file or of a hub split; its number is 1-based, for text files the line that it starts on."""
 
     source: str
     number: int
     values: Mapping[str, object]
 
     def broken(self, what: str) -> DataError:
-        """Return the error that names this row."""
         return DataError(f"{self.source}, row {self.number}: {what}")
 
     def value(self, field: str) -> object:
@@ -64,19 +57,11 @@ class Row:
         return text
 
     def first(self, *fields: str) -> str:
-        """Return the text of the first of these fields that the row has; schemas differ in names.
-
-        Raises:
-            DataError: It has none of them, or the one it has is empty.
-        """
+        """Return the :meth:`text` of the first of these fields that the row has; schemas differ in names."""
         return self.text(next((field for field in fields if self.has(field)), fields[0]))
 
     def checked(self) -> "Row":
-        """Return the row itself.
-
-        Raises:
-            DataError: A text in it is not Unicode that can be stored: it has NUL or half of a surrogate pair.
-        """
+        """Return the row itself; refuse texts that cannot be stored, with NUL or half of a surrogate pair."""
         for text in _texts(self.values):
             if found := _UNSTORABLE.search(text):
                 raise self.broken(
@@ -85,7 +70,6 @@ class Row:
         return self
 
     def has(self, field: str) -> bool:
-        """Return whether the row has this top-level field with a value."""
         return self.values.get(field) is not None
 
 
@@ -97,7 +81,6 @@ def cell_text(value: object) -> str | None:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield every text of a value as JSON has them, names too."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -131,7 +114,6 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield numbered lines without their ends; an undecodable one is named."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -148,11 +130,7 @@ def _json_lines(path: Path) -> Iterator[Row]:
 
 
 def parse_row(source: str, number: int, line: str) -> Row:
-    """Return a line of a JSON-lines file as a row.
-
-    Raises:
-        DataError: The line is empty, not JSON, or not an object.
-    """
+    """Return a line of a JSON-lines file as a row; it must be a JSON object."""
     row = Row(source, number, {})
     if not line.strip():
         raise row.broken("the line is empty. Remove it.")

@@ -37,13 +37,7 @@ class HubSource:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to read.
-
-    Attributes:
-        path: A file, a folder or a hub name.
-        subset: The hub data set's configuration; ``None`` takes its only one.
-        parts: File or hub split of a part of the data, where it is not found by its name.
-    """
+    """What to read; ``parts`` names the file or hub split of a part that is not found by its name."""
 
     path: str
     subset: str | None

@@ -26,10 +26,5 @@ def read(row: Row) -> Observation:
     return Observation(row.first("ID", "id"), question, row.first("answer", "Answer"), difficulty=difficulty)
 
 
-BENCHMARK = Benchmark(
-    name="svamp",
-    read=read,
-    verifier="number",
-    exemplars=EXEMPLARS,
-    hub=HubSource("ChilleD/SVAMP", None, ((Split.TRAIN, "train"), (Split.TEST, "test"))),
-)
+_HUB = HubSource("ChilleD/SVAMP", None, ((Split.TRAIN, "train"), (Split.TEST, "test")))
+BENCHMARK = Benchmark("svamp", read, "number", EXEMPLARS, _HUB)

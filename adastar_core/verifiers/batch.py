@@ -7,13 +7,11 @@ from adastar_core.verifiers import Batching, Closing, Response, Verifier
 
 
 def verify_all(verifier: Verifier, responses: Sequence[Response]) -> list[Verdict]:
-    """Return one verdict per response, in order."""
     if isinstance(verifier, Batching):
         return verifier.verify_all(responses)
     return [verifier.verify(*response) for response in responses]
 
 
 def close_verifier(verifier: Verifier) -> None:
-    """Release what a verifier holds."""
     if isinstance(verifier, Closing):
         verifier.close()

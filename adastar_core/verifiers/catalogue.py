@@ -59,12 +59,9 @@ def parse_verifier(text: str) -> VerifierName | CustomVerifierSettings:
 def open_verifier(
     named: VerifierName | CustomVerifierSettings, *, fall_back: bool = False, key: str = "problem.verifier"
 ) -> Verifier:
-    """Return the verifier of this name, or the user's own.
+    """Return the verifier of this name, or the user's own; messages name the configuration's ``key``.
 
-    Args:
-        named: Which one.
-        fall_back: Take the last number, letter, or yes or no of a response that declares no answer.
-        key: The configuration's key, for messages.
+    With ``fall_back`` the last number, letter, or yes or no counts in a response that declares no answer.
 
     Raises:
         ConfigError: This kind of answer has nothing to fall back on, or the user's own cannot be used.
@@ -94,11 +91,7 @@ def open_verifier(
 
 
 def adopt_verifier(made: object, whose: str) -> Verifier:
-    """Return an object of the user's as a verifier; a built-in one as it is.
-
-    Args:
-        made: What should have ``version`` and ``verify``.
-        whose: The configuration's key and value, for messages.
+    """Return an object of the user's, from ``whose`` key and value in the configuration, as a verifier.
 
     Raises:
         ConfigError: It lacks them, its version is no text, or begins with a built-in verifier's name.

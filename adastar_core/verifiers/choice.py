@@ -15,17 +15,12 @@ _LAST_LABEL = re.compile(r"[(\[]([A-Za-z1-9])[)\]]|(?<![\w'])([B-HJ-Z]|A(?=[.)\]
 
 @dataclass(frozen=True, slots=True)
 class ChoiceVerifier:
-    """Compares the declared option with the reference label.
-
-    Attributes:
-        fall_back: Take the last letter of a response that declares no answer; an article "A" is none.
-    """
+    """Compares the declared option with the reference label; where none is declared, perhaps the last letter."""
 
     fall_back: bool = False
 
     @property
     def version(self) -> str:
-        """Name and version; another one when the last letter counts."""
         return "choice/2+last" if self.fall_back else "choice/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
@@ -47,6 +42,6 @@ def _compare(reference: str, choices: tuple[Choice, ...], label: str) -> tuple[O
 
 
 def last_letter(text: str) -> Declared | None:
-    """Return the last label of a text that declares none."""
+    """Return the last label of a text that declares none; an article "A" is none."""
     labels = [bracketed or bare for bracketed, bare in _LAST_LABEL.findall(text[-2000:])]
     return Declared(f"({labels[-1]})", LAST_LETTER) if labels else None

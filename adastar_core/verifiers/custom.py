@@ -52,7 +52,6 @@ class CustomVerifier:
         self.version = own.version
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        """Return the verdict on one response. Never raises for any response text."""
         try:
             said = self._own.verify(observation, response, finish_reason)
         except Exception as error:  # noqa: BLE001 (whatever it is, it concerns this response alone)

@@ -54,13 +54,9 @@ _ABOUT_THE_HINT = re.compile(
 def screen(
     observation: Observation, attempt: Attempt, kept: Sequence[str], settings: FilterSettings
 ) -> Rejection | None:
-    """Decide on one right attempt; ``None`` keeps it.
+    """Decide on an attempt whose verdict is right; ``None`` keeps it.
 
-    Args:
-        observation: What it is an attempt at.
-        attempt: An attempt whose verdict is right.
-        kept: The observation's earlier responses that were kept; a rejected one is no model for duplicates.
-        settings: Which rules apply.
+    Duplicates are those of the observation's ``kept`` responses; a rejected one is no model for them.
     """
     return _by_itself(observation, attempt, settings) or _by_others(attempt.response, kept, settings)
 

@@ -32,7 +32,6 @@ class LabelVerifier:
 
 
 def read_name(text: str) -> Parsed[str] | Unclear | None:
-    """Read X as the name of a class."""
     name = without_filler(first_sentence(tidy(text))).strip("()[]\"' ")
     if name and is_question(text):
         return Unclear("the declared answer is a question")
@@ -44,17 +43,14 @@ def _same(one: str, other: str) -> bool:
 
 
 def _compare(observation: Observation, value: str) -> tuple[Outcome, str]:
-    known = (
-        read_option(observation.choices, observation.answer)
-        if observation.choices
-        else read_name(observation.answer)
-    )
+    choices, answer = observation.choices, observation.answer
+    known = read_option(choices, answer) if choices else read_name(answer)
     if not isinstance(known, Parsed):
-        return Outcome.UNDECIDED, f"the reference {observation.answer!r} is none of the classes"
+        return Outcome.UNDECIDED, f"the reference {answer!r} is none of the classes"
     reference = known.value
     if _same(value, reference):
         return Outcome.RIGHT, "is the reference class"
     mentioned = f" {tidy(reference).casefold()} " in f" {value.casefold()} "
-    if not observation.choices and mentioned and not DENIAL.search(value):
+    if not choices and mentioned and not DENIAL.search(value):
         return Outcome.UNDECIDED, f"says more than the reference {reference}"
     return Outcome.WRONG, f"differs from the reference {reference}"

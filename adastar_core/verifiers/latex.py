@@ -57,17 +57,8 @@ _NUMERAL = re.compile(
 )
 _GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _SYMBOLS = str.maketrans(
-    {
-        "π": r"\pi ",
-        "∞": r"\infty ",
-        "×": r"\times ",
-        "·": r"\cdot ",
-        "≤": r"\le ",
-        "≥": r"\ge ",
-        "÷": "/",
-        "√": r"\sqrt",
-        "∪": r"\cup ",
-    }
+    {"π": r"\pi ", "∞": r"\infty ", "×": r"\times ", "·": r"\cdot ", "≤": r"\le ", "≥": r"\ge "}
+    | {"÷": "/", "√": r"\sqrt", "∪": r"\cup "}
 )
 _UNREADABLE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\(?:[lc]?dots|vdots)\b|\.\.|…"), "an ellipsis"),
@@ -137,7 +128,6 @@ def _first_sentence(text: str) -> str:
 
 
 def is_number(formula: Formula) -> bool:
-    """Return whether a formula is one plain number, to be read exactly and at once."""
     return _NUMERAL.fullmatch(formula.latex) is not None
 
 

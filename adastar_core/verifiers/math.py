@@ -7,16 +7,8 @@ from functools import cached_property, partial
 from importlib.metadata import version
 
 from adastar_core.records import CUT_SHORT, FinishReason, Observation, Outcome, Verdict
-from adastar_core.verifiers import Response
-from adastar_core.verifiers.latex import (
-    Formula,
-    is_number,
-    letters,
-    read_latex,
-    same_spelling,
-    unreadable,
-    words_only,
-)
+from adastar_core.verifiers import Response, latex
+from adastar_core.verifiers.latex import Formula
 from adastar_core.verifiers.math_pool import SECONDS, STEPS, MathPool
 from adastar_core.verifiers.numbers import Number, read_number
 from adastar_core.verifiers.patterns import Parsed, Unclear, extract
@@ -50,7 +42,7 @@ class MathVerifier:
             found = extract(response, finish_reason, read_formula, self._same)
         except _CutShort as cut:
             return Verdict(Outcome.UNDECIDED, None, "", str(cut), self.version)
-        return found.verdict(self.version, partial(self._compare, read_latex(observation.answer)))
+        return found.verdict(self.version, partial(self._compare, latex.read_latex(observation.answer)))
 
     def declare(self, observation: Observation) -> str:
         return f" The answer is $\\boxed{{{observation.answer}}}$."
@@ -89,13 +81,13 @@ class MathVerifier:
         return outcome, reason
 
     def _as_formulas(self, reference: Formula, answer: Formula) -> tuple[Outcome, str]:
-        if same_spelling(reference.latex, answer.latex):
+        if latex.same_spelling(reference.latex, answer.latex):
             return Outcome.RIGHT, "is spelt as the reference"
         for formula, whose in ((reference, f"the reference {reference}"), (answer, "the declared answer")):
-            if trouble := unreadable(formula.latex):
+            if trouble := latex.unreadable(formula.latex):
                 return Outcome.UNDECIDED, f"{whose} has {trouble}, which parsers misread"
         outcome, reason = self._pool.judge(reference.latex, answer.latex)
-        variables = letters(reference.latex), letters(answer.latex)
+        variables = latex.letters(reference.latex), latex.letters(answer.latex)
         folded = [sorted({letter.lower() for letter in names}) for names in variables]
         if outcome is Outcome.RIGHT and variables[0] != variables[1] and folded[0] == folded[1]:
             return Outcome.UNDECIDED, "differs from the reference in capital letters"
@@ -104,8 +96,8 @@ class MathVerifier:
 
 def read_formula(text: str) -> Parsed[Formula] | Unclear | None:
     """Read X as a formula; more than a few words are prose."""
-    written = read_latex(text)
-    if not written.latex or (words_only(written.latex) and len(written.latex.split()) > _PROSE_WORDS):
+    written = latex.read_latex(text)
+    if not written.latex or (latex.words_only(written.latex) and len(written.latex.split()) > _PROSE_WORDS):
         return None
     if is_question(text):
         return Unclear("the declared answer is a question")
@@ -113,8 +105,7 @@ def read_formula(text: str) -> Parsed[Formula] | Unclear | None:
 
 
 def _as_numbers(reference: Formula, answer: Formula) -> tuple[Outcome, str] | None:
-    """Decide between two plain numbers, exactly."""
-    if not is_number(reference) or not is_number(answer):
+    if not latex.is_number(reference) or not latex.is_number(answer):
         return None
     one, other = read_number(str(reference)), read_number(str(answer))
     if not isinstance(one, Parsed) or not isinstance(other, Parsed):
@@ -142,7 +133,7 @@ def _rounds_to(one: Parsed[Number], other: Parsed[Number]) -> bool:
 
 
 def _as_words(reference: Formula, answer: Formula) -> tuple[Outcome, str] | None:
-    if not words_only(reference.latex) or not words_only(answer.latex):
+    if not latex.words_only(reference.latex) or not latex.words_only(answer.latex):
         return None
     if reference.latex.casefold().strip("()") == answer.latex.casefold().strip("()"):
         return Outcome.RIGHT, "is the reference"

@@ -8,29 +8,9 @@ from enum import StrEnum
 from itertools import product
 from typing import TypeAlias
 
+import sympy
 from latex2sympy2_extended.logic import And
-from sympy import (
-    Basic,
-    Eq,
-    Expr,
-    FiniteSet,
-    Float,
-    Integer,
-    Integral,
-    Interval,
-    MatrixBase,
-    Product,
-    Rational,
-    Set,
-    Symbol,
-    Tuple,
-    expand,
-    nan,
-    oo,
-    simplify,
-    true,
-    zoo,
-)
+from sympy import Basic, Eq, Expr, Integral, Interval, MatrixBase, Rational, Set, Symbol, simplify
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
@@ -61,7 +41,7 @@ _POINTS = (
 def compare(reference: Formula, answer: Formula) -> Relation:
     """Return what is known of a reference and an answer."""
     reference, answer = _assigned(reference, answer)
-    if any(part.has(nan, zoo) for part in (reference, answer)):
+    if any(part.has(sympy.nan, sympy.zoo) for part in (reference, answer)):
         return Relation.UNPROVEN
     if isinstance(reference, Relational | And) != isinstance(answer, Relational | And):
         reference, answer = _as_set(reference), _as_set(answer)
@@ -106,7 +86,7 @@ def _pairwise(ones: list[Formula], others: list[Formula]) -> Relation:
 
 
 def _collections(reference: Formula, answer: Formula) -> Relation:
-    if isinstance(reference, FiniteSet) and isinstance(answer, FiniteSet):
+    if isinstance(reference, sympy.FiniteSet) and isinstance(answer, sympy.FiniteSet):
         return _any_order(list(reference.args), list(answer.args))
     one, other = _pair(reference), _pair(answer)
     if one is not None and other is not None:
@@ -123,7 +103,7 @@ def _collections(reference: Formula, answer: Formula) -> Relation:
 
 def _pair(part: Formula) -> list[Formula] | None:
     """Return a tuple's members; ``(1, 2)`` parses as an open interval and may be meant as a point."""
-    if isinstance(part, Tuple):
+    if isinstance(part, sympy.Tuple):
         return list(part.args)
     return (
         [part.start, part.end] if isinstance(part, Interval) and part.left_open and part.right_open else None
@@ -190,10 +170,10 @@ def _antiderivatives(reference: Expr, answer: Expr) -> Relation:
 
 def _is_infinite(part: Expr) -> bool:
     """Return whether infinity occurs otherwise than as a bound of a sum, a product, an integral or a condition."""
-    bounds = dict.fromkeys(part.atoms(ExprWithLimits), Integer(1)) | dict.fromkeys(
-        part.atoms(Relational), true
+    bounds = dict.fromkeys(part.atoms(ExprWithLimits), sympy.Integer(1)) | dict.fromkeys(
+        part.atoms(Relational), sympy.true
     )
-    return bool(part.xreplace(bounds).has(oo, -oo))
+    return bool(part.xreplace(bounds).has(sympy.oo, -sympy.oo))
 
 
 def _integrals(part: Expr) -> list[Integral]:
@@ -201,14 +181,14 @@ def _integrals(part: Expr) -> list[Integral]:
 
 
 def _zero(difference: Expr) -> Relation:
-    if difference.has(Product):  # one with an unknown closed form: its digits are extrapolated
+    if difference.has(sympy.Product):  # one with an unknown closed form: its digits are extrapolated
         return Relation.EQUAL if simplify(difference) == 0 else Relation.UNPROVEN
     return Relation.DIFFERENT if _differs_somewhere(difference) else _proven_zero(difference)
 
 
 def _exact(part: Expr) -> Expr:
     """Return the formula with decimals as fractions and percentages resolved."""
-    return part.xreplace({number: Rational(str(number)) for number in part.atoms(Float)}).doit()
+    return part.xreplace({number: Rational(str(number)) for number in part.atoms(sympy.Float)}).doit()
 
 
 def _differs_somewhere(difference: Expr) -> bool:
@@ -227,14 +207,14 @@ def _differs_somewhere(difference: Expr) -> bool:
 def _surely_not_zero(value: Expr, noise: Rational) -> bool:
     """Return whether a number was evaluated with digits to spare; one of precision 1 is noise about zero."""
     return bool(value.is_Rational and value != 0) or (
-        isinstance(value, Float) and value._prec > 1 and abs(value) > noise
+        isinstance(value, sympy.Float) and value._prec > 1 and abs(value) > noise
     )
 
 
 def _proven_zero(difference: Expr) -> Relation:
     if difference.is_Rational:
         return Relation.EQUAL if difference == 0 else Relation.DIFFERENT
-    if expand(difference) == 0 or simplify(difference) == 0:
+    if sympy.expand(difference) == 0 or simplify(difference) == 0:
         return Relation.EQUAL
     try:
         known = difference.equals(0)

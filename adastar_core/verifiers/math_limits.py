@@ -37,11 +37,8 @@ def bounded_seconds(seconds: float) -> Iterator[None]:
 def bounded_steps(steps: int, longest_seconds: float) -> Iterator[None]:
     """Let the block make so many calls and returns.
 
-    When the excess is noticed depends on the machine's speed; whether there is one does not.
-
-    Args:
-        steps: How many.
-        longest_seconds: Processor time between two of them, in a loop without calls or within C, that ends this process.
+    When the excess is noticed depends on the machine's speed; whether there is one does not. ``longest_seconds`` of
+    processor time between two of them, in a loop without calls or within C, end this process.
 
     Raises:
         TooMuchWork: It makes more.

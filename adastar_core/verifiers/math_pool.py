@@ -49,7 +49,6 @@ class _Worker(Child):
             ) from failure
 
     def judge(self, question: Question) -> Reply:
-        """Return the answer, or why there is none."""
         try:
             self.tell(question)
         except ChildFailure:
@@ -110,7 +109,9 @@ class MathPool:
             reply = worker.judge(question)
         finally:
             spent = isinstance(reply, Silence) or new or worker.answered >= _ANSWERS_PER_WORKER
-            self._give_back(worker, done=spent)
+            if spent:
+                self._end(worker)
+            self._free.put(None if spent else worker)
         return reply
 
     def _borrow(self, *, new: bool) -> _Worker:
@@ -119,11 +120,6 @@ class MathPool:
             self._end(worker)
             worker = None
         return worker or self._start()
-
-    def _give_back(self, worker: _Worker, *, done: bool) -> None:
-        if done:
-            self._end(worker)
-        self._free.put(None if done else worker)
 
     def _end(self, worker: _Worker) -> None:
         worker.kill()

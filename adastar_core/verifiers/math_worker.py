@@ -34,30 +34,16 @@ from adastar_core.verifiers.math_limits import (
 
 MEMORY_BYTES = 2 << 30
 _FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError),
+    *(OSError, RuntimeError, TypeError, ValueError),
 )
 """What the libraries raise on formulas that they cannot handle; anything else ends the process, which costs one."""
 
 _NUMERAL = re.compile(r"(?=\.?\d)(\d*)(?:\.(\d*))?(?:[eE]([-+]?\d{1,9}))?")
 _LONGEST_NUMERAL = 1000
 _FORBIDDEN = (
-    "os.system",
-    "os.exec",
-    "os.posix_spawn",
-    "os.fork",
-    "subprocess.",
-    "socket.",
-    "ctypes.",
-    "pty.",
-    "shutil.",
+    *("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess."),
+    *("socket.", "ctypes.", "pty.", "shutil."),
 )
 _LIBRARY_PARSER = _Latex2Sympy.create_parser
 _WARM_UP = (
@@ -81,12 +67,7 @@ _CONFIG = [
     LatexExtractionConfig(
         boxed_match_priority=-1,
         normalization_config=NormalizationConfig(
-            basic_latex=True,
-            units=False,
-            malformed_operators=False,
-            nits=False,
-            boxed="none",
-            equations=False,
+            True, units=False, malformed_operators=False, nits=False, boxed="none", equations=False
         ),
     )
 ]

@@ -15,17 +15,12 @@ _LAST_NUMBER = re.compile(r"(?<![\w.])[-+]?[$€£]?\d[\d,]*(?:\.\d+)?(?:/\d+)?%
 
 @dataclass(frozen=True, slots=True)
 class NumberVerifier:
-    """Compares the declared number with the reference number, exactly.
-
-    Attributes:
-        fall_back: Take the last number of a response that declares no answer.
-    """
+    """Compares the declared number with the reference, exactly; where none is declared, perhaps the last one."""
 
     fall_back: bool = False
 
     @property
     def version(self) -> str:
-        """Name and version; another one when the last number counts."""
         return "number/2+last" if self.fall_back else "number/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
@@ -50,6 +45,5 @@ def _compare(written: str, value: Number) -> tuple[Outcome, str]:
 
 
 def last_number(text: str) -> Declared | None:
-    """Return the last number of a text that declares none."""
     numbers = _LAST_NUMBER.findall(plain(text[-2000:]))
     return Declared(numbers[-1], LAST_NUMBER) if numbers else None

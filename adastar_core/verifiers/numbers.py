@@ -71,29 +71,26 @@ _DENIAL = re.compile(
     |triple|up\ to)\b|[<>≤≥≠]|!=|n't\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-_FACTORS: dict[str, tuple[Fraction, bool, bool]] = {
-    # word: factor, whether the bare number is certain, whether the product is certain
-    "%": (Fraction(1, 100), True, True),
-    "percent": (Fraction(1, 100), True, True),
-    "per cent": (Fraction(1, 100), True, True),
-    "hundred": (Fraction(100), False, True),
-    "thousand": (Fraction(1000), False, True),
-    "k": (Fraction(1000), False, True),
-    "million": (Fraction(10**6), False, True),
-    "billion": (Fraction(10**9), False, True),
-    "trillion": (Fraction(10**12), False, True),
-    "dozen": (Fraction(12), False, True),
-    "dozens": (Fraction(12), False, True),
-    "cent": (Fraction(1, 100), True, False),
-    "cents": (Fraction(1, 100), True, False),
-    "¢": (Fraction(1, 100), True, False),
-    "halves": (Fraction(1, 2), False, True),
-    "thirds": (Fraction(1, 3), False, True),
-    "quarters": (Fraction(1, 4), False, False),
-    "fourths": (Fraction(1, 4), False, True),
-    "fifths": (Fraction(1, 5), False, True),
-    "tenths": (Fraction(1, 10), False, True),
-    "hundredths": (Fraction(1, 100), False, True),
+_FACTORS = {
+    word: (factor, bare_is_certain, product_is_certain)
+    for words, factor, bare_is_certain, product_is_certain in (
+        ("%|percent|per cent", Fraction(1, 100), True, True),
+        ("hundred", Fraction(100), False, True),
+        ("thousand|k", Fraction(1000), False, True),
+        ("million", Fraction(10**6), False, True),
+        ("billion", Fraction(10**9), False, True),
+        ("trillion", Fraction(10**12), False, True),
+        ("dozen|dozens", Fraction(12), False, True),
+        ("cent|cents|¢", Fraction(1, 100), True, False),
+        ("halves", Fraction(1, 2), False, True),
+        ("thirds", Fraction(1, 3), False, True),
+        ("quarters", Fraction(1, 4), False, False),
+        ("fourths", Fraction(1, 4), False, True),
+        ("fifths", Fraction(1, 5), False, True),
+        ("tenths", Fraction(1, 10), False, True),
+        ("hundredths", Fraction(1, 100), False, True),
+    )
+    for word in words.split("|")
 }
 _FACTOR = re.compile(
     rf"[\s*_\-]*(%|¢|(?:{'|'.join(w for w in _FACTORS if w[0].isalpha())})\b)", re.IGNORECASE
@@ -102,42 +99,14 @@ _TAIL_START = re.compile(
     r"""[*_`"')\]}\s]*(?:$|[.,;:!?%°$€£¥₹¢](?!\d)|[-/]\s?[A-Za-z]|(?<=[\s*_])—|—|[A-Za-z]{2}|[mgshlLWVJNCFda](?![A-Za-z0-9^]))"""
 )
 _TROUBLE_WORDS = (
-    *[
-        "half",
-        "third",
-        "squared",
-        "cubed",
-        "factorial",
-        "plus",
-        "minus",
-        "over",
-        "divided",
-        "multiplied",
-        "or",
-        "than",
-        "pi",
-    ],
-    *[
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "hundred",
-        "thousand",
-        "million",
-    ],
+    "half|third|squared|cubed|factorial|plus|minus|over|divided|multiplied|or|than|pi"
+    "|one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million"
 )
 _TAIL_TROUBLE = re.compile(
-    rf"""(?<![A-Za-z0-9])[-+.]?\d|^\.\.|[√π∞…^=<>≤≥≠+×÷\\]|\s[-*/]\s|\b(?:{"|".join(_TROUBLE_WORDS)})\b""",
+    rf"""(?<![A-Za-z0-9])[-+.]?\d|^\.\.|[√π∞…^=<>≤≥≠+×÷\\]|\s[-*/]\s|\b(?:{_TROUBLE_WORDS})\b""",
     re.IGNORECASE,
 )
-_LOADED = {*_FACTORS, *_TROUBLE_WORDS}
+_LOADED = {*_FACTORS, *_TROUBLE_WORDS.split("|")}
 
 
 def read_number(written: str) -> Parsed[Number] | Unclear | None:

@@ -119,7 +119,6 @@ def _only(found: set[str]) -> Reading:
 
 @lru_cache(maxsize=4096)
 def options_of(choices: tuple[Choice, ...]) -> Options:
-    """Return the look-up of a question's options."""
     labels = {
         variant: choice.label
         for choice in choices

@@ -29,12 +29,7 @@ T = TypeVar("T")
 
 
 class Declared(NamedTuple):
-    """One X of a declared answer pattern.
-
-    Attributes:
-        text: X, up to the end of its line or to the closing brace.
-        pattern: The name of the pattern, e.g. ``"#### X"``.
-    """
+    """One X, up to the end of its line or to the closing brace, and the name of its pattern, e.g. ``"#### X"``."""
 
     text: str
     pattern: str
@@ -64,9 +59,7 @@ class Extraction(NamedTuple, Generic[T]):
     """The first step's result: an answer, or the outcome that its absence means.
 
     Attributes:
-        answer: The answer found; ``None`` when the outcome is already settled.
         text: The answer's canonical text, or the unclear X, or ``None``.
-        found_by: The name of the pattern that found it.
         outcome: What the verdict is when ``answer`` is ``None``.
         reason: Why ``answer`` is ``None``.
     """
@@ -90,20 +83,11 @@ _ANSWER = re.compile(
     r"(?:\s+(is|are|equals)\b|\**\s*[:=])\**:?\s*(?=([^\n]{0,500}))"
 )
 _ANSWER_CAPITALS = re.compile(r"NSWER(?<=\bANSWER)S?(?:\s+(IS|ARE)\b|\**\s*[:=])\**:?\s*(?=([^\n]{0,500}))")
-_DENIED = (
-    *(
-        "wrong ",
-        "incorrect ",
-        "false ",
-        "mistaken ",
-        "not the ",
-        "not an ",
-        "not a ",
-        "not the correct ",
-        "not the right ",
-    ),
-    *("if the ", "whether the ", "suppose the ", "assume the ", "assuming the ", "if my ", "if "),
+_DENIALS = (
+    "wrong|incorrect|false|mistaken|not the|not an|not a|not the correct|not the right"
+    "|if the|whether the|suppose the|assume the|assuming the|if my|if"
 )
+_DENIED = tuple(f"{words} " for words in _DENIALS.split("|"))
 _ENDED = re.compile(r"[.;:!?](?=\s)|,?\s(?:because|since|as|so)\s")
 _BRACE = re.compile(r"\\.|[{}]")
 _BOXED = re.compile(r"\\f?box(?:ed)?\s*\{")
@@ -173,16 +157,11 @@ def extract(
 ) -> Extraction[T]:
     """Find the one answer that a response declares.
 
-    Args:
-        response: The generated text.
-        finish_reason: Why generation ended; a response that broke off is never decided.
-        read: Says what one X is.
-        same: Whether two values are the same answer, so that repeats are fine and contradictions are not.
-        fall_back: Finds an undeclared answer, e.g. the last number; ``None`` looks no further.
+    ``same`` tells repeats from contradictions; ``fall_back`` finds an undeclared answer, e.g. the last number.
 
     Returns:
         The answer, or why there is none: ``WRONG`` when a finished response declares none, ``UNDECIDED``
-        when it is unclear, contradicts itself, or was cut.
+        when it is unclear, contradicts itself, or broke off.
     """
     text = answer_part(response)
     declared = declared_answers(text)

@@ -15,14 +15,7 @@ def _table() -> dict[int, str | None]:
     wide: dict[int, str | None] = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
     wide |= {**{ord(c): "-" for c in _MINUS}, **{ord(c): " " for c in _SPACES}}
     wide |= {ord(c): f" {text}" for c, text in _VULGAR.items()}
-    wide |= {
-        ord("\u2044"): "/",
-        ord("\u2215"): "/",
-        ord("’"): "'",
-        ord("‘"): "'",
-        ord("“"): '"',
-        ord("”"): '"',
-    }
+    wide |= {ord(c): text for c, text in zip("\u2044\u2215’‘“”", "//''\"\"", strict=True)}
     return wide | {ord(c): None for c in "\u200b\u200c\u200d\u2060\ufeff\u00ad"}
 
 

@@ -16,17 +16,12 @@ _WORDS = re.compile(r"\b(yes|no)\b(?!-)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class YesNoVerifier:
-    """Compares the declared yes or no with the reference.
-
-    Attributes:
-        fall_back: Take the last yes or no of a response that declares no answer.
-    """
+    """Compares the declared yes or no with the reference; where none is declared, perhaps the last one."""
 
     fall_back: bool = False
 
     @property
     def version(self) -> str:
-        """Name and version; another one when the last word counts."""
         return "yes_no/2+last" if self.fall_back else "yes_no/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
@@ -63,6 +58,5 @@ def read_yes_no(text: str) -> Parsed[str] | Unclear | None:
 
 
 def last_yes_no(text: str) -> Declared | None:
-    """Return the last yes or no of a text that declares none."""
     words = _WORDS.findall(text[-2000:])
     return Declared(words[-1], LAST_WORD) if words else None
