@@ -14,9 +14,7 @@ class ScheduleSettings(Settings):
     )
     growth: float = setting(1.2, "Growth", "Factor by which the steps grow each iteration.", ge=1, le=10)
     visit: Literal["until_beta", "all"] = method_setting(
-        "until_beta",
-        "Visit",
-        "Stop at the observation where beta_t rationales are accepted, or visit the whole pool.",
+        "until_beta", "Visit", "Stop where beta_t rationales are accepted, or visit the whole pool."
     )
     train_on: Literal["accepted", "beta"] = method_setting(
         "accepted",

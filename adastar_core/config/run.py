@@ -81,9 +81,7 @@ class RunConfig(Settings):
         None, "Cut-off", "Accepted rationales per observation at most; default: every right one.", ge=1
     )
     rationales: Literal["model", "reference"] = method_setting(
-        "model",
-        "Rationales",
-        "Trained on: the model's own, or the data's reference answers (supervised fine-tuning).",
+        "model", "Rationales", "Train on the model's own, or on the data's reference answers (supervised)."
     )
     exploration: ExplorationSettings = setting(
         ExplorationSettings, "Exploration", "Whether temperature and K are fixed or chosen each iteration."
@@ -97,11 +95,7 @@ class RunConfig(Settings):
         EvaluationSettings, "Evaluation", "How checkpoints are evaluated."
     )
     budget_pflops: float | None = setting(
-        None,
-        "Budget",
-        "PFLOPs to stop after, evaluation not counted; default: no limit.",
-        gt=0,
-        may_grow=True,
+        None, "Budget", "PFLOPs to stop after, without evaluation; default: no limit.", gt=0, may_grow=True
     )
     prompt: PromptSettings = setting(PromptSettings, "Prompt", "How prompts are given to the model.")
     filter: FilterSettings = setting(

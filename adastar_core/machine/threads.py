@@ -8,8 +8,7 @@ _TINY_PARAMETERS = 5_000_000
 
 def limit_threads(parameters: int) -> None:
     """Use one thread for a tiny model unless ``OMP_NUM_THREADS`` says otherwise: two are slower."""
-    threads = threads_for(parameters)
-    if threads is not None:
+    if (threads := threads_for(parameters)) is not None:
         import torch
 
         torch.set_num_threads(threads)

@@ -151,10 +151,6 @@ class Workspace(StoredRun):
             return self.generator(checkpoint)
         return ReferenceGenerator(lambda position: self.problem.reference(self.train[position]))
 
-    def use_generator(self, generator: Generator) -> None:
-        """Generate with ``generator`` whatever the checkpoint, e.g. with a scripted one."""
-        self.generators.use(generator)
-
     def record_incident(self, iteration: int, incident: Incident) -> None:
         """Show and store what was recovered while an iteration's checkpoint generated."""
         with self.lease.transaction() as connection:

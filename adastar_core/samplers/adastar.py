@@ -40,9 +40,7 @@ class AdaStarSettings(BaseSamplerSettings):
         "floor", "Rounding", "How u becomes a whole number: floor as printed, round as in the official code."
     )
     win_rate: bool = setting(
-        True,
-        "Use the win rate",
-        "Whether the win rate orders equally recent observations; off is an ablation.",
+        True, "Use the win rate", "Whether it orders equally recent observations; off is an ablation."
     )
 
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "AdaStarSampler":

@@ -19,9 +19,7 @@ class DartSettings(BaseSamplerSettings):
 
     type: Literal["dart"] = "dart"
     target: Literal["uniform", "prop2diff"] = setting(
-        "uniform",
-        "Target",
-        "Right attempts wanted: the same for each observation, or in proportion to its difficulty.",
+        "uniform", "Target", "Right attempts wanted: the same of each, or in proportion to the difficulty."
     )
     wanted: int = setting(
         3, "Right attempts", "How many are wanted for each observation, or for the hardest.", ge=1

@@ -19,13 +19,10 @@ class VarianceSettings(BaseSamplerSettings):
 
     type: Literal["variance"] = "variance"
     retest_solved: int = setting(
-        4,
-        "Retest solved",
-        "Iterations after which an observation that was always right is tried again.",
-        ge=1,
+        4, "Retest solved", "Iterations until an observation that was always right is tried again.", ge=1
     )
     retest_failed: int = setting(
-        2, "Retest failed", "Iterations after which an observation that was never right is tried again.", ge=1
+        2, "Retest failed", "Iterations until an observation that was never right is tried again.", ge=1
     )
 
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "VarianceSampler":

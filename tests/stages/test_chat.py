@@ -33,7 +33,7 @@ def test_all_stages_use_the_template(database: Engine, tmp_path: Path) -> None:
     with open_workspace(config, "chat") as workspace:
         answers = {f"{one.question}\n=": one.answer for part in workspace.data.values() for one in part}
         generator = ScriptedGenerator(lambda one: f"so\n#### {answers[one.prompt]}")
-        workspace.use_generator(generator)
+        workspace.generators.use(generator)
         assert stages.evaluate(workspace, 0, Split.VALIDATION).accuracy.share == 1
         stages.sample(workspace, 1, 0)
         stages.generate(workspace, 1, 0)

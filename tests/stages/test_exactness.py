@@ -35,7 +35,7 @@ def scripted_outcomes(
             thought = ("", "so\n", "then\n")[rng(one.stream, "thought").integers(3)]
             return f"{thought}#### {answer}" if right else "#### -1"
 
-        workspace.use_generator(ScriptedGenerator(script))
+        workspace.generators.use(ScriptedGenerator(script))
         for iteration in range(1, 4):
             run_iteration(workspace, iteration)
         return outcome_of(engine, workspace.run_id, *INVARIANT)

@@ -66,7 +66,7 @@ def answer(workspace: Workspace) -> None:
     def respond(one: Observation) -> str:
         return f"so\n#### {one.answer if int(one.answer) % 2 else -1}"
 
-    workspace.use_generator(ScriptedGenerator(lambda request: respond(known[request.prompt])))
+    workspace.generators.use(ScriptedGenerator(lambda request: respond(known[request.prompt])))
 
 
 def test_data_that_grow_add_to_training_alone(database: Engine, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def run(workspace: Workspace, iterations: int = 2) -> ScriptedGenerator:
         return f"step {one.stream % 3}\n#### {answer if right else -1}"
 
     generator = ScriptedGenerator(script)
-    workspace.use_generator(generator)
+    workspace.generators.use(generator)
     for iteration in range(1, iterations + 1):
         run_iteration(workspace, iteration)
     return generator
@@ -217,7 +217,7 @@ def test_sft_trains_on_every_reference_answer_and_generates_nothing(database: En
 
 def evaluated(workspace: Workspace) -> Sequence[GenerationRequest]:
     generator = ScriptedGenerator(lambda one: f"#### {workspace.data[Split.TEST][one.position].answer}")
-    workspace.use_generator(generator)
+    workspace.generators.use(generator)
     assert stages.evaluate(workspace, 0, Split.TEST).accuracy.share == 1
     return [request for batch in generator.batches for request in batch]
 
@@ -246,7 +246,7 @@ def test_self_consistency_takes_the_majority_of_five_samples(database: Engine, t
                 f"#### {-one.attempt if one.attempt < 3 else workspace.data[Split.VALIDATION][one.position].answer}"
             )
         )
-        workspace.use_generator(wrong_twice)
+        workspace.generators.use(wrong_twice)
         assert stages.evaluate(workspace, 0, Split.VALIDATION).accuracy.share == 1
 
 
@@ -257,7 +257,7 @@ def test_equal_work_of_another_run_is_taken_over_with_its_cost(database: Engine,
         costs = rows(first, "SELECT stage, flops FROM compute WHERE run_id = :run ORDER BY 1")
     with opened(database, tmp_path, "star-acc-full") as second:
         idle = ScriptedGenerator(lambda _: pytest.fail("generated again"))
-        second.use_generator(idle)
+        second.generators.use(idle)
         stages.evaluate(second, 0, Split.TEST)
         wave = 0
         while not stages.sample(second, 1, wave).closed:

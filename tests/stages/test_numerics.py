@@ -172,7 +172,7 @@ class Killed(BaseException):
 def sample_in(config: RunConfig, name: str, made: list[tuple[tuple[int, int], ...]]) -> None:
     """Sample a run's first iteration from where it is, noting every batch."""
     with open_workspace(config, name) as workspace:
-        workspace.use_generator(batches_of(workspace, made))
+        workspace.generators.use(batches_of(workspace, made))
         wave = 0
         while not stages.sample(workspace, 1, wave).closed:
             stages.generate(workspace, 1, wave)

@@ -85,7 +85,7 @@ def test_what_a_verifier_raises_is_a_row(
         script = ScriptedGenerator(
             lambda one: f"{'boom' if one.position % 3 == 0 else 'Twice.'}\n#### {train[one.position].answer}"
         )
-        workspace.use_generator(script)
+        workspace.generators.use(script)
         run_iteration(workspace, 1)
     with database.connect() as connection:
         found = connection.execute(text("SELECT DISTINCT position % 3 = 0, outcome, reason FROM verdicts"))

@@ -28,7 +28,7 @@ def script(workspace: Workspace, one: GenerationRequest) -> str:
 
 
 def answer_by_script(workspace: Workspace) -> None:
-    workspace.use_generator(ScriptedGenerator(lambda one: script(workspace, one)))
+    workspace.generators.use(ScriptedGenerator(lambda one: script(workspace, one)))
 
 
 def one_iteration_and_a_wave(config: RunConfig, name: str) -> None:

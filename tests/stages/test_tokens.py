@@ -86,7 +86,7 @@ def test_ids_are_trained_as_they_were_generated_and_text_only_where_there_are_no
     with open_workspace(config, "pieces") as workspace:
         vocabulary = workspace.vocabulary
         generator = Spelling(vocabulary, {n: one.answer for n, one in enumerate(workspace.train)})
-        workspace.use_generator(generator)
+        workspace.generators.use(generator)
         stored = sampled(workspace)
         examples = read_examples(workspace, 1)
         rows = tokenize(examples, vocabulary, 512)
@@ -135,7 +135,7 @@ def test_a_template_that_reads_the_clock_gives_the_same_prompts_on_another_day(
             answers = {
                 workspace.problem.prompt(one): one.answer for part in workspace.data.values() for one in part
             }
-            workspace.use_generator(
+            workspace.generators.use(
                 ScriptedGenerator(lambda one, known=answers: f"so\n#### {known[one.prompt]}")
             )
             stages.evaluate(workspace, 0, Split.VALIDATION)

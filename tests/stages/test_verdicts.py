@@ -26,7 +26,7 @@ Script = Callable[[Workspace, GenerationRequest], str]
 
 def first_wave(workspace: Workspace, script: Script) -> None:
     """Sample, generate by the script and verify once."""
-    workspace.use_generator(ScriptedGenerator(lambda one: script(workspace, one)))
+    workspace.generators.use(ScriptedGenerator(lambda one: script(workspace, one)))
     stages.sample(workspace, 1, 0)
     stages.generate(workspace, 1, 0)
     stages.verify(workspace, 1, 0)
@@ -88,7 +88,7 @@ def test_rejections_are_stored_counted_and_reported(database: Engine, tmp_path: 
 
     with open_workspace(small_config(database, tmp_path, "iterations=1"), "half") as workspace:
         stages.evaluate(workspace, 0, Split.VALIDATION)
-        workspace.use_generator(ScriptedGenerator(lambda one: script(workspace, one)))
+        workspace.generators.use(ScriptedGenerator(lambda one: script(workspace, one)))
         run_iteration(workspace, 1)
         report = report_of(workspace, best=0)
         with database.connect() as connection:

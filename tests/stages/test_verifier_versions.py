@@ -153,7 +153,7 @@ def test_an_evaluation_that_was_begun_by_another_version_is_given_again(
             self.inner.close()
 
     with suppress(_Interrupted), open_workspace(config, "mine") as workspace:
-        workspace.use_generator(Breaking(workspace.generator(workspace.checkpoint(0))))
+        workspace.generators.use(Breaking(workspace.generator(workspace.checkpoint(0))))
         stages.evaluate(workspace, 0, Split.VALIDATION)
     with database.connect() as connection:
         begun = connection.scalar(text("SELECT count(*) FROM evaluation_answers"))
