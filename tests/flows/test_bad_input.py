@@ -113,7 +113,7 @@ def test_a_mixture_of_experts_can_be_planned(
     change(configuration, model=str(write_family(family, tmp_path / "model")))
     result = adastar("--config", str(configuration), "--dry-run", "--set", "trainer.dtype=float32")
     assert result.returncode == 0, result.stderr
-    assert "Training holds" in result.stdout
+    assert "Training needs" in result.stdout
 
 
 def test_a_dry_run_says_what_it_assumes_and_what_a_card_makes_of_it(
@@ -124,7 +124,7 @@ def test_a_dry_run_says_what_it_assumes_and_what_a_card_makes_of_it(
     assert result.returncode == 0, result.stderr
     assert "if 0.8 of the visited observations" in result.stdout
     assert "have 30 tokens" in result.stdout
-    assert "Training holds" in result.stdout
+    assert "Training needs" in result.stdout
     assert "On h100" in result.stdout
     assert "At least" in result.stdout
     assert not (configuration.parent / "home").exists()
