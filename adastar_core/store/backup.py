@@ -18,7 +18,7 @@ from adastar_core.store.urls import shown, without_secrets
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStatus:
-    """A database in a few figures: its URL without secrets, its schema's revision and the one that this code wants.
+    """A database in a few figures: its URL without secrets, its schema's revision and this code's.
 
     ``revision`` and ``runs`` are ``None`` when it is empty.
     """

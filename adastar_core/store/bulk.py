@@ -17,8 +17,8 @@ def insert_new(
     """Insert the rows whose key is not in the table; return how many these were. The first write is kept.
 
     Each column travels as one JSON array, and as a single value where all rows share it: one statement, no temporary
-    table, an exact count, and many times the speed of a multi-row INSERT (``bench/store.py``). Rows hold JSON-like
-    values; every text among them must be :func:`storable`.
+    table, an exact count, and many times the speed of a multi-row INSERT (``bench/store.py``). Rows hold
+    JSON-like values; every text among them must be :func:`storable`.
     """
     # A cast takes a type without its collation.
     kinds = {

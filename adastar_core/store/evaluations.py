@@ -54,8 +54,8 @@ _ANSWER = Answer.__slots__
 class EvaluationRow:
     """A completed evaluation of one checkpoint on one split.
 
-    Items without a difficulty tag are in no part of ``by_difficulty``. ``verifier``, the version that judged, is
-    ``None`` for evaluations of old versions of the code.
+    Items without a difficulty tag are in no part of ``by_difficulty``. ``verifier``, the version that judged,
+    is ``None`` for evaluations of old versions of the code.
     """
 
     iteration: int

@@ -80,7 +80,7 @@ def judge_by(connection: Connection, run_id: int, iteration: int, verifier: str)
 def close_sampling(
     connection: Connection, run_id: int, iteration: int, selected: Selection, verifier: str
 ) -> bool:
-    """Record the visits, replayed from this verifier's verdicts; return whether sampling was open. Write D+ first."""
+    """Record visits replayed from this verifier's verdicts; return whether sampling was open. Write D+ first."""
     values = {
         "run_id": run_id,
         "iteration": iteration,

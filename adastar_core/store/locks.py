@@ -110,7 +110,7 @@ def try_lock(engine: Engine, lock: Lock, name: str) -> Iterator[Held | None]:
 
 @contextmanager
 def acquire(engine: Engine, lock: Lock, name: str, notify: Notify) -> Iterator[None]:
-    """Wait until no other session has the lock, then hold it until the block ends, as :func:`try_lock` does."""
+    """Wait until no other session has the lock, then hold it as :func:`try_lock` does."""
     waiting = Waiting(lock.what, notify)
     with _session(engine, name) as session:
         while (held := _take(session, lock)) is None:

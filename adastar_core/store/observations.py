@@ -23,8 +23,8 @@ def grow_dataset(
 ) -> list[Observation]:
     """Record the training observations that are new, and return the dataset's observations by position.
 
-    Known observations keep their positions, wherever they are in the data now; new ones follow in order, without
-    those ``left_out`` by id and digest. Messages show the problem's type, ``name``.
+    Known observations keep their positions, wherever they are in the data now; new ones follow in order,
+    without those ``left_out`` by id and digest. Messages show the problem's type, ``name``.
 
     Raises:
         DataError: An observation has changed or has vanished since it was first seen.

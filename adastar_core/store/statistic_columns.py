@@ -11,8 +11,8 @@ from dataclasses import dataclass
 class Statistic:
     """A number kept of every observation, 0 before its first visit.
 
-    ``after_visit`` is SQL of its value after a visit ``visit``, ``s`` being the row before; ``from_events`` is SQL of
-    the same over all events ``e`` of an observation. ``e.newest`` marks the newest stamped one.
+    ``after_visit`` is SQL of its value after a visit ``visit``, ``s`` being the row before; ``from_events`` is SQL
+    of the same over all events ``e`` of an observation. ``e.newest`` marks the newest stamped one.
     """
 
     name: str

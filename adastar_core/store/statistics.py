@@ -19,7 +19,7 @@ _COPY_HEADER_BYTES, _COPY_TRAILER_BYTES = 19, 2
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An observation whose statistics (columns ``statistic_columns.NAMES``) are not what its events lead to."""
+    """An observation whose statistics (those of ``NAMES``) are not what its events lead to."""
 
     position: int
     stored: tuple[int, ...]

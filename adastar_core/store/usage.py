@@ -36,8 +36,8 @@ class UsedObservation:
 class UsageSummary:
     """How evenly a run used its N observations.
 
-    ``visited`` were visited at least once, ``matching`` are of the kind that was asked for, and ``mean_trained`` is
-    the number of rationales that were trained on per observation.
+    ``visited`` were visited at least once, ``matching`` are of the kind that was asked for, and ``mean_trained``
+    is the number of rationales that were trained on per observation.
     """
 
     observations: int
