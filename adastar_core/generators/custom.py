@@ -3,14 +3,16 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from operator import index
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from adastar_core.errors import ConfigError, EngineError
+from adastar_core.errors import AdaStarError, ConfigError, EngineError
 from adastar_core.generators import Decoding
 from adastar_core.generators.settings import CustomGeneratorSettings
-from adastar_core.machine.plugins import call_plugin, load_plugin
-from adastar_core.records import Attempt, GenerationRequest
+from adastar_core.machine.plugins import call_plugin, failure, load_plugin
+from adastar_core.records import Attempt, FinishReason, GenerationRequest
 
 _KEY = "generator.custom.path"
 
@@ -43,20 +45,44 @@ class CustomGenerator:
         """Return its attempts.
 
         Raises:
-            EngineError: They are not one per request, in order.
+            EngineError: It fails, or they are not one per request, in order.
         """
-        attempts = list(self._own.generate(requests, decoding))
-        for attempt in attempts:
-            if not isinstance(attempt, Attempt):
-                raise EngineError(
-                    f"{self._path} returned a {type(attempt).__name__} as an attempt. Return adastar_core.generators.attempt_of(...)."
-                )
+        try:
+            attempts = list(map(self._checked, self._own.generate(requests, decoding)))
+        except AdaStarError:
+            raise
+        except Exception as error:
+            raise EngineError(f"{self._path}.generate failed {failure(error)}.") from error
         made = [(attempt.position, attempt.attempt) for attempt in attempts]
         if made != [(request.position, request.attempt) for request in requests]:
             raise EngineError(
                 f"{self._path} returned {len(attempts)} attempts for {len(requests)} requests. Return one per request, in their order."
             )
         return attempts
+
+    def _checked(self, attempt: object) -> Attempt:
+        if not isinstance(attempt, Attempt):
+            raise EngineError(
+                f"{self._path} returned a {type(attempt).__name__} as an attempt. Return adastar_core.generators.attempt_of(...)."
+            )
+        for name, kind in (("response", str), ("finish_reason", FinishReason)):
+            if not isinstance(value := getattr(attempt, name), kind):
+                raise EngineError(
+                    f"{self._path} returned an attempt whose {name} is {value!r:.60}. Give a {kind.__name__}."
+                )
+        try:
+            return replace(
+                attempt,
+                prompt_tokens=index(attempt.prompt_tokens),
+                padded_prompt_tokens=index(attempt.padded_prompt_tokens),
+                generated_tokens=index(attempt.generated_tokens),
+                padded_generated_tokens=index(attempt.padded_generated_tokens),
+                tokens=tuple(map(index, attempt.tokens)),
+            )
+        except TypeError as error:
+            raise EngineError(
+                f"{self._path} returned an attempt with a count that is no whole number ({error})."
+            ) from error
 
     def close(self) -> None:
         close = getattr(self._own, "close", None)

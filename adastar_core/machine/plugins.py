@@ -7,13 +7,14 @@ that a package on an index extends AdaSTaR. ``docs/extending.md`` has an example
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-from adastar_core.errors import ConfigError
+from adastar_core.errors import AdaStarError, ConfigError
 from adastar_core.machine.confine import user_code
 from adastar_core.settings import PLUGIN_PATTERN, CodePath, Settings, Text, setting
 
@@ -52,13 +53,23 @@ def call_plugin(
     """Load a part and call it with the arguments that its kind gets, and with the configured options by name.
 
     Raises:
-        ConfigError: It cannot be loaded or called, or does not take these options.
+        ConfigError: It cannot be loaded or called, does not take these options, or fails.
     """
     part = load_plugin(path, group, key)
     try:
         return part(*arguments, **options)
-    except TypeError as error:
-        raise ConfigError(f"{key}: {path} cannot be called ({error}). Check its options.") from error
+    except AdaStarError:
+        raise
+    except Exception as error:
+        if isinstance(error, TypeError) and len(traceback.extract_tb(error.__traceback__)) == 1:
+            raise ConfigError(f"{key}: {path} cannot be called ({error}). Check its options.") from error
+        raise ConfigError(f"{key}: {path} failed {failure(error)}.") from error
+
+
+def failure(error: Exception) -> str:
+    """Return what a part raised, and in which line of which file."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"({type(error).__name__}: {error}) at {place.filename}, line {place.lineno}"
 
 
 def plugin_names(group: Group) -> frozenset[str]:

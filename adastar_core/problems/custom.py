@@ -3,13 +3,12 @@
 A subclass of :class:`OwnProblem` gives the data. Prompts, splits, the reading of references and the hints have defaults.
 """
 
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, ParamSpec, TypeVar
 
 from adastar_core.errors import ConfigError, DataError
-from adastar_core.machine.plugins import PluginSettings, call_plugin
+from adastar_core.machine.plugins import PluginSettings, call_plugin, failure
 from adastar_core.problems.loading import RowProblem, RowReader
 from adastar_core.problems.prompts import hint, question
 from adastar_core.problems.rows import Row
@@ -101,8 +100,11 @@ class CustomProblem(RowProblem):
             raise ConfigError(
                 f"{whose} has no data. Define rows(), or load(split) for data in several parts."
             )
+        stop: object = made.stop
+        if not isinstance(stop, list | tuple) or not all(isinstance(text, str) and text for text in stop):
+            raise ConfigError(f"{whose} has the stop {stop!r}. Give a tuple of texts, e.g. ('END',).")
         super().__init__("custom", settings, _verifier_of(made, settings, whose))
-        self._own, self.stop = made, tuple(made.stop)
+        self._own, self.stop = made, tuple(stop)
 
     def rows(self) -> dict[Split, list[Row]]:
 
@@ -163,10 +165,8 @@ class CustomProblem(RowProblem):
         try:
             return method(*arguments, **named)
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
             raise DataError(
-                f"problem.path: {self._path}.{method.__name__} failed ({type(error).__name__}: {error}) at {place.filename}, "
-                f"line {place.lineno}."
+                f"problem.path: {self._path}.{method.__name__} failed {failure(error)}."
             ) from error
 
 

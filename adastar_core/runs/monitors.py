@@ -43,14 +43,18 @@ class Monitors:
     def _report(self, method: str, record: object) -> None:
         for path, monitor in self._made:
             if hasattr(monitor, method):
-                self._tried(f"{path}, {method}", partial(getattr(monitor, method), record))
+                self._tried(f"{path}, {method}", partial(_called, monitor, method, record))
 
     def _tried(self, what: str, call: Callable[[], object]) -> object:
         try:
             return call()
-        except Exception as error:  # noqa: BLE001  (code of others, which may raise anything)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (code of others, which may raise anything)
             self._tell(f"Monitor {what} failed: {type(error).__name__}: {error}. The run continues.")
             return None
+
+
+def _called(monitor: object, method: str, record: object) -> object:
+    return getattr(monitor, method)(record)  # inside the caller's try: it may be no method
 
 
 def _loaded(config: RunConfig, place: int, named: PluginSettings) -> Callable[..., object]:

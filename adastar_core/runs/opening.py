@@ -31,6 +31,7 @@ from adastar_core.runs.monitors import Monitors
 from adastar_core.runs.numerics import resolved
 from adastar_core.runs.stored import RunRef, folder_of
 from adastar_core.runs.workspace import Workspace
+from adastar_core.samplers.custom import CustomSettings
 from adastar_core.store import checkpoints as rows
 from adastar_core.store.database import open_database
 from adastar_core.store.incidents import ROUNDED_OTHERWISE
@@ -94,6 +95,10 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     check_engine(config.generator)
     problem = open_problem(config.problem)
     data = load_data(problem)
+    if isinstance(config.sampler, CustomSettings):
+        config.sampler.check(
+            config.seed, [observation.observation_id for observation in data.splits[Split.TRAIN]]
+        )
     model = resolve_model(config.model)
     if config.trainer.lora.rank is not None:
         from adastar_core.trainers.lora import trained_parameters

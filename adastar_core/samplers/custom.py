@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from operator import index
 from typing import Literal
 
 from adastar_core import samplers
 from adastar_core.errors import ConfigError
-from adastar_core.machine.plugins import PluginSettings, call_plugin
+from adastar_core.machine.plugins import PluginSettings, call_plugin, failure
 from adastar_core.samplers import BaseSamplerSettings, Ordering, Sampler, Stamps, Statistics
 from adastar_core.selection import Visit
 
@@ -24,31 +25,73 @@ class CustomSettings(BaseSamplerSettings, PluginSettings):
         """
         own = statistics.copy()
         made = call_plugin(self.path, "samplers", "sampler.path", (own, seed, observation_ids), self.options)
-        if isinstance(made, Sampler):
-            return made
-        if not isinstance(made, Ordering):
+        if isinstance(made, type) or not isinstance(made, Ordering):
             raise ConfigError(
                 f"sampler.path: {self.path} makes a {type(made).__name__}, which has no order(iteration). Add that method; "
                 "docs/extending.md has an example."
             )
-        return _StampingAll(made, own)
+        return _OwnSampler(made, own, f"sampler.path: {self.path}")
+
+    def check(self, seed: int, observation_ids: Sequence[str]) -> None:
+        """Make the sampler and ask it for an order, so that a mistake shows before a run begins.
+
+        Raises:
+            ConfigError: It cannot be used, or has another order when it is asked again.
+        """
+        sampler = self.open(Statistics.empty(len(observation_ids)), seed, observation_ids)
+        if list(sampler.order(1)) != list(sampler.order(1)):
+            raise ConfigError(
+                f"sampler.path: {self.path}.order(1) returned two different orders. Make it depend on the seed and the iteration "
+                "alone: a run that resumes asks again."
+            )
 
 
-class _StampingAll:
-    """Completes a sampler that lacks ``observe``: every visit is stamped in the statistics that it was made with."""
+class _OwnSampler:
+    """Checks what a user's sampler returns. Without ``observe``, every visit is stamped in the statistics that it was made with."""
 
-    def __init__(self, own: Ordering, statistics: Statistics) -> None:
-        self._own, self._statistics = own, statistics
+    def __init__(self, own: Ordering, statistics: Statistics, whose: str) -> None:
+        self._own, self._statistics, self._whose = own, statistics, whose
         if isinstance(own, samplers.Allocating):
             self.budget = own.budget
         if isinstance(own, samplers.Remembering):
             self.recall = own.recall
 
     def order(self, iteration: int) -> Iterator[int]:
-        return self._own.order(iteration)
+        count = len(self._statistics.last_iteration)
+        seen = bytearray(count)
+        for position in self._positions(iteration):
+            if not 0 <= position < count:
+                raise self._wrong("order", f"gave the position {position}, not one of 0 to {count - 1}")
+            if seen[position]:
+                raise self._wrong("order", f"gave the position {position} twice")
+            seen[position] = True
+            yield position
+        if missing := seen.count(0):
+            raise self._wrong(
+                "order", f"left out {missing} of {count} positions, the first is {seen.index(0)}"
+            )
+
+    def _positions(self, iteration: int) -> Iterator[int]:
+        try:
+            yield from map(index, self._own.order(iteration))  # index: NumPy's integers too
+        except Exception as error:
+            raise self._wrong("order", f"failed {failure(error)}") from error
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
+        if isinstance(self._own, Sampler):
+            try:
+                stamped = index(self._own.observe(iteration, visits, alpha))
+            except Exception as error:
+                raise self._wrong("observe", f"failed {failure(error)}") from error
+            if not 0 <= stamped <= len(visits):
+                raise self._wrong("observe", f"returned {stamped}, not one of 0 to {len(visits)}")
+            return stamped
         self._statistics.stamp(iteration, visits)
         if isinstance(self._own, samplers.Remembering):
             self._own.recall(Stamps.of(iteration, visits))
         return len(visits)
+
+    def _wrong(self, method: str, what: str) -> ConfigError:
+        return ConfigError(
+            f"{self._whose}.{method} {what}. Its order gives every position once, and observe how many visits it stamped."
+        )

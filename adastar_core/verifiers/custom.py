@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, runtime_checkable
 
-from adastar_core.machine.plugins import PluginSettings
+import numpy as np
+
+from adastar_core.errors import DataError
+from adastar_core.machine.plugins import PluginSettings, failure
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers import Batching, Closing, Response
 
@@ -72,17 +75,28 @@ class CustomVerifier:
         return [self.verify(*response) for response in responses]
 
     def declare(self, observation: Observation) -> str:
-        return (
-            self._own.declare(observation)
-            if isinstance(self._own, _Declaring)
-            else f"\n#### {observation.answer}"
-        )
+        if not isinstance(self._own, _Declaring):
+            return f"\n#### {observation.answer}"
+        try:
+            declared: object = self._own.declare(observation)
+        except Exception as error:
+            raise DataError(
+                f"{observation.observation_id}: declare of the verifier {self.version} failed {failure(error)}."
+            ) from error
+        if not isinstance(declared, str):
+            raise DataError(
+                f"{observation.observation_id}: declare of the verifier {self.version} returned a {type(declared).__name__}. "
+                "Return text."
+            )
+        return declared
 
     def close(self) -> None:
         if isinstance(self._own, Closing):
             self._own.close()
 
     def _judged(self, said: Judgement, finish_reason: FinishReason) -> Verdict:
+        if isinstance(said, np.bool_):
+            said = bool(said)
         match said:
             case Verdict():
                 return replace(said, verifier=self.version)

@@ -15,6 +15,7 @@ from adastar_core.errors import ConfigError
 from adastar_core.samplers import Allocating, Remembering, Sampler, Stamps, Statistics
 from adastar_core.samplers.adastar import AdaStarSettings, string_ranks
 from adastar_core.samplers.catalogue import AnySamplerSettings, SamplerSettings, open_sampler
+from adastar_core.samplers.custom import CustomSettings
 from adastar_core.samplers.random import RandomSampler
 from adastar_core.selection import Budget, Judged, Visit
 
@@ -76,7 +77,7 @@ def visits_of(sampler: Sampler, iteration: int, m: int = 60) -> list[Visit]:
 
 
 def state(sampler: Sampler) -> Statistics:
-    statistics = sampler.statistics  # type: ignore[attr-defined]  # no part of the protocol
+    statistics = getattr(sampler, "_own", sampler).statistics  # no part of the protocol
     assert isinstance(statistics, Statistics)
     return statistics.copy()
 
@@ -302,7 +303,9 @@ class Counting(Hardest):
         self.recalled += len(stamps.positions)
 
     def order(self, iteration):
-        return iter([self.recalled])
+        count = len(self.statistics.win_rate())
+        first = self.recalled - count // 2
+        return iter([(first + place) % count for place in range(count)])
 """
 
 
@@ -328,9 +331,56 @@ def test_the_default_for_observe_keeps_what_else_a_sampler_has(tmp_path: Path) -
     assert isinstance(sampler, Allocating)
     assert sampler.budget(0, []) == Budget(2)
     sampler = own(tmp_path, "Counting", [halves(1, even=1, odd=0, attempts=2)])
-    assert list(sampler.order(2)) == [COUNT]
+    assert next(iter(sampler.order(2))) == COUNT - COUNT // 2
     sampler.observe(2, [Visit(4, 2, 1, (1,), first_try=True)], 0.5)
-    assert list(sampler.order(3)) == [COUNT + 1]
+    assert next(iter(sampler.order(3))) == COUNT - COUNT // 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return None", "order failed .*not iterable"),
+        ("return [0] * 3", "position 0 twice"),
+        ("return [0, 1]", "left out 1 of 3 positions, the first is 2"),
+        ("return [0, 1, 3]", "position 3, not one of 0 to 2"),
+        ("return [-1, 0, 1]", "position -1"),
+        ("return [0.0, 1.0, 2.0]", "order failed .*float"),
+        ("yield 1; raise KeyError('mid')", "order failed .*KeyError: 'mid'.*own.py, line 6"),
+        ("self.asked += 1; return [[0, 1, 2], [2, 1, 0]][self.asked % 2]", "two different orders"),
+    ],
+)
+def test_what_a_sampler_of_your_own_orders_is_checked_before_a_run(
+    tmp_path: Path, body: str, words: str
+) -> None:
+    text = f"class Own:\n asked = 0\n def __init__(self, *_): ...\n\n def order(self, iteration):\n  {body}\n"
+    (tmp_path / "own.py").write_text(text)
+    settings = CustomSettings(path=f"{tmp_path / 'own.py'}:Own")
+    with pytest.raises(ConfigError, match=rf"(?s)sampler\.path.*{words}"):
+        settings.check(0, ["a", "b", "c"])
+
+
+def test_numbers_of_numpy_are_positions_and_stamps(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\nclass Own:\n def __init__(self, *_): ...\n"
+        " def order(self, iteration): return np.arange(3)\n"
+        " def observe(self, iteration, visits, alpha): return np.int64([0, 1, 9][iteration])\n"
+    )
+    sampler = CustomSettings(path=f"{tmp_path / 'own.py'}:Own").open(Statistics.empty(3), 0, ["a", "b", "c"])
+    assert [type(position) for position in sampler.order(1)] == [int] * 3
+    visits = [Visit(0, 1, 1, (1,), first_try=True)]
+    assert type(sampler.observe(1, visits, 0.5)) is int
+    with pytest.raises(ConfigError, match="observe returned 9, not one of 0 to 1"):
+        sampler.observe(2, visits, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [("(self): ...", "cannot be called"), ("(self, *_): open('/no')", "FileNotFound.*line 2")],
+)
+def test_what_its_constructor_raises_is_told_with_its_line(tmp_path: Path, body: str, words: str) -> None:
+    (tmp_path / "own.py").write_text(f"class Own:\n def __init__{body}\n")
+    with pytest.raises(ConfigError, match=words):
+        CustomSettings(path=f"{tmp_path / 'own.py'}:Own").open(Statistics.empty(1), 0, ["a"])
 
 
 def test_a_sampler_of_an_installed_package_is_named_by_its_entry_point(

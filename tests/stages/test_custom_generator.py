@@ -11,6 +11,7 @@ from adastar_core.config.files import resolve
 from adastar_core.errors import ConfigError, EngineError
 from adastar_core.generators import Decoding
 from adastar_core.generators.catalogue import LocalEngines, check_engine, recorded_name
+from adastar_core.generators.custom import CustomGenerator
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.records import GenerationRequest
 from adastar_core.runs.opening import open_workspace
@@ -43,6 +44,28 @@ class Few:
 class Texts(Few):
     def generate(self, requests, decoding):
         return ["4" for request in requests]
+
+
+class Fails(Few):
+    def generate(self, requests, decoding):
+        raise KeyError("boom")
+
+
+class NoText(Few):
+    def generate(self, requests, decoding):
+        return [attempt_of(request, None) for request in requests]
+
+
+class Halves(Few):
+    def generate(self, requests, decoding):
+        return [attempt_of(request, "4", generated_tokens=0.5) for request in requests]
+
+
+class Plain(Few):
+    def generate(self, requests, decoding):
+        import numpy
+        for request in requests:
+            yield attempt_of(request, "4", generated_tokens=numpy.int64(2), tokens=numpy.arange(2))
 
 
 class Nothing:
@@ -135,6 +158,9 @@ def test_what_is_no_generator_is_refused_at_the_door(
     [
         ("Few", EngineError, "2 attempts for 3 requests"),
         ("Texts", EngineError, "a str as an attempt"),
+        ("Fails", EngineError, r"generate failed \(KeyError: 'boom'\) at .*, line \d+"),
+        ("NoText", EngineError, "whose response is None. Give a str"),
+        ("Halves", EngineError, "a count that is no whole number"),
         ("makes_nothing", ConfigError, r"makes a Nothing, which has no generate"),
     ],
 )
@@ -164,3 +190,11 @@ def test_a_worker_executes_only_what_the_operator_names(own: Path, monkeypatch: 
     monkeypatch.setenv("ADASTAR_USER_CODE", f"{own}:Own")
     check_access(config)
     check_engine(config.generator)
+
+
+def test_numbers_of_numpy_become_whole_numbers(own: Path, tmp_path: Path) -> None:
+    generator = CustomGenerator(custom(f"{own}:Plain").custom, tmp_path)
+    (attempt,) = generator.generate([GenerationRequest(0, 1, False, "2+2", 0)], Decoding(True, 1.0, 1.0, 4))
+    assert (
+        repr((attempt.generated_tokens, attempt.padded_generated_tokens, attempt.tokens)) == "(2, 2, (0, 1))"
+    )

@@ -2,19 +2,23 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 
 from adastar_core import cli
 from adastar_core.config.files import resolve
-from adastar_core.errors import ConfigError
+from adastar_core.errors import ConfigError, DataError
 from adastar_core.problems.catalogue import open_problem
+from adastar_core.problems.custom import CustomProblem, CustomProblemSettings
 from adastar_core.records import FinishReason, Observation, Outcome, Split, Verdict
 from adastar_core.verifiers import Response
 from adastar_core.verifiers.batch import close_verifier, verify_all
 from adastar_core.verifiers.catalogue import adopt_verifier, open_verifier, parse_verifier
-from adastar_core.verifiers.custom import CustomVerifierSettings
+from adastar_core.verifiers.custom import CustomVerifier, CustomVerifierSettings, OwnVerifier
 from adastar_core.verifiers.number import NumberVerifier
 from tests.support.own_parts import install_parts, write_parts
 
@@ -174,3 +178,35 @@ def test_responses_are_judged_by_it(tmp_path: Path, problem: str, key: str) -> N
     written = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     assert [one["verdict"] for one in written] == ["right", "wrong", "undecided"]
     assert written[2]["reason"] == "the verifier failed (ArithmeticError: boom)"
+
+
+def test_numpy_booleans_are_right_or_wrong_and_a_bad_declaration_is_told() -> None:
+    class Own:
+        version = "own/1"
+
+        def verify(self, _: Observation, response: str, __: FinishReason) -> object:
+            return np.bool_(response == "4")
+
+        def declare(self, observation: Observation) -> object:
+            return {}[observation.answer] if observation.answer == "4" else 5
+
+    verifier = CustomVerifier(cast("OwnVerifier", Own()))
+    four = Observation(observation_id="a", question="2+2", answer="4")
+    assert verifier.verify(four, "4", FinishReason.EOS).outcome is Outcome.RIGHT
+    assert verifier.verify(four, "5", FinishReason.EOS).outcome is Outcome.WRONG
+    with pytest.raises(
+        DataError, match=r"a: declare of the verifier own/1 failed \(KeyError: '4'\) at .*, line \d+"
+    ):
+        verifier.declare(four)
+    with pytest.raises(DataError, match=r"returned a int\. Return text"):
+        verifier.declare(replace(four, answer="5"))
+
+
+@pytest.mark.parametrize("stop", ["END", None, [1], [""]])
+def test_stop_strings_of_a_problem_are_texts(tmp_path: Path, stop: object) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from adastar_core.problems.custom import OwnProblem\nclass Mine(OwnProblem):\n"
+        f" stop = {stop!r}\n def rows(self): return []\n"
+    )
+    with pytest.raises(ConfigError, match=r"has the stop .*Give a tuple of texts"):
+        CustomProblem(CustomProblemSettings(path=f"{tmp_path / 'mine.py'}:Mine"))
