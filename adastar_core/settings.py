@@ -75,7 +75,7 @@ def _number_fields(schema: JsonDict) -> None:
     for place, (name, field) in enumerate(properties.items()):
         assert isinstance(field, dict)
         if name == "type" and "const" in field:
-            field.update(description="Which one.", position=-1)
+            field.update(description="Its type, on which its other keys depend.", position=-1)
         else:
             field["position"] = place
 

@@ -56,7 +56,7 @@ class Options:
         dry_run: Print the resolved configuration, the plan, its compute and its memory; write nothing.
         accepted: Share of visited observations with an accepted rationale, above 0 and up to 1.
         rationale_tokens: Mean tokens of a rationale (default: half of the longest).
-        card: A GPU: says whether the run fits, and the least time that it takes.
+        card: A GPU, to show whether the run fits on it and the least time that it takes.
         summary: Write the run's summary here at the end.
         list_presets: List the ready-made runs and exit.
     """

@@ -41,12 +41,12 @@ class Options:
     """The options of a comparison, which ``docs/usage.md`` shows too.
 
     Attributes:
-        preset: Common values: a preset.
-        config: Common values: a file of your own, instead of a preset.
+        preset: The preset that all runs share.
+        config: A configuration file that all runs share, instead of a preset.
         methods: Methods, or all; --list-methods shows them.
         seeds: A range, or a list such as 0,3,7.
         budget: Iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run (default: the preset's own).
-        select_on: What selects checkpoints; test is the paper's protocol, and the table says so.
+        select_on: The split that selects checkpoints; test is the paper's protocol, and the table says so.
         overrides: Change one configuration key of every run; may be repeated.
         parallel: Number of concurrent runs.
         threads: Threads of each run.

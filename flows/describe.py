@@ -90,7 +90,7 @@ def rows_of(
             value = field.get("default", _DEFAULTS.get(key, ""))
             default = "" if value == "" else f"`{value}`"
             change = " *May change.*" if key in MAY_GROW + LIMITS + RUN_TIME_ONLY else ""
-            yield f"| `{key}`{title} | {default} | {field.get('description', 'Which one.')}{change} |"
+            yield f"| `{key}`{title} | {default} | {field.get('description', 'Its type, on which its other keys depend.')}{change} |"
         for group in groups:
             type_ = group.get("properties", {}).get("type", {}).get("const", "")
             branch = f" ({type_})" if len(groups) > 1 else ""

@@ -78,5 +78,5 @@ def _identify(engine: Engine, home: Path | None, checkpoint: str) -> tuple[str, 
     problem = f"is several checkpoints: {named}" if found else "is not a recorded checkpoint"
     raise RunConflictError(
         f"{checkpoint!r} {problem}. Give RUN:ITERATION, a checkpoint's directory, or at least {_LEAST_DIGITS} digits of "
-        "its digest (`adastar show RUN` lists them)."
+        "its digest (`adastar show RUN` lists the iterations)."
     )

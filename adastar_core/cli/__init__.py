@@ -33,7 +33,7 @@ _COMMANDS = {
         "auditing:export": "Write accepted rationales as a data set for fine-tuning.",
         "auditing:verify": "Check a run's records against each other.\n\n"
         "Computes every digest again, rebuilds the statistics from the events, and checks that every training example was "
-        "accepted by a verdict and that stamps are a prefix of the visits. Exits with status 1 at the first violation.",
+        "accepted by a verdict and that the stamped visits are the first ones. Exits with status 1 at the first violation.",
         "judging:judge": "Judge a file of responses with a problem's verifier.\n\n"
         'Each line of FILE is {"row": <row in the data set\'s schema>, "response": text}, optionally with "finish_reason": '
         "eos, stop or length. One verdict per line is written, in order.",
@@ -47,8 +47,8 @@ _COMMANDS = {
         "missing that a run needs.",
         "storage:gc": "Remove checkpoints that nothing needs.\n\n"
         "Keeps the best checkpoint of each run, the last, and every N-th. Lists the others, or with --delete removes their "
-        "files and the token ids of the rollouts that they were trained on. Records are kept, so that lineage and audit still "
-        "work.",
+        "files and the token ids of the rollouts that they were trained on. Records are kept, so that `lineage` and `verify` "
+        "still work.",
     },
 }
 _DATABASE_COMMANDS = {

@@ -32,7 +32,7 @@ class Common:
         Path | None,
         Parameter(
             metavar="DIRECTORY",
-            help="The data directory (default: ADASTAR_HOME, or the user's). The database is the one in ADASTAR_DATABASE_URL, "
+            help="The data directory (default: ADASTAR_HOME, else the user's own). The database is the one in ADASTAR_DATABASE_URL, "
             "or else the local one in this directory.",
         ),
     ] = None

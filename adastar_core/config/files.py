@@ -66,9 +66,8 @@ def resolve(values: Mapping[str, object], overrides: Iterable[str] = ()) -> RunC
 def explain(error: ValidationError) -> str:
     """Return a validation error in the user's terms: each key, its value, and what is wrong with it."""
     lines: list[str] = []
-    choices: dict[
-        tuple[str, str], list[str]
-    ] = {}  # by key and value: each member of a union has its own error
+    # By key and value, because each member of a union has its own error.
+    choices: dict[tuple[str, str], list[str]] = {}
     for detail in error.errors(include_url=False):
         # Without the tags of the unions that the key lies in.
         parts = [str(part) for part in detail["loc"] if not str(part).startswith(("[", "literal["))]

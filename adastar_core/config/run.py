@@ -37,7 +37,7 @@ from adastar_core.verifiers.filters import FilterSettings
 class RunConfig(Settings):
     """Everything that decides what a self-improvement run does."""
 
-    seed: int = setting(0, "Seed", "Names every random stream of the run.", ge=0)
+    seed: int = setting(0, "Seed", "Seed of every random stream of the run.", ge=0)
     iterations: int = setting(
         6, "Iterations", "Rounds of sampling and fine-tuning; may be raised later.", ge=1, may_grow=True
     )

@@ -1,4 +1,4 @@
-"""Counter-based Gumbel noise: a pure function of (stream, step, token), so that no batch can change it.
+"""Chooses each token: temperature, top-p, and Gumbel noise that is a pure function of (stream, step, token).
 
 Adding Gumbel noise to log-probabilities and taking the largest samples from the distribution. With noise that is
 computed from a counter, not drawn from a state, a row's samples depend neither on the other rows nor on their
