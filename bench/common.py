@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from adastar_core.postgres.server import stop_local_postgres
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.gsm8k import GSM8KSettings
-from adastar_core.records import GenerationRequest, Split
+from adastar_core.records import GenerationRequest, Observation, Split
 from adastar_core.store.database import open_database
 from adastar_core.streams import rationale_key
 
@@ -73,7 +73,7 @@ def processor_seconds() -> float:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Return how many seconds an action takes."""
+    """Return the seconds that an action takes."""
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
@@ -90,15 +90,11 @@ def show(title: str, rows: Sequence[Any]) -> None:
 
 
 def _cell(value: object) -> str:
-    match value:
-        case None:
-            return "–"
-        case float():
-            return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-        case int():
-            return f"{value:,}"
-        case _:
-            return str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "–" if value is None else str(value)
 
 
 def save(path: Path | None, figures: object) -> None:
@@ -110,30 +106,29 @@ def save(path: Path | None, figures: object) -> None:
 def arithmetic(count: int) -> list[GenerationRequest]:
     """Return first attempts at so many additions."""
     problem = Arithmetic(ArithmeticSettings(train=count))
-    return [
-        GenerationRequest(place, 1, False, problem.prompt(row), rationale_key(0, 1, row.observation_id, 1))
-        for place, row in enumerate(problem.load(Split.TRAIN))
-    ]
+    rows = problem.load(Split.TRAIN)
+    return requests_of(rows, map(problem.prompt, rows))
 
 
 def gsm8k(folder: Path, count: int, *, exemplars: bool) -> list[GenerationRequest]:
     """Return first attempts at GSM8K's questions, after eight worked examples or alone."""
     problem = open_problem(GSM8KSettings(path=str(folder)))
+    rows = problem.load(Split.TRAIN)[:count]
+    prompts = [problem.prompt(row) if exemplars else f"Q: {row.question}\nA:" for row in rows]
+    return requests_of(rows, prompts)
+
+
+def requests_of(rows: Sequence[Observation], prompts: Iterable[str]) -> list[GenerationRequest]:
+    keys = (rationale_key(0, 1, row.observation_id, 1) for row in rows)
     return [
-        GenerationRequest(
-            place,
-            1,
-            False,
-            problem.prompt(row) if exemplars else f"Q: {row.question}\nA:",
-            rationale_key(0, 1, row.observation_id, 1),
-        )
-        for place, row in enumerate(problem.load(Split.TRAIN)[:count])
+        GenerationRequest(place, 1, False, prompt, key)
+        for place, (prompt, key) in enumerate(zip(prompts, keys, strict=True))
     ]
 
 
 @contextmanager
 def main_job(preset: str = "quickstart", **settings: object) -> Iterator[Engine]:
-    """Run the main job as a user does, with a data directory and Prefect files of its own; yield its database."""
+    """Run the main job as a user does, with a new data directory and new Prefect files; yield its database."""
     home = Path(tempfile.mkdtemp(prefix="adastar-bench-"))
     home.chmod(0o711)
     (home / "prefect").mkdir()

@@ -27,11 +27,6 @@ from adastar_core.models.checkpoints import digest_of
 from adastar_core.models.source import parameter_count, resolve_model
 from adastar_core.records import GenerationRequest
 
-SHAPES = {
-    "random-3m": {"hidden": 256, "layers": 4, "intermediate": 640},
-    "random-92m": {"hidden": 768, "layers": 12, "intermediate": 2304},
-}
-
 
 @dataclass(frozen=True)
 class Timing:
@@ -71,12 +66,12 @@ def main(
     wanted, how = arithmetic(requests), Sampling(batch_size, max_new_tokens, dtype)
     settings = GeneratorSettings(dtype=dtype, batch_size=batch_size)
     with tempfile.TemporaryDirectory() as folder:
-        shape = SHAPES.get(model)
-        directory = write_random_llama(Path(folder) / "model", **shape) if shape else resolve_model(model)
-        transformers, vllm = (
-            open_transformers(directory, settings),
-            VllmGenerator(settings, Path(folder) / "engine.log"),
-        )
+        if model in ("random-3m", "random-92m"):
+            directory = write_random_llama(Path(folder) / "model", model.removeprefix("random-"))
+        else:
+            directory = resolve_model(model)
+        transformers = open_transformers(directory, settings)
+        vllm = VllmGenerator(settings, Path(folder) / "engine.log")
 
         def contenders(some: list[GenerationRequest]) -> dict[str, Contender]:
             return {
@@ -92,35 +87,18 @@ def main(
         finally:
             vllm.close()
         parameters = parameter_count(directory)
-    ours = found["transformers"]
-    timings = [
-        Timing(
-            name,
-            turns.result,
-            turns.wall,
-            turns.processor,
-            turns.result / turns.wall,
-            turns.result / turns.wall / (ours.result / ours.wall),
-            turns.result / turns.processor / (ours.result / ours.processor),
-        )
-        for name, turns in found.items()
-    ]
+    ours, timings = found["transformers"], []
+    for name, turns in found.items():
+        speed = turns.result / turns.wall
+        wall_ratio = speed / (ours.result / ours.wall)
+        processor_ratio = turns.result / turns.processor / (ours.result / ours.processor)
+        seconds = turns.wall, turns.processor
+        timings.append(Timing(name, turns.result, *seconds, speed, wall_ratio, processor_ratio))
     load = os.getloadavg()[0]
-    show(
-        f"{model}, {parameters:,} parameters: {requests} attempts, {batch_size} at once; load {load:.1f}",
-        timings,
-    )
-    save(
-        json,
-        {
-            "model": model,
-            "dtype": dtype,
-            "requests": requests,
-            "batch_size": batch_size,
-            "load": load,
-            "timings": timings,
-        },
-    )
+    about = f"{parameters:,} parameters: {requests} attempts, {batch_size} at once; load {load:.1f}"
+    show(f"{model}, {about}", timings)
+    asked = {"model": model, "dtype": dtype, "requests": requests, "batch_size": batch_size}
+    save(json, {**asked, "load": load, "timings": timings})
 
 
 if __name__ == "__main__":

@@ -54,7 +54,6 @@ class Sampling:
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def batches(self, requests: list[GenerationRequest]) -> Iterator[list[GenerationRequest]]:
-        """Yield the requests in batches."""
         for start in range(0, len(requests), self.batch_size):
             yield requests[start : start + self.batch_size]
 
@@ -103,18 +102,13 @@ def main(
         in_turns(contenders(wanted[:8]), 1)  # warm up
         found = in_turns(contenders(wanted), rounds)
     plain = found[PLAIN].result / found[PLAIN].processor
-    timings = [
-        Timing(
-            name,
-            turns.result,
-            turns.wall,
-            turns.processor,
-            turns.result / turns.wall,
-            turns.result / turns.processor,
-            turns.result / turns.processor / plain,
+    timings = []
+    for name, turns in found.items():
+        speed, speed_of_processor = turns.result / turns.wall, turns.result / turns.processor
+        seconds = turns.wall, turns.processor
+        timings.append(
+            Timing(name, turns.result, *seconds, speed, speed_of_processor, speed_of_processor / plain)
         )
-        for name, turns in found.items()
-    ]
     show(f"{directory.name}: {requests} attempts, {batch_size} at once", timings)
     save(json, timings)
 
@@ -142,8 +136,7 @@ def plain_generate(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=number_format(how.dtype, device)).to(device)
     eos = tokenizer.eos_token_id
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     config = GenerationConfig(
         do_sample=True,
         temperature=1.0,

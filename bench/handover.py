@@ -71,15 +71,14 @@ def runs(iterations: int) -> dict[str, dict[str, object]]:
         "hand-over": {"generator.type": "vllm", "generator.vllm.while_training": "keep"},
         "new engine": {"generator.type": "vllm", "generator.vllm.while_training": "end"},
     }
-    return {name: _main_job(iterations, way) for name, way in ways.items()}
-
-
-def _main_job(iterations: int, way: dict[str, str]) -> dict[str, object]:
-    started = time.perf_counter()
-    with main_job(iterations=iterations, **way) as database, database.connect() as connection:
-        whole = time.perf_counter() - started
-        found = [float(row.seconds) for row in connection.execute(SECONDS)]
-    return {"whole": whole, "iterations": found}
+    found: dict[str, dict[str, object]] = {}
+    for name, way in ways.items():
+        started = time.perf_counter()
+        with main_job(iterations=iterations, **way) as database, database.connect() as connection:
+            whole = time.perf_counter() - started
+            seconds = [float(row.seconds) for row in connection.execute(SECONDS)]
+        found[name] = {"whole": whole, "iterations": seconds}
+    return found
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from common import run as run_main
 from common import timed
@@ -21,7 +22,7 @@ from adastar_core.store.evaluations import read_evaluations
 from adastar_core.store.iterations import read_iterations
 from adastar_core.store.overview import find_overview, read_overviews
 from adastar_core.store.runs import Run, drop_run, start_or_continue
-from adastar_core.store.usage import read_used, summarise_usage
+from adastar_core.store.usage import Kind, read_used, summarise_usage
 
 ITERATIONS = 10
 OBSERVATIONS = 8_000
@@ -64,48 +65,37 @@ def fill(engine: Engine, runs: int, rollouts: int) -> Run:
 def fill_run(connection: Connection, run_id: int, rollouts: int) -> None:
     """Write a finished run of this many rollouts."""
     per_observation = -(-rollouts // (ITERATIONS * OBSERVATIONS))
-    values = {
-        "run_id": run_id,
-        "iterations": ITERATIONS,
-        "visited": min(OBSERVATIONS, rollouts // ITERATIONS),
-        "observations": OBSERVATIONS,
-        "attempts": max(per_observation, 1),
-    }
+    values = {"run_id": run_id, "iterations": ITERATIONS, "observations": OBSERVATIONS}
+    values |= {"visited": min(OBSERVATIONS, rollouts // ITERATIONS), "attempts": max(per_observation, 1)}
     for statement in _FILL:
         connection.execute(text(statement), values)
 
 
 def measure(engine: Engine, largest: Run) -> None:
     """Print the seconds of every command's queries, the best of three, and of dropping the largest run."""
+
+    def report(name: str, action: Callable[[], object]) -> None:
+        print(f"{name}: {min(timed(action) for _ in range(3)):.3f} s")
+
+    def show() -> None:  # what ``adastar show`` reads
+        find_overview(connection, largest.name)
+        for read in (read_iterations, read_evaluations, read_costs):
+            read(connection, largest.run_id)
+
+    def used(kind: Kind) -> None:  # what ``adastar observations`` reads
+        summarise_usage(connection, largest.run_id, kind)
+        read_used(connection, largest.run_id, largest.dataset_id, kind, 20)
+
     with engine.connect() as connection:
         size = int(str(connection.scalar(text("SELECT pg_database_size(current_database())"))))
         count = sum(1 for _ in read_overviews(connection))
         stored = int(str(connection.scalar(text("SELECT count(*) FROM rollouts"))))
         print(f"{count:,} runs, {stored:,} rollouts, {size / 1e9:.1f} GB")
         report("runs", lambda: read_overviews(connection))
-        report("show", lambda: show(connection, largest))
+        report("show", show)
         for kind in ("under-trained", "over-trained", "never-solved"):
-            report(f"observations --{kind}", lambda kind=kind: used(connection, largest, kind))  # type: ignore[misc]
+            report(f"observations --{kind}", partial(used, kind))
     print(f"drop of the largest run: {timed(lambda: drop_run(engine, largest.name)):.3f} s")
-
-
-def show(connection: Connection, run: Run) -> None:
-    """Read what ``adastar show`` reads."""
-    find_overview(connection, run.name)
-    read_iterations(connection, run.run_id)
-    read_evaluations(connection, run.run_id)
-    read_costs(connection, run.run_id)
-
-
-def used(connection: Connection, run: Run, kind: str) -> None:
-    """Read what ``adastar observations`` reads."""
-    summarise_usage(connection, run.run_id, kind)  # type: ignore[arg-type]
-    read_used(connection, run.run_id, run.dataset_id, kind, 20)  # type: ignore[arg-type]
-
-
-def report(name: str, action: Callable[[], object]) -> None:
-    """Print the best of three times."""
-    print(f"{name}: {min(timed(action) for _ in range(3)):.3f} s")
 
 
 _FILL = (

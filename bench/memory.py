@@ -77,13 +77,13 @@ def _train(model: Path, size: int, length: int) -> dict[str, int]:
         job = Job(model, examples, settings, 2, None, 0, 1, Path(work) / "out", Path(work))
         training = open_training(job, job.plan())
         training.model.train()
-        sum(
-            float(weight.detach().sum()) for weight in training.model.parameters()
-        )  # read every weight into memory
-        before = _start()
+        before = _start(training.model)
         training._step(0)
         training._step(1)
-    return {"predicted_bytes": predicted.moments + predicted.passing, "measured_bytes": _peak() - before}
+    return {
+        "predicted_bytes": predicted.moments + predicted.passing,
+        "measured_bytes": _status("VmHWM") - before,
+    }
 
 
 def _generate(model: Path, size: int, length: int) -> dict[str, int]:
@@ -92,20 +92,19 @@ def _generate(model: Path, size: int, length: int) -> dict[str, int]:
     opened = open_transformers(model, settings)
     generator = Endless(opened._loaded, opened._vocabulary)
     requests = [GenerationRequest(place, 1, False, "1" * PROMPT, stream=place) for place in range(size)]
-    sum(float(weight.detach().sum()) for weight in generator._loaded.parameters())
-    before = _start()
+    before = _start(generator._loaded)
     generator.generate(requests, Decoding(False, 1.0, 1.0, length))
-    return {"predicted_bytes": predicted.cache + predicted.working, "measured_bytes": _peak() - before}
+    return {
+        "predicted_bytes": predicted.cache + predicted.working,
+        "measured_bytes": _status("VmHWM") - before,
+    }
 
 
-def _start() -> int:
-    """Return the resident memory in bytes, and reset the peak."""
+def _start(model: torch.nn.Module) -> int:
+    """Read every weight into memory, then return the resident memory in bytes and reset the peak."""
+    sum(float(weight.detach().sum()) for weight in model.parameters())
     Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS")
-
-
-def _peak() -> int:
-    return _status("VmHWM")
 
 
 def _status(name: str) -> int:

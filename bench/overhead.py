@@ -42,16 +42,14 @@ def main(*, preset: str = "quickstart", iterations: int = 3, json: Path | None =
     """
     with main_job(preset=preset, iterations=iterations + 1) as database, database.connect() as connection:
         rows = connection.execute(QUERY).all()
-    figures = [overhead(row.iteration, float(row.wall), float(row.inside)) for row in rows[:iterations]]
+    figures = []
+    for row in rows[:iterations]:
+        wall, inside = float(row.wall), float(row.inside)
+        figures.append(Overhead(row.iteration, wall, inside, wall - inside, (wall - inside) / wall))
     show("orchestration and storage", figures)
     wall, lost = (sum(row.wall_seconds for row in figures), sum(row.overhead_seconds for row in figures))
     print(f"all: {lost:.2f} of {wall:.2f} s, {lost / wall:.1%}")
     save(json, figures)
-
-
-def overhead(iteration: int, wall: float, inside: float) -> Overhead:
-    """Return an iteration's overhead from its seconds."""
-    return Overhead(iteration, wall, inside, wall - inside, (wall - inside) / wall)
 
 
 if __name__ == "__main__":

@@ -11,28 +11,44 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 from adastar_core.models import canary
 from adastar_core.models.source import resolve_model
 
+SHAPES = {
+    "3b": (3072, 28, 8192),
+    "1b": (2048, 16, 8192),
+    "92m": (768, 12, 2304),
+    "3m": (256, 4, 640),
+    "word": (256, 4, 768),
+}
+"""Width, layers and width of the feed-forward part of a Llama with about as many parameters."""
+
+
+def random_llama(shape: str, vocabulary: int, *, seed: int = 0, **changes: object) -> LlamaForCausalLM:
+    """Return a Llama of one of the ``SHAPES``; ``changes`` are further values of its configuration."""
+    hidden, layers, intermediate = SHAPES[shape]
+    values = {
+        "num_attention_heads": hidden // 64,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": True,
+    }
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=hidden,
+            num_hidden_layers=layers,
+            intermediate_size=intermediate,
+            **values | changes,
+        )
+    )
+
 
 def write_random_llama(
-    directory: Path, *, hidden: int = 768, layers: int = 12, intermediate: int = 2304, seed: int = 0
+    directory: Path, shape: str = "92m", *, seed: int = 0, vocabulary: int | None = None, **changes: object
 ) -> Path:
-    """Write a complete model directory and return it; the default has 92 million parameters."""
+    """Write a model directory with the tiny model's tokenizer; ``vocabulary`` may exceed the tokenizer's."""
     tokenizer_dir = resolve_model("tiny-adder")
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_dir)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=hidden // 64,
-        num_key_value_heads=hidden // 64,
-        max_position_embeddings=2048,
-        tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    torch.manual_seed(seed)
-    model = LlamaForCausalLM(config)
+    special = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    model = random_llama(shape, vocabulary or len(tokenizer), seed=seed, **special, **changes)
     model.save_pretrained(directory)
     for path in tokenizer_dir.glob("token*"):
         shutil.copy(path, directory)
@@ -43,13 +59,9 @@ def write_random_llama(
 def write_word_llama(
     directory: Path, texts: Sequence[str], *, ending: float = 6.0, vocabulary: int = 4096
 ) -> Path:
-    """Write a model of 4 layers of width 256 whose tokens are pieces of words, learnt from ``texts``; return its directory.
+    """Write a small model whose tokens are pieces of words, learnt from ``texts``; return its directory.
 
-    Args:
-        directory: Where to; it must not exist.
-        texts: What the tokenizer learns from.
-        ending: How much larger the output weights of EOS are than those of other tokens: responses end here and there.
-        vocabulary: Tokens.
+    EOS has output weights ``ending`` times as large, so that responses end here and there.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -61,21 +73,8 @@ def write_word_llama(
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
     )
-    config = LlamaConfig(
-        vocab_size=len(fast),
-        hidden_size=256,
-        intermediate_size=768,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=2048,
-        tie_word_embeddings=False,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-    )
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(config)
+    special_ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    model = random_llama("word", len(fast), tie_word_embeddings=False, **special_ids)
     with torch.no_grad():
         model.lm_head.weight[2] *= ending
     model.save_pretrained(directory)

@@ -61,11 +61,11 @@ def main(
         json: Where to write the figures.
     """
     wanted = gsm8k_requests(gsm8k, requests, exemplars=False) if gsm8k else arithmetic(requests)
-    counts = []
-    for count in _counts(resolve_model(model), wanted, precisions, sizes, max_new_tokens, greedy=greedy):
-        print(
-            f"{count.precision}, {count.decoding}, {count.change}: {count.differ} of {count.of}", flush=True
-        )
+    counts, ways = [], (False, True) if greedy else (False,)
+    decodings = [Decoding(way, temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens) for way in ways]
+    for count in _counts(resolve_model(model), wanted, precisions, sizes, decodings):
+        changed = f"{count.precision}, {count.decoding}, {count.change}"
+        print(f"{changed}: {count.differ} of {count.of}", flush=True)
         counts.append(count)
     show(f"{model}: responses that differ, of {requests}", counts)
     save(json, counts)
@@ -76,13 +76,10 @@ def _counts(
     requests: list[GenerationRequest],
     precisions: Sequence[str],
     sizes: Sequence[int],
-    max_new_tokens: int,
-    *,
-    greedy: bool,
+    decodings: list[Decoding],
 ) -> Iterator[Count]:
-    for choose_best in (False, True) if greedy else (False,):
-        decoding = Decoding(choose_best, temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens)
-        name = "greedy" if choose_best else "sampled"
+    for decoding in decodings:
+        name = "greedy" if decoding.greedy else "sampled"
         first: list[str] | None = None
         for precision in precisions:
             with no_progress_bars():

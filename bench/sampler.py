@@ -83,17 +83,14 @@ def measure(engine: Engine, observations: int, m: int, rounds: int, *, with_heap
         with engine.connect() as connection:
             history = read_statistics(connection, lease.run_id)
         ring_mb, build_ms, sampler = measured(lambda: build_ring(engine, lease.run_id, observations))
-        steps = [
-            ring_step(sampler, lease, HISTORY + round_, m, observations) for round_ in range(1, rounds + 1)
-        ]
-    selects, advances = [one for one, _ in steps], [one for _, one in steps]
+        iterations = range(HISTORY + 1, HISTORY + rounds + 1)
+        steps = [ring_step(sampler, lease, iteration, m, observations) for iteration in iterations]
+    selects, advances = zip(*steps, strict=True)
     totals = [sum(step) for step in steps]
     heap_ms = heap_mb = None
     if with_heap:
         heap_mb, _, heap = measured(lambda: build_heap(history))
-        heap_ms = statistics.median(
-            heap_step(heap, HISTORY + round_, m) for round_ in range(1, min(rounds, 5) + 1)
-        )
+        heap_ms = statistics.median(heap_step(heap, iteration, m) for iteration in iterations[:5])
     total = statistics.median(totals)
     return Figure(
         observations, m, build_ms, statistics.median(selects), statistics.median(advances), total, min(totals),
@@ -102,7 +99,6 @@ def measure(engine: Engine, observations: int, m: int, rounds: int, *, with_heap
 
 
 def write_history(engine: Engine, run_id: int, observations: int) -> None:
-    """Store a random history, as after 100 iterations."""
     with engine.begin() as connection, room_for_updates(connection, run_id):
         connection.execute(text("SELECT setseed(0.5)"))
         connection.execute(

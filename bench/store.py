@@ -148,11 +148,11 @@ def _measure_writes(engine: Engine, rounds: int) -> Iterator[Timing]:
                 for name, way in ways.items():
                     iteration = next(iterations)
                     write = functools.partial(_write_attempts, lease, iteration, attempts, way)
-                    taken.setdefault(f"rollouts: {name}", []).append(_milliseconds(write))
+                    taken.setdefault(f"rollouts: {name}", []).append(timed(write) * 1e3)
                     if way is bulk.insert_new:
-                        taken.setdefault("rollouts: store, again", []).append(_milliseconds(write))
+                        taken.setdefault("rollouts: store, again", []).append(timed(write) * 1e3)
                         write = functools.partial(_write_verdicts, lease, iteration, judged)
-                        taken.setdefault("verdicts: store", []).append(_milliseconds(write))
+                        taken.setdefault("verdicts: store", []).append(timed(write) * 1e3)
         yield from (_timing(name, count, times) for name, times in taken.items())
 
 
@@ -173,17 +173,14 @@ def _measure_reads(engine: Engine, rounds: int) -> Iterator[Timing]:
     with owned_run(engine) as lease, engine.connect() as connection:
         _write_attempts(lease, 1, _attempts(count), bulk.insert_new)
         _write_verdicts(lease, 1, _judged(count))
+        where = connection, lease.run_id, 1
         reads: dict[str, Callable[[], object]] = {
-            "judged attempts, for planning": lambda: verdicts.read_judged(
-                connection, lease.run_id, 1, VERIFIER
-            ),
-            "attempts, whole": lambda: rollouts.read_attempts(connection, lease.run_id, 1),
-            "attempts without a verdict": lambda: rollouts.read_unjudged(
-                connection, lease.run_id, 1, VERIFIER
-            ),
+            "judged attempts, for planning": lambda: verdicts.read_judged(*where, VERIFIER),
+            "attempts, whole": lambda: rollouts.read_attempts(*where),
+            "attempts without a verdict": lambda: rollouts.read_unjudged(*where, VERIFIER),
         }
         for name, read in reads.items():
-            yield _timing(f"read {name}", count, [_milliseconds(read) for _ in range(rounds)])
+            yield _timing(f"read {name}", count, [timed(read) * 1e3 for _ in range(rounds)])
 
 
 def _measure_advance(engine: Engine, observations: int, m: int, rounds: int) -> AdvanceTiming:
@@ -195,22 +192,16 @@ def _measure_advance(engine: Engine, observations: int, m: int, rounds: int) -> 
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text(f"VACUUM ANALYZE observation_statistics_r{lease.run_id}"))
         with engine.connect() as connection:
-            read_ms = min(_milliseconds(lambda: read_statistics(connection, lease.run_id)) for _ in range(3))
+            read_seconds = min(timed(lambda: read_statistics(connection, lease.run_id)) for _ in range(3))
         times = []
         for iteration in range(1, rounds + 1):
             positions = choice.choice(observations, m, replace=False).tolist()
             visits = [Visit(position, 2, position % 3, (1,) * (position % 2), True) for position in positions]
-            times.append(_milliseconds(functools.partial(_advance, lease, iteration, visits, stamped)))
+            times.append(timed(functools.partial(_advance, lease, iteration, visits, stamped)) * 1e3)
             prepare_iteration(lease, iteration + 1, observations)
-        return AdvanceTiming(
-            observations,
-            m,
-            stamped,
-            statistics.median(times),
-            min(times),
-            _in_page_updates(engine, lease.run_id, m * rounds),
-            read_ms,
-        )
+        in_page = _in_page_updates(engine, lease.run_id, m * rounds)
+        median = statistics.median(times)
+        return AdvanceTiming(observations, m, stamped, median, min(times), in_page, read_seconds * 1e3)
 
 
 def _advance(lease: Lease, iteration: int, visits: Sequence[Visit], stamped: int) -> None:
@@ -228,10 +219,6 @@ def _in_page_updates(engine: Engine, run_id: int, updates: int) -> float:
         if done >= updates or time.monotonic() > deadline:
             return float(in_page / max(done, 1))
         time.sleep(0.2)  # the server publishes its counters about once a second
-
-
-def _milliseconds(action: Callable[[], object]) -> float:
-    return timed(action) * 1e3
 
 
 def _timing(name: str, rows: int, times: list[float]) -> Timing:

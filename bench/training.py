@@ -14,17 +14,17 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from common import in_turns, run, save, show
 from datasets import Dataset
+from random_llama import random_llama
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    LlamaConfig,
-    LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -44,9 +44,7 @@ from adastar_core.trainers.optimizer import Schedule
 from adastar_core.trainers.restart import WorkDirectory
 from adastar_core.trainers.rows import TrainingPlan, TrainingRow, plan_training, tokenize
 
-Contender = Callable[
-    [PreTrainedModel, TrainingPlan, TrainerSettings, PreTrainedTokenizerBase | None, Path], float
-]
+Contender = Callable[[PreTrainedModel, TrainingPlan, TrainerSettings, Path], float]
 _VOCABULARY = 8192
 
 
@@ -115,23 +113,20 @@ def _plan(steps: int, settings: TrainerSettings, vocabulary: Vocabulary) -> Trai
     problem = Arithmetic(ArithmeticSettings(train=steps * settings.batch_size))
     examples = [
         TrainingExample(
-            problem.training_prompt(one), parse_question(one.question).rationale, one.observation_id
+            problem.training_prompt(row), parse_question(row.question).rationale, row.observation_id
         )
-        for one in problem.load(Split.TRAIN)
+        for row in problem.load(Split.TRAIN)
     ]
-    return plan_training(
-        tokenize(examples, vocabulary, settings.max_length), settings, steps, seed=0, iteration=1
-    )
+    rows = tokenize(examples, vocabulary, settings.max_length)
+    return plan_training(rows, settings, steps, seed=0, iteration=1)
 
 
 def _measure(directory: Path, plan: TrainingPlan, settings: TrainerSettings, rounds: int) -> list[Timing]:
-    tokenizer = AutoTokenizer.from_pretrained(directory)
+    trl = partial(_trl, AutoTokenizer.from_pretrained(directory))
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
-    contenders: dict[str, Contender] = {"bare loop": _bare, "this project": _ours, "TRL": _trl}
-    found = in_turns(
-        {name: _pass(contender, model, plan, settings, tokenizer) for name, contender in contenders.items()},
-        rounds,
-    )
+    contenders: dict[str, Contender] = {"bare loop": _bare, "this project": _ours, "TRL": trl}
+    passes = {name: _pass(contender, model, plan, settings) for name, contender in contenders.items()}
+    found = in_turns(passes, rounds)
     step = 1e3 / plan.steps
     return [
         Timing(
@@ -147,28 +142,18 @@ def _measure(directory: Path, plan: TrainingPlan, settings: TrainerSettings, rou
 
 
 def _pass(
-    contender: Contender,
-    model: PreTrainedModel,
-    plan: TrainingPlan,
-    settings: TrainerSettings,
-    tokenizer: PreTrainedTokenizerBase | None,
+    contender: Contender, model: PreTrainedModel, plan: TrainingPlan, settings: TrainerSettings
 ) -> Callable[[], float]:
     """Return one pass of a trainer over the plan, from the model's own weights; it returns the last loss."""
 
     def train() -> float:
         with tempfile.TemporaryDirectory() as directory:
-            return contender(copy.deepcopy(model), plan, settings, tokenizer, Path(directory))
+            return contender(copy.deepcopy(model), plan, settings, Path(directory))
 
     return train
 
 
-def _bare(
-    model: PreTrainedModel,
-    plan: TrainingPlan,
-    settings: TrainerSettings,
-    _tokenizer: PreTrainedTokenizerBase | None,
-    _directory: Path,
-) -> float:
+def _bare(model: PreTrainedModel, plan: TrainingPlan, settings: TrainerSettings, _directory: Path) -> float:
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
@@ -182,13 +167,7 @@ def _bare(
     return float(loss.item())
 
 
-def _ours(
-    model: PreTrainedModel,
-    plan: TrainingPlan,
-    settings: TrainerSettings,
-    _tokenizer: PreTrainedTokenizerBase | None,
-    directory: Path,
-) -> float:
+def _ours(model: PreTrainedModel, plan: TrainingPlan, settings: TrainerSettings, directory: Path) -> float:
     losses: list[float] = []
     training = Training(model, plan, settings, Schedule(0, plan.steps), Randomness(0, 1))
     training.run(WorkDirectory(directory, "0" * 64), lambda line: losses.append(line.loss))
@@ -196,10 +175,10 @@ def _ours(
 
 
 def _trl(
+    tokenizer: PreTrainedTokenizerBase,
     model: PreTrainedModel,
     plan: TrainingPlan,
     settings: TrainerSettings,
-    tokenizer: PreTrainedTokenizerBase | None,
     directory: Path,
 ) -> float:
     trainer = SFTTrainer(
@@ -233,13 +212,11 @@ def _trl(
 
 
 def _dataset(plan: TrainingPlan) -> Dataset:
+    labels = ([IGNORED] * row.prompt_tokens + list(row.tokens[row.prompt_tokens :]) for row in plan.rows)
     return Dataset.from_list(
         [
-            {
-                "input_ids": list(row.tokens),
-                "labels": [IGNORED] * row.prompt_tokens + list(row.tokens[row.prompt_tokens :]),
-            }
-            for row in plan.rows
+            {"input_ids": list(row.tokens), "labels": label}
+            for row, label in zip(plan.rows, labels, strict=True)
         ]
     )
 
@@ -248,22 +225,12 @@ def _measure_batching(
     texts: Path, settings: TrainerSettings, steps: int, rounds: int
 ) -> list[BatchingTiming]:
     rows = _rows_of(texts)
-    ways = ("padded", "packed", "length_grouped")
-    plans = {
-        way: _first_steps(
-            plan_training(rows, settings.model_copy(update={"batching": way}), 1, seed=0, iteration=1),
-            steps,
-        )
-        for way in ways
-    }
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=_VOCABULARY, hidden_size=256, intermediate_size=768, num_hidden_layers=4,
-            num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=2048, tie_word_embeddings=True,
-        )
-    )  # fmt: skip
-    found = in_turns({way: _pass(_ours, model, plan, settings, None) for way, plan in plans.items()}, rounds)
+    plans = {}
+    for way in ("padded", "packed", "length_grouped"):
+        whole = plan_training(rows, settings.model_copy(update={"batching": way}), 1, seed=0, iteration=1)
+        plans[way] = replace(whole, rows=whole.rows[: steps * whole.batch_size])
+    model = random_llama("word", _VOCABULARY)
+    found = in_turns({way: _pass(_ours, model, plan, settings) for way, plan in plans.items()}, rounds)
     speeds = {way: sum(plan.train_tokens()) / found[way].processor for way, plan in plans.items()}
     return [
         BatchingTiming(
@@ -291,10 +258,6 @@ def _rows_of(path: Path) -> list[TrainingRow]:
         prompt, completion = tokenizer.encode(question).ids, tokenizer.encode(answer).ids
         rows.append(TrainingRow((*prompt, *completion, 0), len(prompt)))
     return rows
-
-
-def _first_steps(plan: TrainingPlan, steps: int) -> TrainingPlan:
-    return replace(plan, rows=plan.rows[: steps * plan.batch_size])
 
 
 if __name__ == "__main__":

@@ -39,49 +39,14 @@ FORMATS = (
     r"Hence $\boxed{{{}}}$.",
     "The answer is **{}**.",
 )
-WORDS = [
-    "wind",
-    "water",
-    "stone",
-    "light",
-    "sound",
-    "heat",
-    "iron",
-    "wood",
-    "glass",
-    "sand",
-    "rain",
-    "snow",
-    "plant",
-    "animal",
-    "root",
-    "leaf",
-    "cell",
-    "bone",
-    "moon",
-    "star",
-]
+WORDS = (
+    *("wind", "water", "stone", "light", "sound", "heat", "iron", "wood", "glass", "sand"),
+    *("rain", "snow", "plant", "animal", "root", "leaf", "cell", "bone", "moon", "star"),
+)
 PIECES = (
     *FORMATS,
-    *(
-        "72",
-        "-",
-        "1,080",
-        "½",
-        "１",
-        "(B)",
-        "A",
-        "yes",
-        "no",
-        " or ",
-        ".",
-        "\n",
-        "Q: ",
-        "$",
-        "\\frac{1}{2}",
-        "%",
-    ),
-    *(" million", "**", "\u2212", "e9", "{", "}", "?"),
+    *("72", "-", "1,080", "½", "１", "(B)", "A", "yes", "no", " or ", ".", "\n", "Q: ", "$"),
+    *("\\frac{1}{2}", "%", " million", "**", "\u2212", "e9", "{", "}", "?"),
 )
 SHARES: dict[VerifierName, float] = {
     "number": 0.35, "choice": 0.3, "yes_no": 0.12, "label": 0.12, "exact": 0.1, "math": 0.01
@@ -143,17 +108,13 @@ def choices(rng: random.Random) -> Iterator[Case]:
     while True:
         options = rng.choice(questions)
         given = rng.choice(options)
-        written = rng.choice(
-            [f"({given.label})", f"({given.label})", given.label, given.text, f"({given.label}) {given.text}"]
-        )
-        yield (
-            Observation("x", "", rng.choice(options).label, options),
-            RATIONALE + rng.choice(FORMATS).format(written),
-        )
+        label = f"({given.label})"
+        written = rng.choice([label, label, given.label, given.text, f"{label} {given.text}"])
+        observation = Observation("x", "", rng.choice(options).label, options)
+        yield observation, RATIONALE + rng.choice(FORMATS).format(written)
 
 
 def yes_or_no(rng: random.Random) -> Iterator[Case]:
-    """Yield yes and no."""
     while True:
         written = rng.choice(["yes", "no", "Yes", "no, because it is not"])
         yield Observation("x", "", rng.choice(["yes", "no"])), RATIONALE + rng.choice(FORMATS).format(written)
@@ -163,13 +124,10 @@ def formulas(rng: random.Random) -> Iterator[Case]:
     """Yield formulas that no comparison of numbers or spellings decides, half of them right; four attempts each."""
     while True:
         a, b, c = rng.randint(2, 99), rng.randint(2, 99), rng.randint(2, 9)
+        line, flat = rf"\frac{{{a}}}{{{b}}}x + {c}", rf"\frac{{{a}x}}{{{b}}}"
         reference, same, other = rng.choice(
             [
-                (
-                    rf"\frac{{{a}}}{{{b}}}x + {c}",
-                    rf"{c} + \frac{{{a}x}}{{{b}}}",
-                    rf"{c} - \frac{{{a}x}}{{{b}}}",
-                ),
+                (line, f"{c} + {flat}", f"{c} - {flat}"),
                 (rf"{a}\sqrt{{{b}}}", rf"\sqrt{{{a * a * b}}}", rf"\sqrt{{{a * a * b + 1}}}"),
                 (f"x^2 + {a + b}x + {a * b}", f"(x+{a})(x+{b})", f"(x-{a})(x+{b})"),
                 (rf"\frac{{{a}\pi}}{{{b}}}", rf"{a}\pi/{b}", rf"{a + 1}\pi/{b}"),
@@ -203,35 +161,30 @@ def speed(name: str, verifier: Verifier, cases: list[Case], rounds: int = 3) -> 
     warm_up, cases = cases[: len(cases) // 10], cases[len(cases) // 10 :]
     for observation, response in warm_up:
         verifier.verify(observation, response, FinishReason.EOS)
-    timings = [_timed(verifier, cases) for _ in range(rounds)]
+    timings = []
+    for _ in range(rounds):
+        clock, processor = time.perf_counter(), time.process_time()
+        right = sum(
+            verifier.verify(observation, response, FinishReason.EOS).outcome == "right"
+            for observation, response in cases
+        )
+        timings.append((time.process_time() - processor, time.perf_counter() - clock, right))
     processor, clock, right = (min(column) for column in zip(*timings, strict=True))
     return Speed(name, len(cases), len(cases) / processor, len(cases) / clock, int(right))
 
 
-def _timed(verifier: Verifier, cases: list[Case]) -> tuple[float, float, int]:
-    """Return seconds of processor time, seconds of the clock, and how many are right."""
-    clock, processor = time.perf_counter(), time.process_time()
-    right = sum(
-        verifier.verify(observation, response, FinishReason.EOS).outcome == "right"
-        for observation, response in cases
-    )
-    return time.process_time() - processor, time.perf_counter() - clock, right
-
-
 def resident_mib(process: psutil.Process) -> float:
-    """Return the resident memory of a process."""
     return float(process.memory_info().rss) / 2**20
 
 
 def memory(
     name: str,
     verifier: Verifier,
-    make: Callable[[], Iterator[Case]],
+    stream: Iterator[Case],
     verdicts: int,
     process: Callable[[], psutil.Process],
 ) -> Memory:
     """Measure a process before and after ``verdicts`` verdicts."""
-    stream = make()
     for observation, response in islice(stream, max(1, verdicts // 10)):
         verifier.verify(observation, response, FinishReason.EOS)
     before = resident_mib(process())
@@ -242,29 +195,22 @@ def memory(
 
 def mutated(rng: random.Random) -> str:
     """Return a random answer: declared answers, pieces of them, and noise."""
-    parts = [rng.choice(PIECES) if rng.random() < 0.8 else _noise(rng) for _ in range(rng.randint(1, 10))]
+
+    def noise() -> str:
+        anything = "".join(chr(rng.randrange(1, 0x3000)) for _ in range(9))
+        alphabet = rng.choice([string.printable, "\\{}^_$()[]0123456789", anything])
+        return "".join(rng.choice(alphabet) for _ in range(rng.randint(1, 30)))
+
+    parts = [rng.choice(PIECES) if rng.random() < 0.8 else noise() for _ in range(rng.randint(1, 10))]
     return "".join(part.replace("{}", rng.choice(PIECES)) if rng.random() < 0.9 else part for part in parts)
-
-
-def _noise(rng: random.Random) -> str:
-    alphabet = rng.choice(
-        [string.printable, "\\{}^_$()[]0123456789", "".join(chr(rng.randrange(1, 0x3000)) for _ in range(9))]
-    )
-    return "".join(rng.choice(alphabet) for _ in range(rng.randint(1, 30)))
 
 
 def fuzz(name: VerifierName, verifier: Verifier, answers: int, deadline_seconds: float, seed: int) -> Fuzz:
     """Judge random answers. Any exception ends the benchmark."""
     rng = random.Random(seed)
     options = tuple(Choice(label, word) for label, word in zip("ABCDE", WORDS, strict=False))
-    reference = {
-        "number": "72",
-        "choice": "B",
-        "yes_no": "yes",
-        "label": "B",
-        "math": r"\frac{x}{2}",
-        "exact": "wind",
-    }[name]
+    answers_of = {"number": "72", "choice": "B", "yes_no": "yes", "label": "B", "exact": "wind"}
+    reference = answers_of.get(name, r"\frac{x}{2}")
     observation = Observation("x", "", reference, options if name in ("choice", "label") else ())
     outcomes: Counter[str] = Counter()
     slowest = 0.0
@@ -274,12 +220,6 @@ def fuzz(name: VerifierName, verifier: Verifier, answers: int, deadline_seconds:
         outcomes[verifier.verify(observation, response, reason).outcome.value] += 1
         slowest = max(slowest, time.perf_counter() - start)
     return Fuzz(name, answers, dict(sorted(outcomes.items())), slowest, deadline_seconds)
-
-
-def worker_of(verifier: MathVerifier) -> psutil.Process:
-    """Return the process that compares formulas."""
-    verifier.verify(Observation("x", "", "x+1"), "The answer is $1+x$.", FinishReason.EOS)
-    return psutil.Process().children()[0]
 
 
 def main(
@@ -310,19 +250,14 @@ def main(
     ]
     show("Verdicts per second", speeds)
 
-    def me() -> psutil.Process:
-        return psutil.Process()
+    def worker() -> psutil.Process:  # asked for each time: it may have been started again
+        mathematician.verify(Observation("x", "", "x+1"), "The answer is $1+x$.", FinishReason.EOS)
+        return psutil.Process().children()[0]
 
     memories = [
-        memory("this one, number", verifiers["number"], lambda: numbers(rng), verdicts, me),
-        memory("this one, choice", verifiers["choice"], lambda: choices(rng), verdicts // 4, me),
-        memory(
-            "worker, math",
-            mathematician,
-            lambda: formulas(rng),
-            formula_count,
-            lambda: worker_of(mathematician),
-        ),
+        memory("this one, number", verifiers["number"], numbers(rng), verdicts, psutil.Process),
+        memory("this one, choice", verifiers["choice"], choices(rng), verdicts // 4, psutil.Process),
+        memory("worker, math", mathematician, formulas(rng), formula_count, worker),
     ]
     show("Resident memory", memories)
     fuzzes = [

@@ -29,7 +29,7 @@ from adastar_core.models.checkpoints import digest_of
 from adastar_core.models.source import parameter_count
 from adastar_core.trainers import TrainingExample, sft
 
-SHAPES = {"3b": (3072, 28, 8192), "1b": (2048, 16, 8192), "92m": (768, 12, 2304)}
+Shape = Literal["3b", "1b", "92m"]
 Figures = dict[str, float]
 
 
@@ -43,7 +43,7 @@ class Load:
 
 def main(
     *,
-    shape: Literal["3b", "1b", "92m"] = "3b",
+    shape: Shape = "3b",
     batch_size: int = 256,
     max_new_tokens: int = 256,
     vllm: bool = True,
@@ -68,15 +68,8 @@ def main(
     save(json, figures)
 
 
-def measure(folder: Path, shape: str, load: Load, *, vllm: bool, training: bool) -> dict[str, object]:
-    """Return every figure by name."""
-    hidden, layers, intermediate = SHAPES[shape]
-    models = [
-        write_random_llama(
-            folder / str(seed), hidden=hidden, layers=layers, intermediate=intermediate, seed=seed
-        )
-        for seed in (0, 1)
-    ]
+def measure(folder: Path, shape: Shape, load: Load, *, vllm: bool, training: bool) -> dict[str, object]:
+    models = [write_random_llama(folder / str(seed), shape, seed=seed) for seed in (0, 1)]
     torch.cuda.empty_cache()
     parameters, peak = parameter_count(models[0]), peak_flops()
     figures: dict[str, object] = {
@@ -127,12 +120,7 @@ def generation(generator: Generator, load: Load, parameters: int, peak: float) -
 
 
 def vllm_figures(
-    models: list[Path],
-    folder: Path,
-    settings: GeneratorSettings,
-    load: Load,
-    parameters: int,
-    peak: float,
+    models: list[Path], folder: Path, settings: GeneratorSettings, load: Load, parameters: int, peak: float
 ) -> Figures:
     """Return vLLM's figures: speed, seconds of a hand-over and of rest and waking, and the memory that rest frees."""
     generator = VllmGenerator(settings, folder / "engine.log")
@@ -155,22 +143,13 @@ def training_figures(model: Path, folder: Path, parameters: int, peak: float) ->
     """Return the tokens per second of fine-tuning, loading and saving left out, and the share of the peak."""
     examples = [TrainingExample("1+1=" * 32, "2\n" * 64, str(number)) for number in range(64)]
     settings = TrainerSettings(batch_size=8, max_length=512, save_every=1000)
+    output, work = folder / "tuned", folder / "work"
     outcome = sft.finetune(
-        model,
-        examples,
-        settings,
-        planned_steps=8,
-        seed=0,
-        iteration=1,
-        output=folder / "tuned",
-        work=folder / "work",
+        model, examples, settings, planned_steps=8, seed=0, iteration=1, output=output, work=work
     )
     torch.cuda.empty_cache()
-    flops = training_flops(parameters, outcome.train_tokens)
-    return {
-        "tokens_per_second": outcome.train_tokens / outcome.seconds,
-        "utilization": flops / outcome.seconds / peak,
-    }
+    speed, flops = outcome.train_tokens / outcome.seconds, training_flops(parameters, outcome.train_tokens)
+    return {"tokens_per_second": speed, "utilization": flops / outcome.seconds / peak}
 
 
 def _seconds(act: Callable[[], None]) -> float:
