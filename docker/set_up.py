@@ -28,6 +28,7 @@ LIMITS = {"adastar-process": 1, "adastar-docker-gpu": 1, "adastar-kubernetes-gpu
 
 HEARTBEAT_SECONDS = 30
 DATABASE_SECRET = "adastar-database-url"
+DIED = "No heartbeat: the process or its worker has died."
 ZOMBIES = "Crash adastar runs without a heartbeat"
 
 
@@ -45,10 +46,9 @@ def set_up_pool(client: SyncPrefectClient, name: str, pool: dict[str, object]) -
     try:
         existing = client.read_work_pool(name)
     except ObjectNotFound:
+        kind = str(pool["type"])
         client.create_work_pool(
-            WorkPoolCreate(
-                name=name, type=str(pool["type"]), base_job_template=template, concurrency_limit=limit
-            )
+            WorkPoolCreate(name=name, type=kind, base_job_template=template, concurrency_limit=limit)
         )
         print(f"work pool {name}: created, at most {limit} at once")
         return
@@ -93,11 +93,8 @@ def zombie_automation() -> AutomationCore:
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
             expect={
-                "prefect.flow-run.heartbeat",
-                "prefect.flow-run.Completed",
-                "prefect.flow-run.Failed",
-                "prefect.flow-run.Cancelled",
-                "prefect.flow-run.Crashed",
+                f"prefect.flow-run.{event}"
+                for event in ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed")
             },
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
             for_each={"prefect.resource.id"},
@@ -105,11 +102,7 @@ def zombie_automation() -> AutomationCore:
             threshold=1,
             within=timedelta(seconds=3 * HEARTBEAT_SECONDS),
         ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED, message="No heartbeat: the process or its worker has died."
-            )
-        ],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=DIED)],
     )
 
 

@@ -70,12 +70,14 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         num_key_value_heads=1,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=tokenizer.bos_token_id,
         attention_dropout=0.0,
+        **special_ids(tokenizer),
     )
     return LlamaForCausalLM(config)
+
+
+def special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
+    return {name: getattr(tokenizer, name) for name in ("pad_token_id", "eos_token_id", "bos_token_id")}
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -130,12 +132,10 @@ def tensors(
 
 
 def build(directory: Path) -> None:
-    """Write the trained model and its tokenizer to ``directory``."""
     tokenizer = build_tokenizer()
     model = build_model(tokenizer)
     pretrain(model, tokenizer)
-    kept = {name: getattr(tokenizer, name) for name in ("pad_token_id", "eos_token_id", "bos_token_id")}
-    model.generation_config = GenerationConfig.from_dict(kept)
+    model.generation_config = GenerationConfig.from_dict(special_ids(tokenizer))
     with no_progress_bars():
         model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)

@@ -33,20 +33,8 @@ def page() -> str:
     for folder, paths in groupby((m for m in modules if "migrations" not in m.parts), lambda m: m.parent):
         about = {path.name: summary(ROOT / path) for path in paths}
         rows = [f"| `{name}` | {text} |" for name, text in about.items() if name != "__init__.py"]
-        sections.append(
-            "\n".join(
-                [
-                    f"## {folder}/",
-                    "",
-                    about.get("__init__.py", ""),
-                    "",
-                    "| module | |",
-                    "|---|---|",
-                    *rows,
-                    "",
-                ]
-            )
-        )
+        head = f"## {folder}/\n\n{about.get('__init__.py', '')}\n\n| module | |\n|---|---|"
+        sections.append("\n".join([head, *rows, ""]))
     return "\n".join(sections)
 
 

@@ -34,15 +34,9 @@ RATIONALIZED = ("arc_challenge", "commonsense_qa", "cladder", "anli_r1")
 
 @dataclass(frozen=True, slots=True)
 class PaperRun:
-    """A pair of data set and model in Table 1, 5 or 6, with AdaSTaR's result there.
+    """A pair of data set and model in Table 1, 5 or 6: AdaSTaR's percentage there at its best iteration on test.
 
-    Attributes:
-        problem: The benchmark.
-        model: Key of ``MODELS``.
-        table: Number of the paper's table.
-        accuracy: Percent, at the iteration that is best on test.
-        iterations: That iteration.
-        new_tokens: The longest rationale in the authors' configuration for this pair, or for the closest one.
+    ``new_tokens`` is the longest rationale in the authors' configuration, for this pair or the closest one.
     """
 
     problem: str

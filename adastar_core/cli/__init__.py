@@ -38,7 +38,7 @@ _COMMANDS = {
         'Each line of FILE is {"row": <row in the data set\'s schema>, "response": text}, optionally with "finish_reason": '
         "eos, stop or length. One verdict per line is written, in order.",
         "auditing:reverify": "Judge a run's stored rollouts again and show where the verdicts differ.\n\n"
-        "New verdicts are stored beside the old ones. Statistics, training history and later iterations of the run do not "
+        "New verdicts are stored next to the old ones. Statistics, training history and later iterations of the run do not "
         "change.",
     },
     "Maintain": {

@@ -19,13 +19,7 @@ STARTED_BY = "ADASTAR_COMMAND"
 
 
 def new_app(name: str, help_: str, examples: str | None = None) -> App:
-    """Return a command line without commands. Its errors are raised, for the caller to print.
-
-    Args:
-        name: How it is called.
-        help_: What it is for.
-        examples: Shown below the options.
-    """
+    """Return a command line without commands. Its errors are raised, for the caller to print."""
     return App(
         name=name,
         help=help_,

@@ -42,38 +42,29 @@ def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
         examples = list(found.examples())
     run = found.stored.run
     if common.json:
-        return print_json(
-            {
-                "run": run.name,
-                "run_uid": run.uid,
-                "config_sha256": run.config_sha256,
-                "code_version": run.code_version,
-                "owners": found.owners,
-                "numerics": found.numerics,
-                "seed": found.stored.config.seed,
-                "checkpoints": found.chain,
-                "examples": [_example_json(found, example) for example in examples],
-            }
-        )
+        document = {
+            "run": run.name,
+            "run_uid": run.uid,
+            "config_sha256": run.config_sha256,
+            "code_version": run.code_version,
+            "owners": found.owners,
+            "numerics": found.numerics,
+            "seed": found.stored.config.seed,
+            "checkpoints": found.chain,
+            "examples": [_example_json(found, example) for example in examples],
+        }
+        return print_json(document)
     versions = dict.fromkeys([run.code_version, *(owner.code_version for owner in found.owners)])
     numerics = dict.fromkeys(map(str, found.numerics.values()))
     print_line(f"run {run.name}, uid {run.uid}, configuration {run.config_sha256}")
     print_line(f"made by adastar {', then '.join(versions)}")
     print_line(f"computed with {', then with '.join(numerics) or 'an unrecorded environment'}\n")
-    print_table(
-        ("checkpoint", "digest", "directory", "steps", "examples"),
-        [
-            (
-                f"{run.name}:{ancestor.iteration}",
-                ancestor.sha256[:16],
-                ancestor.path,
-                str(ancestor.training.steps) if ancestor.training else NONE,
-                str(ancestor.training.examples) if ancestor.training else NONE,
-            )
-            for ancestor in found.chain
-        ],
-        left=3,
-    )
+    ancestors = []
+    for ancestor in found.chain:
+        made = ancestor.training
+        counts = (str(made.steps), str(made.examples)) if made else (NONE, NONE)
+        ancestors.append((f"{run.name}:{ancestor.iteration}", ancestor.sha256[:16], ancestor.path, *counts))
+    print_table(("checkpoint", "digest", "directory", "steps", "examples"), ancestors, left=3)
     shown = examples[:_SHOWN_EXAMPLES]
     print_line(f"\n{len(examples):,} training examples; the first {len(shown)}:")
     headings = ("observation", "verdict", "rationale", "t", "place", "attempt", "stream")

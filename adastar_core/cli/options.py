@@ -38,7 +38,6 @@ class Common:
     ] = None
 
     def directory(self) -> Path:
-        """Return the data directory."""
         return path_of(self.home, "--home").absolute() if self.home else default_home()
 
     def existing_directory(self) -> Path:
@@ -73,6 +72,5 @@ class Common:
 
     @contextmanager
     def stored_run(self, name: str) -> Iterator[StoredRun]:
-        """Yield a run of this name."""
         with self.database() as engine:
             yield open_stored(engine, self.directory(), name)

@@ -68,22 +68,13 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
         evaluations = read_evaluations(connection, overview.run_id)
         costs = read_costs(connection, overview.run_id)
     if common.json:
-        return print_json(
-            {
-                **asdict(overview),
-                "iterations": iterations,
-                "evaluations": [_evaluation_json(evaluation) for evaluation in evaluations],
-                "compute": costs,
-            }
-        )
-    phase = (
-        f", iteration {overview.iteration} is {overview.phase}"
-        if overview.phase and overview.phase != "advanced"
-        else ""
-    )
-    print_line(
-        f"{overview.name}: {overview.state}, {overview.done} of {overview.wanted} iterations done{phase}"
-    )
+        measured = list(map(_evaluation_json, evaluations))
+        rows = {"iterations": iterations, "evaluations": measured, "compute": costs}
+        return print_json({**asdict(overview), **rows})
+    done = f"{overview.done} of {overview.wanted} iterations done"
+    if overview.phase and overview.phase != "advanced":
+        done += f", iteration {overview.iteration} is {overview.phase}"
+    print_line(f"{overview.name}: {overview.state}, {done}")
     print_line(f"{overview.method} on {overview.problem}, from {overview.base_model}, seed {overview.seed}")
     total = flops(pflops(overview.flops))
     print_line(f"compute {total} without evaluation; {wall_time(overview.seconds)} over all processes")
@@ -94,21 +85,8 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
         t: sum(cost.flops for cost in costs if cost.iteration == t and not cost.stage.startswith("evaluate"))
         for t in range(overview.iteration + 1)
     }
-    headings = (
-        "t",
-        "phase",
-        "β",
-        "m",
-        "accepted",
-        "surplus",
-        "α",
-        "stamped",
-        "validation",
-        "test",
-        "compute",
-        "time",
-    )
-    print_table(headings, _iteration_rows(iterations, evaluations, cost_of))
+    headings = ("t", "phase", "β", "m", "accepted", "surplus", "α", "stamped", "validation", "test")
+    print_table((*headings, "compute", "time"), _iteration_rows(iterations, evaluations, cost_of))
     return 0
 
 
@@ -121,23 +99,21 @@ def _iteration_rows(
         return accuracy(measured.get((t, "validation"))), accuracy(measured.get((t, "test")))
 
     base = ("0", "base model", *[NONE] * 6, *accuracies(0), NONE, NONE)
-    return [
-        base,
-        *(
-            (
-                str(row.iteration),
-                row.phase,
-                f"{row.beta:,}",
-                *(NONE if count is None else f"{count:,}" for count in (row.m, row.accepted, row.surplus)),
-                NONE if row.alpha is None else f"{row.alpha:.3f}",
-                NONE if row.stamped is None else f"{row.stamped:,}",
-                *accuracies(row.iteration),
-                flops(pflops(flops_of[row.iteration])),
-                NONE if row.seconds is None else duration(row.seconds),
-            )
-            for row in iterations
-        ),
+    rows = [
+        (
+            str(row.iteration),
+            row.phase,
+            f"{row.beta:,}",
+            *(NONE if count is None else f"{count:,}" for count in (row.m, row.accepted, row.surplus)),
+            NONE if row.alpha is None else f"{row.alpha:.3f}",
+            NONE if row.stamped is None else f"{row.stamped:,}",
+            *accuracies(row.iteration),
+            flops(pflops(flops_of[row.iteration])),
+            NONE if row.seconds is None else duration(row.seconds),
+        )
+        for row in iterations
     ]
+    return [base, *rows]
 
 
 def _evaluation_json(row: EvaluationRow) -> dict[str, object]:
@@ -182,14 +158,8 @@ def observations(
         f"{usage.visited:,} of {usage.observations:,} observations visited; each trained on {usage.mean_trained:.2f} "
         f"times on average. {kind}: {usage.matching:,}; the first {len(rows):,}:"
     )
-    headings = (
-        "observation",
-        "difficulty",
-        "question",
-        *(total.name.removeprefix("times_") for total in TOTALS),
-        "last",
-        "win rate %",
-    )
+    totals = (total.name.removeprefix("times_") for total in TOTALS)
+    headings = ("observation", "difficulty", "question", *totals, "last", "win rate %")
     print_table(headings, map(_used_cells, rows), left=3)
     return 0
 

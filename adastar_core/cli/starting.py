@@ -23,11 +23,7 @@ def compare(*words: Words) -> NoReturn:
 
 
 def _become(command: str, script: str, words: tuple[str, ...]) -> NoReturn:
-    """Replace this process by the flow's, so that signals and the exit status are the flow's own.
-
-    Raises:
-        UserError: The flows are not there.
-    """
+    """Replace this process by the flow's, so that signals and the exit status are the flow's own."""
     path = _FLOWS / script
     if not path.is_file():
         raise UserError(

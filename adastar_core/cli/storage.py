@@ -55,11 +55,8 @@ def gc(
                 busy.append(name)
     if common.json:
         return print_json({"deleted": delete, "directories": found, "token_ids": tokens, "in_use": busy})
-    print_table(
-        ("run", "directory", "t", "MB"),
-        [(item.run, str(item.path), str(item.iteration), f"{item.bytes / 1e6:,.1f}") for item in found],
-        left=2,
-    )
+    rows = [(item.run, str(item.path), str(item.iteration), f"{item.bytes / 1e6:,.1f}") for item in found]
+    print_table(("run", "directory", "t", "MB"), rows, left=2)
     verb = "freed" if delete else "could be freed (--delete removes them)"
     of_files, of_tokens = (sum(item.bytes for item in items) / 1e6 for items in (found, tokens))
     print_line(f"{of_files:,.1f} MB in {len(found)} directories and {of_tokens:,.1f} MB of token ids {verb}.")
@@ -101,14 +98,11 @@ def backup(file: Path, /, *, common: Common = Common()) -> int:
         raise HomeError(f"{file} exists already or cannot be written. Give another file.")
     with common.database() as engine:
         made = back_up(engine, file)
+    program = made.restore_program
     if common.json:
-        return print_json(
-            {"file": file.absolute(), "bytes": made.bytes, "restore_program": made.restore_program}
-        )
-    print_line(
-        f"{file}: {made.bytes / 1e6:,.1f} MB. Restore it into an empty database with {made.restore_program} --no-owner "
-        f"--dbname=URL {file}"
-    )
+        return print_json({"file": file.absolute(), "bytes": made.bytes, "restore_program": program})
+    restore = f"Restore it into an empty database with {program} --no-owner --dbname=URL {file}"
+    print_line(f"{file}: {made.bytes / 1e6:,.1f} MB. {restore}")
     return 0
 
 
