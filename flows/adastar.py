@@ -38,9 +38,7 @@ from tasks.stages import evaluate
 
 @flow(name="adastar", flow_run_name="{run}", persist_result=False)
 def adastar(
-    config: RunConfig = RunConfig(),
-    run: Text = "adastar",
-    rerun: Literal["continue", "nightly"] = "continue",
+    config: RunConfig = RunConfig(), run: Text = "adastar", rerun: Literal["continue", "nightly"] = "continue"
 ) -> RunReport:
     """Improve a model on its own accepted rationales, and resume where an earlier attempt stopped.
 

@@ -89,12 +89,7 @@ def main(run_flow: RunFlow, arguments: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def errors_explained(name: str, what: str) -> Iterator[None]:
-    """Turn what ends a command into one paragraph on standard error and an exit status.
-
-    Args:
-        name: How the command is called.
-        what: What the same command continues.
-    """
+    """Turn what ends command ``name`` into one paragraph and an exit status; it can be run again to resume ``what``."""
     kept = f"What was stored is kept. Run the same command to resume the {what}."
     try:
         with ended_by_signals():
@@ -122,7 +117,6 @@ def fail(message: str, status: int) -> NoReturn:
 
 
 def carry_out(options: Options, run_flow: RunFlow, console: Console) -> None:
-    """Do what the options ask for."""
     if options.list_presets:
         for name in files.preset_names():
             console.print(f"{name:28} {files.preset_summary(name)}", highlight=False, soft_wrap=True)
@@ -160,11 +154,7 @@ def dry_run(
 def execute(
     run_flow: RunFlow, config: RunConfig, name: str, preset: str, summary: Path | None, console: Console
 ) -> None:
-    """Run the flow, after everything that can be checked, and show its report.
-
-    Raises:
-        ConfigError: The folder of ``summary`` does not exist or is not writable.
-    """
+    """Run the flow, after everything that can be checked, and show its report."""
     if summary is not None and not os.access(summary.parent, os.W_OK):
         raise ConfigError(
             f"--summary {summary}: the folder {summary.parent} is not writable or does not exist; create it first."

@@ -67,11 +67,6 @@ class Options:
     list_methods: Annotated[bool, Flag] = False
 
     def settings(self) -> ComparisonSettings:
-        """Return what the options ask for.
-
-        Raises:
-            ConfigError: A method or a range of seeds is invalid.
-        """
         return ComparisonSettings(
             source="config" if self.config else "preset",
             base=self.config or self.preset,
@@ -101,7 +96,6 @@ def main(compare: Compare, arguments: Sequence[str] | None = None) -> None:
 
 
 def carry_out(options: Options, compare: Compare, console: Console) -> None:
-    """Do what the options ask for."""
     if options.list_methods:
         for known, method in METHODS.items():
             console.print(f"{known:20} {method.title}: {method.summary}", highlight=False, soft_wrap=True)
@@ -112,13 +106,9 @@ def carry_out(options: Options, compare: Compare, console: Console) -> None:
     from flows.prefect_server import check_server, prefect_server
 
     check_server()
-    count = len(settings.methods) * len(settings.seeds)
-    console.print(
-        f"Comparing {len(settings.methods)} methods with {len(settings.seeds)} seeds: {count} runs, {settings.parallel} at "
-        f"once. Logs: {settings.folder}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    methods, seeds = len(settings.methods), len(settings.seeds)
+    about = f"{methods} methods with {seeds} seeds: {methods * seeds} runs, {settings.parallel} at once"
+    console.print(f"Comparing {about}. Logs: {settings.folder}", highlight=False, soft_wrap=True)
     with prefect_server():
         comparison = compare(settings)
     print_comparison(comparison, console)
@@ -148,10 +138,9 @@ def seeds_of(words: str) -> tuple[int, ...]:
     Raises:
         ConfigError: It is neither.
     """
-    first, dots, last = words.partition("..")
-    parts = (
-        range(int(first), int(last) + 1) if dots and first.isdigit() and last.isdigit() else words.split(",")
-    )
+    first, _, last = words.partition("..")
+    in_a_row = first.isdigit() and last.isdigit()
+    parts = range(int(first), int(last) + 1) if in_a_row else words.split(",")
     if not parts or not all(str(part).strip().isdigit() for part in parts):
         raise ConfigError(f"--seeds {words} is neither a range such as 0..4 nor a list such as 0,3,7.")
     return tuple(dict.fromkeys(int(part) for part in parts))

@@ -23,9 +23,8 @@ class _Rate(ProgressColumn):
     """Units and tokens per second of a bar."""
 
     def render(self, task: Task) -> Text:
-        return Text(
-            _rate(task.completed, int(task.fields["tokens"]), task.elapsed or 0.0, task.fields["unit"])
-        )
+        tokens, unit = task.fields["tokens"], task.fields["unit"]
+        return Text(_rate(task.completed, tokens, task.elapsed or 0.0, unit))
 
 
 def _rate(done: float, tokens: int, seconds: float, unit: str) -> str:
@@ -51,13 +50,8 @@ class TerminalProgress:
 
     @contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            _Rate(),
-        )
+        name_column = TextColumn("{task.description}")
+        columns = (name_column, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), _Rate())
         with RichProgress(*columns, console=self._console, transient=True) as bars:
             number = bars.add_task(name, total=total, unit=unit, tokens=0)
             yield _RichBar(bars, bars.tasks[bars.task_ids.index(number)])

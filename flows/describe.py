@@ -21,20 +21,17 @@ _DEFAULTS = {
     if key in methods.decided()
 }
 PAGE = Path(__file__).parent.parent / "docs" / "usage.md"
-_HELP_COLUMNS = 100
-_HEAD = """# Usage
-
-This page is generated: change the texts in the code, then run `python -m flows.describe`.
-
-"""
 
 
 def usage() -> str:
-    """Return the page: help text, presets, and the configuration keys with their defaults."""
     presets = "\n".join(f"| `{name}` | {files.preset_summary(name)} |" for name in files.preset_names())
     schema = RunConfig.model_json_schema()
     keys = "\n".join(rows_of(schema, schema["$defs"]))
-    return f"""{_HEAD}## Command
+    return f"""# Usage
+
+This page is generated: change the texts in the code, then run `python -m flows.describe`.
+
+## Command
 
 ```text
 {help_of(commandline.APP)}```
@@ -63,22 +60,16 @@ Set any key with `--set key=value`. *May change* marks keys that you can change 
 def help_of(app: App) -> str:
     """Return what ``--help`` prints, without colours."""
     page = StringIO()
-    app.help_print(
-        [], console=Console(file=page, width=_HELP_COLUMNS, force_terminal=False, color_system=None)
-    )
+    app.help_print([], console=Console(file=page, width=100, force_terminal=False, color_system=None))
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines()) + "\n"
 
 
 def rows_of(
     schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "", title: str = ""
 ) -> Iterator[str]:
-    """Yield a table row per key, groups after the keys that they belong to.
+    """Yield a table row per key of a JSON schema, groups after the keys that they belong to.
 
-    Args:
-        schema: JSON schema of the configuration or of a group in it.
-        definitions: Schemas of all groups, by name.
-        prefix: Key of the group, with a dot.
-        title: Which of several groups this is.
+    Inside a group, ``prefix`` is its key with a dot, and ``title`` says which of several groups it is.
     """
     for name, field in sorted(
         schema.get("properties", {}).items(), key=lambda item: item[1].get("position", -1)

@@ -40,9 +40,8 @@ def require_readable_settings() -> None:
         with redirect_stderr(StringIO()):  # Prefect prints the same over several lines, and raises it too
             from prefect import flow  # noqa: F401
     except ValidationError as error:
-        found = "; ".join(
-            ": ".join([error.title, *map(str, item["loc"]), item["msg"]]) for item in error.errors()
-        )
+        items = ([error.title, *map(str, item["loc"]), item["msg"]] for item in error.errors())
+        found = "; ".join(map(": ".join, items))
         sys.stderr.write(
             f"error: Prefect's settings cannot be read ({found}). Correct the environment variables that begin with PREFECT_, "
             "PREFECT_API_URL among them, or Prefect's profile.\n"

@@ -18,9 +18,7 @@ from tasks.stages import advance, evaluate, finetune, generate, sample, verify
 def iterate(run: RunRef, iteration: int) -> AdvanceManifest:
     """Run one iteration; what an earlier attempt finished is read back.
 
-    Args:
-        run: The run, whose workspace must be open in this process.
-        iteration: 1-based number; the one before it must be closed.
+    The run's workspace must be open in this process, and the iteration before it closed.
     """
     wave = 0
     while not sample(run, iteration, wave).closed:

@@ -77,7 +77,7 @@ class ComparisonSettings(Settings):
 
     @property
     def folder(self) -> Path:
-        """Return the comparison's directory, with summaries and logs of its runs."""
+        """Where the summaries and logs of the runs are. It is made if need be."""
         home = usable_home(self.config(self.methods[0], self.seeds[0]).checked_home())
         folder = home / "comparisons" / self.name
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,15 +89,8 @@ class ComparisonSettings(Settings):
         return output(given, "given_output") if given else self.folder / "results"
 
     def config(self, method: MethodName, seed: int) -> RunConfig:
-        """Return the configuration of one run.
-
-        Raises:
-            ConfigError: A key or a value is invalid.
-        """
-        if self.source == "preset":
-            values = files.load_preset(self.base)
-        else:
-            values = files.load_file(readable(self.base, "base"))
+        preset = self.source == "preset"
+        values = files.load_preset(self.base) if preset else files.load_file(readable(self.base, "base"))
         return files.resolve(values, self.settings_of(method, seed))
 
     def settings_of(self, method: MethodName, seed: int) -> list[str]:
@@ -106,7 +99,7 @@ class ComparisonSettings(Settings):
         return [f"method={method}", f"seed={seed}", *common]
 
     def as_command(self) -> str:
-        """Return the command that starts this comparison."""
+        """Return the command that starts this comparison, as a person would write it."""
         words = ["python flows/compare.py", f"--{self.source} {self.base}"]
         words += [f"--methods {','.join(self.methods)}", f"--seeds {','.join(map(str, self.seeds))}"]
         words += [f"--budget {self.budget}"] if self.budget else []

@@ -7,13 +7,7 @@ would then all start, one after the other: a deployment's limit with CANCEL_NEW 
 from datetime import UTC, datetime
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterDeploymentId,
-    FlowRunFilterExpectedStartTime,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
+from prefect.client.schemas import filters
 from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
 
@@ -24,10 +18,11 @@ def overtaken_by() -> datetime | None:
     this = context.flow_run if context else None
     if this is None or this.deployment_id is None or not this.auto_scheduled:
         return None  # a user asked for this run
-    waiting = FlowRunFilter(
-        deployment_id=FlowRunFilterDeploymentId(any_=[this.deployment_id]),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-        expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)),
+    scheduled = filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED])
+    waiting = filters.FlowRunFilter(
+        deployment_id=filters.FlowRunFilterDeploymentId(any_=[this.deployment_id]),
+        state=filters.FlowRunFilterState(type=scheduled),
+        expected_start_time=filters.FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)),
     )
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_run_filter=waiting)

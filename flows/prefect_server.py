@@ -11,17 +11,9 @@ from pathlib import Path
 
 import httpx
 import prefect
-from prefect import get_client
+from prefect import get_client, settings
 from prefect.exceptions import TerminationSignal
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_CLIENT_MAX_RETRIES,
-    PREFECT_HOME,
-    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-    get_current_settings,
-    temporary_settings,
-)
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from adastar_core.errors import StageError, UserError
 from adastar_core.machine.parent import tied_to_us
@@ -41,7 +33,7 @@ def check_server() -> None:
     """
     url = PREFECT_API_URL.value()
     if not url:
-        if not PREFECT_SERVER_ALLOW_EPHEMERAL_MODE.value():
+        if not settings.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE.value():
             raise UserError(
                 "PREFECT_API_URL is not set, and PREFECT_SERVER_ALLOW_EPHEMERAL_MODE=false forbids a temporary server. Set "
                 "PREFECT_API_URL to a server's API, such as http://127.0.0.1:4200/api."
@@ -49,7 +41,7 @@ def check_server() -> None:
         return
     try:
         with (
-            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+            temporary_settings({settings.PREFECT_CLIENT_MAX_RETRIES: 0}),
             get_client(sync_client=True, httpx_settings={"timeout": _CHECK_SECONDS}) as client,
         ):
             client.read_flows(limit=1)
@@ -118,7 +110,7 @@ def _start() -> str:
     Raises:
         UserError: Prefect's directory cannot be made, or the server did not start.
     """
-    home = Path(PREFECT_HOME.value())
+    home = Path(settings.PREFECT_HOME.value())
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -128,20 +120,16 @@ def _start() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    application = [
-        "--app-dir",
-        str(prefect.__module_path__.parent),
-        "--factory",
-        "prefect.server.api.server:create_app",
-    ]
+    folder = str(prefect.__module_path__.parent)
+    application = ["--app-dir", folder, "--factory", "prefect.server.api.server:create_app"]
     address = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
-    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    configured = settings.get_current_settings().to_environment_variables(exclude_unset=True)
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
     log = home / "temporary-server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
             tied_to_us(["-m", "uvicorn", *application, *address]),
-            env={**os.environ, **settings, **_TEMPORARY, "PYTHONPATH": path},
+            env={**os.environ, **configured, **_TEMPORARY, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -155,7 +143,7 @@ def _start() -> str:
 
 
 def _wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    end = time.monotonic() + PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
+    end = time.monotonic() + settings.PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
     while process.poll() is None and time.monotonic() < end:
         with suppress(httpx.HTTPError):
             if httpx.get(f"{url}/health", timeout=2, trust_env=False).is_success:

@@ -34,11 +34,8 @@ def ended_by_signals() -> Iterator[None]:
     A signal that the caller ignores (``nohup``) stays ignored.
     """
     signals = (signal.SIGTERM, signal.SIGHUP)
-    before = {
-        number: signal.signal(number, _end)
-        for number in signals
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
+    heeded = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _end) for number in heeded}
     try:
         yield
     finally:
