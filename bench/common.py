@@ -67,13 +67,11 @@ def in_turns(contenders: Mapping[str, Callable[[], Result]], rounds: int) -> dic
 
 
 def processor_seconds() -> float:
-    """Return the processor time of this process and of its children."""
     me = psutil.Process()
     return sum(sum(process.cpu_times()[:2]) for process in (me, *me.children(recursive=True)))
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Return the seconds that an action takes."""
     started = time.perf_counter()
     action()
     return time.perf_counter() - started

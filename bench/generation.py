@@ -116,7 +116,6 @@ def main(
 def project_generate(
     generator: Generator, requests: list[GenerationRequest], how: Sampling, *, greedy: bool = False
 ) -> Contender:
-    """Return this project's generator, one batch after the other."""
     decoding = Decoding(greedy, temperature=1.0, top_p=1.0, max_new_tokens=how.max_new_tokens)
 
     def generate() -> int:

@@ -63,7 +63,6 @@ def fill(engine: Engine, runs: int, rollouts: int) -> Run:
 
 
 def fill_run(connection: Connection, run_id: int, rollouts: int) -> None:
-    """Write a finished run of this many rollouts."""
     per_observation = -(-rollouts // (ITERATIONS * OBSERVATIONS))
     values = {"run_id": run_id, "iterations": ITERATIONS, "observations": OBSERVATIONS}
     values |= {"visited": min(OBSERVATIONS, rollouts // ITERATIONS), "attempts": max(per_observation, 1)}

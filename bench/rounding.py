@@ -101,7 +101,6 @@ def _changed(
     decoding: Decoding,
     sizes: Sequence[int],
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield what was changed, and the responses with it."""
     count = len(requests)
     yield "nothing", _responses(generator, requests, decoding, count)
     for size in sizes:

@@ -114,7 +114,6 @@ def write_history(engine: Engine, run_id: int, observations: int) -> None:
 
 
 def build_ring(engine: Engine, run_id: int, observations: int) -> AdaStarSampler:
-    """Rebuild the sampler from the store, as a restarted run does."""
     with engine.connect() as connection:
         stored = read_statistics(connection, run_id)
     return AdaStarSampler(stored, tiebreak_ranks(0, observations), power=2)

@@ -44,7 +44,6 @@ def owned_run(engine: Engine) -> Iterator[Lease]:
 
 
 def prepare_iteration(lease: Lease, iteration: int, observations: int) -> None:
-    """Bring an iteration to where it can advance."""
     with lease.transaction() as connection:
         write_checkpoint(connection, lease.run_id, CheckpointRow(0, None, "/base", "0", 1, 1), Path("/run"))
         start_iteration(

@@ -184,7 +184,6 @@ def memory(
     verdicts: int,
     process: Callable[[], psutil.Process],
 ) -> Memory:
-    """Measure a process before and after ``verdicts`` verdicts."""
     for observation, response in islice(stream, max(1, verdicts // 10)):
         verifier.verify(observation, response, FinishReason.EOS)
     before = resident_mib(process())

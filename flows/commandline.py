@@ -111,7 +111,6 @@ def errors_explained(name: str, what: str) -> Iterator[None]:
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Print ``message`` as one paragraph on standard error and exit."""
     complain(f"error: {message}")
     sys.exit(status)
 
@@ -137,7 +136,6 @@ def carry_out(options: Options, run_flow: RunFlow, console: Console) -> None:
 def dry_run(
     config: RunConfig, name: str, assumptions: Assumptions, card: str | None, console: Console
 ) -> None:
-    """Print the resolved configuration, and the plan with what it costs."""
     import torch
 
     from adastar_core.planning.plan import plan_of

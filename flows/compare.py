@@ -90,7 +90,6 @@ def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:
 
 @task(cache_policy=NOT_CACHED, persist_result=False)
 def report(settings: ComparisonSettings, comparison: Comparison) -> dict[str, Path]:
-    """Write the files and show the table as artifacts."""
     head = text.headings(comparison)
     rows = [dict(zip(head, row, strict=True)) for row in text.cells(comparison)]
     create_table_artifact(rows, key=names.key(settings.name, "comparison"), description=settings.title)

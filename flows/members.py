@@ -117,7 +117,6 @@ class ComparisonSettings(Settings):
         return self.folder / f"{method}-seed-{seed}-{digest}.json"
 
     def command(self, method: MethodName, seed: int) -> list[str]:
-        """Return the arguments of ``flows/adastar.py`` for one run."""
         sets = [part for text in self.settings_of(method, seed) for part in ("--set", text)]
         partial = self.summary_path(method, seed).with_suffix(".partial")
         run = ["--run", self.run_name(method, seed), "--summary", str(partial)]
@@ -199,7 +198,6 @@ def run_in_a_process(settings: ComparisonSettings, method: MethodName, seed: int
 
 
 def facts_of(settings: ComparisonSettings) -> list[tuple[str, str]]:
-    """Return the command, and what all runs have in common."""
     config = settings.config(settings.methods[0], settings.seeds[0])
     budget = f"{config.budget_pflops} PFLOPs" if config.budget_pflops else f"{config.iterations} iterations"
     return [

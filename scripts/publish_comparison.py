@@ -23,7 +23,6 @@ Cells = dict[str, str]
 
 
 def read_comparison(folder: Path, select_on: SelectOn = "validation") -> Comparison:
-    """Return the comparison whose files are in ``folder``."""
     by_method = {row["method"]: row for row in _rows(folder / "comparison.csv")}
     runs = groupby(_rows(folder / "runs.csv"), lambda row: (row["method"], row["seed"]))
     members = [_member(list(rows), by_method[method]) for (method, _), rows in runs]

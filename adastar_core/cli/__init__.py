@@ -60,7 +60,6 @@ _DATABASE_COMMANDS = {
 
 
 def build() -> App:
-    """Return the command line with all commands."""
     app = new_app(
         "adastar", "Tools around self-improvement runs.\n\nadastar COMMAND --help shows a command's options."
     )

@@ -51,7 +51,6 @@ def misuse(error: CycloptsError, name: str) -> str:
 
 
 def complain(message: str) -> None:
-    """Print one paragraph on standard error."""
     from rich.console import Console
 
     paragraph = " ".join(message.split())

@@ -30,7 +30,6 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left:
 
 
 def print_line(text: str) -> None:
-    """Print a line or paragraph without markup."""
     console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
