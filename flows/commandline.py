@@ -69,7 +69,9 @@ class Options:
     accepted: Annotated[float, Parameter(metavar="SHARE", group=_FORECAST, validator=Number(gt=0, lte=1))] = (
         0.5
     )
-    rationale_tokens: Annotated[float | None, Parameter(metavar="N", group=_FORECAST)] = None
+    rationale_tokens: Annotated[
+        float | None, Parameter(metavar="N", group=_FORECAST, validator=Number(gt=0, lte=1e6))
+    ] = None
     card: Annotated[str | None, Parameter(choices=sorted(CARDS), group=_FORECAST)] = None
     summary: Annotated[Path | None, Parameter(metavar="FILE.json")] = None
     list_presets: Annotated[bool, Flag] = False
@@ -108,6 +110,8 @@ def errors_explained(name: str, what: str) -> Iterator[None]:
         fail(f"The disk is full ({error}). Free some space: {kept}", AdaStarError.exit_status)
     except KeyboardInterrupt:
         fail(f"interrupted. {kept}", INTERRUPTED)
+    except SystemExit as error:  # else a part that exits with 0 would look like a finished run
+        fail(f"A part of the {what} called exit({error.code!r}). {kept}", AdaStarError.exit_status)
 
 
 def fail(message: str, status: int) -> NoReturn:

@@ -1,12 +1,15 @@
 """What bad input gets: one clear paragraph, exit status 2, nothing written."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from cyclopts import CycloptsError
 
 from adastar_core.models.source import resolve_model
+from flows.commandline import APP, errors_explained
 from tests.flows.conftest import Command
 from tests.support.families import write_family
 
@@ -146,3 +149,16 @@ def test_misuse(adastar: Command, arguments: list[str], words: str) -> None:
     assert result.stderr.startswith("error: ")
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("tokens", ["nan", "inf", "0", "-5"])
+def test_tokens_of_a_forecast_are_a_number_above_0(tokens: str) -> None:
+    with pytest.raises(CycloptsError, match="--rationale-tokens"):
+        APP(["--dry-run", "--rationale-tokens", tokens])
+
+
+def test_a_part_that_exits_does_not_look_like_a_finished_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, errors_explained("adastar", "run"):
+        sys.exit(0)
+    assert ended.value.code == 1
+    assert "called exit(0)" in capsys.readouterr().err
