@@ -150,7 +150,8 @@ class CustomProblem(RowProblem):
         return declared.lstrip() if self.training_prompt(observation)[-1:].isspace() else declared
 
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:
-        return self._ask(self._own.rationale_is_correct, observation, response)
+        said = self._ask(self._own.rationale_is_correct, observation, response)
+        return None if said is None else bool(said)  # NumPy's too
 
     def _text(self, method: Callable[P, str], *arguments: P.args, **named: P.kwargs) -> str:
         text: object = self._ask(method, *arguments, **named)

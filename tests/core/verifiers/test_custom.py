@@ -210,3 +210,12 @@ def test_stop_strings_of_a_problem_are_texts(tmp_path: Path, stop: object) -> No
     )
     with pytest.raises(ConfigError, match=r"has the stop .*Give a tuple of texts"):
         CustomProblem(CustomProblemSettings(path=f"{tmp_path / 'mine.py'}:Mine"))
+
+
+def test_a_numpy_boolean_says_whether_a_rationale_is_right(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\nfrom adastar_core.problems.custom import OwnProblem\nclass Mine(OwnProblem):\n"
+        " def rows(self): return []\n def rationale_is_correct(self, *_): return np.True_\n"
+    )
+    problem = CustomProblem(CustomProblemSettings(path=f"{tmp_path / 'mine.py'}:Mine"))
+    assert problem.rationale_is_correct(ROW, "5") is True
