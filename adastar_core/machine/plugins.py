@@ -16,6 +16,7 @@ from typing import Literal
 
 from adastar_core.errors import AdaStarError, ConfigError
 from adastar_core.machine.confine import user_code
+from adastar_core.machine.paths import path_of
 from adastar_core.settings import PLUGIN_PATTERN, CodePath, Settings, Text, setting
 
 Group = Literal["samplers", "problems", "verifiers", "generators", "monitors"]
@@ -97,7 +98,7 @@ def _entry_point(name: str, group: Group, key: str) -> object:
 def _imported(path: str, key: str) -> object:
     place, _, name = user_code(path, key).rpartition(":")
     try:
-        module = _file(place) if place.endswith(".py") else importlib.import_module(place)
+        module = _file(str(path_of(place, key))) if place.endswith(".py") else importlib.import_module(place)
     except Exception as error:
         raise ConfigError(
             f"{key}: {place} cannot be imported ({type(error).__name__}: {error}). Check the path."

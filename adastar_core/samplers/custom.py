@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from operator import index
 from typing import Literal
 
@@ -9,7 +10,7 @@ from adastar_core import samplers
 from adastar_core.errors import ConfigError
 from adastar_core.machine.plugins import PluginSettings, call_plugin, failure
 from adastar_core.samplers import BaseSamplerSettings, Ordering, Sampler, Stamps, Statistics
-from adastar_core.selection import Visit
+from adastar_core.selection import Budget, Judged, Visit
 
 
 class CustomSettings(BaseSamplerSettings, PluginSettings):
@@ -52,7 +53,7 @@ class _OwnSampler:
     def __init__(self, own: Ordering, statistics: Statistics, whose: str) -> None:
         self._own, self._statistics, self._whose = own, statistics, whose
         if isinstance(own, samplers.Allocating):
-            self.budget = own.budget
+            self.budget = partial(self._checked_budget, own)
         if isinstance(own, samplers.Remembering):
             self.recall = own.recall
 
@@ -76,6 +77,17 @@ class _OwnSampler:
             yield from map(index, self._own.order(iteration))  # index: NumPy's integers too
         except Exception as error:
             raise self._wrong("order", f"failed {failure(error)}") from error
+
+    def _checked_budget(self, own: samplers.Allocating, position: int, judged: Sequence[Judged]) -> Budget:
+        try:
+            budget: object = own.budget(position, judged)
+        except Exception as error:
+            raise self._wrong("budget", f"failed {failure(error)}") from error
+        if not isinstance(budget, Budget):
+            raise self._wrong(
+                "budget", f"returned a {type(budget).__name__}, not an adastar_core.selection.Budget"
+            )
+        return budget
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
         if isinstance(self._own, Sampler):

@@ -383,6 +383,34 @@ def test_what_its_constructor_raises_is_told_with_its_line(tmp_path: Path, body:
         CustomSettings(path=f"{tmp_path / 'own.py'}:Own").open(Statistics.empty(1), 0, ["a"])
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return 2", "budget returned a int, not an"),
+        ("return judged[7]", "budget failed .*IndexError.*line 4"),
+    ],
+)
+def test_what_a_sampler_of_your_own_allots_is_checked(tmp_path: Path, body: str, words: str) -> None:
+    (tmp_path / "own.py").write_text(
+        f"class Own:\n def __init__(self, *_): ...\n def budget(self, position, judged):\n  {body}\n"
+        " def order(self, iteration): return iter(range(3))\n"
+    )
+    sampler = CustomSettings(path=f"{tmp_path / 'own.py'}:Own").open(Statistics.empty(3), 0, ["a", "b", "c"])
+    assert isinstance(sampler, Allocating)
+    with pytest.raises(ConfigError, match=words):
+        sampler.budget(0, [])
+
+
+def test_a_path_to_a_file_may_begin_at_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.py").write_text(ORDER_ALONE)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert list(
+        opened(parse({"type": "custom", "path": "~/own.py:Hardest"}), Statistics.empty(2)).order(1)
+    ) == [0, 1]
+
+
 def test_a_sampler_of_an_installed_package_is_named_by_its_entry_point(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
