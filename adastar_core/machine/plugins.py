@@ -9,6 +9,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -109,10 +110,12 @@ def _imported(path: str, key: str) -> object:
 
 
 def _file(place: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"adastar_plugin_{Path(place).stem}", place)
-    if spec is None or spec.loader is None:
+    """Run a file as a module, always from its source: bytecode is cached by size and second, which an edit may leave."""
+    loader = SourceFileLoader(f"adastar_plugin_{Path(place).stem}", place)
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    if spec is None:
         raise ImportError(f"{place} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
+    exec(loader.source_to_code(loader.get_data(place), place), module.__dict__)
     return module

@@ -15,6 +15,7 @@ from adastar_core.generators.noise import noisy_scores, signed
 from adastar_core.generators.serving import Probe, serving
 from adastar_core.generators.steps import Cached, Reread, Way
 from adastar_core.generators.transformers import open_transformers
+from adastar_core.models import scores as model_scores
 from adastar_core.models.source import model_shape, resolve_model
 from adastar_core.records import GenerationRequest, Incident
 from tests.support.families import READ_AGAIN, SHARED_CACHE, WINDOW, build, sharpened, write_family
@@ -107,7 +108,7 @@ def test_in_bfloat16_rounding_passes_and_faults_do_not(family: str) -> None:
 
 def test_bfloat16_that_fails_is_asked_again_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        serving_module, "tolerance", lambda model: 0.0 if model.dtype == torch.bfloat16 else 1e-3
+        model_scores, "tolerance", lambda model: 0.0 if model.dtype == torch.bfloat16 else 1e-3
     )
     model = torch.nn.Module.to(sharpened(build("phi3")), torch.bfloat16)
     assert serving(model)[0].way is Cached

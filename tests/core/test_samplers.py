@@ -1,5 +1,6 @@
 """What every sampler must do, run on each of them."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -399,6 +400,17 @@ def test_what_a_sampler_of_your_own_allots_is_checked(tmp_path: Path, body: str,
     assert isinstance(sampler, Allocating)
     with pytest.raises(ConfigError, match=words):
         sampler.budget(0, [])
+
+
+def test_an_edit_of_equal_size_within_a_second_is_seen(tmp_path: Path) -> None:
+    """Python's cached bytecode would be taken for it."""
+    file, stamp = tmp_path / "own.py", 1_700_000_000
+    for text in (ORDER_ALONE, ORDER_ALONE.replace("Hardest", "Easiest")):
+        file.write_text(text)
+        os.utime(file, (stamp, stamp))
+        name = "Hardest" if text == ORDER_ALONE else "Easiest"
+        settings = parse({"type": "custom", "path": f"{file}:{name}"})
+        assert sorted(opened(settings, Statistics.empty(2)).order(1)) == [0, 1]
 
 
 def test_a_path_to_a_file_may_begin_at_the_home_directory(
