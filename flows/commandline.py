@@ -111,6 +111,10 @@ def errors_explained(name: str, what: str) -> Iterator[None]:
     except KeyboardInterrupt:
         fail(f"interrupted. {kept}", INTERRUPTED)
     except SystemExit as error:  # else a part that exits with 0 would look like a finished run
+        if isinstance(
+            error.__context__, BrokenPipeError
+        ):  # rich's, when the reader, such as head, has enough
+            sys.exit(0)
         fail(f"A part of the {what} called exit({error.code!r}). {kept}", AdaStarError.exit_status)
 
 

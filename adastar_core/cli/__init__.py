@@ -4,6 +4,7 @@ Each command is a function of the named module: its parameters are the options, 
 is imported when one of its commands is called, so that ``adastar --help`` answers at once.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -98,16 +99,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
     try:
-        return build()(words) or 0
+        status = build()(words) or 0
+        sys.stdout.flush()  # here, where an error still has a message
     except CycloptsError as error:
         complain(f"adastar: {misuse(error, 'adastar')}")
         return MISUSED
     except AdaStarError as error:
         complain(f"adastar: {error}")
         return error.exit_status
-    except BrokenPipeError:  # the reader, such as head, has had enough
+    except (OSError, SystemExit) as error:
+        # A reader such as head has had enough; rich ends the process for that reason.
+        enough = isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError)
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if not enough and not full:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if full:
+            complain(f"adastar: The disk is full ({error}). Free some space and run the command again.")
+        return AdaStarError.exit_status if full else 0
     except KeyboardInterrupt:
         complain("adastar: interrupted.")
         return INTERRUPTED
+    return status

@@ -230,3 +230,23 @@ def fastest(*arguments: str) -> float:
         subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True, cwd=ROOT)
         seconds.append(time.perf_counter() - started)
     return min(seconds)
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["runs", "--help"], ["run", "--help"], ["run", "--list-presets"]]
+)
+def test_a_reader_that_has_enough_is_no_error(command: list[str]) -> None:
+    words = shlex.join([sys.executable, "-m", "adastar_core.cli", *command])
+    script = f"set -o pipefail; {words} | head -c 1; exit $?"
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_full_disk_is_no_traceback(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "adastar_core.cli", "--show-completion", "--shell", "bash"]
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+        )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
