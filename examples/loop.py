@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from adastar_core.config import RunConfig, files
+from adastar_core.config.base import base_of
 from adastar_core.generators import Decoding, Generator
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.models.source import resolve_model
@@ -31,10 +32,11 @@ from adastar_core.verifiers.filters import screen
 def main() -> None:
     """Run the loop for a preset and print a line per iteration."""
     options = argparse.ArgumentParser(description="AdaSTaR as one flat script.")
-    options.add_argument("--preset", default=files.DEFAULT_PRESET)
+    options.add_argument("--preset", help="default: quickstart, or the defaults where another model is set")
     options.add_argument("--set", action="append", default=[], dest="overrides", metavar="a.b=value")
     arguments = options.parse_args()
-    config = files.resolve(files.load_preset(arguments.preset), arguments.overrides)
+    base = base_of(arguments.preset, None, arguments.overrides, files.DEFAULT_PRESET)
+    config = base.resolve(arguments.overrides)
     with tempfile.TemporaryDirectory() as folder:
         for iteration, (selection, stamped, accuracy) in enumerate(loop(config, Path(folder)), start=1):
             print(

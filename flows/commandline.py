@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from adastar_core import names
 from adastar_core.cli.app import INTERRUPTED, MISUSED, OPTIONS, Flag, complain, flow_name, misuse, new_app
 from adastar_core.config import RunConfig, files
+from adastar_core.config.base import base_of
 from adastar_core.errors import AdaStarError, ConfigError
 from adastar_core.planning.cards import CARDS
 from adastar_core.planning.forecast import Assumptions
@@ -30,6 +31,8 @@ EXAMPLES = f"""\
 Examples:
   The quickstart:
     {NAME}
+  A configuration of your own, such as `adastar init` writes:
+    {NAME} run.yaml
   More iterations, under a name of your own:
     {NAME} --set iterations=8 --run my-run
   Continue that run (with --preset and --set as before):
@@ -49,8 +52,8 @@ class Options:
     """The options of the main job, which ``docs/usage.md`` shows too.
 
     Attributes:
-        preset: A ready-made run (default: quickstart).
         config: A configuration file of your own.
+        preset: A ready-made run (default: quickstart; with another model, the defaults for pre-trained models).
         overrides: Change one configuration key; may be repeated.
         run: Name of the run; an existing name resumes it (default: the preset's name and a digest of the values).
         dry_run: Print the resolved configuration, the plan, its compute and its memory; write nothing.
@@ -61,8 +64,10 @@ class Options:
         list_presets: List the ready-made runs and exit.
     """
 
+    config: Annotated[Path | None, Parameter(metavar="FILE.yaml", group=ONE_SOURCE)] = field(
+        default=None, kw_only=False
+    )
     preset: Annotated[str | None, Parameter(metavar="NAME", group=ONE_SOURCE)] = None
-    config: Annotated[Path | None, Parameter(metavar="FILE.yaml", group=ONE_SOURCE)] = None
     overrides: Annotated[tuple[str, ...], Flag, Parameter(name="--set", metavar="a.b=value")] = ()
     run: Annotated[str | None, Parameter(metavar="NAME")] = None
     dry_run: Annotated[bool, Flag] = False
@@ -128,17 +133,16 @@ def carry_out(options: Options, run_flow: RunFlow, console: Console) -> None:
         for name in files.preset_names():
             console.print(f"{name:28} {files.preset_summary(name)}", highlight=False, soft_wrap=True)
         return
-    if options.config is not None:
-        source, values = options.config.stem, files.load_file(options.config)
-    else:
-        source = options.preset or files.DEFAULT_PRESET
-        values = files.load_preset(source)
-    config = files.resolve(values, options.overrides)
-    name = f"{names.named_after(source, 100)}-{config.sha256()[:8]}" if options.run is None else options.run
+    base = base_of(options.preset, options.config, options.overrides, files.DEFAULT_PRESET)
+    config = base.resolve(options.overrides)
+    named_after = names.named_after(base.source or config.problem.type, 100)
+    name = f"{named_after}-{config.sha256()[:8]}" if options.run is None else options.run
+    if warning := base.remaining(config, options.overrides):
+        console.print(warning, style="bold yellow", highlight=False, markup=False, soft_wrap=True)
     if options.dry_run:
         dry_run(config, name, Assumptions(options.accepted, options.rationale_tokens), options.card, console)
     else:
-        execute(run_flow, config, name, source, options.summary, console)
+        execute(run_flow, config, name, base.source, options.summary, console)
 
 
 def dry_run(

@@ -1,9 +1,9 @@
 """The command line of ``flows/compare.py``."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -14,10 +14,11 @@ from adastar_core.cli.app import Flag, flow_name, new_app
 from adastar_core.comparison import text
 from adastar_core.comparison.member import SelectOn
 from adastar_core.comparison.table import Comparison
+from adastar_core.config.base import Base, base_of
 from adastar_core.config.methods import METHODS
 from adastar_core.errors import ConfigError
 from flows.commandline import ONE_SOURCE, errors_explained
-from flows.members import ComparisonSettings
+from flows.members import DEFAULT_PRESET, ComparisonSettings
 
 NAME = flow_name("compare", "compare.py")
 EXAMPLES = f"""\
@@ -29,7 +30,7 @@ Examples:
   The same compute for every run:
     {NAME} --preset quickstart --seeds 0..2 --budget 1.5TFLOPs
   A configuration file of your own, six iterations of each run:
-    {NAME} --config mine.yaml --methods adastar,star --budget 6
+    {NAME} mine.yaml --methods adastar,star --budget 6
 
 The same command resumes a comparison that was interrupted. More methods or seeds add to it.
 """
@@ -41,8 +42,9 @@ class Options:
     """The options of a comparison, which ``docs/usage.md`` shows too.
 
     Attributes:
-        preset: The preset that all runs share.
         config: A configuration file that all runs share, instead of a preset.
+        preset: The preset that all runs share (default: arithmetic-hard; with another model, the defaults for pre-trained
+            models).
         methods: Methods, or all; --list-methods shows them.
         seeds: A range, or a list such as 0,3,7.
         budget: Iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run (default: the preset's own).
@@ -54,8 +56,10 @@ class Options:
         list_methods: List the methods and exit.
     """
 
-    preset: Annotated[str, Parameter(metavar="NAME", group=ONE_SOURCE)] = "arithmetic-hard"
-    config: Annotated[str | None, Parameter(metavar="FILE.yaml", group=ONE_SOURCE)] = None
+    config: Annotated[Path | None, Parameter(metavar="FILE.yaml", group=ONE_SOURCE)] = field(
+        default=None, kw_only=False
+    )
+    preset: Annotated[str | None, Parameter(metavar="NAME", group=ONE_SOURCE)] = None
     methods: Annotated[str, Parameter(metavar="A,B,...")] = "adastar,random-lazy,star-acc"
     seeds: Annotated[str, Parameter(metavar="0..4")] = "0..4"
     budget: Annotated[str | None, Parameter(metavar="N|COMPUTE")] = None
@@ -66,10 +70,20 @@ class Options:
     output: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
     list_methods: Annotated[bool, Flag] = False
 
+    def below(self) -> Base:
+        """Return where the values come from that all runs share."""
+        return base_of(self.preset, self.config, self.overrides, DEFAULT_PRESET)
+
     def settings(self) -> ComparisonSettings:
+        source: Literal["preset", "config", "defaults"] = "config"
+        base = str(self.config)
+        if self.config is None:
+            below = self.below()
+            source = "preset" if below.preset else "defaults"
+            base = below.preset or below.resolve(self.overrides).problem.type
         return ComparisonSettings(
-            source="config" if self.config else "preset",
-            base=self.config or self.preset,
+            source=source,
+            base=base,
             methods=methods_of(self.methods),
             seeds=seeds_of(self.seeds),
             overrides=self.overrides,
@@ -101,8 +115,9 @@ def carry_out(options: Options, compare: Compare, console: Console) -> None:
             console.print(f"{known:20} {method.title}: {method.summary}", highlight=False, soft_wrap=True)
         return
     settings = options.settings()
-    for name in settings.methods:
-        settings.config(name, settings.seeds[0])  # refuse bad values before any run
+    configs = [settings.config(name, settings.seeds[0]) for name in settings.methods]  # refuse bad values
+    if warning := options.below().remaining(configs[0], options.overrides):
+        console.print(warning, style="bold yellow", highlight=False, markup=False, soft_wrap=True)
     from flows.prefect_server import check_server, prefect_server
 
     check_server()

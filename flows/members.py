@@ -22,6 +22,7 @@ from adastar_core.machine.home import usable_home
 from adastar_core.machine.parent import tied_to_us
 from adastar_core.settings import BaseSource, OutputPath, Settings, SettingText, Text, setting
 
+DEFAULT_PRESET = "arithmetic-hard"
 _PLACES = ("home=", "database_url=")
 _SCRIPTS = Path(__file__).parent
 _FLOPS = {"pflops": 1.0, "pf": 1.0, "tflops": 1e-3, "tf": 1e-3, "gflops": 1e-6, "gf": 1e-6}
@@ -32,11 +33,16 @@ _MOST_ITERATIONS = 200
 class ComparisonSettings(Settings):
     """Everything that decides what a comparison does."""
 
-    source: Literal["preset", "config"] = setting(
-        "preset", "Source", "Where the common values come from: a preset or a configuration file."
+    source: Literal["preset", "config", "defaults"] = setting(
+        "preset",
+        "Source",
+        "Where the common values come from: a preset, a configuration file, or the defaults for pre-trained models.",
     )
     base: BaseSource = setting(
-        "arithmetic-hard", "Base", "The preset's name, or the configuration file's path.", min_length=1
+        DEFAULT_PRESET,
+        "Base",
+        "The preset's name, the configuration file's path, or with defaults a name of your own.",
+        min_length=1,
     )
     methods: tuple[MethodName, ...] = setting(
         ("adastar", "random-lazy", "star-acc"), "Methods", "Each is a run per seed.", min_length=1
@@ -89,8 +95,13 @@ class ComparisonSettings(Settings):
         return output(given, "given_output") if given else self.folder / "results"
 
     def config(self, method: MethodName, seed: int) -> RunConfig:
-        preset = self.source == "preset"
-        values = files.load_preset(self.base) if preset else files.load_file(readable(self.base, "base"))
+        match self.source:
+            case "preset":
+                values = files.load_preset(self.base)
+            case "config":
+                values = files.load_file(readable(self.base, "base"))
+            case "defaults":
+                values = {}
         return files.resolve(values, self.settings_of(method, seed))
 
     def settings_of(self, method: MethodName, seed: int) -> list[str]:
@@ -100,7 +111,7 @@ class ComparisonSettings(Settings):
 
     def as_command(self) -> str:
         """Return the command that starts this comparison, as a person would write it."""
-        words = ["python flows/compare.py", f"--{self.source} {self.base}"]
+        words = ["python flows/compare.py", *self._source_words()]
         words += [f"--methods {','.join(self.methods)}", f"--seeds {','.join(map(str, self.seeds))}"]
         words += [f"--budget {self.budget}"] if self.budget else []
         words += [f"--set {text}" for text in self.overrides if not text.startswith(_PLACES)]
@@ -120,7 +131,11 @@ class ComparisonSettings(Settings):
         sets = [part for text in self.settings_of(method, seed) for part in ("--set", text)]
         partial = self.summary_path(method, seed).with_suffix(".partial")
         run = ["--run", self.run_name(method, seed), "--summary", str(partial)]
-        return [f"--{self.source}", self.base, *sets, *run]
+        return [*self._source_words(), *sets, *run]
+
+    def _source_words(self) -> list[str]:
+        """Return the options that name the source; the defaults need none, because their overrides name another model."""
+        return [] if self.source == "defaults" else [f"--{self.source}", self.base]
 
 
 def budget_settings(budget: str | None) -> list[str]:

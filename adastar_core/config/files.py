@@ -39,9 +39,8 @@ def load_file(path: Path) -> dict[str, object]:
     try:
         return _parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"--config {path} cannot be read: {error}. Give the path of a YAML file."
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path} cannot be read: {reason}. Give the path of a YAML file.") from error
 
 
 def resolve(values: Mapping[str, object], overrides: Iterable[str] = ()) -> RunConfig:
@@ -50,6 +49,14 @@ def resolve(values: Mapping[str, object], overrides: Iterable[str] = ()) -> RunC
     Raises:
         ConfigError: A key is unknown, a value is out of bounds, or two values disagree.
     """
+    try:
+        return RunConfig.model_validate(overridden(values, overrides))
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from None
+
+
+def overridden(values: Mapping[str, object], overrides: Iterable[str]) -> dict[str, object]:
+    """Return ``values`` with ``key.path=value`` overrides, not validated yet."""
     overrides = list(overrides)
     pairs = [text.partition("=") for text in overrides]
     named = [value.strip() for key, _, value in pairs if key.strip() == "method"]
@@ -57,10 +64,7 @@ def resolve(values: Mapping[str, object], overrides: Iterable[str] = ()) -> RunC
     merged = methods.merge(values, methods.settings_of(named[-1])) if named else dict(values)
     for override in overrides:
         merged = _with_override(merged, override)
-    try:
-        return RunConfig.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError(explain(error)) from None
+    return merged
 
 
 def explain(error: ValidationError) -> str:

@@ -137,10 +137,11 @@ def test_a_dry_run_says_what_it_assumes_and_what_a_card_makes_of_it(
     ("arguments", "words"),
     [
         (["--presett", "quickstart"], "Did you mean --preset? See python flows/adastar.py --help."),
-        (["--preset", "quickstart", "--config", "mine.yaml"], "--preset, --config"),
+        (["--preset", "quickstart", "--config", "mine.yaml"], "--config, --preset"),
         (["--accepted", "1.5", "--dry-run"], "Must be <= 1."),
         (["--card", "h101", "--dry-run"], 'Did you mean "h100"?'),
-        (["quickstart"], "['quickstart']"),
+        (["quickstart"], "--preset quickstart"),
+        (["one.yaml", "two.yaml"], "two.yaml"),
     ],
 )
 def test_misuse(adastar: Command, arguments: list[str], words: str) -> None:

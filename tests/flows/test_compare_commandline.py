@@ -3,8 +3,11 @@
 import pytest
 from cyclopts import CycloptsError
 
+from adastar_core.config import RunConfig, files
+from adastar_core.config.base import base_of
 from adastar_core.config.methods import METHODS
 from adastar_core.errors import ConfigError
+from flows.commandline import APP as RUN
 from flows.compare_commandline import APP, methods_of, seeds_of
 from flows.members import ComparisonSettings, budget_settings
 
@@ -33,6 +36,22 @@ def test_a_file_takes_the_place_of_the_preset() -> None:
     settings = settings_of("--config", "mine.yaml", "--set", "attempts=3", "--set", "alpha=first_try")
     assert (settings.source, settings.base) == ("config", "mine.yaml")
     assert settings.overrides == ("attempts=3", "alpha=first_try")
+
+
+@pytest.mark.parametrize("words", [["--config", "mine.yaml"], ["mine.yaml"]])
+def test_a_file_needs_no_option(words: list[str]) -> None:
+    assert settings_of(*words).base == "mine.yaml"
+
+
+def test_another_model_takes_the_defaults_in_the_comparison_and_in_each_of_its_runs() -> None:
+    """Each run is started by a command of its own, which must come to the same values."""
+    settings = settings_of("--set", "model=/mine")
+    assert (settings.source, settings.base) == ("defaults", "arithmetic")
+    config = settings.config("star", 1)
+    assert (config.model, config.trainer.learning_rate) == ("/mine", RunConfig().trainer.learning_rate)
+    options = RUN([*settings.command("star", 1)])
+    base = base_of(options.preset, options.config, options.overrides, files.DEFAULT_PRESET)
+    assert base.resolve(options.overrides) == config
 
 
 def test_seeds_and_methods() -> None:
