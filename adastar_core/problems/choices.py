@@ -9,8 +9,8 @@ from adastar_core.errors import DataError
 from adastar_core.problems.references import declared_or_whole
 from adastar_core.problems.rows import Row, cell_text
 from adastar_core.records import LETTERS, Choice
+from adastar_core.verifiers.extraction import Parsed
 from adastar_core.verifiers.options import read_option
-from adastar_core.verifiers.patterns import Parsed
 
 _WHOLE = re.compile(r"-?[0-9]+\.0+")
 _LONG = 9

@@ -10,9 +10,10 @@ from adastar_core.errors import DataError
 from adastar_core.problems.rows import Row
 from adastar_core.records import FinishReason, Observation, Outcome
 from adastar_core.verifiers import Verifier
+from adastar_core.verifiers.declarations import BOXED, COLON, HASHES, SENTENCE, declared_answers
 from adastar_core.verifiers.number import NumberVerifier
 from adastar_core.verifiers.numbers import states_one_number
-from adastar_core.verifiers.patterns import BOXED, HASHES, answer_part, declared_answers
+from adastar_core.verifiers.own import own_part
 
 _SHOWN = 3
 _KINDS = {
@@ -30,16 +31,17 @@ def declared_or_whole(text: str) -> str:
 
     Where it declares several, the last ``####`` counts, else the last box, else the last sentence.
     """
-    declared = declared_answers(answer_part(text))
-    if not declared:
-        return text
-    last = [answer for answer in declared if answer.pattern == declared[0].pattern][-1]
-    return last.text.strip() if last.pattern in (HASHES, BOXED) else last.text.strip().rstrip(".")
+    declared = declared_answers(own_part(text).text)
+    for pattern in (HASHES, BOXED, SENTENCE, COLON):
+        stated = [answer.text.strip() for answer in declared if answer.pattern == pattern]
+        if stated:
+            return stated[-1] if pattern in (HASHES, BOXED) else stated[-1].rstrip(".")
+    return text
 
 
 def contradicts_itself(verifier: Verifier, observation: Observation, solution: str) -> bool:
     """Return whether a solution declares an answer that is wrong by the reference that was taken from it."""
-    declared = [" ".join(answer.text.split()) for answer in declared_answers(answer_part(solution))]
+    declared = [" ".join(answer.text.split()) for answer in declared_answers(own_part(solution).text)]
     verdicts = [verifier.verify(observation, f"#### {text}", FinishReason.EOS) for text in declared]
     return any(verdict.outcome is Outcome.WRONG for verdict in verdicts)
 

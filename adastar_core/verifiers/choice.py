@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from adastar_core.records import Choice, FinishReason, Observation, Outcome, Verdict
+from adastar_core.verifiers.declarations import Declared, found_undeclared
+from adastar_core.verifiers.extraction import Parsed, Unclear, extract
 from adastar_core.verifiers.options import read_option
-from adastar_core.verifiers.patterns import Declared, extract
 
 LAST_LETTER = "last letter"
+_REACH = 2000
 _DEFAULT = tuple(Choice(label, "") for label in "ABCDE")
 _LAST_LABEL = re.compile(r"[(\[]([A-Za-z1-9])[)\]]|(?<![\w'])([B-HJ-Z]|A(?=[.)\]:,;]|\s*$))(?![\w'])")
 
@@ -25,7 +27,7 @@ class ChoiceVerifier:
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         choices = observation.choices or _DEFAULT
-        read = partial(read_option, choices)
+        read = partial(_read, choices)
         found = extract(response, finish_reason, read, str.__eq__, last_letter if self.fall_back else None)
         return found.verdict(self.version, partial(_compare, observation.answer, choices))
 
@@ -41,7 +43,11 @@ def _compare(reference: str, choices: tuple[Choice, ...], label: str) -> tuple[O
     return Outcome.WRONG, f"differs from the reference {reference}"
 
 
+def _read(choices: tuple[Choice, ...], declared: Declared) -> Parsed[str] | Unclear | None:
+    return read_option(choices, declared.text + declared.following)
+
+
 def last_letter(text: str) -> Declared | None:
     """Return the last label of a text that declares none; an article "A" is none."""
-    labels = [bracketed or bare for bracketed, bare in _LAST_LABEL.findall(text[-2000:])]
-    return Declared(f"({labels[-1]})", LAST_LETTER) if labels else None
+    labels = list(_LAST_LABEL.finditer(text, max(0, len(text) - _REACH)))
+    return found_undeclared(text, labels[-1], LAST_LETTER) if labels else None

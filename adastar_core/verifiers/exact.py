@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
-from adastar_core.verifiers.patterns import Parsed, extract
+from adastar_core.verifiers.declarations import Declared
+from adastar_core.verifiers.extraction import Parsed, extract
 from adastar_core.verifiers.tidy import tidy
 
 
@@ -35,6 +36,6 @@ def _compare(reference: str, value: str) -> tuple[Outcome, str]:
     return Outcome.WRONG, f"differs from the reference {reference}"
 
 
-def _read(text: str) -> Parsed[str] | None:
-    tidied = tidy(text)
+def _read(declared: Declared) -> Parsed[str] | None:
+    tidied = tidy(declared.text + declared.following)
     return Parsed(tidied, tidied) if tidied else None

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from adastar_core.records import Attempt, Observation, Rejection, RejectionReason
 from adastar_core.settings import Settings, setting
 from adastar_core.shingles import Outline, tokens, words
-from adastar_core.verifiers.patterns import answer_part, without_declared_answers
+from adastar_core.verifiers.declarations import without_declared_answers
+from adastar_core.verifiers.own import own_part
 
 
 class FilterSettings(Settings):
@@ -67,7 +68,7 @@ def _by_itself(observation: Observation, attempt: Attempt, settings: FilterSetti
     if settings.longest_tokens is not None and attempt.generated_tokens > settings.longest_tokens:
         longer = f"{attempt.generated_tokens} tokens, more than {settings.longest_tokens}"
         return Rejection(RejectionReason.OVER_LONG, longer)
-    rationale = without_declared_answers(answer_part(attempt.response))
+    rationale = without_declared_answers(own_part(attempt.response).text)
     if settings.empty and not words(rationale):
         return Rejection(RejectionReason.EMPTY, "an answer without a rationale")
     return _echo(observation, rationale) if settings.hint_echo and attempt.hinted else None

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
-from adastar_core.records import FinishReason, Observation, Outcome, Verdict
+from adastar_core.records import Choice, FinishReason, Observation, Outcome, Verdict
+from adastar_core.verifiers.declarations import Declared
+from adastar_core.verifiers.extraction import Parsed, Unclear, extract
 from adastar_core.verifiers.options import read_option
-from adastar_core.verifiers.patterns import Parsed, Unclear, extract
 from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
 
@@ -22,13 +23,17 @@ class LabelVerifier:
         return "label/3"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        read = partial(read_option, observation.choices) if observation.choices else read_name
-        found = extract(response, finish_reason, read, _same)
+        found = extract(response, finish_reason, partial(_read, observation.choices), _same)
         return found.verdict(self.version, partial(_compare, observation))
 
     def declare(self, observation: Observation) -> str:
         labels = {choice.label for choice in observation.choices}
         return f" The answer is {f'({observation.answer})' if observation.answer in labels else observation.answer}."
+
+
+def _read(choices: tuple[Choice, ...], declared: Declared) -> Parsed[str] | Unclear | None:
+    written = declared.text + declared.following
+    return read_option(choices, written) if choices else read_name(written)
 
 
 def read_name(text: str) -> Parsed[str] | Unclear | None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import accumulate
 
-from adastar_core.verifiers.patterns import LONGEST
+from adastar_core.verifiers.declarations import LONGEST
 from adastar_core.verifiers.plain import plain_characters
 from adastar_core.verifiers.tidy import tidy
 

@@ -8,10 +8,11 @@ from importlib.metadata import version
 
 from adastar_core.records import CUT_SHORT, FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers import Response, latex
+from adastar_core.verifiers.declarations import Declared
+from adastar_core.verifiers.extraction import Parsed, Unclear, extract
 from adastar_core.verifiers.latex import Formula
 from adastar_core.verifiers.math_pool import SECONDS, STEPS, MathPool
 from adastar_core.verifiers.numbers import Number, read_number
-from adastar_core.verifiers.patterns import Parsed, Unclear, extract
 from adastar_core.verifiers.tidy import is_question
 
 _PROSE_WORDS = 4
@@ -39,7 +40,7 @@ class MathVerifier:
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         try:
-            found = extract(response, finish_reason, read_formula, self._same)
+            found = extract(response, finish_reason, _read, self._same)
         except _CutShort as cut:
             return Verdict(Outcome.UNDECIDED, None, "", str(cut), self.version)
         return found.verdict(self.version, partial(self._compare, latex.read_latex(observation.answer)))
@@ -92,6 +93,10 @@ class MathVerifier:
         if outcome is Outcome.RIGHT and variables[0] != variables[1] and folded[0] == folded[1]:
             return Outcome.UNDECIDED, "differs from the reference in capital letters"
         return outcome, reason
+
+
+def _read(declared: Declared) -> Parsed[Formula] | Unclear | None:
+    return read_formula(declared.text)
 
 
 def read_formula(text: str) -> Parsed[Formula] | Unclear | None:

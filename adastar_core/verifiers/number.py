@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
+from adastar_core.verifiers.declarations import Declared, found_undeclared
+from adastar_core.verifiers.extraction import Parsed, Unclear, extract
 from adastar_core.verifiers.numbers import Number, read_number, reference_number
-from adastar_core.verifiers.patterns import Declared, extract
-from adastar_core.verifiers.plain import plain
 
 LAST_NUMBER = "last number"
+_REACH = 2000
 _LAST_NUMBER = re.compile(r"(?<![\w.])[-+]?[$€£]?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?(?![\w/^])")
 
 
@@ -25,7 +26,7 @@ class NumberVerifier:
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         found = extract(
-            response, finish_reason, read_number, Number.equals, last_number if self.fall_back else None
+            response, finish_reason, _read, Number.equals, last_number if self.fall_back else None
         )
         return found.verdict(self.version, partial(_compare, observation.answer))
 
@@ -44,6 +45,11 @@ def _compare(written: str, value: Number) -> tuple[Outcome, str]:
     return Outcome.WRONG, f"differs from the reference {written}"
 
 
+def _read(declared: Declared) -> Parsed[Number] | Unclear | None:
+    return read_number(declared.text + declared.following)
+
+
 def last_number(text: str) -> Declared | None:
-    numbers = _LAST_NUMBER.findall(plain(text[-2000:]))
-    return Declared(numbers[-1], LAST_NUMBER) if numbers else None
+    """Return the last number of a text that declares none, with what follows it on its line."""
+    numbers = list(_LAST_NUMBER.finditer(text, max(0, len(text) - _REACH)))
+    return found_undeclared(text, numbers[-1], LAST_NUMBER) if numbers else None

@@ -5,7 +5,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from adastar_core.verifiers.patterns import LONGEST, Parsed, Unclear
+from adastar_core.verifiers.declarations import LONGEST
+from adastar_core.verifiers.extraction import Parsed, Unclear
 from adastar_core.verifiers.plain import plain
 from adastar_core.verifiers.tidy import is_question
 

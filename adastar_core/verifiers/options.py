@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from adastar_core.records import Choice
-from adastar_core.verifiers.patterns import Parsed, Unclear
+from adastar_core.verifiers.extraction import Parsed, Unclear
 from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
 _LABEL = re.compile(r"\s*[*$]{0,2}([(\[]?)([A-Za-z0-9])[)\]]?[.]?[*$]{0,2}[.]?\s*")

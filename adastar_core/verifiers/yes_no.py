@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
-from adastar_core.verifiers.patterns import Declared, Parsed, Unclear, extract
+from adastar_core.verifiers.declarations import Declared, found_undeclared
+from adastar_core.verifiers.extraction import Parsed, Unclear, extract
 from adastar_core.verifiers.tidy import DENIAL, first_sentence, is_question, tidy, without_filler
 
 LAST_WORD = "last yes or no"
+_REACH = 2000
 _SIMPLE = re.compile(r"\s*\(?(yes|no)\)?\.?\s*", re.IGNORECASE)
 _LEADING = re.compile(r"[(\[\"']*(yes|no)[)\]\"']*(?:[.,:;!?*_ ]*$|[.,:;!?]\s|\s-\s)", re.IGNORECASE)
 _WORDS = re.compile(r"\b(yes|no)\b(?!-)", re.IGNORECASE)
@@ -25,9 +27,7 @@ class YesNoVerifier:
         return "yes_no/2+last" if self.fall_back else "yes_no/2"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        found = extract(
-            response, finish_reason, read_yes_no, str.__eq__, last_yes_no if self.fall_back else None
-        )
+        found = extract(response, finish_reason, _read, str.__eq__, last_yes_no if self.fall_back else None)
         return found.verdict(self.version, partial(_compare, observation.answer))
 
     def declare(self, observation: Observation) -> str:
@@ -41,6 +41,10 @@ def _compare(written: str, value: str) -> tuple[Outcome, str]:
     if value == reference.value:
         return Outcome.RIGHT, "is the reference"
     return Outcome.WRONG, f"differs from the reference {reference.text}"
+
+
+def _read(declared: Declared) -> Parsed[str] | Unclear | None:
+    return read_yes_no(declared.text + declared.following)
 
 
 def read_yes_no(text: str) -> Parsed[str] | Unclear | None:
@@ -58,5 +62,5 @@ def read_yes_no(text: str) -> Parsed[str] | Unclear | None:
 
 
 def last_yes_no(text: str) -> Declared | None:
-    words = _WORDS.findall(text[-2000:])
-    return Declared(words[-1], LAST_WORD) if words else None
+    words = list(_WORDS.finditer(text, max(0, len(text) - _REACH)))
+    return found_undeclared(text, words[-1], LAST_WORD) if words else None

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from adastar_core.records import FinishReason, Observation, Outcome
 from adastar_core.verifiers import numbers
+from adastar_core.verifiers.extraction import Parsed
 from adastar_core.verifiers.number import NumberVerifier
 from adastar_core.verifiers.numbers import decimal_text, read_number
-from adastar_core.verifiers.patterns import Parsed
 
 WORDS = [
     "clips",

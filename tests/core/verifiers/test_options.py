@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adastar_core.records import Choice
+from adastar_core.verifiers.extraction import Parsed
 from adastar_core.verifiers.options import options_of, read_option
-from adastar_core.verifiers.patterns import Parsed
 
 texts = st.one_of(
     st.sampled_from(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from adastar_core.records import Choice, FinishReason, Observation, Outcome
 from adastar_core.verifiers.catalogue import CAN_FALL_BACK, VERIFIER_NAMES, open_verifier
-from adastar_core.verifiers.patterns import answer_part, declared_answers, without_declared_answers
+from adastar_core.verifiers.declarations import declared_answers, without_declared_answers
+from adastar_core.verifiers.own import own_part
 
 SCIENCE = tuple(
     Choice(label, text) for label, text in zip("ABCD", ["a dog", "the wind", "iron", "A"], strict=True)
@@ -110,7 +111,7 @@ def test_what_follows_a_second_question_does_not_count(next_question: str) -> No
 
 
 def test_a_question_mark_of_the_alphabet_is_no_question() -> None:
-    assert answer_part("The FAQ: none. Answer: 5") == "The FAQ: none. Answer: 5"
+    assert own_part("The FAQ: none. Answer: 5") == "The FAQ: none. Answer: 5"
 
 
 def test_every_pattern_is_found_once() -> None:

@@ -1,0 +1,77 @@
+"""What may follow a declared answer without speaking about it: a closed list.
+
+Anything else, be it a retraction, another answer or a reason that turns the meaning, leaves the verdict undecided.
+"""
+
+import re
+from collections.abc import Callable
+
+Harmless = Callable[[str], bool]
+"""Whether a verifier of its own knows that a sentence after the answer says nothing else, e.g. ``A is incorrect.``"""
+
+_SILENT = re.compile(
+    r"(?:[\s*_#>`$|~.,;:!?\"'’”()\[\]{}=\-—–✅✓✔🎉☑️∎■□◻️👍😊🙂]|\\[\[\]()}.,;! ]|\\(?:blacksquare|square|qed|end\{\w+\*?\})"
+    r"|</?(?:answer|s|b|i|em|strong|p|div|span|br|response|solution|final|final_answer|output)\s*/?>|<\|[^|<>]{1,30}\|>|```\w*)*"
+)
+_END = re.compile(r"(?<=[.!?])[\s*_\"')\]]+|\n+")
+_CLOSING = re.compile(
+    r"""(?:
+    (?:i\ )?(?:really\ |sincerely\ )?hope\ (?:this|that|it|you)\b[^\d\n]*
+    |(?:please\ )?(?:let\ me\ know|feel\ free|do\ not\ hesitate|don't\ hesitate)\b[^\d\n]*
+    |(?:please\ )?(?:ask|reach\ out|tell\ me)\ (?:if|when|for|me)\b[^\d\n]*
+    |if\ (?:you|there)\ (?:have|need|want|would|are|is|'d)\b[^\d\n]*(?:ask|let\ me\ know|help|questions?|tell\ me|assist\w*)[^\d\n]*
+    |is\ there\ anything\ else\b[^\d\n]* | (?:do\ you\ have|any)\ (?:any\ )?(?:other\ |more\ |further\ )?questions?
+    |(?:many\ )?thanks?(?:\ you)?\b[^\d\n]{0,40} | you(?:'re|\ are)\ welcome | (?:good\ luck|have\ a\ (?:nice|great|good)\ \w+|happy\ \w+|cheers|great\ (?:job|work)|well\ done)\b[^\d\n]{0,30}
+    |(?:and\ |so\ |therefore,?\ |thus,?\ )?(?:this|that|it|which)\ is\ (?:the|our|my|your)\ (?:final\ |correct\ |right\ |required\ |desired\ )*(?:answer|result|solution)
+    |(?:this|that|it|the\ answer|everything)\ (?:is\ (?:correct|right|final)|checks\ out)
+    |(?:i'm|i\ am|we're|we\ are)\ (?:very\ |quite\ |fully\ |absolutely\ )*(?:confident|sure|certain|done|finished)\b[^\d\n]{0,40}
+    |(?:confidence|certainty)(?:\ (?:level|score))?\s*(?::|is)?\s*(?:\d{1,3}(?:\.\d+)?\s?%?|high|medium|low|very\ high)
+    |(?:as|exactly\ as)\ (?:required|desired|requested|asked|needed|expected|stated|shown\ above|before|above)
+    |q\.?\s?e\.?\s?d | the\ end | end(?:\ of\ (?:the\ )?(?:answer|solution|response|proof|explanation))? | done | finished | stop
+    |that(?:'s|\ is)\ (?:it|all|the\ end) | problem\ solved | solved | conclusion | final\ answer | (?:in\ total|altogether|overall|total|in\ all)
+    |(?:rounded\ )?to\ the\ nearest\ \w+ | \(?(?:rounded|exactly|approximately|in\ total|total)\)?
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_REASON = re.compile(
+    r"(?:this\ is\ |that\ is\ |it\ is\ |and\ this\ is\ )?(?:because|since|as|for|due\ to)\b", re.IGNORECASE
+)
+_EXPLANATION = re.compile(
+    r"(?:\d\.\s*)?(?:(?:short|brief|detailed|step[- ]by[- ]step)\ )?(?:explanation|reason(?:ing|s)?|rationale|justification|proof|solution"
+    r"|verification|check|steps|note(?:\ that)?|here(?:'s|\ is)\ (?:why|how|the\ (?:explanation|reasoning)))\b",
+    re.IGNORECASE,
+)
+_TURNS = re.compile(
+    r"""\b(?:wait|actually|oops|sorry|correction|hmm+|however|but|although|though|unless|otherwise|instead|rather|except|maybe
+    |perhaps|alternatively|or|if|whether|either|mistake\w*|scratch|recheck|reconsider\w*|rethink\w*|revis\w+|second\ thoughts?
+    |on\ reflection|in\ fact|in\ reality|i\ mean|meant|should\ (?:have\ )?be(?:en)?|could\ (?:have\ )?be(?:en)?|would\ be|not\ sure
+    |unsure|uncertain|guess\w*|no\s*[,:]|nope|typo|misread\w*|miscount\w*|error)\b
+    |\b(?:this|that|it|which|answer|result|above|previous|former)\b[^.\n]{0,24}\b(?:wrong|incorrect|false|impossible|mistaken|untrue|bad
+    |too\ (?:high|low|big|small|much|many|few|large))\b
+    |\b(?:is|was|are)\s*(?:not|n['’]t)\s+(?:right|correct|true|the\ (?:right|correct|final)?\s?answer)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def what_speaks(tail: str, harmless: Harmless | None = None) -> str:
+    """Return the first sentence of what follows an answer that is not known to be harmless; empty if all of it is."""
+    if _silent(tail):
+        return ""
+    explained = False
+    for number, sentence in enumerate(_END.split(tail)):
+        if _silent(sentence):
+            continue
+        bare = sentence[_SILENT.match(sentence).end() :].rstrip()  # type: ignore[union-attr]
+        closing = _CLOSING.match(bare)
+        if closing and _silent(bare[closing.end() :]):
+            continue
+        explained = explained or _EXPLANATION.match(bare) is not None
+        reason = number == 0 and _REASON.match(bare) is not None
+        known = explained or reason or (harmless is not None and harmless(bare))
+        if not known or _TURNS.search(bare):
+            return " ".join(sentence.split())[:80]
+    return ""
+
+
+def _silent(text: str) -> bool:
+    return not text or _SILENT.fullmatch(text) is not None

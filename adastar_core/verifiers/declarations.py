@@ -1,0 +1,181 @@
+r"""Where a response declares its answer, and what of the text belongs to the declaration.
+
+A response declares its answer as ``#### X``, ``The answer is X``, ``Answer: X``, ``\boxed{X}`` or
+``<answer>X</answer>``. What X may be is each verifier's own affair.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from adastar_core.verifiers.leads import doubt_about_box, doubt_about_lead
+
+HASHES = "#### X"
+SENTENCE = "The answer is X"
+COLON = "Answer: X"
+BOXED = r"\boxed{X}"
+TAGGED = "<answer>X</answer>"
+
+LONGEST = 500
+"""Characters of an X that are read."""
+
+MOST_ANSWERS = 64
+_LONGEST_BOX = 2000
+_WORDS_BEFORE_A_BOX = 3
+
+
+class Declared(NamedTuple):
+    """One declaration.
+
+    Attributes:
+        text: X: to the end of its line or of its displayed formula, or what stands in the box.
+        pattern: The name of its pattern, e.g. ``"#### X"``.
+        start: Where X begins in the text.
+        end: Where ``following`` ends.
+        following: What follows a box on its line; empty for every other pattern, whose X is the whole line.
+        doubt: Why it may not be meant as the answer, e.g. because it is denied; else empty.
+    """
+
+    text: str
+    pattern: str
+    start: int = 0
+    end: int = 0
+    following: str = ""
+    doubt: str = ""
+
+
+_HASHES = re.compile(r"####(?<!#####)(?!#)\s*")
+_LINK = r"(?:is|are|equals|will\ be|would\ be|must\ be|should\ be|has\ to\ be|is\ going\ to\ be|comes\ (?:out\ )?to(?:\ be)?)"
+_ANSWER = re.compile(
+    rf"""answer(?<=\banswer)s?(?:\ (?:choice|option|letter))?(?:\ (?:to|for)\ [^.?!:\n]{{1,60}}?)?
+    (?:\s+(?P<link>{_LINK})\b|\**\s*[:=])[:*_]*\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_TAG = re.compile(r"<answer>\s*(.{0,2000}?)\s*(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
+_BOX = re.compile(r"\\f?box(?:ed)?\s*(?:\{|(?=[0-9]))")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_DISPLAYS = {r"\[": r"\]", "$$": "$$", r"\(": r"\)", "```": "```"}
+_DISPLAY = re.compile(r"\\\[|\$\$|\\\(|```\w*|\\begin\{(\w+\*?)\}")
+
+
+def declared_answers(text: str) -> list[Declared]:
+    """Return every declaration in the order of the text; of very many, a few more than enough."""
+    declared: list[Declared] = []
+    if "####" in text:
+        declared += [_line(text, match.end(), HASHES) for match in _first(_HASHES, text)]
+    if "nswer" in text or "NSWER" in text:
+        declared += [_said(text, match) for match in _first(_ANSWER, text)]
+        if "<" in text:
+            declared += [_tagged(match) for match in _first(_TAG, text)]
+    if "box" in text:
+        boxes = [_box(text, match) for match in _first(_BOX, text)]
+        declared = _merged(text, declared, [box for box in boxes if box.text])
+    return sorted(declared, key=_position) if len(declared) > 1 else declared
+
+
+def _position(declared: Declared) -> int:
+    return declared.start
+
+
+def _first(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    return islice(pattern.finditer(text), MOST_ANSWERS + 1)
+
+
+def _line(text: str, start: int, pattern: str, doubt: str = "") -> Declared:
+    """Return what is declared from ``start``: to the end of the line, or of the displayed formula that begins there."""
+    end = text.find("\n", start)
+    end = len(text) if end < 0 else end
+    line = text[start:end]
+    if ("\\" in line or "$$" in line or "```" in line) and (display := _open_display(line)):
+        closing = text.find(display, end, end + LONGEST)
+        if closing >= 0:
+            end = text.find("\n", closing + len(display))
+            end = len(text) if end < 0 else end
+    end = min(end, start + LONGEST)
+    return Declared(text[start:end], pattern, start, end, "", doubt)
+
+
+def _open_display(line: str) -> str:
+    """Return what must close a formula that the line opens and does not close."""
+    closing = ""
+    for opened in _DISPLAY.finditer(line):
+        if closing and opened[0] == closing:
+            closing = ""
+        elif not closing:
+            wanted = f"\\end{{{opened[1]}}}" if opened[1] else _DISPLAYS[opened[0][:3].rstrip("`") or "```"]
+            closing = "" if wanted != opened[0] and line.find(wanted, opened.end()) >= 0 else wanted
+    return closing
+
+
+def _said(text: str, match: re.Match[str]) -> Declared:
+    pattern = SENTENCE if match["link"] else COLON
+    return _line(text, match.end(), pattern, doubt_about_lead(text, match.start()))
+
+
+def _tagged(match: re.Match[str]) -> Declared:
+    return Declared(match[1][:LONGEST], TAGGED, match.start(1), match.end())
+
+
+def _box(text: str, match: re.Match[str]) -> Declared:
+    if match[0][-1] != "{":
+        inside, closed = text[match.end()], match.end() + 1
+    else:
+        closed = _closing_brace(text, match.end())
+        inside = text[match.end() : closed - 1]
+    end = text.find("\n", closed)
+    end = len(text) if end < 0 else end
+    end = min(end, closed + LONGEST)
+    doubt = doubt_about_box(text, match.start())
+    return Declared(inside[:_LONGEST_BOX], BOXED, match.start(), end, text[closed:end], doubt)
+
+
+def _closing_brace(text: str, start: int) -> int:
+    """Return the place behind the brace that closes the one before ``start``; ``start`` itself where none does."""
+    depth = 1
+    for match in _BRACE.finditer(text, start, start + _LONGEST_BOX):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0:
+            return match.end()
+    return start
+
+
+def found_undeclared(text: str, match: re.Match[str], pattern: str) -> Declared:
+    """Return what stands undeclared in a text, e.g. its last number, as a declaration with what follows it on its line."""
+    end = text.find("\n", match.end())
+    end = min(len(text) if end < 0 else end, match.end() + LONGEST)
+    doubt = doubt_about_box(text, match.start())
+    return Declared(match[0], pattern, match.start(), end, text[match.end() : end], doubt)
+
+
+def _merged(text: str, outer: list[Declared], boxes: list[Declared]) -> list[Declared]:
+    r"""Leave of a box in another declaration's X only one of both.
+
+    ``The answer is not \\boxed{6}`` is read as a whole, and so is what begins with a box. After ``Answer:`` and more than a
+    few words the box alone declares.
+    """
+    for declared in outer:
+        inside = [box for box in boxes if declared.start <= box.start < declared.end]
+        if not inside:
+            continue
+        words = len(text[declared.start : inside[0].start].split())
+        if declared.pattern == COLON and words > _WORDS_BEFORE_A_BOX:
+            outer = [other for other in outer if other is not declared]
+        else:
+            boxes = [box for box in boxes if box not in inside]
+    return outer + boxes
+
+
+_ANSWER_LINE = re.compile(
+    r"(?:\b(?:so|thus|therefore|hence|the|final|correct)\b[, ]*)*\banswers?(?:\s+(?:is|are|equals)\b|\**\s*[:=])\**:?\s*[^\n]*",
+    re.IGNORECASE,
+)
+_HASHES_LINE = re.compile(r"####[^\n]*")
+_BOXED_ANSWER = re.compile(r"\\f?box(?:ed)?\s*\{[^\n]{0,500}\}")
+
+
+def without_declared_answers(text: str) -> str:
+    """Return the text without its declared answers, each up to the end of its line: the rationale alone."""
+    for pattern in (_HASHES_LINE, _BOXED_ANSWER, _ANSWER_LINE):
+        text = pattern.sub(" ", text)
+    return text

@@ -1,0 +1,136 @@
+"""The first step of a verdict: which one answer a response gives, if it gives exactly one.
+
+The last declaration decides. It must be read as a whole, and what follows it must be known to say nothing
+(:mod:`adastar_core.verifiers.closings`). The second step, comparison with the reference, is in the verifiers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from adastar_core.records import FinishReason, Outcome, Verdict
+from adastar_core.verifiers.closings import Harmless, what_speaks
+from adastar_core.verifiers.declarations import HASHES, MOST_ANSWERS, Declared, declared_answers
+from adastar_core.verifiers.own import own_part
+
+T = TypeVar("T")
+
+
+class Parsed(NamedTuple, Generic[T]):
+    """What a declaration was read as: a value to compare, its canonical text to record, and what was left unread."""
+
+    value: T
+    text: str
+    rest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Why a declaration cannot be read as one answer; makes the verdict undecided."""
+
+    reason: str
+
+
+Reader = Callable[[Declared], Parsed[T] | Unclear | None]
+"""Reads one declaration; ``None`` means that it is prose and no answer at all.
+
+A reader accounts for all of ``text`` and ``following``: what it has not read of them it returns as the rest.
+"""
+
+Same = Callable[[T, T], bool]
+
+
+class Extraction(NamedTuple, Generic[T]):
+    """The first step's result: an answer, or the outcome that its absence means.
+
+    Attributes:
+        text: The answer's canonical text, or the unclear X, or ``None``.
+        outcome: What the verdict is when ``answer`` is ``None``.
+        reason: Why ``answer`` is ``None``.
+    """
+
+    answer: Parsed[T] | None
+    text: str | None
+    found_by: str
+    outcome: Outcome = Outcome.UNDECIDED
+    reason: str = ""
+
+    def verdict(self, verifier: str, compare: Callable[[T], tuple[Outcome, str]]) -> Verdict:
+        """Return a verifier's verdict; ``compare`` says what one clear answer is worth, and why."""
+        outcome, reason = (self.outcome, self.reason) if self.answer is None else compare(self.answer.value)
+        return Verdict(outcome, self.text, self.found_by, reason, verifier)
+
+
+def extract(
+    response: str,
+    finish_reason: FinishReason,
+    read: Reader[T],
+    same: Same[T],
+    fall_back: Callable[[str], Declared | None] | None = None,
+    harmless: Harmless | None = None,
+) -> Extraction[T]:
+    """Find the one answer that a response declares.
+
+    ``same`` tells repeats from contradictions; ``fall_back`` finds an undeclared answer, e.g. the last number;
+    ``harmless`` knows more sentences that may follow an answer.
+
+    Returns:
+        The answer, or why there is none: ``WRONG`` when a finished response declares none, ``UNDECIDED``
+        when it is unclear, contradicts itself, or broke off.
+    """
+    text, trouble = own_part(response)
+    if trouble:
+        return Extraction(None, None, "", reason=trouble)
+    declared = declared_answers(text)
+    if len(declared) > MOST_ANSWERS:
+        return Extraction(None, None, "", reason=f"the response declares more than {MOST_ANSWERS} answers")
+    found = _the_last(text, declared, read, same, harmless)
+    if found.outcome is Outcome.WRONG and fall_back is not None:
+        last = fall_back(text)
+        found = found if last is None else _the_last(text, [last], read, same, harmless)
+    if broken_off := finish_reason.broken_off:
+        return Extraction(None, found.text, found.found_by, reason=f"generation was {broken_off}")
+    return found
+
+
+def _the_last(
+    text: str, declared: list[Declared], read: Reader[T], same: Same[T], harmless: Harmless | None
+) -> Extraction[T]:
+    last: tuple[Parsed[T], str] | None = None
+    for declaration in reversed(declared):
+        reading = read(declaration)
+        if reading is None and declaration.pattern == HASHES:
+            continue  # a heading
+        if last is None:
+            if unclear := _why_not(text, declaration, reading, harmless):
+                shown = f"{declaration.text}{declaration.following}".strip()[:200]
+                return Extraction(None, shown, declaration.pattern, reason=unclear)
+            assert isinstance(reading, Parsed)  # _why_not has said so
+            last = reading, declaration.pattern
+        elif (
+            isinstance(reading, Parsed)
+            and not declaration.doubt
+            and not same(reading.value, last[0].value)
+            and not what_speaks(reading.rest, harmless)
+        ):
+            both = f"{reading.text} and {last[0].text}"
+            return Extraction(
+                None, both, declaration.pattern, reason="the response declares different answers"
+            )
+    if last is None:
+        return Extraction(None, None, "", Outcome.WRONG, "the response declares no answer")
+    return Extraction(last[0], last[0].text, last[1])
+
+
+def _why_not(
+    text: str, declaration: Declared, reading: Parsed[T] | Unclear | None, harmless: Harmless | None
+) -> str:
+    """Return why the last declaration gives no answer; empty if it does."""
+    if reading is None:
+        return "what is declared is not an answer"
+    if isinstance(reading, Unclear):
+        return reading.reason
+    if declaration.doubt:
+        return declaration.doubt
+    speaks = what_speaks(reading.rest + text[declaration.end :], harmless)
+    return f"the response goes on after its answer: {speaks!r}" if speaks else ""

@@ -1,0 +1,96 @@
+"""The response's own part: what the model says to this question, without its reasoning block and what it says as somebody else.
+
+One notion for judging, for the rationale filter and for the training text. The stop strings of generation
+(:data:`TURN_STARTS`) are made of the same names.
+"""
+
+import re
+from typing import NamedTuple
+
+_ENDS = re.compile(
+    r"<\|(?:endoftext|end_of_text|end_of_turn|im_end|eot_id|eom_id|eos|end|return)\|>|<eos>|<end_of_turn>|<｜end▁of▁sentence｜>|</s>"
+)
+_REASONING = re.compile(r"<(/?)(?:think|thinking|reasoning|thought)>|(<\|channel\|>final<\|message\|>)")
+
+_SPEAKERS = ("Human", "User", "Assistant", "System", "Student", "Teacher", "Instruction", "Input", "Response")
+_TASKS = ("Question", "Problem", "Exercise", "Example", "Task", "Puzzle", "Query", "Prompt")
+TURN_STARTS = ("Q:", *(f"{name}:" for name in ("Question", "Problem", "Human", "User", "### Instruction")))
+"""How models begin a next turn most often: generation stops at one of these on a line of its own."""
+
+_TURN = re.compile(
+    rf"""\n[ \t]*(?:[*_\#>]|<\|(?:im_start|start|start_header_id)\|>|<start_of_turn>|\[)*[ \t]*
+    (?:(?P<speaker>{"|".join(_SPEAKERS)})
+      |(?P<task>{"|".join(_TASKS)})
+      |(?P<short>Q))
+    [ \t]*(?P<number>\#?\d{{0,3}})[ \t]*[*_\]]*[ \t]*(?P<mark>[:.)]|(?=\n|<\|))[*_]*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SOLVED = re.compile(
+    r"^[ \t]*[*_#>]*[ \t]*(?:solution|reasoning|answer|explanation|rationale|step 1|response|a)\b[*_ ]*[:.\n]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ASKS = re.compile(r"[?]|\n[ \t*_#]*(?:A|Answer|Assistant|Response|Solution)[ \t*_]*:", re.IGNORECASE)
+_LONGEST_RESTATEMENT = 200
+
+
+class OwnPart(NamedTuple):
+    """The text that counts, and why nothing in it can: a reasoning block that never ends; else empty."""
+
+    text: str
+    trouble: str = ""
+
+
+def own_part(response: str) -> OwnPart:
+    """Return what a response says itself: after its reasoning, before a spelled out end and before an invented turn."""
+    text, trouble = response, ""
+    if "<" in text:
+        text, trouble = _after_reasoning(_before_end(text))
+    if "\n" in text:
+        text = text[: _turn_start(text)]
+    return OwnPart(text, trouble)
+
+
+def _before_end(text: str) -> str:
+    """Cut at a spelled out end of text or turn; ``</s>`` is one unless ``<s>`` before it makes both a pair of tags."""
+    opened = text.find("<s>")
+    for end in _ENDS.finditer(text):
+        if end[0] != "</s>" or not 0 <= opened < end.start():
+            return text[: end.start()]
+    return text
+
+
+def _after_reasoning(text: str) -> tuple[str, str]:
+    marks = list(_REASONING.finditer(text))
+    if not marks:
+        return text, ""
+    last = marks[-1]
+    if last[1] or last[2]:
+        return text[last.end() :], ""
+    return text[last.end() :], "the reasoning block never ends"
+
+
+def _turn_start(text: str) -> int:
+    """Return where the model begins to speak as somebody else, or the text's length."""
+    for turn in _TURN.finditer(text):
+        if _is_turn(text, turn):
+            return turn.start()
+    return len(text)
+
+
+def _is_turn(text: str, turn: re.Match[str]) -> bool:
+    """Tell an invented turn from a point that is named Q and from a problem that is restated before it is solved."""
+    if turn["speaker"]:
+        heading = "#" in turn[0] or "<" in turn[0] or turn["mark"] == ":"
+        return heading and not (turn["speaker"].lower() == "response" and not text[: turn.start()].strip())
+    if turn["short"]:
+        return turn["mark"] in ":." and bool(turn["mark"]) and _ASKS.search(text, turn.end()) is not None
+    if turn["mark"] != ":" and not ("#" in turn[0] or "*" in turn[0]):
+        return False
+    before = text[: turn.start()]
+    restated = (
+        not turn["number"]
+        and len(before) <= _LONGEST_RESTATEMENT
+        and not any(character.isdigit() for character in before)
+        and _SOLVED.search(text, turn.end()) is not None
+    )
+    return not restated
