@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from adastar_core.config import RunConfig
 from adastar_core.records import Data, Observation, Split
+from adastar_core.store.browse import Condition, read_rollouts
 from adastar_core.store.costs import read_costs
 from adastar_core.store.evaluations import read_evaluations
 from adastar_core.store.iterations import read_iterations
@@ -94,15 +95,26 @@ def measure(engine: Engine, largest: Run) -> None:
         report("show", show)
         for kind in ("under-trained", "over-trained", "never-solved"):
             report(f"observations --{kind}", partial(used, kind))
+        for name, condition in _CONDITIONS.items():
+            report(
+                f"rollouts {name}",
+                partial(read_rollouts, connection, largest.run_id, largest.dataset_id, condition, 10),
+            )
     print(f"drop of the largest run: {timed(lambda: drop_run(engine, largest.name)):.3f} s")
 
 
+_CONDITIONS = {
+    "--right": Condition("right"),
+    "--observation": Condition(position=OBSERVATIONS // 2),
+    "--undecided, of which there are none": Condition("undecided"),
+    "--search for what is nowhere": Condition(search="nowhere"),
+}
 _FILL = (
     "UPDATE runs SET status = 'finished' WHERE run_id = :run_id",
     "INSERT INTO checkpoints (run_id, iteration, path, sha256, bytes, parameters) "
     "SELECT :run_id, t, '/nowhere', md5(t::text), 1, 1 FROM generate_series(0, :iterations) t",
     "INSERT INTO iterations (run_id, iteration, checkpoint_iteration, beta, phase, m, accepted, surplus, alpha, stamped, "
-    "seconds) SELECT :run_id, t, t - 1, 100, 'advanced', :visited, 100, 0, 0.5, 0, 1 "
+    "seconds, verifier) SELECT :run_id, t, t - 1, 100, 'advanced', :visited, 100, 0, 0.5, 0, 1, 'number/1' "
     "FROM generate_series(1, :iterations) t",
     "INSERT INTO evaluations (run_id, iteration, split, correct, total, undecided, by_difficulty, decoding, "
     "prompt_tokens, padded_prompt_tokens, generated_tokens, padded_generated_tokens, seconds) "

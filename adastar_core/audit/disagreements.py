@@ -1,12 +1,13 @@
 """The disagreements of two verifiers, as a table with examples for the terminal and as JSON."""
 
-import json
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from adastar_core.audit.reverify import Reverification
+from adastar_core.machine.visible import json_text, visible
 
 _SHOWN = 300
 
@@ -35,7 +36,7 @@ def print_disagreements(result: Reverification, console: Console) -> None:
             f"  {result.verifier}: {example.new_extracted!r}, {example.new_reason}",
             f"  response: {' '.join(response.split())}",
         ]
-        console.print("\n".join(lines) + "\n", highlight=False, markup=False, soft_wrap=True)
+        console.print(Text(visible("\n".join(lines) + "\n")), soft_wrap=True)
     changed = sum(change.rollouts for change in result.disagreements)
     console.print(
         f"{result.verifier} agrees on {result.rollouts - changed:,} of {result.rollouts:,} rollouts of run {result.run} "
@@ -53,4 +54,4 @@ def as_json(result: Reverification) -> str:
         "changes": [asdict(change) for change in result.changes],
         "examples": [asdict(example) for example in result.examples],
     }
-    return json.dumps(values, ensure_ascii=False, indent=2)
+    return json_text(values)

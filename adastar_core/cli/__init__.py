@@ -25,6 +25,7 @@ _COMMANDS = {
         "reading:runs": "List all runs.",
         "reading:show": "Show a run: iterations, accuracy with its 95 % interval, compute, phase.",
         "reading:observations": "Show how a run used its observations.",
+        "rollouts:rollouts": "Show what the model said, with verdicts and origin.",
         "reading:report": "Rebuild a run's report from the database.",
     },
     "Audit": {

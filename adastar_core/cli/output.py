@@ -1,7 +1,6 @@
 """What commands print: one JSON document with ``--json``, text for people otherwise."""
 
 import dataclasses
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,12 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adastar_core.machine.visible import json_text, visible
+
 _WIDTH_WITHOUT_TERMINAL = 160
 
 
 def print_json(value: object) -> int:
     """Print a value and return 0, the exit status. Dataclasses are objects, times ISO 8601."""
-    print(json.dumps(value, default=_plain, ensure_ascii=False, indent=1))
+    print(json_text(value, default=_plain))
     return 0
 
 
@@ -25,19 +26,12 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left:
     for place, heading in enumerate(headings):
         table.add_column(heading, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(" ".join(printable(cell).split("\n"))) for cell in row))
+        table.add_row(*(Text(" ".join(visible(cell).split("\n"))) for cell in row))
     console().print(table)
 
 
 def print_line(text: str) -> None:
-    console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """Return ``text`` without control characters, so that no stored text can drive a terminal."""
-    return "".join(
-        sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text
-    )
+    console().print(Text(visible(text)), soft_wrap=True)  # as a Text, so that :smile: stays what it is
 
 
 def shortened(text: str, longest: int) -> str:

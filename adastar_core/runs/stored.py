@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from adastar_core.settings import Settings
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
 from adastar_core.store.observations import read_observations
 from adastar_core.store.runs import Run, find_run, list_runs, read_run_config
+from adastar_core.store.urls import shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,6 +60,17 @@ class StoredRun:
     def folder(self) -> Path:
         """The run's own directory: checkpoints, work files, report."""
         return folder_of(self.home, self.run.name, self.run.uid)
+
+    def command(self, name: str, *options: str) -> str:
+        """Return the `adastar` command of this name on this run, for a shell in which nothing else is set.
+
+        A password is not in it: it has stars in its place.
+        """
+        words = ["adastar", name, self.run.name, *options]
+        if self.home != default_home().absolute():
+            words += ["--home", str(self.home)]
+        url = f"ADASTAR_DATABASE_URL={shlex.quote(shown(self.engine.url))} "
+        return (url if self.config.database_url else "") + shlex.join(words)
 
     def read(
         self, query: Callable[Concatenate[Connection, int, P], R], *arguments: P.args, **named: P.kwargs

@@ -134,13 +134,13 @@ def _advice(workspace: Workspace, iteration: int, selected: Selection) -> str:
     if right := sum(attempt.right for attempt in judged):
         return (
             f"{start}the rationale filter rejected all {right} right answers, so there is nothing to train on. Look at why "
-            f"with `SELECT rejected_by, rejected_because FROM verdicts WHERE run_id = {workspace.run_id} AND rejected_by "
-            "IS NOT NULL LIMIT 20`; then switch that rule off (e.g. filter.empty: false), or try a model that gives reasons."
+            f"with `{workspace.command('rollouts', '--rejected')}`; then switch that rule off (e.g. filter.empty: false), "
+            "or try a model that gives reasons."
         )
     config = workspace.config
     return (
         f"{start}the model {config.model!r} answered none of them right, so there is nothing to train on. Look at its "
-        f"answers with `SELECT response FROM rollouts WHERE run_id = {workspace.run_id} LIMIT 20`; then try a stronger "
+        f"answers with `{workspace.command('rollouts')}`; then try a stronger "
         f"or pre-trained base model (model), more attempts (attempts, now {config.attempts}), longer rationales "
         f"(generator.max_new_tokens, now {config.generator.max_new_tokens}), hints (rationalize: true), or easier "
         "observations."

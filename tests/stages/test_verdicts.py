@@ -1,6 +1,7 @@
 """Judging inside the loop: worker processes that end with the run, and rationales that the filter rejects."""
 
 import json
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
-from adastar_core import stages
+from adastar_core import cli, stages
 from adastar_core.errors import NothingAccepted
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.report.build import report_of
@@ -115,10 +116,36 @@ def test_rejections_are_stored_counted_and_reported(database: Engine, tmp_path: 
 
 
 def test_when_all_right_answers_are_rejected_the_advice_names_the_filter(
-    database: Engine, tmp_path: Path
+    database: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = small_config(database, tmp_path, "problem.train=8")
     with open_workspace(config, "bare") as workspace:
         first_wave(workspace, lambda workspace, one: f"#### {workspace.train[one.position].answer}")
-        with pytest.raises(NothingAccepted, match=r"rejected all 8 right answers.*filter\.empty: false"):
+        match = r"rejected all 8 right answers.*filter\.empty: false"
+        with pytest.raises(NothingAccepted, match=match) as raised:
             stages.sample(workspace, 1, 1)
+    shown = advised(str(raised.value), database, capsys)
+    assert shown.count("kept out of training: empty") == 8
+
+
+def test_when_nothing_is_right_the_advice_shows_what_the_model_said(
+    database: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_workspace(small_config(database, tmp_path, "problem.train=8"), "all 'wrong'") as workspace:
+        workspace.generators.use(ScriptedGenerator(lambda one: "I do not know."))
+        with pytest.raises(NothingAccepted, match="answered none of them right") as raised:
+            run_iteration(workspace, 1)
+    assert "I do not know." in advised(str(raised.value), database, capsys)
+
+
+def advised(message: str, database: Engine, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what the command in a message prints, its stars replaced by the password."""
+    with pytest.MonkeyPatch.context() as patch:
+        setting, program, *words = shlex.split(message.split("`")[1])
+        name, url = setting.split("=", 1)
+        assert program == "adastar"
+        assert str(database.url.password) not in message
+        patch.setenv(name, url.replace("***", str(database.url.password)))
+        capsys.readouterr()
+        assert cli.main(words) == 0
+    return capsys.readouterr().out
