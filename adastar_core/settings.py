@@ -7,11 +7,12 @@ is added unguarded.
 
 # ruff: noqa: ANN401 (a field stands where a value of any type is expected)
 
+import string
 from enum import Enum, auto
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.config import JsonDict
 
 
@@ -32,8 +33,55 @@ class TextKind(Enum):
     OUTPUT_PATH = auto()
 
 
+TEMPLATE_FIELDS = {
+    "question": "the question",
+    "choices": "its options, a line each: (A) text",
+    "labels": "the options' labels: A, B, C",
+}
+"""The grammar is closed: a field is one of these names, without attributes, indices or formats."""
+
+
+def parts_of(template: str) -> tuple[tuple[str, str | None], ...]:
+    """Return a template's literal texts, each with the field that follows it.
+
+    Raises:
+        ValueError: Braces do not match, or something else than a known field is between them.
+    """
+    known = ", ".join(f"{{{name}}}" for name in TEMPLATE_FIELDS)
+    try:
+        read = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(
+            f"has a brace without its partner ({error}); write {{{{ and }}}} for braces that are text"
+        ) from error
+    for _, field, form, conversion in read:
+        if field is not None and (field not in TEMPLATE_FIELDS or form or conversion):
+            shown = field + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            raise ValueError(
+                f"has the unknown field {{{shown}}}; the fields are {known}, and {{{{ and }}}} are braces that are text"
+            )
+    return tuple((literal, field) for literal, field, *_ in read)
+
+
+def checked_prompt(template: str) -> str:
+    """Return a template that asks something; raises ``ValueError`` for another."""
+    if "question" not in {field for _, field in parts_of(template)}:
+        raise ValueError(
+            "has no {question}, so every prompt would be the same; add it where the question goes"
+        )
+    return template
+
+
+def checked_message(template: str) -> str:
+    """Return a template, of a system message; raises ``ValueError`` for what is none."""
+    parts_of(template)
+    return template
+
+
 Text = Annotated[str, TextKind.NOTHING]
 """A name of a field, a model's name on a server, an option."""
+PromptTemplate = Annotated[str, TextKind.NOTHING, AfterValidator(checked_prompt)]
+SystemTemplate = Annotated[str, TextKind.NOTHING, AfterValidator(checked_message)]
 OWN_KEY = "ADASTAR_SERVER_API_KEY"
 """The variable whose key a server on this machine may always be sent (``machine/servers.py``)."""
 KeyVariable = Annotated[str, TextKind.NOTHING]

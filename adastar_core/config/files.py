@@ -75,7 +75,7 @@ def explain(error: ValidationError) -> str:
     for detail in error.errors(include_url=False):
         # Without the tags of the unions that the key lies in.
         parts = [str(part) for part in detail["loc"] if not str(part).startswith(("[", "literal["))]
-        if parts and parts[0] in KEYS_BY_TYPE and len(parts) > 2:
+        if len(parts) > 1 and parts[0] in KEYS_BY_TYPE:
             del parts[1]
         key = ".".join(parts)
         if detail["type"] == "extra_forbidden":

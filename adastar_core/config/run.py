@@ -150,6 +150,11 @@ class RunConfig(Settings):
                 f"exploration.control ({self.exploration.control}) needs attempt_mode independent, not until_correct: the "
                 "balance score is that of all K attempts"
             )
+        if getattr(self.problem, "system", None) is not None and not self.prompt.chat:
+            raise ValueError(
+                "problem.system needs prompt.chat: true, because only a chat has a system message; else put its text at the "
+                "beginning of problem.prompt"
+            )
         engines = self.generator.vllm.data_parallel
         if self.compute.backend == "ray" and engines > 1:
             raise ValueError(

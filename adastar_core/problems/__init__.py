@@ -58,6 +58,10 @@ class Problem(Protocol):
         """Return the prompt of an evaluation: the training prompt after ``shots`` exemplars, or all that there are."""
         ...
 
+    def system(self, observation: Observation) -> str | None:
+        """Return the system message before every prompt of the observation in a chat; ``None`` for the template's own."""
+        ...
+
     def reference(self, observation: Observation) -> str:
         """Return the reference answer as a response without a rationale, which the verifier finds right."""
         ...

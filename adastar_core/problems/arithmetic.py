@@ -195,6 +195,9 @@ class Arithmetic:
         worked = [f"{example.question}\n{parse_question(example.question).rationale}\n" for example in shown]
         return "".join(worked) + self.training_prompt(observation)
 
+    def system(self, observation: Observation) -> None:
+        """Return ``None``: the problem has no system message."""
+
     def reference(self, observation: Observation) -> str:
         return f"#### {observation.answer}"
 

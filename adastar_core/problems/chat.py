@@ -85,16 +85,19 @@ class ChatProblem:
         return self._problem.everything()
 
     def prompt(self, observation: Observation) -> str:
-        return self._message(self._problem.prompt(observation))
+        return self._message(observation, self._problem.prompt(observation))
 
     def hinted_prompt(self, observation: Observation) -> str:
-        return self._message(self._problem.hinted_prompt(observation))
+        return self._message(observation, self._problem.hinted_prompt(observation))
 
     def training_prompt(self, observation: Observation) -> str:
-        return self._message(self._problem.training_prompt(observation))
+        return self._message(observation, self._problem.training_prompt(observation))
 
     def evaluation_prompt(self, observation: Observation, shots: int) -> str:
-        return self._message(self._problem.evaluation_prompt(observation, shots))
+        return self._message(observation, self._problem.evaluation_prompt(observation, shots))
+
+    def system(self, observation: Observation) -> str | None:
+        return self._problem.system(observation)
 
     def reference(self, observation: Observation) -> str:
         return self._problem.reference(observation)
@@ -102,16 +105,30 @@ class ChatProblem:
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:
         return self._problem.rationale_is_correct(observation, response)
 
-    def _message(self, prompt: str) -> str:
-        return in_chat(prompt, self._vocabulary, self._day)
+    def _message(self, observation: Observation, prompt: str) -> str:
+        system = self._problem.system(observation)
+        try:
+            text = in_chat(prompt, self._vocabulary, self._day, system)
+            shows = system is None or system.strip() in text
+        except (TemplateError, ValueError):
+            if system is None:
+                raise
+            shows = False
+        if not shows:
+            raise ConfigError(
+                "problem.system: the model's chat template has no place for a system message. Put its text at the beginning of "
+                "problem.prompt instead."
+            )
+        return text
 
 
-def in_chat(prompt: str, vocabulary: Vocabulary, day: datetime.date) -> str:
-    """Return ``prompt`` as a user's message, up to where the model's message begins.
+def in_chat(prompt: str, vocabulary: Vocabulary, day: datetime.date, system: str | None = None) -> str:
+    """Return ``prompt`` as a user's message after ``system``, if any, up to where the model's message begins.
 
     A template's BOS is left out where the tokenizer puts one before every text: there would be two.
     """
-    text = vocabulary.render([{"role": "user", "content": prompt}], day, open_ended=True)
+    before = [] if system is None else [{"role": "system", "content": system}]
+    text = vocabulary.render([*before, {"role": "user", "content": prompt}], day, open_ended=True)
     return text.removeprefix(vocabulary.bos)
 
 

@@ -141,6 +141,9 @@ class CustomProblem(RowProblem):
     def evaluation_prompt(self, observation: Observation, shots: int) -> str:
         return self._text(self._own.evaluation_prompt, observation, shots)
 
+    def system(self, observation: Observation) -> None:
+        """Return ``None``: prompts are the user's own."""
+
     def reference(self, observation: Observation) -> str:
         """Return the user's reference, else the declaration of the answer alone, with white space only where the prompt has none."""
         given = self._ask(self._own.reference, observation)

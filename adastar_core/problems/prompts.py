@@ -1,15 +1,17 @@
-"""One format for generation, training and evaluation: ``Q:``, the options, ``A:``, a rationale, an answer.
+"""One format for generation, training and evaluation: by default ``Q:``, the options, ``A:``, a rationale, an answer.
 
-The prompt ends with ``A:`` without a space, so that the first token of the response carries it, as in text
+That prompt ends with ``A:`` without a space, so that the first token of the response carries it, as in text
 that models are trained on.
 """
 
 from dataclasses import dataclass
 
+from adastar_core.problems.template import Template
 from adastar_core.records import LETTERS, Choice, Observation
 from adastar_core.verifiers import Verifier
 
-STOP = ("\n\nQ:", "\nQ:")
+PLAIN = Template("Q: {question}\nA:")
+WITH_OPTIONS = Template("Q: {question}\nOptions:\n{choices}\nA:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,16 @@ class Exemplar:
         return tuple(found)
 
 
-def question(observation: Observation, *, hinted: bool = False) -> str:
-    """Return the question with its options and, when hinted, its reference answer, up to ``A:``."""
-    lines = [f"Q: {observation.question}{hint(observation) if hinted else ''}"]
-    if observation.choices:
-        lines += ["Options:", *(f"({choice.label}) {choice.text}" for choice in observation.choices)]
-    return "\n".join([*lines, "A:"])
+def question(observation: Observation, template: Template | None = None, *, hinted: bool = False) -> str:
+    """Return the prompt of a question and, when hinted, its reference answer; by default up to ``A:``."""
+    form = template or (WITH_OPTIONS if observation.choices else PLAIN)
+    return form.fill(observation, after=hint(observation) if hinted else "")
+
+
+def stops(template: Template | None) -> tuple[str, ...]:
+    """Return where the model goes on to the next question, as its prompt began; nothing if that has no mark."""
+    mark = (template or PLAIN).beginning
+    return (f"\n\n{mark}", f"\n{mark}") if mark else ()
 
 
 def hint(observation: Observation) -> str:
@@ -48,7 +54,10 @@ def hint(observation: Observation) -> str:
     return f" ({observation.answer})"
 
 
-def worked(verifier: Verifier, exemplar: Exemplar, *, hinted: bool = False) -> str:
+def worked(
+    verifier: Verifier, exemplar: Exemplar, template: Template | None = None, *, hinted: bool = False
+) -> str:
     """Return an exemplar as it precedes the question, with the blank line that separates them."""
-    asked = question(exemplar.observation, hinted=hinted)
-    return f"{asked} {exemplar.rationale}{verifier.declare(exemplar.observation)}\n\n"
+    asked = question(exemplar.observation, template, hinted=hinted)
+    space = "" if asked[-1:].isspace() else " "
+    return f"{asked}{space}{exemplar.rationale}{verifier.declare(exemplar.observation)}\n\n"

@@ -1,6 +1,14 @@
 """The settings that problems share: where data are, how they are split and prompted."""
 
-from adastar_core.settings import DataPart, DataSource, Settings, Text, setting
+from adastar_core.settings import (
+    DataPart,
+    DataSource,
+    PromptTemplate,
+    Settings,
+    SystemTemplate,
+    Text,
+    setting,
+)
 
 
 class SourceSettings(Settings):
@@ -61,4 +69,16 @@ class DataSettings(SplitSettings, SourceSettings):
         False,
         "Fall back",
         "Take the last number, letter, or yes or no of a response that declares no answer; recorded when used.",
+    )
+    prompt: PromptTemplate | None = setting(
+        None,
+        "Prompt",
+        "Text with {question}, {choices} (a line each) and {labels}, in generation, training and evaluation. Default: Q: … A:.",
+        added=True,
+    )
+    system: SystemTemplate | None = setting(
+        None,
+        "System message",
+        "The system message, with the same fields; needs prompt.chat. Default: what the chat template writes by itself.",
+        added=True,
     )

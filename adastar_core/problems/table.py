@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from pydantic import model_validator
+
 from adastar_core.errors import DataError
 from adastar_core.machine import confine
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
@@ -12,6 +14,7 @@ from adastar_core.problems.prompts import Exemplar
 from adastar_core.problems.references import contradictory, contradicts_itself, declared_or_whole
 from adastar_core.problems.rows import Row, read_rows
 from adastar_core.problems.settings import DataSettings
+from adastar_core.problems.template import Template
 from adastar_core.records import Choice, Observation
 from adastar_core.settings import DataSource, ReadablePath, Text, setting
 from adastar_core.verifiers.catalogue import VerifierSettings
@@ -51,6 +54,13 @@ class TableSettings(DataSettings):
         "How an answer names its option: by label, by text, or by index from 0 or 1; auto finds the way that fits every row.",
         added=True,
     )
+
+    @model_validator(mode="after")
+    def _options_are_shown(self) -> "TableSettings":
+        shown = self.prompt is None or "choices" in Template(self.prompt).fields
+        if self.choices is not None and not shown:
+            raise ValueError("prompt has no {choices}, so the model would not see the options; add the field")
+        return self
 
 
 class Table(FewShotProblem):

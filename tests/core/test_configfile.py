@@ -124,6 +124,7 @@ def test_the_flags_of_fields_give_the_lists_that_stored_runs_rely_on() -> None:
     }  # fmt: skip
     assert ADDED == {
         "generator.openai.plugins": False, "generator.custom.path": None, "prompt.date": None, "problem.answer_as": "auto",
+        "problem.prompt": None, "problem.system": None,
         "trainer.lora.rank": None, "trainer.lora.alpha": None, "trainer.lora.dropout": 0.0,
         "trainer.lora.target_modules": "all-linear", "trainer.batching": "padded",
         "trainer.gradient_checkpointing": False, "trainer.optimizer_state": "reset",
@@ -133,7 +134,8 @@ def test_the_flags_of_fields_give_the_lists_that_stored_runs_rely_on() -> None:
 
 def test_a_digest_covers_every_field_without_a_flag() -> None:
     flat = flatten(RunConfig().model_dump(mode="json"))
-    assert set(MAY_GROW) | set(RUN_TIME_ONLY) | set(ADDED) <= {*flat, "problem.answer_as"}
+    tables = {"problem.answer_as", "problem.prompt", "problem.system"}
+    assert set(MAY_GROW) | set(RUN_TIME_ONLY) | set(ADDED) <= {*flat, *tables}
     assert set(LIMITS) <= set(RunConfig().identity())
     assert set(RunConfig().identity()) == set(flat) - set(MAY_GROW) - set(RUN_TIME_ONLY) - set(ADDED)
 
