@@ -42,14 +42,25 @@ def random_llama(shape: str, vocabulary: int, *, seed: int = 0, **changes: objec
 
 
 def write_random_llama(
-    directory: Path, shape: str = "92m", *, seed: int = 0, vocabulary: int | None = None, **changes: object
+    directory: Path,
+    shape: str = "92m",
+    *,
+    seed: int = 0,
+    vocabulary: int | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    **changes: object,
 ) -> Path:
-    """Write a model directory with the tiny model's tokenizer; ``vocabulary`` may exceed the tokenizer's."""
+    """Write a model directory with the tiny model's tokenizer; ``vocabulary`` may exceed the tokenizer's.
+
+    On a GPU as the ``device`` billions of weights are drawn in seconds.
+    """
     tokenizer_dir = resolve_model("tiny-adder")
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_dir)
     special = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    model = random_llama(shape, vocabulary or len(tokenizer), seed=seed, **special, **changes)
-    model.save_pretrained(directory)
+    with torch.device(device):
+        model = random_llama(shape, vocabulary or len(tokenizer), seed=seed, **special, **changes)
+    model.to(getattr(torch, dtype)).save_pretrained(directory)
     for path in tokenizer_dir.glob("token*"):
         shutil.copy(path, directory)
     canary.record(canary.canary_of(model), directory)

@@ -61,23 +61,24 @@ def main(
         json: Where to write the figures.
     """
     wanted = gsm8k_requests(gsm8k, requests, exemplars=False) if gsm8k else arithmetic(requests)
-    counts, ways = [], (False, True) if greedy else (False,)
+    found, ways = [], (False, True) if greedy else (False,)
     decodings = [Decoding(way, temperature=1.0, top_p=1.0, max_new_tokens=max_new_tokens) for way in ways]
-    for count in _counts(resolve_model(model), wanted, precisions, sizes, decodings):
+    for count in counts(resolve_model(model), wanted, precisions, sizes, decodings):
         changed = f"{count.precision}, {count.decoding}, {count.change}"
         print(f"{changed}: {count.differ} of {count.of}", flush=True)
-        counts.append(count)
-    show(f"{model}: responses that differ, of {requests}", counts)
-    save(json, counts)
+        found.append(count)
+    show(f"{model}: responses that differ, of {requests}", found)
+    save(json, found)
 
 
-def _counts(
+def counts(
     model: Path,
     requests: list[GenerationRequest],
     precisions: Sequence[str],
     sizes: Sequence[int],
     decodings: list[Decoding],
 ) -> Iterator[Count]:
+    """Yield a count at a time, for every decoding, precision and change."""
     for decoding in decodings:
         name = "greedy" if decoding.greedy else "sampled"
         first: list[str] | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.distributed import all_reduce
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -39,23 +39,27 @@ class World:
         return values
 
     def place(self, model: nn.Module, blocks: Container[str]) -> None:
-        """Put the model where it is trained; with several processes each holds a shard of every weight (FSDP2).
-
-        ``blocks`` are the class names of the layers that are gathered one at a time.
-        """
+        """Put the model where it is trained; with several processes each holds a shard of it (:func:`shard`)."""
         if self.size == 1:
             model.to(self.device)
-            return
-        mesh = init_device_mesh(self.device.type, (self.size,))
-        for module in model.modules():
-            if type(module).__name__ in blocks:
-                fully_shard(module, mesh=mesh)
-        fully_shard(model, mesh=mesh)
+        else:
+            shard(model, blocks, init_device_mesh(self.device.type, (self.size,)))
 
 
 ALONE = World()
 PUBLISHER = World(local_rank=None)
 """Publishes on the CPU: a GPU may have room for a shard of the model only."""
+
+
+def shard(model: nn.Module, blocks: Container[str], mesh: DeviceMesh) -> None:
+    """Leave this process with a shard of every weight (FSDP2).
+
+    ``blocks`` are the class names of the layers that are gathered one at a time.
+    """
+    for module in model.modules():
+        if type(module).__name__ in blocks:
+            fully_shard(module, mesh=mesh)
+    fully_shard(model, mesh=mesh)
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:

@@ -1,167 +1,217 @@
-"""Measure one GPU: generation by both engines, hand-over, memory between stages, training, relative to its measured peak.
+"""Measure one GPU with this project's own code: its ceilings, generation, training, memory, sharding, rounding, forecasts.
 
-The model is a Llama with random weights (3 billion parameters by default) in bfloat16. Needs a GPU, and vLLM for its half
-of the figures:
+``--model`` is a directory, or a shape of a Llama with random weights (3b, 1b, 92m, 3m). vLLM is measured where it is
+installed. A part that fails is reported and does not stop the others; figures are written after every part:
 
-    PYTHONPATH=bench python bench/gpu/card.py --json card.json
+    PYTHONPATH=bench python bench/gpu/card.py --model 3b --parts generation --parts training --json card-3b.json
+    PYTHONPATH=bench python bench/gpu/card.py --model DIRECTORY --gsm8k FOLDER --json card-smollm2.json
+
+Without a GPU everything runs on the processor, with ``--model 3m`` in a minute or two: a test of the scripts.
 """
 
+import gc
 import platform
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-import torch
-from common import arithmetic, run, save
-from random_llama import write_random_llama
-from rich.console import Console
+import decoding
+import finetuning
+import rounding
+from ceilings import DEVICE, Ceilings, Memory, free_unused, measure_ceilings, memory
+from common import arithmetic, gsm8k, run, save, show
+from random_llama import SHAPES, write_random_llama
 
-from adastar_core.compute import generation_flops, training_flops
-from adastar_core.config import GeneratorSettings, TrainerSettings
-from adastar_core.generators import Decoding, Generator
-from adastar_core.generators.device import free_bytes
-from adastar_core.generators.transformers import open_transformers
-from adastar_core.generators.vllm import VllmGenerator
-from adastar_core.models.checkpoints import digest_of
+from adastar_core.generators import Decoding
+from adastar_core.machine.numerics import library_versions, processor
+from adastar_core.machine.quiet import no_progress_bars
 from adastar_core.models.source import parameter_count
-from adastar_core.trainers import TrainingExample, sft
 
-Shape = Literal["3b", "1b", "92m"]
-Figures = dict[str, float]
+_VOCABULARY = 49_152
+_PROFILED_TOKENS = 32
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is generated at once."""
+    """How much is measured: attempts at once, tokens of a response, steps of a training, texts, longest text."""
 
+    sizes: tuple[int, ...]
+    tokens: int
+    steps: int
     batch_size: int
-    max_new_tokens: int
+    micro_batch_size: int
+    longest: int
+
+
+class Card:
+    """Measures one model on the device part by part, and writes all figures after each."""
+
+    def __init__(self, directory: Path, work: Path, load: Load, json: Path | None) -> None:
+        self._directory, self._work, self._load, self._json = directory, work, load, json
+        self._ceilings: Ceilings | None = None
+        self.gsm8k: Path | None = None
+        self.trace: Path | None = None
+        self.figures: dict[str, Any] = {"seconds": {}}
+
+    @property
+    def ceilings(self) -> Ceilings:
+        if self._ceilings is None:
+            self._ceilings = measure_ceilings()
+            free_unused()
+        return self._ceilings
+
+    def add(self, part: str, measured: Iterable[Any]) -> None:
+        """Measure a part, print it and write everything; what fails is printed and written too."""
+        began, rows = time.perf_counter(), []
+        try:
+            for row in measured:
+                rows.append(row)
+        except Exception as error:  # noqa: BLE001 (the other parts may work)
+            traceback.print_exc()
+            self.figures[f"{part}: failed"] = f"{type(error).__name__}: {error}"[:2000]
+        self.figures[part] = list(map(asdict, rows))
+        self.figures["seconds"][part] = time.perf_counter() - began
+        save(self._json, self.figures)
+        if rows:
+            show(f"{part}, {time.perf_counter() - began:.1f} s", rows)
+
+    def generation(self) -> None:
+        moments = [memory("before the generator is opened")]
+        generator = decoding.open_endless(self._directory)
+        moments.append(memory("generator open"))
+        load = self._load
+        self.add(
+            "generation",
+            decoding.speeds(generator, self._directory, load.sizes, load.tokens, self.ceilings),
+        )
+        moments.append(memory("after the last batch"))
+        generator.close()
+        self.add("memory of generation", [*moments, memory("generator closed")])
+
+    def profile(self) -> None:
+        generator = decoding.open_endless(self._directory)
+        rows = max(self._load.sizes)
+        self.add(f"profile of {rows} rows", decoding.parts(generator, rows, _PROFILED_TOKENS, self.trace))
+        generator.close()
+
+    def training(self) -> None:
+        self.add("training", map(self._training_speed, (False, True)))
+
+    def _training_speed(self, lora: bool) -> finetuning.TrainingSpeed:
+        load, work = self._load, self._work / f"speed-{lora}"
+        settings = finetuning.trainer_settings(load.batch_size, load.micro_batch_size, lora=lora)
+        found = finetuning.speed(self._directory, settings, load.steps, load.longest, self.ceilings, work)
+        free_unused()
+        return found
+
+    def publishing(self) -> None:
+        self.add("memory of training", self._publishing())
+
+    def _publishing(self) -> Iterator[Memory]:
+        yield memory("before training")
+        for lora in (False, True):
+            settings = finetuning.trainer_settings(8, 8, lora=lora)
+            finetuning.published(
+                self._directory, settings, self._load.longest, self._work / f"published-{lora}"
+            )
+            yield memory(f"{'an adapter' if lora else 'a model'} trained and published")
+
+    def sharding(self) -> None:
+        self.add("sharding", finetuning.shardings(self._directory, 6, 256, self._work / "sharding"))
+
+    def rounding(self) -> None:
+        requests = gsm8k(self.gsm8k, 48, exemplars=False) if self.gsm8k else arithmetic(48)
+        decodings = [Decoding(False, temperature=1.0, top_p=1.0, max_new_tokens=32)]
+        precisions = ("float32", "bfloat16")
+        self.add("rounding", rounding.counts(self._directory, requests, precisions, (1, 7, 16), decodings))
+
+    def vllm(self) -> None:
+        if find_spec("vllm") is None:
+            self.figures["vllm"] = "not installed"
+            return
+        from engine import engine_times
+
+        log, load = self._work / "engine.log", self._load
+        self.add("vllm", engine_times(self._directory, log, load.sizes, load.tokens))
+
+
+PARTS = tuple(name for name in vars(Card) if not name.startswith("_") and name not in ("add", "ceilings"))
 
 
 def main(
     *,
-    shape: Shape = "3b",
-    batch_size: int = 256,
-    max_new_tokens: int = 256,
-    vllm: bool = True,
-    training: bool = True,
+    model: str = "3b",
+    parts: Sequence[str] = PARTS,
+    sizes: Sequence[int] = (16, 64, 256),
+    tokens: int = 96,
+    steps: int = 10,
+    batch_size: int = 32,
+    micro_batch_size: int = 16,
+    longest: int = 512,
+    gsm8k: Path | None = None,
+    trace: Path | None = None,
     json: Path | None = None,
 ) -> None:
-    """Measure what the card can do, print it, and write it as JSON where asked to.
+    """Measure, print tables, and write the figures as JSON where asked to.
 
     Args:
-        shape: Size of the model.
-        batch_size: Attempts at once.
-        max_new_tokens: Longest rationale.
-        vllm: Whether to measure vLLM.
-        training: Whether to measure training.
+        model: A model directory, or the shape of a random Llama.
+        parts: What to measure.
+        sizes: Attempts generated at once.
+        tokens: Tokens of each response.
+        steps: Steps of each training.
+        batch_size: Texts per step.
+        micro_batch_size: Texts per forward pass.
+        longest: Tokens of the longest training text.
+        gsm8k: Folder with GSM8K's files, for the rounding part; arithmetic without it.
+        trace: Where to write the profiler's trace (.json.gz).
         json: Where to write the figures.
     """
-    if not torch.cuda.is_available():
-        raise SystemExit("This needs a GPU: torch finds none.")
-    with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), shape, Load(batch_size, max_new_tokens), vllm=vllm, training=training)
-    Console().print_json(data=figures)
-    save(json, figures)
+    load = Load(tuple(sizes), tokens, steps, batch_size, micro_batch_size, longest)
+    with tempfile.TemporaryDirectory() as folder, no_progress_bars():
+        directory = _random(Path(folder) / "model", model) if model in SHAPES else Path(model)
+        card = Card(directory, Path(folder), load, json)
+        card.gsm8k, card.trace = gsm8k, trace
+        card.figures |= _about(model, directory)
+        card.add("ceilings", [card.ceilings])
+        for part in parts:
+            getattr(card, part)()
+            gc.collect()
+    print("seconds:", {part: round(took, 1) for part, took in card.figures["seconds"].items()})
 
 
-def measure(folder: Path, shape: Shape, load: Load, *, vllm: bool, training: bool) -> dict[str, object]:
-    models = [write_random_llama(folder / str(seed), shape, seed=seed) for seed in (0, 1)]
-    torch.cuda.empty_cache()
-    parameters, peak = parameter_count(models[0]), peak_flops()
-    figures: dict[str, object] = {
-        "card": torch.cuda.get_device_name(),
-        "date": time.strftime("%Y-%m-%d"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "parameters": parameters,
-        "peak_tflops_measured": peak / 1e12,
-        "free_gib_before": _free_gib(),
-    }
-    settings = GeneratorSettings(dtype="bfloat16", batch_size=load.batch_size)
-    transformers = open_transformers(models[0], settings)
-    figures["transformers"] = generation(transformers, load, parameters, peak)
-    transformers.close()
-    figures["free_gib_after_transformers"] = _free_gib()
-    if vllm:
-        figures["vllm"] = vllm_figures(models, folder, settings, load, parameters, peak)
-    if training:
-        figures["training"] = training_figures(models[0], folder, parameters, peak)
-        figures["free_gib_after_training"] = _free_gib()
-    return figures
-
-
-def peak_flops(width: int = 8192, times: int = 50) -> float:
-    """Return the floating-point operations per second of large bfloat16 products: the most that a model can hope for."""
-    left, right = (torch.randn(width, width, device="cuda", dtype=torch.bfloat16) for _ in range(2))
-
-    def multiply() -> None:
-        for _ in range(times):
-            left @ right
-
-    multiply()
-    return 2 * width**3 * times / _seconds(multiply)
-
-
-def generation(generator: Generator, load: Load, parameters: int, peak: float) -> Figures:
-    """Return the tokens per second of one batch, and the share of the peak that they are."""
-    decoding = Decoding(False, temperature=1.0, top_p=1.0, max_new_tokens=load.max_new_tokens)
-    wanted = arithmetic(load.batch_size)
-    generator.generate(wanted[:8], decoding)
-    started = time.perf_counter()
-    attempts = generator.generate(wanted, decoding)
-    seconds = time.perf_counter() - started
-    generated = sum(attempt.generated_tokens for attempt in attempts)
-    flops = generation_flops(parameters, sum(attempt.prompt_tokens for attempt in attempts), generated)
-    return {"tokens_per_second": generated / seconds, "utilization": flops / seconds / peak}
-
-
-def vllm_figures(
-    models: list[Path], folder: Path, settings: GeneratorSettings, load: Load, parameters: int, peak: float
-) -> Figures:
-    """Return vLLM's figures: speed, seconds of a hand-over and of rest and waking, and the memory that rest frees."""
-    generator = VllmGenerator(settings, folder / "engine.log")
-    digests = [digest_of(model) for model in models]
-    try:
-        figures = {"start_seconds": _seconds(lambda: generator.hand_over(models[0], digests[0]))}
-        figures |= generation(generator, load, parameters, peak)
-        figures["hand_over_seconds"] = _seconds(lambda: generator.hand_over(models[1], digests[1]))
-        figures["free_gib_awake"] = _free_gib()
-        figures["rest_seconds"] = _seconds(generator.rest)
-        figures["free_gib_at_rest"] = _free_gib()
-        figures["wake_seconds"] = _seconds(lambda: generator.hand_over(models[0], digests[0]))
-    finally:
-        generator.close()
-    figures["free_gib_closed"] = _free_gib()
-    return figures
-
-
-def training_figures(model: Path, folder: Path, parameters: int, peak: float) -> Figures:
-    """Return the tokens per second of fine-tuning, loading and saving left out, and the share of the peak."""
-    examples = [TrainingExample("1+1=" * 32, "2\n" * 64, str(number)) for number in range(64)]
-    settings = TrainerSettings(batch_size=8, max_length=512, save_every=1000)
-    output, work = folder / "tuned", folder / "work"
-    outcome = sft.finetune(
-        model, examples, settings, planned_steps=8, seed=0, iteration=1, output=output, work=work
+def _random(directory: Path, shape: str) -> Path:
+    """Write a random Llama with the heads of Llama 3: 128 wide, 8 for keys and values."""
+    heads = max(SHAPES[shape][0] // 128, 1)
+    values = {"num_attention_heads": heads, "num_key_value_heads": 8 if heads >= 8 else heads}
+    write_random_llama(
+        directory, shape, vocabulary=_VOCABULARY, device=DEVICE.type, dtype="bfloat16", **values
     )
-    torch.cuda.empty_cache()
-    speed, flops = outcome.train_tokens / outcome.seconds, training_flops(parameters, outcome.train_tokens)
-    return {"tokens_per_second": speed, "utilization": flops / outcome.seconds / peak}
+    free_unused()
+    return directory
 
 
-def _seconds(act: Callable[[], None]) -> float:
-    torch.cuda.synchronize()
-    started = time.perf_counter()
-    act()
-    torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
-def _free_gib() -> float:
-    return (free_bytes() or 0) / 2**30
+def _about(model: str, directory: Path) -> dict[str, Any]:
+    command = ["nvidia-smi", "--query-gpu=driver_version,memory.total", "--format=csv,noheader"]
+    driver = None
+    with suppress(OSError):
+        driver = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "processor": processor(),
+        "driver_and_memory": driver,
+        "python": platform.python_version(),
+        "versions": library_versions(),
+        "model": model,
+        "parameters": parameter_count(directory),
+    }
 
 
 if __name__ == "__main__":
