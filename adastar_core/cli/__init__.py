@@ -26,6 +26,8 @@ _COMMANDS = {
         "reading:show": "Show a run: iterations, accuracy with its 95 % interval, compute, phase.",
         "reading:observations": "Show how a run used its observations.",
         "rollouts:rollouts": "Show what the model said, with verdicts and origin.",
+        "sql:sql": "Answer one SQL query, which cannot change anything.\n\n"
+        "Without a query it says how to open psql on the same database. docs/queries.md has queries for common questions.",
         "reading:report": "Rebuild a run's report from the database.",
     },
     "Audit": {

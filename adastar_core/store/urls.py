@@ -5,7 +5,7 @@ from sqlalchemy.exc import ArgumentError
 
 from adastar_core.errors import DatabaseError
 
-_SECRET_QUERY_KEYS = ("password", "sslpassword", "passfile")
+SECRET_QUERY_KEYS = ("password", "sslpassword", "passfile")
 
 
 def parse_url(url: str) -> URL:
@@ -33,13 +33,13 @@ def parse_url(url: str) -> URL:
 
 def shown(url: URL) -> str:
     """Return a URL without its secrets, for messages."""
-    query = {key: "***" if key in _SECRET_QUERY_KEYS else value for key, value in url.query.items()}
+    query = {key: "***" if key in SECRET_QUERY_KEYS else value for key, value in url.query.items()}
     return url.set(query=query).render_as_string(hide_password=True)
 
 
 def without_secrets(message: str, url: URL) -> str:
     """Return a driver's message as one line in which no secret of the URL occurs."""
-    secrets = [str(url.password or ""), *(str(url.query.get(key, "")) for key in _SECRET_QUERY_KEYS)]
+    secrets = [str(url.password or ""), *(str(url.query.get(key, "")) for key in SECRET_QUERY_KEYS)]
     for secret in filter(None, secrets):
         message = message.replace(secret, "***")
     return " ".join(message.split()).rstrip(".")

@@ -1,15 +1,17 @@
-"""Every SQL recipe of the documentation runs and gives what it says."""
+"""Every SQL recipe of the documentation runs as it is printed, by ``adastar sql``, and gives what it says."""
 
+import json
 import re
+import shlex
 
 import pytest
 from sqlalchemy import Engine, text
 
+from tests.cli.conftest import Adastar
 from tests.flows.conftest import ROOT
 
-RECIPES = dict(
-    re.findall(r"\n([^\n]+):\n\n```sql\n(.*?)```", (ROOT / "docs" / "queries.md").read_text(), re.DOTALL)
-)
+PAGE = (ROOT / "docs" / "queries.md").read_text()
+RECIPES = dict(re.findall(r"\n([^\n]+):\n\n```sql\n(.*?)```", PAGE, re.DOTALL))
 EMPTY = (
     "Training examples without an accepting verdict (there must be none)",
     "Which process works on which run now",
@@ -22,18 +24,23 @@ def test_the_documentation_has_recipes() -> None:
 
 
 @pytest.mark.parametrize("question", list(RECIPES))
-def test_a_recipe(run_database: Engine, question: str) -> None:
-    query = text(RECIPES[question].replace("::", "\\:\\:"))
+def test_a_recipe(adastar: Adastar, run_database: Engine, question: str) -> None:
     with run_database.connect() as connection:
         observation = connection.scalar(
             text("SELECT observation_id FROM observations JOIN observation_events USING (position) LIMIT 1")
         )
-        values = {"run": 1, "iteration": 2, "observation_id": observation}
-        wanted = {
-            name: value for name, value in values.items() if re.search(rf"(?<!:):{name}\b", RECIPES[question])
-        }
-        rows = connection.execute(query, wanted).all()
         examples = connection.scalar(text("SELECT count(*) FROM training_examples"))
+    query = RECIPES[question].replace("my-run", "mine").replace("my-observation", str(observation))
+    status, out, complaint = adastar("sql", query, "--json")
+    assert status == 0, complaint
+    rows = json.loads(out)
     assert bool(rows) is (question not in EMPTY)
     if question.startswith("Which rationales"):
         assert len(rows) == examples
+
+
+def test_the_printed_command_works(adastar: Adastar) -> None:
+    (command,) = re.findall(r"```sh\n(adastar .*)\n```", PAGE)
+    status, out, _ = adastar(*shlex.split(command)[1:])
+    assert status == 0
+    assert "mine" in out
