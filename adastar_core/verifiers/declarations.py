@@ -69,8 +69,7 @@ def declared_answers(text: str) -> list[Declared]:
         if "<" in text:
             declared += [_tagged(match) for match in _first(_TAG, text)]
     if "box" in text:
-        boxes = [_box(text, match) for match in _first(_BOX, text)]
-        declared = _merged(text, declared, [box for box in boxes if box.text])
+        declared = _merged(text, declared, _boxes(text))
     return sorted(declared, key=_position) if len(declared) > 1 else declared
 
 
@@ -117,6 +116,15 @@ def _tagged(match: re.Match[str]) -> Declared:
     return Declared(match[1][:LONGEST], TAGGED, match.start(1), match.end())
 
 
+def _boxes(text: str) -> list[Declared]:
+    """Return every box that stands in no other box."""
+    boxes: list[Declared] = []
+    for match in _first(_BOX, text):
+        if not boxes or match.start() >= boxes[-1].start + len(boxes[-1].text):
+            boxes.append(_box(text, match))
+    return boxes
+
+
 def _box(text: str, match: re.Match[str]) -> Declared:
     if match[0][-1] != "{":
         inside, closed = text[match.end()], match.end() + 1
@@ -126,7 +134,7 @@ def _box(text: str, match: re.Match[str]) -> Declared:
     end = text.find("\n", closed)
     end = len(text) if end < 0 else end
     end = min(end, closed + LONGEST)
-    doubt = doubt_about_box(text, match.start())
+    doubt = doubt_about_box(text, match.start()) if closed > match.end() else "the box is never closed"
     return Declared(inside[:_LONGEST_BOX], BOXED, match.start(), end, text[closed:end], doubt)
 
 

@@ -37,6 +37,8 @@ Reader = Callable[[Declared], Parsed[T] | Unclear | None]
 A reader accounts for all of ``text`` and ``following``: what it has not read of them it returns as the rest.
 """
 
+_PROSE = "what is declared is not an answer"
+
 Same = Callable[[T, T], bool]
 
 
@@ -117,6 +119,9 @@ def _the_last(
             return Extraction(
                 None, both, declaration.pattern, reason="the response declares different answers"
             )
+    if last is None and declared:
+        shown = declared[-1].text.strip()[:200]
+        return Extraction(None, shown, declared[-1].pattern, reason=_PROSE)
     if last is None:
         return Extraction(None, None, "", Outcome.WRONG, "the response declares no answer")
     return Extraction(last[0], last[0].text, last[1])
@@ -126,11 +131,11 @@ def _why_not(
     text: str, declaration: Declared, reading: Parsed[T] | Unclear | None, harmless: Harmless | None
 ) -> str:
     """Return why the last declaration gives no answer; empty if it does."""
-    if reading is None:
-        return "what is declared is not an answer"
-    if isinstance(reading, Unclear):
-        return reading.reason
     if declaration.doubt:
         return declaration.doubt
+    if reading is None:
+        return _PROSE
+    if isinstance(reading, Unclear):
+        return reading.reason
     speaks = what_speaks(reading.rest + text[declaration.end :], harmless)
     return f"the response goes on after its answer: {speaks!r}" if speaks else ""

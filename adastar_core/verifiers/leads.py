@@ -7,133 +7,26 @@ that turn its meaning are looked for, and the formula around it must end with a 
 import re
 
 _REACH = 300
-_LEAD_WORDS = frozenset(
-    [
-        "so",
-        "thus",
-        "therefore",
-        "hence",
-        "then",
-        "now",
-        "and",
-        "finally",
-        "consequently",
-        "accordingly",
-        "ultimately",
-        "overall",
-        "clearly",
-        "obviously",
-        "indeed",
-        "well",
-        "okay",
-        "ok",
-        "the",
-        "a",
-        "my",
-        "our",
-        "this",
-        "that",
-        "which",
-        "it",
-        "it's",
-        "that's",
-        "is",
-        "means",
-        "mean",
-        "gives",
-        "give",
-        "us",
-        "we",
-        "i",
-        "we've",
-        "get",
-        "got",
-        "find",
-        "found",
-        "conclude",
-        "concluded",
-        "see",
-        "know",
-        "have",
-        "can",
-        "say",
-        "think",
-        "believe",
-        "obtain",
-        "obtained",
-        "determine",
-        "determined",
-        "derive",
-        "compute",
-        "computed",
-        "final",
-        "correct",
-        "right",
-        "best",
-        "most",
-        "likely",
-        "probable",
-        "appropriate",
-        "plausible",
-        "suitable",
-        "accurate",
-        "numeric",
-        "numerical",
-        "exact",
-        "required",
-        "desired",
-        "simplified",
-        "complete",
-        "total",
-        "resulting",
-        "actual",
-        "closest",
-        "possible",
-        "reasonable",
-        "logical",
-        "sensible",
-        "expected",
-        "in",
-        "conclusion",
-        "summary",
-        "to",
-        "follows",
-        "confident",
-        "am",
-        "here",
-        "as",
-        "result",
-        "all",
-        "short",
-        "together",
-        "putting",
-        "above",
-        "step",
-        "by",
-        "boxed",
-        "answer's",
-        "implies",
-        "leads",
-        "us",
-        "yields",
-        "summarize",
-        "sum",
-        "up",
-        "letter",
-        "option",
-        "choice",
-        "single",
-        "unique",
-        "shows",
-        "makes",
-        "these",
-        "steps",
-    ]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_LEAD_WORDS = _words(
+    """so thus therefore hence then now and finally consequently accordingly ultimately overall clearly obviously
+    indeed well okay ok the a my our this that which it it's that's is means mean gives give us we i we've get got
+    find found conclude concluded see know have can say think believe obtain obtained determine determined derive
+    compute computed final correct right best most likely probable appropriate plausible suitable accurate numeric
+    numerical exact required desired simplified complete total resulting actual closest possible reasonable
+    logical sensible expected in conclusion summary to follows confident am here as result all short together
+    putting above step by boxed answer's implies leads us yields summarize sum up letter option choice single
+    unique shows makes these steps"""
 )
 _CLAUSE_START = re.compile(
     r"""[.,;:!?\n—–()]\s*(?=\S)|\b(?:so|therefore|thus|hence|then|because)\b|(?<=\w)\s-+\s""", re.IGNORECASE
 )
-_SENTENCE_START = re.compile(r"[.!?](?:[\s*_\"']|$)|\n|;")
+_SENTENCE_ENDS = (". ", "? ", "! ", "\n", ";", '."', ".*")
 _MARKUP = str.maketrans(dict.fromkeys('*_#>`$"“”‘[]{}|~=\\', " "))
 _ASSUMED = re.compile(
     r"\s*(?:(?:but|and|so|now|then)\s+)?(?:if|unless|suppose|supposing|assume|assuming|imagine|had|were|whether|when)\b",
@@ -152,12 +45,10 @@ _NOT_TRUE = re.compile(
 
 
 def _sentence_before(text: str, start: int) -> str:
-    """Return what precedes ``start`` in its sentence."""
-    reach = text[max(0, start - _REACH) : start]
-    ends = 0
-    for end in _SENTENCE_START.finditer(reach):
-        ends = end.end()
-    return reach[ends:]
+    """Return what precedes ``start`` in its sentence, at most so many characters."""
+    earliest = max(0, start - _REACH)
+    ends = [found + len(end) for end in _SENTENCE_ENDS if (found := text.rfind(end, earliest, start)) >= 0]
+    return text[max(ends, default=earliest) : start]
 
 
 def doubt_about_lead(text: str, start: int) -> str:
@@ -182,67 +73,119 @@ def _known(clause: str) -> bool:
     return all(word in _LEAD_WORDS for word in clause.translate(_MARKUP).lower().replace("’", "'").split())
 
 
-_DELIMITERS = re.compile(
-    r"(?:[\s$&]|\\[(\[,;: ]|\\(?:left|displaystyle|quad|qquad|large|Large|bf|color\{\w+\}|begin\{\w+\*?\})(?![a-z])"
-    r"|(?<=[\s*$])[*_]+|^[*_>\-]+)+$"
+_OPERATORS = tuple(
+    f"\\{name}"
+    for name in sorted(
+        _words(
+            "cdot times div ne neq le leq ge geq lt gt approx sim pm mp sqrt frac not tfrac dfrac log ln sin cos tan"
+        )
+    )
 )
-_BEFORE_BOX = re.compile(
-    r"(?:^|[\w.,:;!?)\"'%]|(?<![<>!≠≤≥~])=|==|→|⇒|⟹|∴|\\(?:implies|Rightarrow|rightarrow|to|therefore|Longrightarrow|boxed)|\\\\"
-    r"|\\text\{[^{}]*\}|\*\*|(?<=\s)[-–—])$"
+_SPACING = (
+    " ",
+    "\t",
+    "\n",
+    "$",
+    "&",
+    "**",
+    "__",
+    "\\[",
+    "\\(",
+    "\\,",
+    "\\;",
+    "\\:",
+    "\\ ",
+    "\\!",
+    "\\left",
+    "\\displaystyle",
+    "\\quad",
 )
-_OPERATOR = re.compile(
-    r"(?:[-+*/^_<>≠≤≥±×÷·%!]|\\(?:cdot|times|div|ne|neq|le|leq|ge|geq|lt|gt|pm|mp|sqrt|frac|not))$"
+_ENVIRONMENT = re.compile(r"(?:\\begin\{\w+\*?\}|\\color\{\w+\}|\\(?:large|Large|huge|bf))$")
+_RELATIONS = (
+    "→",
+    "⇒",
+    "⟹",
+    "∴",
+    "\\implies",
+    "\\Rightarrow",
+    "\\rightarrow",
+    "\\to",
+    "\\therefore",
+    "\\Longrightarrow",
+    "\\\\",
 )
+_TEXT_BRACE = re.compile(r"\\(?:text|mathbf|textbf|mathrm|underline)\{$|(?:^|[\s$])\{$|\\text\{[^{}]*\}$")
+_UNEQUAL = "<>!≠≤≥≈~"
+_PUNCTUATION = str.maketrans(dict.fromkeys('*_#`$"“”‘[]{}|~\\()!?,;:.', " "))
+_TURNING = _words("""not never neither nor no none nobody nothing hardly barely scarcely almost nearly half third quarter twice thrice double
+    triple than least most up between beyond under over above below minus plus times negative square squared cube cubed root
+    reciprocal inverse opposite negation complement multiple factor either or anything but except instead other rather far
+    unless if whether maybe perhaps possibly wrong incorrect false before after less more fewer greater smaller larger divided
+    multiplied increased decreased percent dozen million thousand hundred cannot without per""")
+_SUSPECT = _TURNING | _words("""says said claims claim claimed thinks thought believes believed guess guesses guessed wrote writes told suggests suggest
+    suggested argues argued insists insisted asks asked wonders wondered pretends pretended could might may would should doubt
+    doubts denied denies untrue impossible""")
 _LINK = re.compile(
-    r"\b(?:is|are|was|were|be|being|equals?|gets?|gives?|given|has|have|had|finds?|yields?|makes?|obtain(?:s|ed)?|needs?|costs?|total(?:s|ing)?)\b"
-    r"|(?:is|are|was|were)n['’]t\b|[=:→⇒]|≈|\\(?:approx|sim)\b",
+    r"\b(?:is|are|was|were|be|being|equals?|gets?|gives?|given|has|have|had|finds?|yields?|makes?|obtain(?:s|ed)?|needs?|costs?|totals?)\b"
+    r"|(?:is|are|was|were)n['’]t\b|[=:→⇒]",
     re.IGNORECASE,
 )
 _NEGATED_LINK = re.compile(
-    r"(?:\b(?:not|never|cannot|can\s?not|could|might|may|would|should)\b|n['’]t)\s*(?:\w+\s){0,2}$",
-    re.IGNORECASE,
-)
-_TURNING = re.compile(
-    r"""\b(?:not|never|neither|nor|no|none|hardly|barely|almost|nearly|roughly\ half|half|third|quarter|twice|thrice|double|triple
-    |than|least|most|up\ to|between|beyond|under|over|above|below|minus|plus|times|negative\ of|square|squared|cube|root|reciprocal
-    |inverse|opposite|negation|multiple|factor|either|or|anything\ but|but|except|instead|other|rather|far|unless|if|whether|maybe
-    |perhaps|possibly|wrong|incorrect|false|before|after|less|more|fewer|greater|smaller|larger|divided|multiplied|increased
-    |decreased|percent|dozen|pairs?|million|thousand|hundred)\b|n['’]t\b|[<>≠≤≥]""",
-    re.IGNORECASE | re.VERBOSE,
+    r"(?:\b(?:not|never|cannot|could|might|may|would|should)\b|n['’]t\b)\s*(?:\w+\s){0,2}$", re.IGNORECASE
 )
 
 
 def doubt_about_box(text: str, start: int) -> str:
     """Return why a box (or a number in no declaration) at ``start`` may not be the answer; empty if it may."""
-    before = text[max(0, start - _REACH) : start]
-    near = _DELIMITERS.sub("", before)
-    if near and not near.endswith("\n") and _in_a_formula(before, near):
+    if _in_a_formula(text[max(0, start - _REACH) : start]):
         return "the declared answer is a part of a larger formula"
     sentence = _sentence_before(text, start)
-    if _REPORTED.search(sentence):
+    plain = sentence.replace("n't", " not").replace("n’t", " not")
+    said = plain.translate(_PUNCTUATION).lower().split()
+    if _SUSPECT.isdisjoint(said) and not any(sign in sentence for sign in "<>≠≤≥≈"):
+        return ""
+    if _REPORTED.search(plain):
         return "the declared answer is reported, not concluded"
-    if _NOT_TRUE.search(sentence):
+    if _NOT_TRUE.search(plain):
         return "the declared answer is denied"
-    clause = sentence
-    for boundary in _CLAUSE_START.finditer(sentence):
-        clause = sentence[boundary.end() :] if sentence[boundary.end() :].strip(" $\\(*") else clause
+    return "the declared answer is compared or denied" if _turned(_last_clause(plain)) else ""
+
+
+def _turned(clause: str) -> bool:
+    """Return whether the words between the last verb and the box, or what stands at the verb, turn its meaning."""
     links = list(_LINK.finditer(clause))
-    if not links:
-        return "the declared answer is compared or denied" if _TURNING.search(clause) else ""
-    link = links[-1]
-    denied = "n't" in link[0].replace("’", "'") or _NEGATED_LINK.search(clause[: link.start()])
-    if denied or _TURNING.search(clause[link.end() :]):
-        return "the declared answer is compared or denied"
-    return ""
+    if links and _NEGATED_LINK.search(clause[: links[-1].start()]):
+        return True
+    between = clause[links[-1].end() :] if links else clause
+    if any(sign in between for sign in "<>≠≤≥≈"):
+        return True
+    return not _TURNING.isdisjoint(between.translate(_PUNCTUATION).lower().split())
 
 
-def _in_a_formula(before: str, near: str) -> bool:
-    """Return whether what stands right before a box is an operator, a relation of inequality, or a factor."""
-    if _OPERATOR.search(near):
-        bullet = near[-1] in "-*+" and near[:-1].rsplit("\n", 1)[-1].strip() == ""
-        return not (bullet or near.endswith("**"))
-    if near[-1] == "{":
-        return not re.search(
-            r"\\(?:text|mathbf|textbf|mathrm|underline|color\{\w+\})\{$|(?<![\w}^_])\{$", near
-        )
-    return not _BEFORE_BOX.search(near) or (near[-1].isdigit() and before[-1:] in "$( {")
+def _last_clause(sentence: str) -> str:
+    begins = 0
+    for boundary in _CLAUSE_START.finditer(sentence):
+        if sentence[boundary.end() :].strip(" $\\([*_{"):
+            begins = boundary.end()
+    return sentence[begins:]
+
+
+def _in_a_formula(before: str) -> bool:
+    """Return whether what stands right before a box makes it an operand: an operator, an inequality, a factor, a brace."""
+    near = before
+    while near.endswith(_SPACING):
+        near = near.rstrip(" \t\n$&").removesuffix("**").removesuffix("__")
+        near = next((near.removesuffix(space) for space in _SPACING[7:] if near.endswith(space)), near)
+    near = _ENVIRONMENT.sub("", near).rstrip() if near.endswith(("}", "e", "f")) else near
+    if not near or "\n" in before[len(near) :] or near.endswith(_RELATIONS):
+        return False
+    last = near[-1]
+    if last == "=":
+        return near[-2:-1] in tuple(_UNEQUAL)
+    if last in "{}":
+        return _TEXT_BRACE.search(near) is None
+    if last in "-*+•>":  # a bullet, or an operator
+        return near[:-1].rsplit("\n", 1)[-1].strip() != ""
+    if last.isdigit():
+        return before[len(near) :].strip() in ("", "$", "\\(")
+    return last in "/^_<≠≤≥≈±×÷·%" or near.endswith(_OPERATORS)

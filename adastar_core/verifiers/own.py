@@ -12,24 +12,27 @@ _ENDS = re.compile(
 )
 _REASONING = re.compile(r"<(/?)(?:think|thinking|reasoning|thought)>|(<\|channel\|>final<\|message\|>)")
 
-_SPEAKERS = ("Human", "User", "Assistant", "System", "Student", "Teacher", "Instruction", "Input", "Response")
+_SPEAKERS = ("Human", "User", "Assistant", "System", "Instruction", "Input", "Response")
+_SPEAKERS_BY_MARK_ALONE = ("system", "input")
 _TASKS = ("Question", "Problem", "Exercise", "Example", "Task", "Puzzle", "Query", "Prompt")
 TURN_STARTS = ("Q:", *(f"{name}:" for name in ("Question", "Problem", "Human", "User", "### Instruction")))
 """How models begin a next turn most often: generation stops at one of these on a line of its own."""
 
 _TURN = re.compile(
-    rf"""\n[ \t]*(?:[*_\#>]|<\|(?:im_start|start|start_header_id)\|>|<start_of_turn>|\[)*[ \t]*
-    (?:(?P<speaker>{"|".join(_SPEAKERS)})
-      |(?P<task>{"|".join(_TASKS)})
-      |(?P<short>Q))
-    [ \t]*(?P<number>\#?\d{{0,3}})[ \t]*[*_\]]*[ \t]*(?P<mark>[:.)]|(?=\n|<\|))[*_]*""",
+    rf"""\n[ \t]*(?:[*_\#>\[]|<\|(?:im_start|start|start_header_id)\|>|<start_of_turn>)*[ \t]*
+    (?:(?P<speaker>{"|".join(_SPEAKERS)})|(?P<task>{"|".join(_TASKS)})|Q)
+    [ \t]*(?P<number>\#?\d{{0,3}})[ \t]*[*_\]]*[ \t]*(?P<mark>[:.)]|(?=\n|<\|))""",
     re.IGNORECASE | re.VERBOSE,
 )
+"""A turn's name on a line of its own; of the name alone, ``Q:``, also within a line (:data:`_ASKED`)."""
+
+_ASKED = re.compile(r"(?<=[ \t])(?P<speaker>)(?P<task>)(?P<mark>)Q\**:(?=\s)")
 _SOLVED = re.compile(
     r"^[ \t]*[*_#>]*[ \t]*(?:solution|reasoning|answer|explanation|rationale|step 1|response|a)\b[*_ ]*[:.\n]",
     re.IGNORECASE | re.MULTILINE,
 )
-_ASKS = re.compile(r"[?]|\n[ \t*_#]*(?:A|Answer|Assistant|Response|Solution)[ \t*_]*:", re.IGNORECASE)
+_POINT = re.compile(r"[*_: \t]*[(\[]?[-\d.,;=xyzt()\[\] \t]*(?:\n|$)")
+_OTHER_POINT = re.compile(r"(?:^|\n)[ \t*_-]*[B-PR-Z][*_]*:[^\n]*\n+[ \t*_-]*$")
 _LONGEST_RESTATEMENT = 200
 
 
@@ -45,9 +48,7 @@ def own_part(response: str) -> OwnPart:
     text, trouble = response, ""
     if "<" in text:
         text, trouble = _after_reasoning(_before_end(text))
-    if "\n" in text:
-        text = text[: _turn_start(text)]
-    return OwnPart(text, trouble)
+    return OwnPart(text[: _turn_start(text)], trouble)
 
 
 def _before_end(text: str) -> str:
@@ -71,24 +72,29 @@ def _after_reasoning(text: str) -> tuple[str, str]:
 
 def _turn_start(text: str) -> int:
     """Return where the model begins to speak as somebody else, or the text's length."""
-    for turn in _TURN.finditer(text):
-        if _is_turn(text, turn):
-            return turn.start()
-    return len(text)
+    first = _TURN.match(f"\n{text[:60]}")
+    if first and _is_turn(f"\n{text}", first):
+        return 0
+    asked = _ASKED.finditer(text) if "Q" in text else iter(())
+    turns = (turn for found in (_TURN.finditer(text), asked) for turn in found)
+    return min((turn.start() for turn in turns if _is_turn(text, turn)), default=len(text))
 
 
 def _is_turn(text: str, turn: re.Match[str]) -> bool:
     """Tell an invented turn from a point that is named Q and from a problem that is restated before it is solved."""
-    if turn["speaker"]:
-        heading = "#" in turn[0] or "<" in turn[0] or turn["mark"] == ":"
-        return heading and not (turn["speaker"].lower() == "response" and not text[: turn.start()].strip())
-    if turn["short"]:
-        return turn["mark"] in ":." and bool(turn["mark"]) and _ASKS.search(text, turn.end()) is not None
-    if turn["mark"] != ":" and not ("#" in turn[0] or "*" in turn[0]):
-        return False
     before = text[: turn.start()]
+    if turn["speaker"]:
+        its_own = turn["speaker"].lower() in ("assistant", "response") and not before.strip()
+        marked = "#" in turn[0] or "<" in turn[0]
+        by_name = turn["mark"] == ":" and turn["speaker"].lower() not in _SPEAKERS_BY_MARK_ALONE
+        return not its_own and (marked or by_name)
+    if not turn["task"]:
+        named = _POINT.match(text, turn.end()) or _OTHER_POINT.search(before[-200:])
+        return turn["mark"] != ")" and not named
+    if turn["mark"] != ":" and "#" not in turn[0] and "*" not in turn[0]:
+        return False
     restated = (
-        not turn["number"]
+        (not turn["number"] or not before.strip())
         and len(before) <= _LONGEST_RESTATEMENT
         and not any(character.isdigit() for character in before)
         and _SOLVED.search(text, turn.end()) is not None

@@ -111,7 +111,7 @@ def test_what_follows_a_second_question_does_not_count(next_question: str) -> No
 
 
 def test_a_question_mark_of_the_alphabet_is_no_question() -> None:
-    assert own_part("The FAQ: none. Answer: 5") == "The FAQ: none. Answer: 5"
+    assert own_part("The FAQ: none. Answer: 5").text == "The FAQ: none. Answer: 5"
 
 
 def test_every_pattern_is_found_once() -> None:
