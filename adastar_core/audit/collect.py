@@ -10,12 +10,16 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from adastar_core.errors import HomeError
-from adastar_core.runs.stored import StoredRun
+from adastar_core.machine.files import size_of
+from adastar_core.runs.stored import StoredRun, folder_of
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
-from adastar_core.store.locks import hold_run
+from adastar_core.store.locks import find_owner, hold_run
 from adastar_core.store.overview import find_overview
 from adastar_core.store.rollouts import remove_tokens, size_of_tokens
+from adastar_core.store.runs import list_runs
 
 _MARKER = "removed.json"
 
@@ -40,6 +44,15 @@ class TokenIds:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A directory that no row names: of a run that the database does not know, or a checkpoint's in a run's directory."""
+
+    run: str | None
+    path: Path
+    bytes: int
+
+
 def removable(stored: StoredRun, every: int | None) -> list[Removable]:
     """Return the directories that the run does not need.
 
@@ -54,8 +67,7 @@ def removable(stored: StoredRun, every: int | None) -> list[Removable]:
     for iteration in sorted({row.iteration for row in trained}):
         folder = stored.folder / "work" / f"finetune-{iteration:04d}"
         if folder.is_dir():
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            found.append(Removable(stored.run.name, iteration, folder, size, None))
+            found.append(Removable(stored.run.name, iteration, folder, size_of(folder), None))
     return found
 
 
@@ -63,6 +75,27 @@ def removable_tokens(stored: StoredRun, every: int | None) -> TokenIds:
     """Return the token ids of those iterations whose checkpoint the run does not need; arguments as in :func:`removable`."""
     iterations = tuple(sorted(row.iteration for row in _checkpoints(stored, every)[1]))
     return TokenIds(stored.run.name, iterations, stored.read(size_of_tokens, iterations))
+
+
+def orphans(engine: Engine, home: Path) -> list[Orphan]:
+    """Return the directories in a data directory that no row of the database names.
+
+    They may belong to another database that shares the data directory, so nothing here removes them. A checkpoint that
+    was published just before its run ended is among them until the run resumes, which finds it.
+    """
+    known = {folder_of(home, run.name, run.uid): run for run in list_runs(engine)}
+    found = []
+    for folder in sorted((home / "runs").glob("*/")):
+        if folder not in known:
+            found.append(Orphan(None, folder, size_of(folder)))
+            continue
+        with engine.connect() as connection:
+            rows = read_checkpoints(connection, known[folder].run_id, folder)
+            owner = find_owner(connection, known[folder].run_id)
+        recorded = {Path(row.path) for row in rows}
+        unknown = () if owner else sorted(set((folder / "checkpoints").glob("*/")) - recorded)
+        found += [Orphan(known[folder].name, path, size_of(path)) for path in unknown]
+    return found
 
 
 def _checkpoints(stored: StoredRun, every: int | None) -> tuple[list[CheckpointRow], list[CheckpointRow]]:

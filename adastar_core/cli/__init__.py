@@ -52,7 +52,10 @@ _COMMANDS = {
         "storage:gc": "Remove checkpoints that nothing needs.\n\n"
         "Keeps the best checkpoint of each run, the last, and every N-th. Lists the others, or with --delete removes their "
         "files and the token ids of the rollouts that they were trained on. Records are kept, so that `lineage` and `verify` "
-        "still work.",
+        "still work. Directories that the database does not know are listed only.",
+        "storage:drop": "Remove a run with everything that is its own.\n\n"
+        "Lists its rows and its directory, or with --delete removes both. A run in use is refused, and so is one that another "
+        "run started from. A data set is shared and stays.",
     },
 }
 _DATABASE_COMMANDS = {

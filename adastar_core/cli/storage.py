@@ -1,21 +1,25 @@
-"""``adastar gc`` and ``adastar db``: the space that runs take, and the database.
+"""``adastar gc``, ``drop`` and ``db``: the space that runs take, and the database.
 
 ::
 
     adastar gc --every 5              list what could be removed
     adastar gc --every 5 --delete     remove it
+    adastar drop my-run               what of a run would be removed; --delete removes it
     adastar db upgrade | status | backup FILE | stop
 """
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from adastar_core.audit.collect import Removable, TokenIds, removable, removable_tokens, remove
+from adastar_core.audit.collect import Removable, TokenIds, orphans, removable, removable_tokens, remove
+from adastar_core.audit.drop import drop as drop_it
+from adastar_core.audit.drop import droppable
 from adastar_core.cli.app import Flag
-from adastar_core.cli.options import Common
+from adastar_core.cli.options import Common, RunName
 from adastar_core.cli.output import print_json, print_line, print_table
 from adastar_core.errors import HomeError, RunConflictError
 from adastar_core.postgres.server import stop_local_postgres
@@ -53,8 +57,10 @@ def gc(
                 tokens.append(ids)
             except RunConflictError:
                 busy.append(name)
+        left_over = [] if run else orphans(engine, common.directory())
     if common.json:
-        return print_json({"deleted": delete, "directories": found, "token_ids": tokens, "in_use": busy})
+        values = {"deleted": delete, "directories": found, "token_ids": tokens, "in_use": busy}
+        return print_json(values | {"orphans": left_over})
     rows = [(item.run, str(item.path), str(item.iteration), f"{item.bytes / 1e6:,.1f}") for item in found]
     print_table(("run", "directory", "t", "MB"), rows, left=2)
     verb = "freed" if delete else "could be freed (--delete removes them)"
@@ -62,6 +68,33 @@ def gc(
     print_line(f"{of_files:,.1f} MB in {len(found)} directories and {of_tokens:,.1f} MB of token ids {verb}.")
     for name in busy:
         print_line(f"Run {name} is in use and was skipped.")
+    if left_over:
+        print_line(
+            "\nThe database knows nothing of these directories. If no other database uses this data directory, and no run "
+            "is to be resumed that ended just before its checkpoint was recorded, remove them by hand:"
+        )
+        of_orphans = [(item.run or "none", str(item.path), f"{item.bytes / 1e6:,.1f}") for item in left_over]
+        print_table(("run", "directory", "MB"), of_orphans, left=2)
+    return 0
+
+
+def drop(run: RunName, /, *, delete: Annotated[bool, Flag] = False, common: Common = Common()) -> int:
+    """List or remove everything of a run.
+
+    Args:
+        delete: Remove it. By default nothing is changed.
+    """
+    with common.stored_run(run) as stored:
+        found = drop_it(stored) if delete else droppable(stored)
+    if common.json:
+        return print_json({"deleted": delete, **asdict(found)})
+    print_line(f"rows       {found.row_bytes / 1e6:,.1f} MB in the database")
+    print_line(
+        f"directory  {found.directory or 'none in this data directory'}, {found.file_bytes / 1e6:,.1f} MB"
+    )
+    counted = f"Run {found.run} with its {found.checkpoints} checkpoints"
+    print_line(f"{counted} is removed." if delete else f"{counted} would be removed: --delete does it.")
+    print_line("The questions stay in the database, since runs on the same data share them.")
     return 0
 
 

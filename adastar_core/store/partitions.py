@@ -51,3 +51,12 @@ def drop_partitions(connection: Connection, run_id: int) -> None:
     """Drop the run's partitions with all their rows."""
     names = ", ".join(partition(table, run_id) for table in tables.PARTITIONED)
     connection.execute(text(f"DROP TABLE {names}"))
+
+
+def size_of_partitions(connection: Connection, run_id: int) -> int:
+    """Return the bytes that the run's partitions take with their indexes."""
+    names = [partition(table, run_id) for table in tables.PARTITIONED]
+    query = text(
+        "SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0) FROM unnest(:names) name"
+    )
+    return int(connection.execute(query, {"names": names}).scalar_one())

@@ -160,6 +160,14 @@ def find_checkpoints(connection: Connection, digest: str) -> list[tuple[str, int
     return [(row.name, row.iteration) for row in connection.execute(query, {"digest": digest})]
 
 
+def read_base_models(connection: Connection, run_id: int) -> list[tuple[str, str]]:
+    """Return (run name, directory of the base model) of every other run."""
+    query = text(
+        "SELECT name, path FROM checkpoints JOIN runs USING (run_id) WHERE iteration = 0 AND run_id <> :run_id"
+    )
+    return [(row.name, row.path) for row in connection.execute(query, {"run_id": run_id})]
+
+
 _EXAMPLES = text(
     """
     SELECT e.iteration, e.place, e.position, o.observation_id, o.question, o.answer, e.attempt, r.hinted, r.stream,

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from adastar_core import cli
 from adastar_core.postgres.server import is_up, start_local_postgres
+from adastar_core.store.tables import metadata
 from tests.cli.conftest import Adastar, owned
 from tests.conftest import new_database
 
@@ -62,6 +63,7 @@ def test_gc_leaves_a_run_in_use_and_foreign_directories_alone(
             "directories": [],
             "token_ids": [],
             "in_use": ["mine"],
+            "orphans": [],
         }
     precious = tmp_path / "precious"
     precious.mkdir()
@@ -141,3 +143,105 @@ def test_doctor_names_what_is_missing_and_how_to_fix_it(
     assert "MISSING Prefect server" in out
     assert "prefect server start" in out
     assert "hunter2" not in out + complaint
+
+
+def test_gc_lists_directories_that_no_row_names_and_leaves_them(
+    adastar: Adastar, adastar_json: Json, run_home: Path, run_database: Engine
+) -> None:
+    assert adastar_json("gc")["orphans"] == []
+    (folder,) = (run_home / "runs").iterdir()
+    unknown, beside = (
+        run_home / "runs" / "lost-01234567",
+        folder / "checkpoints" / "iteration-0002-0123456789ab",
+    )
+    for directory in (unknown, beside):
+        directory.mkdir()
+        (directory / "weights").write_bytes(b"123")
+    expected = [
+        {"run": None, "path": str(unknown), "bytes": 3},
+        {"run": "mine", "path": str(beside), "bytes": 3},
+    ]
+    assert sorted(adastar_json("gc", "--delete")["orphans"], key=str) == sorted(expected, key=str)
+    assert (unknown / "weights").exists()
+    assert (beside / "weights").exists()
+    out = adastar("gc")[1]
+    assert str(unknown) in out
+    assert str(beside) in out
+    with owned(run_database):  # which may just be publishing one
+        assert [one["run"] for one in adastar_json("gc")["orphans"]] == [None]
+
+
+def counts(database: Engine) -> dict[str, int]:
+    with database.connect() as connection:
+        return {
+            name: connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in metadata.tables
+        }
+
+
+def test_drop_is_dry_until_told_and_then_leaves_nothing_of_the_run(
+    adastar: Adastar, adastar_json: Json, run_home: Path, run_database: Engine
+) -> None:
+    before = counts(run_database)
+    (folder,) = (run_home / "runs").iterdir()
+    dry = adastar_json("drop", "mine")
+    assert (dry["deleted"], dry["directory"], dry["checkpoints"]) == (False, str(folder), 3)
+    assert dry["row_bytes"] > 10_000
+    assert dry["file_bytes"] == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert counts(run_database) == before
+    assert folder.is_dir()
+
+    status, out, _ = adastar("drop", "mine", "--delete")
+    assert status == 0
+    assert "is removed" in out
+    after = counts(run_database)
+    assert {name for name, count in after.items() if count} == {"datasets", "observations"}
+    assert after["observations"] == before["observations"]
+    assert not list((run_home / "runs").iterdir())
+    assert adastar("drop", "mine")[0] == 2
+    assert adastar_json("gc")["orphans"] == []
+
+
+def test_a_run_that_somebody_owns_or_started_from_is_not_dropped(
+    adastar: Adastar, run_home: Path, run_database: Engine
+) -> None:
+    before = counts(run_database)
+    for words in (["drop", "mine"], ["drop", "mine", "--delete"]):
+        with owned(run_database):
+            status, _, complaint = adastar(*words)
+        assert status == 2
+        assert "owned by another process" in complaint
+    assert counts(run_database) == before
+    (folder,) = (run_home / "runs").iterdir()
+    (run_home / "link").symlink_to(folder)
+    base = run_home / "link" / "checkpoints" / "iteration-0003"
+    with run_database.begin() as connection:
+        copied = [column.name for column in metadata.tables["runs"].columns if column.identity is None]
+        taken = ", ".join({"name": "'next'", "uid": "'0123456789'"}.get(name, name) for name in copied)
+        connection.execute(text(f"INSERT INTO runs ({', '.join(copied)}) SELECT {taken} FROM runs"))
+        connection.execute(
+            text(
+                "INSERT INTO checkpoints (run_id, iteration, path, sha256, bytes, parameters) "
+                "SELECT max(run_id), 0, :path, 'a', 1, 1 FROM runs"
+            ),
+            {"path": str(base)},
+        )
+    before = counts(run_database)
+    status, _, complaint = adastar("drop", "mine", "--delete")
+    assert status == 2
+    assert "Drop run 'next' first" in complaint
+    assert counts(run_database) == before
+    assert base.is_dir()
+
+
+def test_a_run_whose_files_are_gone_or_a_link_can_be_dropped_without_harm(
+    adastar: Adastar, run_home: Path, tmp_path: Path
+) -> None:
+    (folder,) = (run_home / "runs").iterdir()
+    elsewhere = tmp_path / "elsewhere"
+    folder.rename(elsewhere)
+    assert "none in this data directory" in adastar("drop", "mine")[1]
+    folder.symlink_to(elsewhere)
+    status, _, complaint = adastar("drop", "mine", "--delete")
+    assert status == 2
+    assert "Remove it by hand" in complaint
+    assert (elsewhere / "checkpoints").is_dir()
