@@ -22,6 +22,7 @@ from prefect.states import Cancelled
 
 from adastar_core.config import RunConfig
 from adastar_core.records import Split
+from adastar_core.report.opening import opening
 from adastar_core.report.records import RunReport
 from adastar_core.runs.nightly import nightly
 from adastar_core.runs.opening import open_workspace
@@ -56,6 +57,8 @@ def adastar(
         due: datetime | None = flow_run.scheduled_start_time  # a retry after midnight has the same
         config, run = nightly(config, run, (due or datetime.now(UTC)).date())
     with open_workspace(config, run, progress=ArtifactProgress(run)) as workspace:
+        if isinstance(workspace.progress, ArtifactProgress):  # else the command has said it
+            workspace.progress.line(opening(workspace))
         gc.freeze()  # libraries and data stay: walking them at every full collection takes half a second
         validation = [evaluate(workspace.ref, 0, Split.VALIDATION)]
         for iteration in range(1, config.iterations + 1):

@@ -56,7 +56,8 @@ class Options:
         preset: A ready-made run (default: quickstart; with another model, the defaults for pre-trained models).
         overrides: Change one configuration key; may be repeated.
         run: Name of the run; an existing name resumes it (default: the preset's name and a digest of the values).
-        dry_run: Print the resolved configuration, the plan, its compute and its memory; write nothing.
+        dry_run: Print the plan, its warnings, compute and memory, and the first prompt; write nothing.
+        show_config: Print the whole resolved configuration too, as YAML; write nothing.
         accepted: Share of visited observations with an accepted rationale, above 0 and up to 1.
         rationale_tokens: Mean tokens of a rationale (default: half of the longest).
         card: A GPU, to show whether the run fits on it and the least time that it takes.
@@ -71,6 +72,7 @@ class Options:
     overrides: Annotated[tuple[str, ...], Flag, Parameter(name="--set", metavar="a.b=value")] = ()
     run: Annotated[str | None, Parameter(metavar="NAME")] = None
     dry_run: Annotated[bool, Flag] = False
+    show_config: Annotated[bool, Flag] = False
     accepted: Annotated[float, Parameter(metavar="SHARE", group=_FORECAST, validator=Number(gt=0, lte=1))] = (
         0.5
     )
@@ -138,11 +140,18 @@ def carry_out(options: Options, run_flow: RunFlow, console: Console) -> None:
     named_after = names.named_after(base.source or config.problem.type, 100)
     name = f"{named_after}-{config.sha256()[:8]}" if options.run is None else options.run
     if warning := base.remaining(config, options.overrides):
-        console.print(warning, style="bold yellow", highlight=False, markup=False, soft_wrap=True)
-    if options.dry_run:
+        say(console, warning)
+    if options.show_config:
+        show_config(config, name, console)
+    if options.dry_run or options.show_config:
         dry_run(config, name, Assumptions(options.accepted, options.rationale_tokens), options.card, console)
     else:
         execute(run_flow, config, name, base.source, options.summary, console)
+
+
+def show_config(config: RunConfig, name: str, console: Console) -> None:
+    values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    console.print(f"# run {names.shown(name)}\n{values}", highlight=False, markup=False, soft_wrap=True)
 
 
 def dry_run(
@@ -151,14 +160,23 @@ def dry_run(
     import torch
 
     from adastar_core.planning.plan import plan_of
-    from adastar_core.planning.text import plan_lines, plan_table
+    from adastar_core.planning.text import plan_lines, plan_table, warning_lines
 
-    values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-    console.print(f"# run {names.shown(name)}\n{values}", highlight=False, markup=False)
     plan = plan_of(config, assumptions, bf16=card is not None or torch.cuda.is_available())
+    sizes = ", ".join(f"{count:,} {split}" for split, count in plan.sizes.items())
+    about = f"Run {names.shown(name)}: {config.method_title()} on {config.problem.type} ({sizes}), from {config.model}."
+    say(console, about)
     console.print(plan_table(plan))
-    for line in (*plan_lines(plan, config, assumptions, card), "Nothing was written."):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    say(console, *warning_lines(plan, card))
+    say(console, *plan_lines(plan, config, assumptions, card), "", *plan.preview.lines(), "")
+    say(console, "Nothing was written. --show-config prints every key of the configuration.")
+
+
+def say(console: Console, *lines: str) -> None:
+    """Print lines as they are; warnings stand out."""
+    for line in lines:
+        style = "bold yellow" if line.startswith("WARNING") else None
+        console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def execute(
@@ -179,7 +197,7 @@ def execute(
 
     check_server()
     with open_workspace(config, name, preset=preset, progress=open_console(console)) as workspace:
-        console.print(opening(workspace), highlight=False, markup=False, soft_wrap=True)
+        say(console, *opening(workspace).split("\n"))
         # A sync flow with heartbeats waits for whole seconds at its end, and nobody reads them here.
         with prefect_server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             report = run_flow(config, name)

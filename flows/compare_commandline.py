@@ -1,5 +1,6 @@
 """The command line of ``flows/compare.py``."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,12 @@ from adastar_core.cli.app import Flag, flow_name, new_app
 from adastar_core.comparison import text
 from adastar_core.comparison.member import SelectOn
 from adastar_core.comparison.table import Comparison
+from adastar_core.config import RunConfig
 from adastar_core.config.base import Base, base_of
 from adastar_core.config.methods import METHODS
 from adastar_core.errors import ConfigError
-from flows.commandline import ONE_SOURCE, errors_explained
+from adastar_core.machine.units import flops
+from flows.commandline import ONE_SOURCE, errors_explained, say
 from flows.members import DEFAULT_PRESET, ComparisonSettings
 
 NAME = flow_name("compare", "compare.py")
@@ -31,6 +34,9 @@ Examples:
     {NAME} --preset quickstart --seeds 0..2 --budget 1.5TFLOPs
   A configuration file of your own, six iterations of each run:
     {NAME} mine.yaml --methods adastar,star --budget 6
+
+  What that would cost, and the first prompt; nothing is started:
+    {NAME} mine.yaml --methods adastar,star --budget 6 --dry-run
 
 The same command resumes a comparison that was interrupted. More methods or seeds add to it.
 """
@@ -53,6 +59,7 @@ class Options:
         parallel: Number of concurrent runs.
         threads: Threads of each run.
         output: Where the table and figures are written (default: the data directory).
+        dry_run: Print each method's plan and its warnings, and the first prompt; write nothing.
         list_methods: List the methods and exit.
     """
 
@@ -68,6 +75,7 @@ class Options:
     parallel: Annotated[int, Parameter(metavar="N", validator=Number(gte=1))] = 2
     threads: Annotated[int, Parameter(metavar="N", validator=Number(gte=1))] = 1
     output: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
+    dry_run: Annotated[bool, Flag] = False
     list_methods: Annotated[bool, Flag] = False
 
     def below(self) -> Base:
@@ -117,7 +125,10 @@ def carry_out(options: Options, compare: Compare, console: Console) -> None:
     settings = options.settings()
     configs = [settings.config(name, settings.seeds[0]) for name in settings.methods]  # refuse bad values
     if warning := options.below().remaining(configs[0], options.overrides):
-        console.print(warning, style="bold yellow", highlight=False, markup=False, soft_wrap=True)
+        say(console, warning)
+    if options.dry_run:
+        dry_run(settings, configs, console)
+        return
     from flows.prefect_server import check_server, prefect_server
 
     check_server()
@@ -128,6 +139,31 @@ def carry_out(options: Options, compare: Compare, console: Console) -> None:
         comparison = compare(settings)
     print_comparison(comparison, console)
     console.print(f"Files: {settings.output}", highlight=False, soft_wrap=True)
+
+
+def dry_run(settings: ComparisonSettings, configs: Sequence[RunConfig], console: Console) -> None:
+    """Print what each method's runs would cost, what will not go as configured, and the first prompt."""
+    import torch
+
+    from adastar_core.planning.plan import plan_of
+    from adastar_core.planning.text import warning_lines
+
+    plans = [plan_of(config, bf16=torch.cuda.is_available()) for config in configs]
+    seeds = len(settings.seeds)
+    table = Table("method", title=settings.title, title_justify="left", box=None, pad_edge=False)
+    for heading in ("runs", "iterations", "a run", "at most", "all runs"):
+        table.add_column(heading, justify="right")
+    total = 0.0
+    for config, plan in zip(configs, plans, strict=True):
+        budget = config.budget_pflops or math.inf  # a run ends with the iteration that reaches it
+        expected, most = (min(cost, budget) for cost in (plan.expected_pflops, plan.pflops))
+        total += seeds * expected
+        costs = (flops(cost) for cost in (expected, most, seeds * expected))
+        table.add_row(config.method, str(seeds), str(config.iterations), *costs)
+    console.print(table)
+    say(console, f"Expected for all runs, if half of the visited observations are accepted: {flops(total)}.")
+    warnings = (line for plan in plans for line in (*warning_lines(plan, None), *plan.data_notes))
+    say(console, *dict.fromkeys(warnings), "", *plans[0].preview.lines(), "", "Nothing was written.")
 
 
 def methods_of(words: str) -> tuple[str, ...]:

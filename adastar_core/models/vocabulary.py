@@ -151,6 +151,14 @@ class Vocabulary:
         assert isinstance(text, str)
         return text
 
+    def spelt(self, tokens: Sequence[int]) -> str:
+        """Return ids as text with every special token spelled out: what the model reads, for people."""
+        text = self._tokenizer.decode(
+            list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        assert isinstance(text, str)
+        return text
+
     def first_special(self, text: str) -> int | None:
         """Return where in a text the first special token is spelt that its ids contain; ``None`` without one."""
         ids = self._body(text)

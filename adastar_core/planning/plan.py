@@ -1,5 +1,6 @@
 """What a configuration would do: beta_t per iteration, and its expected and largest cost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
@@ -8,12 +9,16 @@ from typing import TYPE_CHECKING
 from adastar_core import compute
 from adastar_core.config import RunConfig
 from adastar_core.generators.catalogue import check_engine
-from adastar_core.models.source import parameter_count, resolve_model
+from adastar_core.models.source import parameter_count, positions_of, resolve_model
+from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning.forecast import Assumptions, Forecast, Texts, forecast, measure_texts
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
 from adastar_core.runs.lengths import check_room
+from adastar_core.runs.preview import Preview, preview
+from adastar_core.runs.warnings import data_warnings
+from adastar_core.verifiers.batch import close_verifier
 
 if TYPE_CHECKING:
     from adastar_core.planning.footprint import GenerationMemory, TrainingMemory
@@ -35,20 +40,27 @@ class PlannedIteration:
 class Plan:
     """A run as planned, for N training observations and P parameters.
 
-    ``longest_text`` are tokens of prompt and rationale together; ``rationale_tokens`` is the assumed mean.
-    ``training`` is the memory of each training process, ``generation`` that of the generator on transformers.
+    ``longest_text`` are tokens of prompt and rationale together, of which the model has ``positions`` (``None``: no limit);
+    ``rationale_tokens`` is the assumed mean. ``training`` is the memory of each training process, ``generation`` that of the generator on transformers.
     """
 
-    observations: int
+    sizes: Mapping[Split, int]
     parameters: int
     texts: Texts
     longest_text: int
+    positions: int | None
     rationale_tokens: float
     iterations: tuple[PlannedIteration, ...]
     training: "TrainingMemory"
     generation: "GenerationMemory"
     cache_bytes_per_token: int
+    preview: Preview
     data_notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def observations(self) -> int:
+        return self.sizes[Split.TRAIN]
 
     @property
     def pflops(self) -> float:
@@ -85,17 +97,22 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
         _plan_iteration(config, number, len(observations), shape, texts, assumed)
         for number in range(1, config.iterations + 1)
     )
+    shown = preview(config, problem, observations, Vocabulary(model))
+    close_verifier(problem.verifier)
     return Plan(
-        len(observations),
+        {split: len(rows) for split, rows in splits.items()},
         shape.parameters,
         texts,
         texts.longest_prompt + config.generator.max_new_tokens,
+        positions_of(model),
         assumed.rationale_tokens or config.generator.max_new_tokens / 2,
         iterations,
         training,
         footprint.generation_memory(model, config.generator, texts.longest_prompt, bf16=bf16),
         footprint.cache_bytes_per_token(model, config.generator, bf16=bf16),
+        shown,
         notes,
+        data_warnings(config, splits),
     )
 
 

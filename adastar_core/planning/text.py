@@ -8,6 +8,7 @@ from adastar_core.config import RunConfig
 from adastar_core.machine.units import duration, flops, flops_unit, number, size
 from adastar_core.planning.cards import CARDS, Load, decoding_load
 from adastar_core.planning.forecast import Assumptions
+from adastar_core.planning.memory import machine_memory
 from adastar_core.planning.plan import Plan
 
 _GIB = 2**30
@@ -36,13 +37,34 @@ def plan_table(plan: Plan) -> Table:
     return table
 
 
+def warning_lines(plan: Plan, card: str | None) -> list[str]:
+    """Return what will not go as configured, a paragraph each: data, and this machine's memory unless a card is named."""
+    room, whose = machine_memory()
+    needs = {
+        f"training needs at most {size(plan.training.total)}": (plan.training.total, _TOO_LARGE),
+        f"generation needs at most {size(plan.generation.total)}": (
+            plan.generation.total,
+            "lower generator.batch_size or generator.max_new_tokens",
+        ),
+    }
+    too_large = [
+        f"WARNING: {need}, and {whose} has {size(room)}. {fix.capitalize()}."
+        for need, (total, fix) in needs.items()
+        if card is None and total > room
+    ]
+    return [*plan.warnings, *too_large]
+
+
 def plan_lines(plan: Plan, config: RunConfig, assumptions: Assumptions, card: str | None) -> list[str]:
-    """Return the lines under the table: assumptions, memory, and time if a card is named."""
+    """Return the lines under the table: assumptions, lengths, memory, and time if a card is named."""
+    positions = "no limit" if plan.positions is None else f"the model's {plan.positions:,} positions"
     lines = [
         *plan.data_notes,
         f"Expected, if {assumptions.acceptance:.3g} of the visited observations give an accepted rationale and rationales have "
         f"{plan.rationale_tokens:,.0f} tokens: {flops(plan.expected_pflops)}; at most {flops(plan.pflops)}. Evaluation is "
         "not counted.",
+        f"The longest prompt has {plan.texts.longest_prompt:,} tokens; with generator.max_new_tokens "
+        f"({config.generator.max_new_tokens:,}) that is {plan.longest_text:,} of {positions}.",
         *_memory_lines(plan, config),
     ]
     return lines if card is None else [*lines, *_card_lines(plan, config, card)]

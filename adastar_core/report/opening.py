@@ -3,13 +3,19 @@
 from adastar_core.config import RunConfig
 from adastar_core.machine.units import flops
 from adastar_core.records import Split
+from adastar_core.runs.preview import preview
 from adastar_core.runs.stored import StoredRun
+from adastar_core.runs.warnings import data_warnings
 from adastar_core.runs.workspace import Workspace
+
+_MOST_LINES = 16
 
 
 def opening(workspace: Workspace) -> str:
     config = workspace.config
     sizes = ", ".join(f"{len(workspace.data[split]):,} {split}" for split in Split)
+    first = preview(config, workspace.problem, workspace.train, workspace.vocabulary)
+    notes = (*workspace.problem.notes, *data_warnings(config, workspace.data))
     engine = ""
     if config.generator.type == "auto":
         choice = workspace.generators.choice
@@ -18,7 +24,7 @@ def opening(workspace: Workspace) -> str:
         f"Run {workspace.run.name}: {config.method_title()} on {workspace.problem.name} ({sizes}), from {config.model} "
         f"with {workspace.parameters:,} parameters.\n{_plan(config)}, at most {config.attempts_at_most()} attempts per "
         f"observation. {engine}Files: {workspace.folder}"
-        + "".join(f"\n{note}" for note in workspace.problem.notes)
+        + "".join(f"\n{line}" for line in (*notes, *first.lines(_MOST_LINES)))
     )
 
 

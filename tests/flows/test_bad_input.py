@@ -8,6 +8,7 @@ import pytest
 import yaml
 from cyclopts import CycloptsError
 
+from adastar_core.config import files
 from adastar_core.models.source import resolve_model
 from flows.commandline import APP, errors_explained
 from tests.flows.conftest import Command
@@ -105,7 +106,16 @@ def test_dry_run_touches_nothing(adastar: Command, configuration: Path) -> None:
     result = adastar("--config", str(configuration), "--dry-run")
     assert result.returncode == 0, result.stderr
     assert "FLOPs; at most" in result.stdout
-    assert "seed: 0" in result.stdout
+    assert "seed: 0" not in result.stdout
+    assert not (configuration.parent / "home").exists()
+
+
+def test_every_key_is_behind_an_option(adastar: Command, configuration: Path) -> None:
+    result = adastar("--config", str(configuration), "--show-config", "--set", "seed=7")
+    assert result.returncode == 0, result.stderr
+    shown = yaml.safe_load(result.stdout[: result.stdout.index("\nRun ")])
+    given = files.resolve(yaml.safe_load(configuration.read_text()), ["seed=7"]).model_dump(mode="json")
+    assert shown == given
     assert not (configuration.parent / "home").exists()
 
 

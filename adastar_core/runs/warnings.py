@@ -1,0 +1,52 @@
+"""What a configuration asks of its data that they cannot give, said before anything is spent."""
+
+from collections.abc import Mapping, Sequence
+
+from adastar_core.config import RunConfig
+from adastar_core.records import Accuracy, Observation, Split
+
+_FEW = 50
+"""Questions below which an accuracy is too uncertain to choose a checkpoint by: at 50 it is known to 13 points."""
+
+
+def data_warnings(config: RunConfig, splits: Mapping[Split, Sequence[Observation]]) -> tuple[str, ...]:
+    """Return a paragraph on each thing that will not go as configured; nothing if all will."""
+    sizes = {split: len(observations) for split, observations in splits.items()}
+    return (*_beta(config, sizes[Split.TRAIN]), *_small(sizes))
+
+
+def _beta(config: RunConfig, pool: int) -> list[str]:
+    """Return that beta_t is more than the pool can give, if it is so in some iteration."""
+    last = (
+        1 if config.budget_pflops is not None else config.iterations
+    )  # a budget ends a run nobody knows when
+    most = config.rules().accepted_at_most(pool, config.beta(last))
+    if not config.trains_up_to_beta() or config.sampler.most_attempts is not None or not most:
+        return []
+    over = next((t for t in range(1, last + 1) if config.beta(t) > most), None)
+    if over is None:
+        return []
+    schedule, batch = config.schedule, config.trainer.batch_size
+    fitting = int(most / batch / schedule.growth ** (last - 1))
+    lower = (
+        f"Lower schedule.first_steps ({schedule.first_steps}) to {fitting}"
+        if fitting
+        else f"Lower trainer.batch_size ({batch}) and schedule.first_steps ({schedule.first_steps})"
+    )
+    return [
+        f"WARNING: iteration {over} wants {config.beta(over):,} accepted rationales (beta_{over}), and {pool:,} training questions "
+        f"give {most:,} at most. It will visit all of them, train fewer steps, and have nothing to choose from. {lower}, or give "
+        "more data."
+    ]
+
+
+def _small(sizes: Mapping[Split, int]) -> list[str]:
+    few = {split: size for split, size in sizes.items() if split is not Split.TRAIN and size < _FEW}
+    if not few:
+        return []
+    low, high = Accuracy(min(few.values()) // 2, min(few.values())).interval() or (0, 1)
+    named = " and ".join(f"{split} has {size:,} questions" for split, size in few.items())
+    return [
+        f"WARNING: {named}. An accuracy of so few is known to about {50 * (high - low):.0f} points up or down (95 %), so the best "
+        "checkpoint may be chosen by chance. Give more of them, or a larger share."
+    ]
