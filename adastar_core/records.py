@@ -195,6 +195,7 @@ class RejectionReason(StrEnum):
     """Why the rationale filter keeps a right rationale out of training."""
 
     TRUNCATED = "truncated"
+    RUN_ON = "run_on"
     EMPTY = "empty"
     HINT_ECHO = "hint_echo"
     OVER_LONG = "over_long"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from adastar_core.problems.template import Template
 from adastar_core.records import LETTERS, Choice, Observation
 from adastar_core.verifiers import Verifier
+from adastar_core.verifiers.own import TURN_STARTS
 
 PLAIN = Template("Q: {question}\nA:")
 WITH_OPTIONS = Template("Q: {question}\nOptions:\n{choices}\nA:")
@@ -44,9 +45,9 @@ def question(observation: Observation, template: Template | None = None, *, hint
 
 
 def stops(template: Template | None) -> tuple[str, ...]:
-    """Return where the model goes on to the next question, as its prompt began; nothing if that has no mark."""
+    """Return where the model goes on as somebody else: with the next question, as its prompt began, or with a usual name."""
     mark = (template or PLAIN).beginning
-    return (f"\n\n{mark}", f"\n{mark}") if mark else ()
+    return (*((f"\n\n{mark}", f"\n{mark}") if mark else ()), *TURN_STARTS)
 
 
 def hint(observation: Observation) -> str:

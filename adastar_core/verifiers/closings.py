@@ -61,16 +61,31 @@ def what_speaks(tail: str, harmless: Harmless | None = None) -> str:
     for number, sentence in enumerate(_END.split(tail)):
         if _silent(sentence):
             continue
-        bare = sentence[_SILENT.match(sentence).end() :].rstrip()  # type: ignore[union-attr]
-        closing = _CLOSING.match(bare)
-        if closing and _silent(bare[closing.end() :]):
+        if _closes(sentence):
             continue
+        bare = _bare(sentence)
         explained = explained or _EXPLANATION.match(bare) is not None
         reason = number == 0 and _REASON.match(bare) is not None
         known = explained or reason or (harmless is not None and harmless(bare))
         if not known or _TURNS.search(bare):
             return " ".join(sentence.split())[:80]
     return ""
+
+
+def without_closings(text: str) -> str:
+    """Return the text without sentences such as "I hope this helps."."""
+    return " ".join(sentence for sentence in _END.split(text) if not _closes(sentence))
+
+
+def _closes(sentence: str) -> bool:
+    bare = _bare(sentence)
+    closing = _CLOSING.match(bare)
+    return closing is not None and _silent(bare[closing.end() :])
+
+
+def _bare(sentence: str) -> str:
+    begins = _SILENT.match(sentence)
+    return (sentence[begins.end() :] if begins else sentence).rstrip()
 
 
 def _silent(text: str) -> bool:

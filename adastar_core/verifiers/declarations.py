@@ -175,7 +175,8 @@ def _merged(text: str, outer: list[Declared], boxes: list[Declared]) -> list[Dec
 
 
 _ANSWER_LINE = re.compile(
-    r"(?:\b(?:so|thus|therefore|hence|the|final|correct)\b[, ]*)*\banswers?(?:\s+(?:is|are|equals)\b|\**\s*[:=])\**:?\s*[^\n]*",
+    r"(?:\b(?:so|thus|therefore|hence|the|final|correct)\b[, ]*)*\banswers?(?:\s+(?:is|are|equals)\b|\**\s*[:=])\**:?\s*"
+    r"(?:(?![.;!?](?:\s|$)|,?\s+(?:because|since|as|for)\b)[^\n])*[.!?]*",
     re.IGNORECASE,
 )
 _HASHES_LINE = re.compile(r"####[^\n]*")
@@ -183,7 +184,7 @@ _BOXED_ANSWER = re.compile(r"\\f?box(?:ed)?\s*\{[^\n]{0,500}\}")
 
 
 def without_declared_answers(text: str) -> str:
-    """Return the text without its declared answers, each up to the end of its line: the rationale alone."""
+    """Return the text without its declared answers, each up to the end of its sentence or to its reason: the rationale alone."""
     for pattern in (_HASHES_LINE, _BOXED_ANSWER, _ANSWER_LINE):
         text = pattern.sub(" ", text)
     return text

@@ -80,7 +80,7 @@ def extract(
         The answer, or why there is none: ``WRONG`` when a finished response declares none, ``UNDECIDED``
         when it is unclear, contradicts itself, or broke off.
     """
-    text, trouble = own_part(response)
+    text, trouble, _ = own_part(response)
     if trouble:
         return Extraction(None, None, "", reason=trouble)
     declared = declared_answers(text)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from adastar_core.records import Attempt, Observation, Rejection, RejectionReason
 from adastar_core.settings import Settings, setting
 from adastar_core.shingles import Outline, tokens, words
+from adastar_core.verifiers.closings import without_closings
 from adastar_core.verifiers.declarations import without_declared_answers
 from adastar_core.verifiers.own import own_part
 
@@ -22,6 +23,11 @@ class FilterSettings(Settings):
         True,
         "Truncated",
         "Reject rationales that were cut at the length limit or broke off at a special token.",
+    )
+    run_on: bool = setting(
+        True,
+        "Run on",
+        "Reject responses that go on after their own part, e.g. with a question that the model asks itself.",
     )
     empty: bool = setting(True, "Empty", "Reject responses that declare an answer and nothing else.")
     hint_echo: bool = setting(
@@ -68,7 +74,11 @@ def _by_itself(observation: Observation, attempt: Attempt, settings: FilterSetti
     if settings.longest_tokens is not None and attempt.generated_tokens > settings.longest_tokens:
         longer = f"{attempt.generated_tokens} tokens, more than {settings.longest_tokens}"
         return Rejection(RejectionReason.OVER_LONG, longer)
-    rationale = without_declared_answers(own_part(attempt.response).text)
+    beyond = own_part(attempt.response).beyond
+    if settings.run_on and beyond:
+        return Rejection(RejectionReason.RUN_ON, f"goes on after its own part: {beyond[:60]!r}")
+    own = attempt.response.rstrip().removesuffix(beyond)
+    rationale = without_closings(without_declared_answers(own))
     if settings.empty and not words(rationale):
         return Rejection(RejectionReason.EMPTY, "an answer without a rationale")
     return _echo(observation, rationale) if settings.hint_echo and attempt.hinted else None

@@ -15,8 +15,8 @@ _REASONING = re.compile(r"<(/?)(?:think|thinking|reasoning|thought)>|(<\|channel
 _SPEAKERS = ("Human", "User", "Assistant", "System", "Instruction", "Input", "Response")
 _SPEAKERS_BY_MARK_ALONE = ("system", "input")
 _TASKS = ("Question", "Problem", "Exercise", "Example", "Task", "Puzzle", "Query", "Prompt")
-TURN_STARTS = ("Q:", *(f"{name}:" for name in ("Question", "Problem", "Human", "User", "### Instruction")))
-"""How models begin a next turn most often: generation stops at one of these on a line of its own."""
+TURN_STARTS = ("\nQuestion:", "\nHuman:", "\nUser:", "\n### Instruction:")
+"""How models most often begin a turn of somebody else, besides the prompt's own mark: generation stops there."""
 
 _TURN = re.compile(
     rf"""\n[ \t]*(?:[*_\#>\[]|<\|(?:im_start|start|start_header_id)\|>|<start_of_turn>)*[ \t]*
@@ -37,27 +37,37 @@ _LONGEST_RESTATEMENT = 200
 
 
 class OwnPart(NamedTuple):
-    """The text that counts, and why nothing in it can: a reasoning block that never ends; else empty."""
+    """What of a response counts.
+
+    Attributes:
+        text: The response's own words, after its reasoning.
+        trouble: Why they cannot count: the reasoning block never ends; else empty.
+        beyond: What follows them: a turn that the model invents, or text after a spelled out end; else empty.
+    """
 
     text: str
-    trouble: str = ""
+    trouble: str
+    beyond: str
 
 
 def own_part(response: str) -> OwnPart:
     """Return what a response says itself: after its reasoning, before a spelled out end and before an invented turn."""
-    text, trouble = response, ""
-    if "<" in text:
-        text, trouble = _after_reasoning(_before_end(text))
-    return OwnPart(text[: _turn_start(text)], trouble)
+    text, trouble, ended = response, "", len(response)
+    if "<" in response:
+        ended = _end(response)
+        text, trouble = _after_reasoning(response[:ended])
+    own = text[: _turn_start(text)]
+    beyond = "" if len(own) == len(response) else text[len(own) :] + _ENDS.sub("", response[ended:])
+    return OwnPart(own, trouble, beyond.strip())
 
 
-def _before_end(text: str) -> str:
-    """Cut at a spelled out end of text or turn; ``</s>`` is one unless ``<s>`` before it makes both a pair of tags."""
+def _end(text: str) -> int:
+    """Return where text or turn end, spelled out; ``</s>`` is an end unless ``<s>`` before it makes both a pair of tags."""
     opened = text.find("<s>")
     for end in _ENDS.finditer(text):
         if end[0] != "</s>" or not 0 <= opened < end.start():
-            return text[: end.start()]
-    return text
+            return end.start()
+    return len(text)
 
 
 def _after_reasoning(text: str) -> tuple[str, str]:

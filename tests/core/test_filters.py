@@ -9,7 +9,7 @@ from adastar_core.records import RejectionReason as Reason
 from adastar_core.verifiers.filters import FilterSettings, screen
 
 WIND = Observation("w", "What turns the mill?", "B", (Choice("A", "a stone"), Choice("B", "the wind")))
-OFF = FilterSettings(truncated=False, empty=False, hint_echo=False, exact_duplicates=False)
+OFF = FilterSettings(truncated=False, run_on=False, empty=False, hint_echo=False, exact_duplicates=False)
 GOOD = " Moving air pushes the sails round. The answer is (B)."
 
 
@@ -48,6 +48,10 @@ def reasons(
         (attempt(GOOD, finish=FinishReason.LENGTH), {"truncated": True}, Reason.TRUNCATED),
         (attempt(" The answer is (B)."), {"empty": True}, Reason.EMPTY),
         (attempt("\n#### B"), {"empty": True}, Reason.EMPTY),
+        (attempt(f"{GOOD}\n\nQ: What turns a wheel? A: Water."), {"run_on": True}, Reason.RUN_ON),
+        (attempt(f"{GOOD}\nHuman: And a wheel?"), {"run_on": True}, Reason.RUN_ON),
+        (attempt(f"{GOOD}<|im_end|> More."), {"run_on": True}, Reason.RUN_ON),
+        (attempt(" The answer is (B). I hope this helps!"), {"empty": True}, Reason.EMPTY),
         (attempt(" \\boxed{B}\n\nQ: Another question? It goes on."), {"empty": True}, Reason.EMPTY),
         (attempt(" (B) The answer is (B).", hinted=True), {"hint_echo": True}, Reason.HINT_ECHO),
         (
@@ -126,3 +130,17 @@ def test_any_text_is_decided_on_and_every_rejection_says_why(responses: list[str
         text for text, one in zip(responses, screened(*attempts, settings=strict), strict=True) if one is None
     ]
     assert len({" ".join(text.split()) for text in kept}) == len(kept)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        f"{GOOD}<|im_end|>",
+        f"{GOOD}\n",
+        f"<think>Hm, it may be a stone.</think>{GOOD}",
+        " The answer is (B), because moving air pushes the sails round.",
+        "<think>Moving air pushes the sails round.</think> The answer is (B).",
+    ],
+)
+def test_a_rationale_counts_wherever_it_stands(response: str) -> None:
+    assert reasons(attempt(response)) == [None]

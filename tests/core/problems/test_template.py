@@ -17,6 +17,7 @@ from adastar_core.problems.prompts import PLAIN, WITH_OPTIONS, question
 from adastar_core.problems.template import Template
 from adastar_core.records import Choice, Observation, Split
 from adastar_core.settings import TEMPLATE_FIELDS
+from adastar_core.verifiers.own import TURN_STARTS
 from tests.core.problems.test_chat import BODY, TODAY, model
 
 SUM = Observation("12+30", "12+30", "42")
@@ -82,7 +83,7 @@ def test_one_text_serves_generation_training_and_evaluation(tmp_path: Path) -> N
     assert problem.hinted_prompt(SUM) == "Add: 1+1 (2)\nSum: One and one.\n#### 2\n\nAdd: 12+30 (42)\nSum:"
     assert problem.training_prompt(SUM) == problem.evaluation_prompt(SUM, 0) == "Add: 12+30\nSum:"
     assert problem.evaluation_prompt(SUM, 1) == problem.prompt(SUM)
-    assert problem.stop == ("\n\nAdd:", "\nAdd:")
+    assert problem.stop == ("\n\nAdd:", "\nAdd:", *TURN_STARTS)
     off = open_problem(table(tmp_path, "Add: {question}\nSum:", exemplars=str(shown), shots=0).problem)
     assert off.prompt(SUM) == off.training_prompt(SUM)
 
@@ -92,7 +93,7 @@ def test_a_table_can_ask_as_the_packaged_model_was_taught(tmp_path: Path) -> Non
     for row in problem.load(Split.TRAIN):
         assert problem.prompt(row) == taught.prompt(row)
         assert problem.training_prompt(row) == taught.training_prompt(row)
-    assert problem.stop == ()
+    assert problem.stop == TURN_STARTS
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_table_can_ask_as_the_packaged_model_was_taught(tmp_path: Path) -> Non
 def test_a_response_ends_where_the_next_question_begins(
     tmp_path: Path, template: str, stop: tuple[str, ...]
 ) -> None:
-    assert open_problem(table(tmp_path, template).problem).stop == stop
+    assert open_problem(table(tmp_path, template).problem).stop == (*stop, *TURN_STARTS)
 
 
 def test_options_are_never_left_out_unsaid(tmp_path: Path) -> None:

@@ -183,6 +183,6 @@ def test_text_beyond_the_longest_answer_is_not_ignored(name: str) -> None:
     for before in ("#### ", "The answer is ", "\\boxed{"):
         hidden = f"{before}{REFERENCES[name]}{' ' * 3000} or something else }}"
         assert verifier.verify(observation, hidden, FinishReason.EOS).outcome is not Outcome.RIGHT
-        explained = f"The answer is {REFERENCES[name]}. {'This is so. ' * 300}"
+        explained = f"The answer is {REFERENCES[name]}. {'I hope this helps. ' * 300}"
         if name != "exact":
             assert verifier.verify(observation, explained, FinishReason.EOS).outcome is Outcome.RIGHT
