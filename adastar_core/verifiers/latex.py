@@ -1,21 +1,19 @@
-"""Formulas as text: one spelling for the parser, and what must not reach it because it would misread it."""
+"""LaTeX and expressions as text: one spelling for the parser, and what must not reach it because it would misread it."""
 
 import re
-from dataclasses import dataclass
 from itertools import accumulate
 
-from adastar_core.verifiers.declarations import LONGEST
+from adastar_core.verifiers.markup import without_marks
 from adastar_core.verifiers.plain import plain_characters
-from adastar_core.verifiers.tidy import tidy
 
 _DEEPEST = 12
-_SENTENCE_END = re.compile(r"[.;?](?=\s|$)|,?\s(?:because|since|as|where|so|which)\s")
-_MATHS = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_BOXED = re.compile(r"\\f?box(?:ed)?\s*\{(.*)\}", re.DOTALL)
 _SPACING = re.compile(
-    r"(?<!\\)\\(?:[,;:!> ]|q?quad\b|left\b|right\b|[bB]igg?[lr]?\b|displaystyle\b|limits\b)|~"
+    r"(?<!\\)\\(?:[,;:!> ]|q?quad\b|left\b|right\b|[bB]igg?[lr]?\b|(?:display|text)style\b|limits\b|no(?:number|tag)\b)|~"
+    r"|\\(?:label|tag|color|phantom|[hv]space|style)\*?\s*\{[^{}]*\}|\\(?:bf|rm|it|large|Large|boldsymbol)\b"
 )
+_THOUSANDS = re.compile(r"(?<=\d)\s?(?:,\s?\\!|\\!\s?,|\{,\}(?:\\!)?|,?\\,)\s?(?=\d{3}(?!\d))")
 _NAMES = "pi|theta|alpha|beta|gamma|lambda|mu|sigma|phi|omega|infty|sin|cos|tan|cot|sec|csc|log|ln|exp|arcsin|arccos|arctan"
+_WRAP = r"\\(?:text(?:bf|it|rm|sf|tt|up)?|math(?:rm|bf|it|sf|normal)|mbox|operatorname|emph)\*?"
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\[dtc]frac\b"), r"\\frac"),
     (re.compile(r"\\frac\s*(\d)\s*(\d)"), r"\\frac{\1}{\2}"),
@@ -25,6 +23,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\sqrt\s*(\d)"), r"\\sqrt{\1}"),
     (re.compile(rf"(?<![\\A-Za-z])({_NAMES})(?![A-Za-z])"), r"\\\1"),
     (re.compile(r"(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])"), r"\\infty"),
+    (re.compile(r"\\(?:l(?:eq|t)|leqslant)\b|<=(?!>)"), lambda m: r"\lt " if m[0] == r"\lt" else r"\le "),
+    (re.compile(r"\\(?:geq|geqslant)\b|>="), r"\\ge "),
     (re.compile(r"(?<=[\w)])\s?\*\*\s?(?=[\w({-])"), "^"),
     (re.compile(r"\^\s?\(([^()]*)\)"), r"^{\1}"),
     (re.compile(r"\^\s?(-?\d\d+)"), r"^{\1}"),
@@ -35,42 +35,51 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=\d)i\b"), " i"),
     (re.compile(r"\+\s*-"), "-"),
     (
-        re.compile(
-            r"\\(?:mathrm|text|textbf|mathbf|operatorname)\s*\{\s*(?:and|or)\s*\}|(?<![A-Za-z])(?:and|or)(?![A-Za-z])"
-        ),
-        ",",
+        re.compile(rf",?\s*(?:{_WRAP}\s*\{{\s*,?\s*(?:and|or)\s*\}}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))"),
+        " , ",
     ),
-    (re.compile(r"(?:,\s*){2,}"), ", "),
-    (re.compile(r"\\(?:degree|circ)\b|\^\s?\{?\\circ\}?"), "°"),
+    (re.compile(r"\^\s?\{?\s?\\(?:circ|degree)\b\s?\}?|\\degree\b"), "°"),
 )
-_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
-_WITH_UNIT = re.compile(
-    r"(.*[\w)}\]%])\s*\\(?:text|textbf|textrm|mathrm|mbox)\s*\{\s*([A-Za-z][^{}\d]*?)\s*\}(?:\^\{?[23]\}?)?",
-    re.DOTALL,
-)
-_NUMBER_WITH_UNIT = re.compile(
-    r"([-+$€£]*[\d.,/]+|[-+]?\d*\s?\\frac\{-?\d+\}\{\d+\})\s?([a-z]{2,}(?: [a-z]{2,})?)(?:\^\{?[23]\}?)?",
-    re.IGNORECASE,
-)
-_NUMERAL = re.compile(
-    r"[-+]?\s?[$€£]?\s?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s?/\s?\d+)?\s?(?:\\?%)?|[-+]?\d*\s?\\frac\{-?\d+\}\{\d+\}"
-)
-_GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+"""Spellings that the parser does not know, or takes for something else."""
+
+_REPEATING = re.compile(r"(?<![\w.])(\d*)\.(\d*)\\(?:overline|bar)\s*\{(\d+)\}")
+_TEXT = re.compile(rf"{_WRAP}\s*\{{([^{{}}]*)\}}")
+_GROUPED = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
 _SYMBOLS = str.maketrans(
     {"π": r"\pi ", "∞": r"\infty ", "×": r"\times ", "·": r"\cdot ", "≤": r"\le ", "≥": r"\ge "}
-    | {"÷": "/", "√": r"\sqrt", "∪": r"\cup "}
+    | {
+        "÷": "/",
+        "√": r"\sqrt",
+        "∪": r"\cup ",
+        "∩": r"\cap ",
+        "∅": r"\emptyset ",
+        "±": r"\pm ",
+        "θ": r"\theta ",
+    }
 )
+_LAYOUT = re.compile(
+    r"\\(?:begin|end)\{(?:align|equation|gather|aligned|split|gathered|multline|displaymath|math|eqnarray|alignat)\*?\}(?:\{\d+\})?"
+)
+_GRID = re.compile(r"\\begin\{(?:[a-zA-Z]*matrix|cases|array)\}")
 _UNREADABLE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\(?:[lc]?dots|vdots)\b|\.\.|…"), "an ellipsis"),
     (re.compile(r"(?<!\\):"), "a ratio or a time"),
     (re.compile(r"'|\\prime\b"), "a prime"),
-    (re.compile(r"\d\s*_"), "a number with an index"),
-    (re.compile(r"(?<![_^\d])\d+\s+\d"), "two numbers side by side"),
-    (re.compile(r"(?<![_^\d])\d+\s*[{\[]|(?:^|[-+*/=(,]\s*)\{|\\\}\s*\d"), "numbers in braces side by side"),
-    (re.compile(r"^-?0\d*,\d+$"), "a comma after a zero"),
     (
         re.compile(
-            r"\\(?:forall|exists|approx|sim|simeq|equiv|pmod|bmod|mod|not|neq|ne|neg|mapsto|to)\b|≈|≠"
+            r"\\(?:vec|(?:wide)?hat|bar|overline|d?dot|(?:wide)?tilde|over(?:left|right|leftright)?arrow|overrightarrow|underline)\b"
+        ),
+        "a mark over a letter",
+    ),
+    (re.compile(r"\d\s*_"), "a number with an index"),
+    (re.compile(r"(?<![_^\d])\d+\s+\d"), "two numbers side by side"),
+    (re.compile(r"\d\{,\}"), "a comma within a number"),
+    (re.compile(r"(?<![_^\d])\d+\s*[{\[]|(?:^|[-+*/=(,]\s*)\{|\\\}\s*\d"), "numbers in braces side by side"),
+    (re.compile(r"^-?0\d*,\d+$"), "a comma after a zero"),
+    (re.compile(r"^\([A-Z]\)\s*\\cdot|^\([A-Z]\)\s*[\w\\$]"), "an option's label beside its text"),
+    (
+        re.compile(
+            r"\\(?:forall|exists|approx|sim|simeq|equiv|pmod|bmod|mod|not|neq|ne|neg|mapsto|to|Rightarrow|implies)\b|≈|≠"
         ),
         "a relation",
     ),
@@ -82,53 +91,82 @@ _COMMAND = re.compile(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Formula:
-    """What X states: a formula in one spelling, and the unit that follows it."""
-
-    latex: str
-    unit: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.latex} {self.unit}".strip()
-
-
-def read_latex(text: str) -> Formula:
-    """Return the formula that X states, without delimiters, markup and what follows it."""
-    body = _body(text.strip().strip("*_ ")[:LONGEST])
-    while match := _BOXED.fullmatch(body.strip()):
-        body = match[1]
-    body = (
-        _SPACING.sub(" ", plain_characters(body).translate(_SYMBOLS)).replace("{,}", ",").replace("\\$", "$")
-    )
+def one_spelling(text: str) -> str:
+    """Return a formula without markup and layout, its numbers and functions in the parser's spelling."""
+    text = without_marks(plain_characters(text)).translate(_SYMBOLS)
+    text = _SPACING.sub(" ", _THOUSANDS.sub("", text))
+    text = _one_line(text) if "\\\\" in text or "&" in text or "\\begin" in text else text
+    text = _REPEATING.sub(_fraction_of, text)
     for pattern, replacement in _REWRITES:
-        body = pattern.sub(replacement, body)
-    body = " ".join(body.split()).strip("*_ ").removesuffix(".").strip(" ,")
-    match = _WITH_UNIT.fullmatch(body) or _NUMBER_WITH_UNIT.fullmatch(body)
-    latex, unit = (match[1], match[2]) if match else (body, "")
+        text = pattern.sub(replacement, text)
+    return " ".join(text.split())
+
+
+def _one_line(text: str) -> str:
+    """Return a displayed formula without its alignment; a line that begins with a relation continues the one before."""
+    text = _LAYOUT.sub(" ", text)
+    if _GRID.search(text):
+        return text
+    lines = [line.strip() for line in text.replace("&", " ").split("\\\\") if line.strip(" .")]
+    joined = "".join(
+        line if number == 0 or line[0] == "=" else f" \\\\ {line}" for number, line in enumerate(lines)
+    )
+    return joined
+
+
+def _fraction_of(match: re.Match[str]) -> str:
+    whole, start, period = match.groups()
+    above = int(whole + start + period) - int(whole + start or "0")
+    return f"\\frac{{{above}}}{{{'9' * len(period)}{'0' * len(start)}}}"
+
+
+def without_text(latex: str) -> str:
+    r"""Return ``east`` for ``\text{east}``."""
     for _ in range(2):
         latex = _TEXT.sub(r" \1 ", latex)
-    latex = latex.replace(",", "") if _GROUPED.fullmatch(latex) else latex
-    return Formula(" ".join(latex.split()), " ".join(unit.split()))
+    return " ".join(latex.split())
 
 
-def _body(text: str) -> str:
-    """Return the one formula between delimiters with the words after it, or else all that is said of it."""
-    inside = [next(filter(None, match.groups())) for match in _MATHS.finditer(text)]
-    outside = _MATHS.sub(" ", text)
-    if len(inside) == 1 and not re.search(r"[\d+\-=/^]", outside):
-        words = _first_sentence(outside).split()
-        return f"{inside[0]} \\text{{{' '.join(words)}}}" if 0 < len(words) <= 2 else inside[0]
-    return _first_sentence(_MATHS.sub(lambda match: next(filter(None, match.groups())), text))
+def without_thousands(latex: str) -> str:
+    """Return a formula without the commas of its numbers: where each comma without a space is one, it has no other meaning."""
+    if "," not in latex:
+        return latex
+    shallow = _shallow_commas(latex)
+    groups = {comma for number in _GROUPED.finditer(latex) for comma in _commas_in(number)}
+    if not groups or any(at not in groups for at in shallow if latex[at + 1 : at + 2].strip()):
+        return latex
+    return "".join(c for at, c in enumerate(latex) if at not in groups or at not in shallow)
 
 
-def _first_sentence(text: str) -> str:
-    end = _SENTENCE_END.search(text, 1)
-    return text[: end.start()] if end else text
+def _commas_in(match: re.Match[str]) -> list[int]:
+    return [match.start() + at for at, c in enumerate(match[0]) if c == ","]
 
 
-def is_number(formula: Formula) -> bool:
-    return _NUMERAL.fullmatch(formula.latex) is not None
+def _shallow_commas(latex: str) -> list[int]:
+    """Return where commas stand outside of all brackets."""
+    depths = accumulate((c in "([{") - (c in ")]}") for c in latex)
+    return [at for at, (c, depth) in enumerate(zip(latex, depths, strict=True)) if c == "," and depth == 0]
+
+
+def members(latex: str) -> list[str]:
+    """Return what a bare list enumerates; the formula alone where it is none."""
+    if "," not in latex:
+        return [latex]
+    cuts = [-1, *_shallow_commas(latex), len(latex)]
+    parts = [latex[start + 1 : end].strip() for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [part for part in parts if part]
+
+
+def sides(latex: str) -> list[str]:
+    """Return the sides of an equation or a chain of them; the formula alone where it is none."""
+    if "=" not in latex:
+        return [latex]
+    depths = accumulate((c in "([{") - (c in ")]}") for c in latex)
+    cuts = [at for at, (c, depth) in enumerate(zip(latex, depths, strict=True)) if c == "=" and depth == 0]
+    if any(latex[at - 1 : at] in ("<", ">", "!", ":") for at in cuts):
+        return [latex]
+    edges = [-1, *cuts, len(latex)]
+    return [latex[start + 1 : end].strip() for start, end in zip(edges, edges[1:], strict=False)]
 
 
 def unreadable(text: str) -> str | None:
@@ -148,16 +186,15 @@ def words_only(text: str) -> bool:
 
 def same_spelling(one: str, other: str) -> bool:
     """Return whether two formulas are one text but for spaces and needless brackets."""
-    return _squeezed(one) == _squeezed(other)
+    return squeezed(one) == squeezed(other)
 
 
-def _squeezed(text: str) -> str:
-    squeezed = re.sub(r"\s+", "", re.sub(r"(?<=[A-Za-z0-9])\s+(?=[A-Za-z0-9])", "\x00", tidy(text)))
-    squeezed = re.sub(r"([_^])\{(\w)\}", r"\1\2", squeezed)
-    bare = squeezed[1:-1]
-    return (
-        bare if squeezed[:1] == "(" and squeezed[-1:] == ")" and not re.search(r"[(),]", bare) else squeezed
-    )
+def squeezed(text: str) -> str:
+    """Return a formula without its spaces, but for those between numbers or letters, and without needless brackets."""
+    tight = re.sub(r"\s+", "", re.sub(r"(?<=[A-Za-z0-9])\s+(?=[A-Za-z0-9])", "\x00", text))
+    tight = re.sub(r"([_^])\{(\w)\}", r"\1\2", tight)
+    bare = tight[1:-1]
+    return bare if tight[:1] == "(" and tight[-1:] == ")" and not re.search(r"[(),]", bare) else tight
 
 
 def letters(text: str) -> tuple[str, ...]:

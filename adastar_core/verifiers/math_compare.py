@@ -40,7 +40,6 @@ _POINTS = (
 
 def compare(reference: Formula, answer: Formula) -> Relation:
     """Return what is known of a reference and an answer."""
-    reference, answer = _assigned(reference, answer)
     if any(part.has(sympy.nan, sympy.zoo) for part in (reference, answer)):
         return Relation.UNPROVEN
     if isinstance(reference, Relational | And) != isinstance(answer, Relational | And):
@@ -48,24 +47,13 @@ def compare(reference: Formula, answer: Formula) -> Relation:
     if isinstance(reference, MatrixBase) and isinstance(answer, MatrixBase):
         same_shape = reference.shape == answer.shape
         return _pairwise(reference.flat(), answer.flat()) if same_shape else Relation.DIFFERENT
+    if isinstance(reference, MatrixBase) or isinstance(answer, MatrixBase):
+        return _vectors(reference, answer)
     if isinstance(reference, Expr) and isinstance(answer, Expr):
         return _numbers(reference, answer)
     if isinstance(reference, Relational | And) and isinstance(answer, Relational | And):
         return _relations(reference, answer)
     return _collections(reference, answer)
-
-
-def _assigned(reference: Formula, answer: Formula) -> tuple[Formula, Formula]:
-    """Drop ``x =`` and ``3 + 4 =`` where only one side has it."""
-    if _gives_value(reference) and not isinstance(answer, Relational | And):
-        return reference.rhs, answer
-    if _gives_value(answer) and not isinstance(reference, Relational | And):
-        return reference, answer.rhs
-    return reference, answer
-
-
-def _gives_value(part: Formula) -> bool:
-    return isinstance(part, Eq) and (isinstance(part.lhs, Symbol) or part.lhs.is_number is True)
 
 
 def _as_set(part: Formula) -> Formula:
@@ -99,6 +87,18 @@ def _collections(reference: Formula, answer: Formula) -> Relation:
         same = reference == answer or reference.symmetric_difference(answer).is_empty
         return Relation.EQUAL if same else Relation.UNKNOWN
     return Relation.UNKNOWN
+
+
+def _vectors(reference: Formula, answer: Formula) -> Relation:
+    """Compare a column with a tuple, which may stand for it; a matrix is nothing else."""
+    ones, others = (
+        part.flat() if isinstance(part, MatrixBase) and part.cols == 1 else _pair(part)
+        for part in (reference, answer)
+    )
+    if ones is None or others is None:
+        return Relation.UNKNOWN
+    found = _pairwise(ones, others)
+    return Relation.UNPROVEN if found is Relation.EQUAL else found
 
 
 def _pair(part: Formula) -> list[Formula] | None:
