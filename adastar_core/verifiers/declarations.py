@@ -6,7 +6,7 @@ A response declares its answer as ``#### X``, ``The answer is X``, ``Answer: X``
 
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from adastar_core.verifiers.leads import doubt_about_box, doubt_about_lead
@@ -55,6 +55,7 @@ _ANSWER = re.compile(
 _TAG = re.compile(r"<answer>\s*(.{0,2000}?)\s*(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
 _BOX = re.compile(r"\\f?box(?:ed)?\s*(?:\{|(?=[0-9]))")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_SENTENCE_END = re.compile(r"[.!?](?=[\s$*])")
 _DISPLAYS = {r"\[": r"\]", "$$": "$$", r"\(": r"\)", "```": "```"}
 _DISPLAY = re.compile(r"\\\[|\$\$|\\\(|```\w*|\\begin\{(\w+\*?)\}")
 
@@ -70,7 +71,27 @@ def declared_answers(text: str) -> list[Declared]:
             declared += [_tagged(match) for match in _first(_TAG, text)]
     if "box" in text:
         declared = _merged(text, declared, _boxes(text))
-    return sorted(declared, key=_position) if len(declared) > 1 else declared
+    return _parted(text, sorted(declared, key=_position)) if len(declared) > 1 else declared
+
+
+def _parted(text: str, declared: list[Declared]) -> list[Declared]:
+    """End each declaration where a later sentence of its line declares again, as in ``The answer is 2. The answer is 3``."""
+    return [*(_until(text, one, later.start) for one, later in pairwise(declared)), *declared[-1:]]
+
+
+def _until(text: str, one: Declared, start: int) -> Declared:
+    if start >= one.end or one.pattern == TAGGED:
+        return one
+    begin = one.end - len(one.following) if one.pattern == BOXED else one.start
+    ends = [end.end() for end in _SENTENCE_END.finditer(text, begin, start)]
+    if not ends:
+        return one
+    said = text[begin : ends[-1]]
+    return (
+        one._replace(end=ends[-1], following=said)
+        if one.pattern == BOXED
+        else one._replace(end=ends[-1], text=said)
+    )
 
 
 def _position(declared: Declared) -> int:
@@ -163,7 +184,12 @@ def _merged(text: str, outer: list[Declared], boxes: list[Declared]) -> list[Dec
     few words the box alone declares.
     """
     for declared in outer:
-        inside = [box for box in boxes if declared.start <= box.start < declared.end]
+        inside = [
+            box
+            for box in boxes
+            if declared.start <= box.start < declared.end
+            and not _SENTENCE_END.search(text, declared.start, box.start)
+        ]
         if not inside:
             continue
         words = len(text[declared.start : inside[0].start].split())

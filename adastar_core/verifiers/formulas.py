@@ -74,24 +74,23 @@ def read_formula(written: str) -> Formula:
 
 
 def _without_unit(text: str) -> tuple[str, str]:
+    """Part a formula from the unit before or after it."""
     if money := _CURRENCY.fullmatch(text):
-        text, unit = f"{money[1]}{money[3]}", _CURRENCIES.get(money[2], money[2])
-        rest, word = _without_unit(text)
-        return (rest, unit) if word in (unit, "") else (text, unit)
+        currency = _CURRENCIES.get(money[2], money[2])
+        amount, unit = _without_unit(money[1] + money[3])
+        return (amount, currency) if unit in (currency, "") else (money[1] + money[3], currency)
     if sign := _SIGN_AT_END.fullmatch(text):
-        return sign[1].strip(), (
-            sign[2].lstrip("\\").removesuffix("s").replace("textcent", "¢").replace("cent", "¢")
-            + (sign[3] or "")
-        )
-    if ended := _TEXT_AT_END.fullmatch(text):
-        words = ended[2] + (ended[3] or "").replace(" ", "")
-        if (unit := read_unit(words)) and not words[unit.end :].strip(" ."):
-            return ended[1].strip(), unit.name
-    if ended := _WORDS_AT_END.fullmatch(text):
-        unit = read_unit(ended[2])
-        if unit and len(ended[2]) > 1 and not ended[2][unit.end :].strip(" ."):
-            return ended[1].strip(), unit.name
-    return text, ""
+        return sign[1].strip(), "¢" if "cent" in sign[2] else sign[2].lstrip("\\") + (sign[3] or "")
+    ended = _TEXT_AT_END.fullmatch(text)
+    if ended is None and (ended := _WORDS_AT_END.fullmatch(text)) and len(ended[2]) == 1:
+        return text, ""  # a letter
+    words = "".join(ended.groups("")[1:]).replace(" ^", "^") if ended else ""
+    found = read_unit(words)
+    return (
+        (ended[1].strip(), found.name)
+        if ended and found and not words[found.end :].strip(" .")
+        else (text, "")
+    )
 
 
 def _stated(text: str, unit: str) -> Formula:
@@ -99,9 +98,9 @@ def _stated(text: str, unit: str) -> Formula:
     if len(parts) > 1:
         named = [_stated(part, "") for part in parts]
         names = {one.name for one in named if one.name}
-        if len(names) == 1 and named[0].name and not any(one.claims or one.chained for one in named):
-            if all(one.name for one in named) or not any(one.name for one in named[1:]):
-                return Formula(text, unit, named[0].name, " , ".join(one.value for one in named))
+        one_name = len(names) == 1 and named[0].name and not any(one.claims or one.chained for one in named)
+        if one_name and len({bool(one.name) for one in named[1:]}) == 1:
+            return Formula(text, unit, named[0].name, " , ".join(one.value for one in named))
         return Formula(text, unit, value=text)
     if inside := _MEMBERSHIP.fullmatch(text):
         return Formula(text, unit, inside[1], inside[2])

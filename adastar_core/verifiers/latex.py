@@ -1,7 +1,7 @@
 """LaTeX and expressions as text: one spelling for the parser, and what must not reach it because it would misread it."""
 
 import re
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from adastar_core.verifiers.markup import without_marks
 from adastar_core.verifiers.plain import plain_characters
@@ -23,7 +23,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\sqrt\s*(\d)"), r"\\sqrt{\1}"),
     (re.compile(rf"(?<![\\A-Za-z])({_NAMES})(?![A-Za-z])"), r"\\\1"),
     (re.compile(r"(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])"), r"\\infty"),
-    (re.compile(r"\\(?:l(?:eq|t)|leqslant)\b|<=(?!>)"), lambda m: r"\lt " if m[0] == r"\lt" else r"\le "),
+    (re.compile(r"\\l(?:eq|eqslant)\b|<="), r"\\le "),
     (re.compile(r"\\(?:geq|geqslant)\b|>="), r"\\ge "),
     (re.compile(r"(?<=[\w)])\s?\*\*\s?(?=[\w({-])"), "^"),
     (re.compile(r"\^\s?\(([^()]*)\)"), r"^{\1}"),
@@ -108,10 +108,9 @@ def _one_line(text: str) -> str:
     if _GRID.search(text):
         return text
     lines = [line.strip() for line in text.replace("&", " ").split("\\\\") if line.strip(" .")]
-    joined = "".join(
+    return "".join(
         line if number == 0 or line[0] == "=" else f" \\\\ {line}" for number, line in enumerate(lines)
     )
-    return joined
 
 
 def _fraction_of(match: re.Match[str]) -> str:
@@ -153,7 +152,7 @@ def members(latex: str) -> list[str]:
     if "," not in latex:
         return [latex]
     cuts = [-1, *_shallow_commas(latex), len(latex)]
-    parts = [latex[start + 1 : end].strip() for start, end in zip(cuts, cuts[1:], strict=False)]
+    parts = [latex[start + 1 : end].strip() for start, end in pairwise(cuts)]
     return [part for part in parts if part]
 
 
@@ -166,7 +165,7 @@ def sides(latex: str) -> list[str]:
     if any(latex[at - 1 : at] in ("<", ">", "!", ":") for at in cuts):
         return [latex]
     edges = [-1, *cuts, len(latex)]
-    return [latex[start + 1 : end].strip() for start, end in zip(edges, edges[1:], strict=False)]
+    return [latex[start + 1 : end].strip() for start, end in pairwise(edges)]
 
 
 def unreadable(text: str) -> str | None:

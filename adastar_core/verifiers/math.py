@@ -230,14 +230,9 @@ def _rounds_to(exact: Fraction, rounded: Fraction, written: str) -> bool:
 
 def _in_another_reading(reference: Formula, answer: Formula) -> Judged | None:
     """Return the doubt about two numbers that differ, but are one where a percentage, an angle or a comma is read otherwise."""
-    one, other = exact_value(reference.value), exact_value(answer.value)
-    if (
-        "%" in (reference.unit, answer.unit)
-        and reference.unit != answer.unit
-        and one is not None
-        and other is not None
-    ):
-        if (one / 100 if reference.unit else one) == (other / 100 if answer.unit else other):
+    if reference.unit != answer.unit and "%" in (reference.unit, answer.unit):
+        one, other = (_share(formula) for formula in (reference, answer))
+        if one is not None and one == other:
             return Outcome.RIGHT, "equals the reference"
     if "°" in (reference.unit, answer.unit) and reference.unit != answer.unit:
         return Outcome.UNDECIDED, f"is an angle in degrees, or the reference {reference} is"
@@ -249,6 +244,11 @@ def _in_another_reading(reference: Formula, answer: Formula) -> Judged | None:
                 f"equals the reference {reference} only in another reading of its commas",
             )
     return None
+
+
+def _share(formula: Formula) -> Fraction | None:
+    value = exact_value(formula.value)
+    return value / 100 if value is not None and formula.unit == "%" else value
 
 
 def _as_letters(reference: str, answer: str) -> Judged | None:

@@ -106,7 +106,7 @@ def _without_lead(stated: Statement) -> Statement:
 
 
 def _content(block: re.Match[str]) -> str:
-    return next(filter(None, block.groups()))
+    return next(str(group) for group in block.groups() if group)
 
 
 def _formula(text: str, at: int) -> Statement | None:
@@ -129,7 +129,7 @@ def _formula(text: str, at: int) -> Statement | None:
     if not any(c.isalnum() or c in "∞√∅½" for c in written) or written.lstrip().startswith("="):
         return None
     if parts[-1] == "!" and len(parts) > 1 and parts[-2][-1:] == " ":
-        parts.pop(), ends.pop()  # it closes the sentence
+        del parts[-1], ends[-1]  # it closes the sentence
     elif parts[-1] == "!":
         return Statement(
             written, trouble="the declared answer ends with a factorial, or with an exclamation mark"
@@ -139,14 +139,7 @@ def _formula(text: str, at: int) -> Statement | None:
 
 def _is_word(parts: list[str], cut: bool) -> bool:
     """Return whether the last letter is a word of the prose that follows: ``6, I think``."""
-    return (
-        cut
-        and len(parts) > 1
-        and parts[-1] in ("I", "a")
-        and parts[-2].isspace()
-        or parts[-1] == "I"
-        and len(parts) > 2
-    )
+    return cut and parts[-1] in ("I", "a") and len(parts) > 1 and parts[-2].isspace()
 
 
 def _with_unit(written: str, rest: str) -> Statement:

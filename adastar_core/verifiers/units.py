@@ -57,8 +57,7 @@ _TABLE = {
     }.items()
     for spelling in spellings.split()
 }
-_NO_UNITS = frozenset(
-    """a an the and or but nor not no none never only just even also too very more less fewer most least than as at by for from
+_NO_UNIT_WORDS = """a an the and or but nor not no none never only just even also too very more less fewer most least than as at by for from
     in into of on onto to with without within over under above below between beyond up down off out about around near if unless
     when while where which that this these those then thus so because since although though however i you he she it we they my
     your his her hers its our ours their theirs us is are was were be been being am has have had do does did can could may might
@@ -68,8 +67,8 @@ _NO_UNITS = frozenset(
     billion billions trillion trillions lakh lakhs crore crores dozen dozens score scores pair pairs ten tens point double triple
     twice thrice one two three four five six seven eight nine eleven twelve twenty always perhaps maybe sometimes otherwise
     nevertheless regardless besides afterwards towards others yes less possibly probably plus pluses multiples factors powers
-    roots squares cubes percents wrong incorrect other another different unlike all any some many much few several every each""".split()
-)
+    roots squares cubes percents wrong incorrect other another different unlike all any some many much few several every each"""
+_NO_UNITS = frozenset(_NO_UNIT_WORDS.split())
 _WORD = re.compile(r"[\s~]*([A-Za-z]+)(?![A-Za-z0-9'’(=\\])(\^\{?[23]\}?)?")
 _POWERS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}
 _CLOCK = re.compile(r"\s*([ap])\.?\s?m\b\.?", re.IGNORECASE)

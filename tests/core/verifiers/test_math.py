@@ -198,7 +198,7 @@ def test_one_hanging_answer_costs_a_few_workers_and_no_verdict_of_another() -> N
 
 def test_answers_that_cannot_be_compared_in_time_are_undecided() -> None:
     verifier = MathVerifier(seconds=0.2)
-    response = f"\\boxed{{x}} \\boxed{{{HANGING}}}"
+    response = f"So \\boxed{{x}}.\nThat is \\boxed{{{HANGING}}}."
     verdict = verifier.verify(Observation("x", "", "x"), response, FinishReason.EOS)
     assert verdict.outcome is U
     assert verdict.cut_short
