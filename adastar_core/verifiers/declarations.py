@@ -33,7 +33,7 @@ class Declared(NamedTuple):
         pattern: The name of its pattern, e.g. ``"#### X"``.
         start: Where X begins in the text.
         end: Where ``following`` ends.
-        following: What follows a box on its line; empty for every other pattern, whose X is the whole line.
+        following: What follows a box or a displayed formula on its line; else empty, since X is the whole line.
         doubt: Why it may not be meant as the answer, e.g. because it is denied; else empty.
     """
 
@@ -103,17 +103,33 @@ def _first(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 
 def _line(text: str, start: int, pattern: str, doubt: str = "") -> Declared:
-    """Return what is declared from ``start``: to the end of the line, or of the displayed formula that begins there."""
-    end = text.find("\n", start)
-    end = len(text) if end < 0 else end
+    """Return what is declared from ``start``: to the end of the line, or a displayed formula that begins there."""
+    display = _DISPLAY.match(text, start)
+    if display and (shown := _displayed(text, display)):
+        inside, closed = shown
+        end = _line_end(text, closed)
+        return Declared(inside, pattern, start, end, text[closed:end], doubt)
+    end = _line_end(text, start)
     line = text[start:end]
-    if ("\\" in line or "$$" in line or "```" in line) and (display := _open_display(line)):
-        closing = text.find(display, end, end + LONGEST)
-        if closing >= 0:
-            end = text.find("\n", closing + len(display))
-            end = len(text) if end < 0 else end
+    if ("\\" in line or "$$" in line) and (closing := _open_display(line)):
+        closed = text.find(closing, end, end + LONGEST)
+        end = _line_end(text, closed + len(closing)) if closed >= 0 else end
     end = min(end, start + LONGEST)
     return Declared(text[start:end], pattern, start, end, "", doubt)
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return min(len(text) if end < 0 else end, start + LONGEST)
+
+
+def _displayed(text: str, opened: re.Match[str]) -> tuple[str, int] | None:
+    """Return what stands in a displayed formula of several lines, and where it ends; ``None`` for one on a line."""
+    closing = f"\\end{{{opened[1]}}}" if opened[1] else _DISPLAYS.get(opened[0], "```")
+    closed = text.find(closing, opened.end(), opened.end() + LONGEST)
+    if closed < 0 or "\n" not in text[opened.end() : closed]:
+        return None
+    return text[opened.end() : closed].strip(), closed + len(closing)
 
 
 def _open_display(line: str) -> str:
@@ -152,9 +168,7 @@ def _box(text: str, match: re.Match[str]) -> Declared:
     else:
         closed = _closing_brace(text, match.end())
         inside = text[match.end() : closed - 1]
-    end = text.find("\n", closed)
-    end = len(text) if end < 0 else end
-    end = min(end, closed + LONGEST)
+    end = _line_end(text, closed)
     doubt = doubt_about_box(text, match.start()) if closed > match.end() else "the box is never closed"
     return Declared(inside[:_LONGEST_BOX], BOXED, match.start(), end, text[closed:end], doubt)
 
@@ -171,8 +185,7 @@ def _closing_brace(text: str, start: int) -> int:
 
 def found_undeclared(text: str, match: re.Match[str], pattern: str) -> Declared:
     """Return what stands undeclared in a text, e.g. its last number, as a declaration with what follows it on its line."""
-    end = text.find("\n", match.end())
-    end = min(len(text) if end < 0 else end, match.end() + LONGEST)
+    end = _line_end(text, match.end())
     doubt = doubt_about_box(text, match.start())
     return Declared(match[0], pattern, match.start(), end, text[match.end() : end], doubt)
 

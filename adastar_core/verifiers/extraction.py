@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from adastar_core.records import FinishReason, Outcome, Verdict
 from adastar_core.verifiers.closings import Harmless, what_speaks
-from adastar_core.verifiers.declarations import HASHES, MOST_ANSWERS, Declared, declared_answers
+from adastar_core.verifiers.declarations import BOXED, HASHES, MOST_ANSWERS, Declared, declared_answers
 from adastar_core.verifiers.own import own_part
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ def _the_last(
             isinstance(reading, Parsed)
             and not declaration.doubt
             and not same(reading.value, last[0].value)
-            and not what_speaks(reading.rest, harmless)
+            and (declaration.pattern == BOXED or not what_speaks(reading.rest, harmless))
         ):
             both = f"{reading.text} and {last[0].text}"
             return Extraction(

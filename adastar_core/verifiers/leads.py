@@ -29,12 +29,13 @@ _CLAUSE_START = re.compile(
 _SENTENCE_ENDS = (". ", "? ", "! ", "\n", ";", '."', ".*")
 _MARKUP = str.maketrans(dict.fromkeys('*_#>`$"“”‘[]{}|~=\\', " "))
 _ASSUMED = re.compile(
-    r"\s*(?:(?:but|and|so|now|then)\s+)?(?:if|unless|suppose|supposing|assume|assuming|imagine|had|were|whether|when)\b",
+    r"\s*(?:(?:but|and|so|now|then|only|even)\s+)*(?:if|unless|suppose|supposing|assume|assuming|imagine|had|were|whether|when)\b",
     re.IGNORECASE,
 )
 _REPORTED = re.compile(
     r"\b(?:says|said|claims?|claimed|thinks|thought|believes|believed|guess(?:es|ed)?|wrote|writes|told|suggests?|suggested"
-    r"|argues?|argued|insists?|insisted|asks?|asked|wonders?|wondered|pretends?|pretended)\b",
+    r"|argues?|argued|insists?|insisted|asks?|asked|wonders?|wondered|pretends?|pretended)\b"
+    r"|\baccording to (?!the\b|this\b|these\b|that\b|our\b|all\b|my (?:own )?(?:calcul|comput|analy|reason|work))",
     re.IGNORECASE,
 )
 _NOT_TRUE = re.compile(
@@ -121,10 +122,12 @@ _TURNING = _words("""not never neither nor no none nobody nothing hardly barely 
     triple than least most up between beyond under over above below minus plus times negative square squared cube cubed root
     reciprocal inverse opposite negation complement multiple factor either or anything but except instead other rather far
     unless if whether maybe perhaps possibly wrong incorrect false before after less more fewer greater smaller larger divided
-    multiplied increased decreased percent dozen million thousand hundred cannot without per""")
+    multiplied out opposed unlike versus against avoid excluding exclude excludes reject rejects eliminate
+    eliminates contradicts forbids increased decreased percent dozen million thousand hundred cannot without per""")
 _SUSPECT = _TURNING | _words("""says said claims claim claimed thinks thought believes believed guess guesses guessed wrote writes told suggests suggest
     suggested argues argued insists insisted asks asked wonders wondered pretends pretended could might may would should doubt
-    doubts denied denies untrue impossible""")
+    doubts denied denies untrue impossible according""")
+_NOTHING = _words("nothing none nobody neither nowhere no")
 _LINK = re.compile(
     r"\b(?:is|are|was|were|be|being|equals?|gets?|gives?|given|has|have|had|finds?|yields?|makes?|obtain(?:s|ed)?|needs?|costs?|totals?)\b"
     r"|(?:is|are|was|were)n['’]t\b|[=:→⇒]",
@@ -154,7 +157,10 @@ def doubt_about_box(text: str, start: int) -> str:
 def _turned(clause: str) -> bool:
     """Return whether the words between the last verb and the box, or what stands at the verb, turn its meaning."""
     links = list(_LINK.finditer(clause))
-    if links and _NEGATED_LINK.search(clause[: links[-1].start()]):
+    subject = clause[: links[-1].start()] if links else ""
+    if not _NOTHING.isdisjoint(subject.translate(_PUNCTUATION).lower().split()):
+        return True
+    if links and _NEGATED_LINK.search(subject):
         return True
     between = clause[links[-1].end() :] if links else clause
     if any(sign in between for sign in "<>≠≤≥≈"):

@@ -8,9 +8,11 @@ import re
 from typing import NamedTuple
 
 _ENDS = re.compile(
-    r"<\|(?:endoftext|end_of_text|end_of_turn|im_end|eot_id|eom_id|eos|end|return)\|>|<eos>|<end_of_turn>|<｜end▁of▁sentence｜>|</s>"
+    r"<\|(?:user|assistant|system|endoftext|end_of_text|end_of_turn|im_end|eot_id|eom_id|eos|end|return)\|>|<eos>|<end_of_turn>|<｜end▁of▁sentence｜>|</s>"
 )
-_REASONING = re.compile(r"<(/?)(?:think|thinking|reasoning|thought)>|(<\|channel\|>final<\|message\|>)")
+_REASONING = re.compile(
+    r"<(/?)(?:think|thinking|reasoning|thought)>|(<\|channel\|>final<\|message\|>)", re.IGNORECASE
+)
 
 _SPEAKERS = ("Human", "User", "Assistant", "System", "Instruction", "Input", "Response")
 _SPEAKERS_BY_MARK_ALONE = ("system", "input")
@@ -33,6 +35,9 @@ _SOLVED = re.compile(
 )
 _POINT = re.compile(r"[*_: \t]*[(\[]?[-\d.,;=xyzt()\[\] \t]*(?:\n|$)")
 _OTHER_POINT = re.compile(r"(?:^|\n)[ \t*_-]*[B-PR-Z][*_]*:[^\n]*\n+[ \t*_-]*$")
+_RESTATING = re.compile(
+    r"\b(?:restat\w+|problem|question|given|asked?|asks|read|understand|repeat|again|task)\b|:\W*$", re.I
+)
 _LONGEST_RESTATEMENT = 200
 
 
@@ -101,10 +106,11 @@ def _is_turn(text: str, turn: re.Match[str]) -> bool:
     if not turn["task"]:
         named = _POINT.match(text, turn.end()) or _OTHER_POINT.search(before[-200:])
         return turn["mark"] != ")" and not named
-    if turn["mark"] != ":" and "#" not in turn[0] and "*" not in turn[0]:
+    marked = turn["mark"] == ":" or (turn["mark"] and turn["number"]) or "#" in turn[0] or "*" in turn[0]
+    if not marked:
         return False
     restated = (
-        (not turn["number"] or not before.strip())
+        (not before.strip() or (not turn["number"] and _RESTATING.search(before)))
         and len(before) <= _LONGEST_RESTATEMENT
         and not any(character.isdigit() for character in before)
         and _SOLVED.search(text, turn.end()) is not None
