@@ -6,7 +6,7 @@ its zero-based place in the dataset, which is what the sampler and the store ind
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -177,6 +177,8 @@ class Verdict:
         found_by: The name of the pattern that found it, e.g. ``"#### X"``; empty if none did.
         reason: One short sentence: why the outcome is what it is.
         verifier: Name and version, e.g. ``"number/1"``; changes whenever behaviour does.
+        span: Where in the response what was read stands: its first character, and the one after its last. Not stored,
+            because the verifier finds it again.
     """
 
     outcome: Outcome
@@ -184,6 +186,7 @@ class Verdict:
     found_by: str
     reason: str
     verifier: str
+    span: tuple[int, int] | None = field(default=None, compare=False)
 
     @property
     def cut_short(self) -> bool:

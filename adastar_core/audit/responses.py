@@ -24,13 +24,17 @@ class JudgedLine:
 
     number: int
     verdict: Verdict
+    response: str
 
-    def as_json(self) -> dict[str, str | None]:
+    def as_json(self) -> dict[str, object]:
+        """Return the verdict; ``read`` is the part of the response that was taken for its answer, at the place ``span``."""
         verdict = self.verdict
         return {
             "verdict": verdict.outcome.value,
             "extracted": verdict.extracted,
             "found_by": verdict.found_by,
+            "read": self.response[slice(*verdict.span)] if verdict.span else None,
+            "span": verdict.span,
             "reason": verdict.reason,
             "verifier": verdict.verifier,
         }
@@ -54,8 +58,8 @@ def judge(problem: Problem, lines: Iterable[str], source: str) -> Iterator[Judge
         chunk = given[start : start + _AT_ONCE]
         responses: list[Response] = [(read(row), response, finish) for row, response, finish in chunk]
         verdicts = verify_all(problem.verifier, responses)
-        for (row, _, _), verdict in zip(chunk, verdicts, strict=True):
-            yield JudgedLine(row.number, verdict)
+        for (row, response, _), verdict in zip(chunk, verdicts, strict=True):
+            yield JudgedLine(row.number, verdict, response)
 
 
 def _response(line: Row) -> tuple[Row, str, FinishReason]:

@@ -107,8 +107,8 @@ def _line(text: str, start: int, pattern: str, doubt: str = "") -> Declared:
     display = _DISPLAY.match(text, start)
     if display and (shown := _displayed(text, display)):
         inside, closed = shown
-        end = _line_end(text, closed)
-        return Declared(inside, pattern, start, end, text[closed:end], doubt)
+        begins, end = text.index(inside, display.end()), _line_end(text, closed)
+        return Declared(inside, pattern, begins, end, text[closed:end], doubt)
     end = _line_end(text, start)
     line = text[start:end]
     if ("\\" in line or "$$" in line) and (closing := _open_display(line)):
@@ -170,7 +170,7 @@ def _box(text: str, match: re.Match[str]) -> Declared:
         inside = text[match.end() : closed - 1]
     end = _line_end(text, closed)
     doubt = doubt_about_box(text, match.start()) if closed > match.end() else "the box is never closed"
-    return Declared(inside[:_LONGEST_BOX], BOXED, match.start(), end, text[closed:end], doubt)
+    return Declared(inside[:_LONGEST_BOX], BOXED, match.end(), end, text[closed:end], doubt)
 
 
 def _closing_brace(text: str, start: int) -> int:

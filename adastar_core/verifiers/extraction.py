@@ -49,6 +49,7 @@ class Extraction(NamedTuple, Generic[T]):
         text: The answer's canonical text, or the unclear X, or ``None``.
         outcome: What the verdict is when ``answer`` is ``None``.
         reason: Why ``answer`` is ``None``.
+        span: Where X stands in the response: its first character, and the one after its last.
     """
 
     answer: Parsed[T] | None
@@ -56,11 +57,12 @@ class Extraction(NamedTuple, Generic[T]):
     found_by: str
     outcome: Outcome = Outcome.UNDECIDED
     reason: str = ""
+    span: tuple[int, int] | None = None
 
     def verdict(self, verifier: str, compare: Callable[[T], tuple[Outcome, str]]) -> Verdict:
         """Return a verifier's verdict; ``compare`` says what one clear answer is worth, and why."""
         outcome, reason = (self.outcome, self.reason) if self.answer is None else compare(self.answer.value)
-        return Verdict(outcome, self.text, self.found_by, reason, verifier)
+        return Verdict(outcome, self.text, self.found_by, reason, verifier, self.span)
 
 
 def extract(
@@ -80,7 +82,7 @@ def extract(
         The answer, or why there is none: ``WRONG`` when a finished response declares none, ``UNDECIDED``
         when it is unclear, contradicts itself, or broke off.
     """
-    text, trouble, _ = own_part(response)
+    text, trouble, start, _ = own_part(response)
     if trouble:
         return Extraction(None, None, "", reason=trouble)
     declared = declared_answers(text)
@@ -90,41 +92,52 @@ def extract(
     if found.outcome is Outcome.WRONG and fall_back is not None:
         last = fall_back(text)
         found = found if last is None else _the_last(text, [last], read, same, harmless)
+    if found.span and start:
+        found = found._replace(span=(start + found.span[0], start + found.span[1]))
     if broken_off := finish_reason.broken_off:
-        return Extraction(None, found.text, found.found_by, reason=f"generation was {broken_off}")
+        return found._replace(answer=None, outcome=Outcome.UNDECIDED, reason=f"generation was {broken_off}")
     return found
 
 
 def _the_last(
     text: str, declared: list[Declared], read: Reader[T], same: Same[T], harmless: Harmless | None
 ) -> Extraction[T]:
-    last: tuple[Parsed[T], str] | None = None
+    last: Parsed[T] | None = None
+    found: Extraction[T] = Extraction(None, None, "", Outcome.WRONG, "the response declares no answer")
     for declaration in reversed(declared):
         reading = read(declaration)
-        if reading is None and declaration.pattern == HASHES:
-            continue  # a heading
         if last is None:
+            if (
+                reading is None and declaration.pattern == HASHES
+            ):  # a heading, unless nothing else is declared
+                found = found if found.span else _unclear(declaration, _PROSE)
+                continue
             if unclear := _why_not(text, declaration, reading, harmless):
-                shown = f"{declaration.text}{declaration.following}".strip()[:200]
-                return Extraction(None, shown, declaration.pattern, reason=unclear)
+                return _unclear(declaration, unclear)
             assert isinstance(reading, Parsed)  # _why_not has said so
-            last = reading, declaration.pattern
+            last = reading
+            found = Extraction(last, last.text, declaration.pattern, span=_span(declaration, len(last.rest)))
         elif (
             isinstance(reading, Parsed)
             and not declaration.doubt
-            and not same(reading.value, last[0].value)
+            and not same(reading.value, last.value)
             and (declaration.pattern == BOXED or not what_speaks(reading.rest, harmless))
         ):
-            both = f"{reading.text} and {last[0].text}"
+            both = f"{reading.text} and {last.text}"
             return Extraction(
-                None, both, declaration.pattern, reason="the response declares different answers"
+                None, both, found.found_by, reason="the response declares different answers", span=found.span
             )
-    if last is None and declared:
-        shown = declared[-1].text.strip()[:200]
-        return Extraction(None, shown, declared[-1].pattern, reason=_PROSE)
-    if last is None:
-        return Extraction(None, None, "", Outcome.WRONG, "the response declares no answer")
-    return Extraction(last[0], last[0].text, last[1])
+    return found
+
+
+def _unclear(declaration: Declared, reason: str) -> Extraction[T]:
+    shown = f"{declaration.text}{declaration.following}".strip()[:200]
+    return Extraction(None, shown, declaration.pattern, reason=reason, span=_span(declaration))
+
+
+def _span(declared: Declared, unread: int = 0) -> tuple[int, int]:
+    """Return where X stands, without what was left unread of it; of a box, what is in the box."""
+    return declared.start, declared.start + len(declared.text) - max(0, unread - len(declared.following))
 
 
 def _why_not(

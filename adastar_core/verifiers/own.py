@@ -47,11 +47,13 @@ class OwnPart(NamedTuple):
     Attributes:
         text: The response's own words, after its reasoning.
         trouble: Why they cannot count: the reasoning block never ends; else empty.
+        start: Where they begin in the response.
         beyond: What follows them: a turn that the model invents, or text after a spelled out end; else empty.
     """
 
     text: str
     trouble: str
+    start: int
     beyond: str
 
 
@@ -63,7 +65,7 @@ def own_part(response: str) -> OwnPart:
         text, trouble = _after_reasoning(response[:ended])
     own = text[: _turn_start(text)]
     beyond = "" if len(own) == len(response) else text[len(own) :] + _ENDS.sub("", response[ended:])
-    return OwnPart(own, trouble, beyond.strip())
+    return OwnPart(own, trouble, ended - len(text), beyond.strip())
 
 
 def _end(text: str) -> int:
@@ -106,8 +108,7 @@ def _is_turn(text: str, turn: re.Match[str]) -> bool:
     if not turn["task"]:
         named = _POINT.match(text, turn.end()) or _OTHER_POINT.search(before[-200:])
         return turn["mark"] != ")" and not named
-    marked = turn["mark"] == ":" or (turn["mark"] and turn["number"]) or "#" in turn[0] or "*" in turn[0]
-    if not marked:
+    if not (turn["mark"] == ":" or (turn["mark"] and turn["number"]) or "#" in turn[0] or "*" in turn[0]):
         return False
     restated = (
         (not before.strip() or (not turn["number"] and _RESTATING.search(before)))
