@@ -27,9 +27,8 @@ from adastar_core.report.records import RunReport
 from adastar_core.runs.nightly import nightly
 from adastar_core.runs.opening import open_workspace
 from adastar_core.settings import Text
-from adastar_core.stages.manifests import EvaluateManifest
-from adastar_core.store.results import spent_pflops
 from flows.access import confine_deployed
+from flows.ending import best_of, is_over, to_test
 from flows.iteration import iterate
 from flows.overdue import overtaken_by
 from tasks.progress import ArtifactProgress
@@ -64,26 +63,11 @@ def adastar(
         for iteration in range(1, config.iterations + 1):
             iterate(workspace.ref, iteration)
             validation.append(evaluate(workspace.ref, iteration, Split.VALIDATION))
-            budget = config.budget_pflops
-            spent = budget is not None and workspace.read(spent_pflops, iteration) >= budget
-            if spent or out_of_patience(validation, config.patience):
+            if is_over(workspace, config, validation):
                 break
-        best = best_of(validation)
-        for iteration in (
-            range(len(validation)) if config.evaluation.test_every_iteration else sorted({0, best})
-        ):
+        for iteration in to_test(config, validation):
             evaluate(workspace.ref, iteration, Split.TEST)
-        return report_run(workspace.ref, best)
-
-
-def best_of(validation: list[EvaluateManifest]) -> int:
-    """Return the iteration with the best validation accuracy, the earliest among equals; 0 is the base model."""
-    return max(validation, key=lambda evaluated: evaluated.accuracy).iteration
-
-
-def out_of_patience(validation: list[EvaluateManifest], patience: int | None) -> bool:
-    """Return whether the last ``patience`` iterations brought no better validation accuracy."""
-    return patience is not None and validation[-1].iteration - best_of(validation) >= patience
+        return report_run(workspace.ref, best_of(validation))
 
 
 if __name__ == "__main__":

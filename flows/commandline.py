@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import yaml
 from cyclopts import CycloptsError, Group, Parameter
@@ -25,6 +25,9 @@ from adastar_core.planning.forecast import Assumptions
 from adastar_core.report.records import RunReport
 from adastar_core.report.summary import summary_text
 from flows.signals import Ended, ended_by_signals
+
+if TYPE_CHECKING:
+    from adastar_core.runs.stored import StoredRun
 
 NAME = flow_name("run", "adastar.py")
 EXAMPLES = f"""\
@@ -193,8 +196,13 @@ def execute(
     from adastar_core.report.text import print_report
     from adastar_core.runs.opening import open_workspace
     from flows.console import open_console
+    from flows.ending import finished_run
     from flows.prefect_server import check_server, prefect_server
 
+    with finished_run(config, name) as found_done:
+        if found_done is not None:
+            say_finished(*found_done, summary, console)
+            return
     check_server()
     with open_workspace(config, name, preset=preset, progress=open_console(console)) as workspace:
         say(console, *opening(workspace).split("\n"))
@@ -206,3 +214,32 @@ def execute(
         summary.write_text(summary_text(report), encoding="utf-8")
         found["summary"] = str(summary)
     print_report(report, {"checkpoint": report.checkpoint, **found}, console)
+
+
+def say_finished(stored: "StoredRun", best: int, summary: Path | None, console: Console) -> None:
+    """Say that nothing is left to do, what came out, and how to do more."""
+    from adastar_core.report.build import report_of
+    from adastar_core.report.opening import places
+    from adastar_core.report.text import headline, print_places
+
+    report = report_of(stored, best)
+    lines = [
+        f"Run {stored.run.name} is already finished. {headline(report)}",
+        f"To go on, {_more(stored.config, len(report.iterations))}. To start again, give a new name (--run NAME). To look at "
+        f"it: {stored.command('show')}",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    found = places(stored)
+    if summary is not None:
+        summary.write_text(summary_text(report), encoding="utf-8")
+        found["summary"] = str(summary)
+    print_places({"checkpoint": report.checkpoint, **found}, console)
+
+
+def _more(config: RunConfig, done: int) -> str:
+    if done < config.iterations:
+        return (
+            f"raise budget_pflops or patience, which ended it after {done} of {config.iterations} iterations"
+        )
+    return f"give it more iterations with the same command and --set iterations={done + config.iterations} (it has {done})"

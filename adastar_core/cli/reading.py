@@ -9,11 +9,13 @@
 """
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import mutually_exclusive
 
+from adastar_core.audit.collect import was_removed
 from adastar_core.cli.app import OPTIONS
 from adastar_core.cli.options import Common, RunName
 from adastar_core.cli.output import print_json, print_line, print_table, shortened
@@ -22,7 +24,8 @@ from adastar_core.machine.units import NONE, accuracy, duration, flops, percent_
 from adastar_core.records import Accuracy
 from adastar_core.report.summary import summary
 from adastar_core.report.text import headline
-from adastar_core.runs.stored import no_such_run
+from adastar_core.runs.stored import folder_of, no_such_run
+from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
 from adastar_core.store.costs import read_costs
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.iterations import IterationRow, read_iterations
@@ -38,7 +41,10 @@ def runs(*, common: Common = Common()) -> int:
     with common.database() as engine, engine.connect() as connection:
         overviews = read_overviews(connection)
     if common.json:
-        return print_json(overviews)
+        home = common.directory()
+        return print_json(
+            [{**asdict(run), "directory": folder_of(home, run.name, run.uid)} for run in overviews]
+        )
     headings = ("run", "state", "problem", "method", "created", "iterations", "best", "validation", "compute")
     print_table(headings, map(_overview_cells, overviews), left=5)
     return 0
@@ -64,13 +70,20 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
         overview = find_overview(connection, run)
         if overview is None:
             raise no_such_run(engine, run)
+        folder = folder_of(common.directory(), overview.name, overview.uid)
+        checkpoints = read_checkpoints(connection, overview.run_id, folder)
         iterations = read_iterations(connection, overview.run_id)
         evaluations = read_evaluations(connection, overview.run_id)
         costs = read_costs(connection, overview.run_id)
     if common.json:
         measured = list(map(_evaluation_json, evaluations))
-        rows = {"iterations": iterations, "evaluations": measured, "compute": costs}
-        return print_json({**asdict(overview), **rows})
+        rows = {
+            "iterations": iterations,
+            "evaluations": measured,
+            "compute": costs,
+            "checkpoints": checkpoints,
+        }
+        return print_json({**asdict(overview), "directory": folder, "report": _report_in(folder), **rows})
     done = f"{overview.done} of {overview.wanted} iterations done"
     if overview.phase and overview.phase != "advanced":
         done += f", iteration {overview.iteration} is {overview.phase}"
@@ -87,7 +100,32 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
     }
     headings = ("t", "phase", "β", "m", "accepted", "surplus", "α", "stamped", "validation", "test")
     print_table((*headings, "compute", "time"), _iteration_rows(iterations, evaluations, cost_of))
+    print_line("")
+    print_table(
+        ("t", "checkpoint", "digest", "MB", "loss"),
+        (_checkpoint_cells(row, folder) for row in checkpoints),
+        left=3,
+    )
+    print_line(
+        f"\ndirectory  {folder}{'' if folder.is_dir() else ' (missing here: --home names another one)'}"
+    )
+    print_line(f"report     {_report_in(folder) or f'none yet: adastar report {run}'}")
     return 0
+
+
+def _report_in(folder: Path) -> Path | None:
+    page = folder / "report" / "report.html"
+    return page if page.is_file() else None
+
+
+def _checkpoint_cells(row: CheckpointRow, folder: Path) -> tuple[str, ...]:
+    path = Path(row.path)
+    state = (
+        " (removed by gc)" if was_removed(path, row.sha256) else "" if path.is_dir() else " (missing here)"
+    )
+    shown = path.relative_to(folder) if path.is_relative_to(folder) else path
+    loss = NONE if row.training is None else f"{row.training.loss:.3f}"
+    return str(row.iteration), f"{shown}{state}", row.sha256[:16], f"{row.bytes / 1e6:,.1f}", loss
 
 
 def _iteration_rows(

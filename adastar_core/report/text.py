@@ -105,6 +105,10 @@ def print_report(report: RunReport, places: Mapping[str, Path | str], console: C
     console.print(headline(report), highlight=False, soft_wrap=True)
     for note in report.notes:
         console.print(f"Note: {note}", highlight=False, soft_wrap=True, markup=False)
+    print_places(places, console)
+
+
+def print_places(places: Mapping[str, Path | str], console: Console) -> None:
     console.print()
     width = max(map(len, places))
     for name, place in places.items():

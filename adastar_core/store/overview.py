@@ -25,6 +25,7 @@ class Overview:
     """
 
     run_id: int
+    uid: str
     name: str
     problem: str
     method: str
@@ -64,7 +65,7 @@ def _read(connection: Connection, condition: str, values: dict[str, str]) -> lis
 
 # A run that was killed is still "running" in its row; only the advisory lock tells whether somebody works on it.
 _OVERVIEW = f"""
-    SELECT r.run_id, r.name, r.config ->> 'problem.type' AS problem, coalesce(r.config ->> 'method', r.config ->> 'method.type') AS method, r.base_model,
+    SELECT r.run_id, r.uid, r.name, r.config ->> 'problem.type' AS problem, coalesce(r.config ->> 'method', r.config ->> 'method.type') AS method, r.base_model,
            CAST(r.config ->> 'seed' AS int) AS seed,
            CASE WHEN r.status = 'running' AND held.number IS NULL THEN 'interrupted' ELSE r.status END AS state,
            r.owner, r.iterations AS wanted, progress.done, progress.iteration, newest.phase,

@@ -69,6 +69,29 @@ def test_show_has_iterations_intervals_and_compute(adastar: Adastar, adastar_jso
     assert "3 of 3 iterations done" in out
 
 
+def test_show_names_directory_checkpoints_and_report(
+    adastar: Adastar, adastar_json: Json, run_home: Path
+) -> None:
+    (folder,) = (run_home / "runs").iterdir()
+    shown = adastar_json("show", "mine")
+    assert (shown["directory"], shown["report"]) == (str(folder), None)
+    assert adastar_json("runs")[0]["directory"] == str(folder)  # type: ignore[index]
+    assert [row["iteration"] for row in shown["checkpoints"]] == [0, 1, 2, 3]
+    assert "none yet: adastar report mine" in adastar("show", "mine")[1]
+    adastar("report", "mine")
+    spare = {1, 2} - {shown["best_iteration"]}
+    adastar("gc", "--delete")
+    out = " ".join(adastar("show", "mine")[1].split())
+    assert str(folder / "report" / "report.html") in out
+    for row in shown["checkpoints"][1:]:
+        removed = " (removed by gc)" if row["iteration"] in spare else ""
+        assert f"{Path(row['path']).relative_to(folder)}{removed} {row['sha256'][:16]}" in out
+    folder.rename(folder.with_name("elsewhere"))
+    out = adastar("show", "mine")[1]
+    assert "--home names another one" in out
+    assert out.count("(missing here)") == 3
+
+
 @pytest.mark.parametrize(
     ("flag", "condition"),
     [

@@ -80,10 +80,24 @@ def test_a_run_its_continuation_and_its_refusal(
     mine = {one["key"]: one["type"] for one in artifacts if one["key"].startswith("mine-")}
     assert mine == {names.key("mine", "iterations"): "table", names.key("mine", "report"): "markdown"}
 
+    (tmp_path / "summary.json").unlink()
     again = adastar(*arguments)
     assert again.returncode == 0, again.stderr
     assert outcome_of(database, 1) == before
-    assert "t=1 generate" not in again.stdout
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert "Run mine is already finished. Test accuracy" in again.stdout
+    assert "--set iterations=6 (it has 3)" in again.stdout
+    assert "report.html" in again.stdout
+    assert "t=1" not in again.stdout
+    with database.connect() as connection:  # nobody took it over, and it stayed finished
+        assert connection.execute(text("SELECT lease_epoch, status FROM runs")).one() == (1, "finished")
+    everything = adastar(*arguments, "--set", "evaluation.test_every_iteration=true")
+    assert everything.returncode == 0, everything.stderr
+    assert "already finished" not in everything.stdout
+    with database.connect() as connection:
+        tested = connection.scalar(text("SELECT count(*) FROM evaluations WHERE split = 'test'"))
+    assert tested == 4
+    before = outcome_of(database, 1)
 
     longer = adastar(*arguments, "--set", "iterations=4")
     assert longer.returncode == 0, longer.stderr

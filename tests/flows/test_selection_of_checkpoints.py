@@ -2,7 +2,7 @@
 
 from adastar_core.records import Accuracy, Split
 from adastar_core.stages.manifests import EvaluateManifest
-from flows.adastar import best_of, out_of_patience
+from flows.ending import best_of, out_of_patience
 
 
 def validation(*correct: int) -> list[EvaluateManifest]:
