@@ -12,7 +12,7 @@ from adastar_core.records import FinishReason, Observation, Outcome
 from adastar_core.verifiers import Verifier
 from adastar_core.verifiers.declarations import BOXED, COLON, HASHES, SENTENCE, declared_answers
 from adastar_core.verifiers.number import NumberVerifier
-from adastar_core.verifiers.numbers import states_one_number
+from adastar_core.verifiers.numbers import reference_number
 from adastar_core.verifiers.own import own_part
 
 _SHOWN = 3
@@ -51,7 +51,7 @@ def is_reference(verifier: Verifier, observation: Observation, declaration: str)
     labels = [choice.label for choice in observation.choices]
     if labels and observation.answer not in labels:
         return False
-    if isinstance(verifier, NumberVerifier) and not states_one_number(observation.answer):
+    if isinstance(verifier, NumberVerifier) and reference_number(observation.answer) is None:
         return False
     return verifier.verify(observation, declaration, FinishReason.EOS).outcome is Outcome.RIGHT
 

@@ -104,7 +104,7 @@ def _the_last(
 ) -> Extraction[T]:
     last: Parsed[T] | None = None
     found: Extraction[T] = Extraction(None, None, "", Outcome.WRONG, "the response declares no answer")
-    for declaration in reversed(declared):
+    for declaration, later in zip(reversed(declared), (None, *reversed(declared)), strict=False):
         reading = read(declaration)
         if last is None:
             if (
@@ -121,7 +121,11 @@ def _the_last(
             isinstance(reading, Parsed)
             and not declaration.doubt
             and not same(reading.value, last.value)
-            and (declaration.pattern == BOXED or not what_speaks(reading.rest, harmless))
+            and (
+                declaration.pattern == BOXED
+                or (later is not None and later.start < declaration.end)  # what speaks is that declaration
+                or not what_speaks(reading.rest, harmless)
+            )
         ):
             both = f"{reading.text} and {last.text}"
             return Extraction(

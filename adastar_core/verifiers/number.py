@@ -5,13 +5,30 @@ from dataclasses import dataclass
 from functools import partial
 
 from adastar_core.records import FinishReason, Observation, Outcome, Verdict
-from adastar_core.verifiers.declarations import Declared, found_undeclared
+from adastar_core.verifiers.closings import what_speaks
+from adastar_core.verifiers.declarations import BOXED, HASHES, Declared, found_undeclared
 from adastar_core.verifiers.extraction import Parsed, Unclear, extract
-from adastar_core.verifiers.numbers import Number, read_number, reference_number
+from adastar_core.verifiers.markup import without_marks
+from adastar_core.verifiers.number_phrase import Number
+from adastar_core.verifiers.numbers import head_of, read_number, reference_number
 
 LAST_NUMBER = "last number"
 _REACH = 2000
-_LAST_NUMBER = re.compile(r"(?<![\w.])[-+]?[$€£]?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?(?![\w/^])")
+_LAST_NUMBER = re.compile(
+    r"(?<![\w.])(?<![A-Za-z]\^)[-+]?[$€£]?\d[\d,]*(?<!,)(?:\.\d+)?(?:/\d+)?%?(?![\w/^])"
+)
+_PART_OF_MORE = re.compile(
+    r"\d[\s$*]*(?:[-:,–]|and|or|to|through|by|out of|of)?[\s$*]*$|[\w)]\s*[\^/_×÷·<>≤≥≠]\s*$|[<>≤≥≠]\s*$",
+    re.IGNORECASE,
+)
+_NAMED_BY_NUMBER = re.compile(
+    r"""\b(?:steps?|figures?|pages?|questions?|problems?|parts?|options?|cases?|chapters?|lines?|tables?|equations?|examples?|numbers?
+    |items?|versions?|rounds?|levels?|rooms?|routes?|sections?|notes?|phases?|methods?|points?|rows?|columns?|exercises?|no\.)
+    [\s*\#(]*$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_LIST_MARKER = re.compile(r"\s*\**\d{1,2}[.):]\**\s")
+_FORMULA_GOES_ON = re.compile(r"[\d!]|[.,]\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +39,7 @@ class NumberVerifier:
 
     @property
     def version(self) -> str:
-        return "number/2+last" if self.fall_back else "number/2"
+        return "number/3+last" if self.fall_back else "number/3"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         found = extract(
@@ -46,10 +63,27 @@ def _compare(written: str, value: Number) -> tuple[Outcome, str]:
 
 
 def _read(declared: Declared) -> Parsed[Number] | Unclear | None:
-    return read_number(declared.text + declared.following)
+    if declared.pattern == BOXED and _FORMULA_GOES_ON.match(declared.following):
+        return Unclear("the formula goes on after the box")
+    if declared.pattern == BOXED and ("!" in declared.text or "=" in head_of(declared.following)):
+        return Unclear("the box is a part of a larger formula")
+    read = read_number(declared.text + declared.following)
+    if declared.pattern == HASHES:
+        is_heading = isinstance(read, Parsed) and _LIST_MARKER.match(declared.text) and what_speaks(read.rest)
+        return None if is_heading else read
+    if read is None and any(character.isdigit() for character in declared.text):
+        return Unclear("what is declared does not begin with a number")
+    return read
 
 
 def last_number(text: str) -> Declared | None:
     """Return the last number of a text that declares none, with what follows it on its line."""
     numbers = list(_LAST_NUMBER.finditer(text, max(0, len(text) - _REACH)))
-    return found_undeclared(text, numbers[-1], LAST_NUMBER) if numbers else None
+    if not numbers:
+        return None
+    found = found_undeclared(text, numbers[-1], LAST_NUMBER)
+    before = text[max(0, numbers[-1].start() - 60) : numbers[-1].start()].rpartition("\n")[2]
+    before = without_marks(before)
+    if _PART_OF_MORE.search(before) or _NAMED_BY_NUMBER.search(before):
+        return found._replace(doubt="the last number is a part of something else")
+    return found

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from adastar_core.verifiers.markup import without_marks
+from adastar_core.verifiers.number_words import LENGTHS
 
 _MINUS = "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
 _SPACES = "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
@@ -22,7 +23,9 @@ def _table() -> dict[int, str | None]:
 _TABLE = _table()
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _SUPERSCRIPT = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
-_UNIT_POWER = re.compile(r"(?<=[A-Za-z])\s?(?:\^\{?[23]\}?|[²³])")
+_UNIT_POWER = re.compile(
+    rf"(?<![A-Za-z])({LENGTHS}|(?<=/)(?:s|sec|h|hr))\s{{0,2}}(?:\^\s?(?:\{{[23]\}}|[23])|(?<=[a-z])[23](?!\w|[.,]\d))"
+)
 _FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*([^{}]*?)\s*\}\s*\{\s*([^{}]*?)\s*\}|(\d)\s*(\d))")
 _WRAPPER = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|boxed|fbox|emph)\s*\{([^{}]*)\}"
@@ -31,7 +34,7 @@ _LATEX_WORDS = [
     (re.compile(r"\\[,;:!> ]|\\q?quad\b|~"), " "),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\(?:left|right|displaystyle)\b"), ""),
-    (re.compile(r"\\[()\[\]]"), " "),
+    (re.compile(r"\\[()\[\]]"), "$"),
     (re.compile(r"\\([%$#&_{}])"), r"\1"),
     (re.compile(r"\\(?:times|cdot)\b"), "×"),
     (re.compile(r"\^\s*\{?\\circ\b\}?|\\degree\b"), "°"),
@@ -43,14 +46,12 @@ def plain(text: str) -> str:
     """Return ``text`` in ASCII where it has an equivalent there, without markup and special tokens.
 
     Digits of every script, minus signs, spaces and quotes become ASCII; vulgar fractions become ``1/2``,
-    superscripts ``^{3}``, powers of units are dropped; LaTeX text wrappers and simple fractions are resolved.
+    superscripts ``^{3}``, powers of lengths are dropped; LaTeX text wrappers and simple fractions are resolved.
     """
-    if not text.isascii():
-        text = plain_characters(_UNIT_POWER.sub("", text))
-    elif "^" in text:
-        text = _UNIT_POWER.sub("", text)
-    text = without_marks(text)
-    return _without_latex(text) if "\\" in text or "{" in text else text
+    text = without_marks(text if text.isascii() else plain_characters(text))
+    if "\\" in text or "{" in text:
+        text = _without_latex(text)
+    return _UNIT_POWER.sub(r"\1", text) if "2" in text or "3" in text else text
 
 
 def plain_characters(text: str) -> str:

@@ -52,7 +52,7 @@ def lines(*pairs: tuple[object, str]) -> str:
             ),
             ["right", "wrong"],
         ),
-        (["gsm8k", "--set", "fall_back=true"], lines((GSM8K, "72 it is")), ["right"]),
+        (["gsm8k", "--set", "fall_back=true"], lines((GSM8K, "It is 72")), ["right"]),
     ],
 )
 def test_verdicts_in_order(tmp_path: Path, arguments: list[str], content: str, verdicts: list[str]) -> None:
@@ -81,7 +81,7 @@ def test_standard_output_is_the_default(tmp_path: Path, capsys: pytest.CaptureFi
     assert cli.main(["judge", "--problem", "gsm8k", str(tmp_path / "in.jsonl")]) == 0
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 300
-    assert "300 responses judged by number/2: 300 right" in captured.err
+    assert "300 responses judged by number/3: 300 right" in captured.err
 
 
 def test_one_document_when_json_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

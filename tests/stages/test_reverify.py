@@ -65,7 +65,7 @@ def test_the_run_does_not_change(database: Engine, tmp_path: Path) -> None:
         versions = connection.scalars(
             text("SELECT DISTINCT verifier FROM verdicts WHERE run_id = 1 ORDER BY 1")
         ).all()
-    assert versions == ["exact/2", "number/2", "number/2+last"]
+    assert versions == ["exact/2", "number/3", "number/3+last"]
 
 
 def test_both_verdicts_are_compared_and_judged_once(database: Engine, tmp_path: Path) -> None:
@@ -73,11 +73,11 @@ def test_both_verdicts_are_compared_and_judged_once(database: Engine, tmp_path: 
     one_iteration_and_a_wave(config, "run")
     first = reverify(database, "run", "number", fall_back=True, examples=2)
     again = reverify(database, "run", "number", fall_back=True, examples=2)
-    assert first.verifier == "number/2+last"
+    assert first.verifier == "number/3+last"
     assert first.judged > first.rollouts > 40, "iteration 2 has no verdicts to compare with"
     assert (again.judged, again.changes, again.examples) == (0, first.changes, first.examples)
     (change,) = first.disagreements
-    assert (change.old_verifier, change.old, change.new, change.trained) == ("number/2", W, R, 0)
+    assert (change.old_verifier, change.old, change.new, change.trained) == ("number/3", W, R, 0)
     assert [(one.old, one.new) for one in first.changes] == [(R, R), (U, U), (W, R)]
     assert sum(one.trained for one in first.changes) == 24
     assert len(first.examples) == 2
@@ -108,7 +108,7 @@ def test_the_command_prints_a_table_with_examples_or_json(
     assert cli.main([*arguments, "--examples", "1"]) == 0
     printed = capsys.readouterr()
     assert "iteration 1: " in printed.err
-    assert "Disagreements with number/2+last" in printed.out
+    assert "Disagreements with number/3+last" in printed.out
     assert printed.out.count("wrong → right: observation ") == 1
     assert "response: it is " in printed.out
     assert "Statistics and training history are unchanged." in printed.out

@@ -128,26 +128,26 @@ def test_verdicts_come_back_and_leave_nothing_unjudged(lease: Lease) -> None:
         assert write_verdicts(connection, lease.run_id, 1, verdicts) == 2
         assert write_verdicts(connection, lease.run_id, 1, [judged(1, 1, Outcome.RIGHT)]) == 0
         assert read_unjudged(connection, lease.run_id, 1, NUMBER) == [made[2]]
-        assert read_unjudged(connection, lease.run_id, 1, "number/2") == made
+        assert read_unjudged(connection, lease.run_id, 1, "number/3") == made
         assert read_verdicts(connection, lease.run_id, 1, NUMBER) == verdicts
         assert read_judged(connection, lease.run_id, 1, NUMBER) == [
             JudgedRow(1, 1, False, Outcome.WRONG),
             JudgedRow(1, 2, True, Outcome.RIGHT),
         ]
-        assert read_judged(connection, lease.run_id, 1, "number/2") == []
+        assert read_judged(connection, lease.run_id, 1, "number/3") == []
 
 
 def test_each_verifier_version_has_its_own_verdicts(lease: Lease) -> None:
     store_attempts(lease, attempt(1, 1))
     newer = judged(1, 1, Outcome.UNDECIDED)
     newer = replace(
-        newer, verdict=replace(newer.verdict, verifier="number/2", extracted=None, reason="a\x00")
+        newer, verdict=replace(newer.verdict, verifier="number/3", extracted=None, reason="a\x00")
     )
     with lease.transaction() as connection:
         assert write_verdicts(connection, lease.run_id, 1, [judged(1, 1, Outcome.WRONG), newer]) == 2
         assert read_judged(connection, lease.run_id, 1, NUMBER)[0].outcome is Outcome.WRONG
-        assert read_judged(connection, lease.run_id, 1, "number/2")[0].outcome is Outcome.UNDECIDED
-        assert read_verdicts(connection, lease.run_id, 1, "number/2")[0].verdict.reason == "a\ufffd"
+        assert read_judged(connection, lease.run_id, 1, "number/3")[0].outcome is Outcome.UNDECIDED
+        assert read_verdicts(connection, lease.run_id, 1, "number/3")[0].verdict.reason == "a\ufffd"
 
 
 def test_rejections_come_back_and_what_was_kept_is_of_one_verifier(lease: Lease) -> None:
@@ -166,7 +166,7 @@ def test_rejections_come_back_and_what_was_kept_is_of_one_verifier(lease: Lease)
             False
         ] * 4
         kept = read_kept_responses(connection, lease.run_id, 1, NUMBER, [1, 2])
-        assert read_kept_responses(connection, lease.run_id, 1, "number/2", [1, 2]) == {}
+        assert read_kept_responses(connection, lease.run_id, 1, "number/3", [1, 2]) == {}
     assert kept == {1: ["response 1/2"], 2: ["response 2/1"]}
 
 

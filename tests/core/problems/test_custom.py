@@ -53,7 +53,7 @@ def test_the_default_prompt_is_that_of_the_built_in_problems(tmp_path: Path) -> 
     assert problem.prompt(row) == f"Q: {row.question}\nA:"
     assert problem.hinted_prompt(row) == f"Q: {row.question} ({row.answer})\nA:"
     assert problem.reference(row) == f"\n#### {row.answer}"
-    assert problem.verifier.version == "number/2"
+    assert problem.verifier.version == "number/3"
 
 
 def test_the_configuration_may_name_another_verifier(tmp_path: Path) -> None:

@@ -77,9 +77,9 @@ def test_another_digit_is_another_number(value: int, shift: int, data: st.DataOb
 
 def test_what_was_found_and_where_is_recorded() -> None:
     found = verdict("48 + 24 = 72, so the answer is $1,072.50.", "1072.5")
-    assert (found.extracted, found.found_by, found.verifier) == ("1072.5", "The answer is X", "number/2")
+    assert (found.extracted, found.found_by, found.verifier) == ("1072.5", "The answer is X", "number/3")
     assert verdict("She has 1,072.", "1072", fall_back=True).found_by == "last number"
-    assert verdict("She has 1,072.", "1072", fall_back=True).verifier == "number/2+last"
+    assert verdict("She has 1,072.", "1072", fall_back=True).verifier == "number/3+last"
 
 
 @pytest.mark.parametrize("size", [10, 1_000, 100_000])

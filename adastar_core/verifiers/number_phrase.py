@@ -1,0 +1,234 @@
+"""The phrase of one number: ``[about] [currency] number [scale] [unit words]``, read to its end or not at all.
+
+What a word may do behind a number is in :mod:`adastar_core.verifiers.number_words`. What is said after the phrase has
+ended, be it after a comma, a full stop or in brackets, is returned as the rest and not judged here.
+"""
+
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+from adastar_core.verifiers.arithmetic import Exact, evaluate
+from adastar_core.verifiers.extraction import Parsed, Unclear
+from adastar_core.verifiers.number_words import (
+    CHANGE,
+    COUNTED,
+    IN_MONEY,
+    ONE_OF,
+    SCALES,
+    SYMBOLS,
+    Role,
+    Scale,
+    is_participle,
+    role,
+)
+from adastar_core.verifiers.numerals import NUMERAL, decimal_text, numeral_value, value_in_words
+
+
+class Number(NamedTuple):
+    """What a written number may stand for.
+
+    Attributes:
+        certain: Its value; both 25 and 1/4 for ``25%``.
+        doubtful: What it may stand for: 2 for ``2 million`` if the question asks for millions, 80 or 0.08 for
+            ``0,080``, and -5 for ``(5)``.
+    """
+
+    certain: tuple[Exact, ...]
+    doubtful: tuple[Exact, ...] = ()
+
+    def equals(self, other: "Number") -> bool:
+        """Return whether both certainly stand for one value."""
+        if len(self.certain) == len(other.certain) == 1:
+            return self.certain == other.certain
+        return any(value in other.certain for value in self.certain)
+
+    def may_equal(self, other: "Number") -> bool:
+        """Return whether both stand for one value in some unit."""
+        theirs = other.certain + other.doubtful
+        return any(value in theirs for value in self.certain + self.doubtful)
+
+
+FILLER = re.compile(
+    r"""(?:[\s:,*_`"'(\[{~≈—=$€£¥₹]
+    |(?:approximately|approx\.?|about|roughly|around|exactly|precisely|equal\ to|just|only|simply|therefore|thus|then|now|indeed
+       |a\ total\ of|US|USD|EUR|GBP|INR|Rs\.?)(?![A-Za-z]))*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_MONEY = re.compile(r"[$€£¥₹]|USD|EUR|GBP|INR|Rs", re.IGNORECASE)
+_SPACING = r"[ \t\r*_`\"'$€£¥₹]|°\s?(?:[CFK](?![A-Za-z]))?+"
+_GAP = rf"(?:{_SPACING})*+"
+_LETTERS = "[A-Za-zÀ-ÖØ-öø-ÿ]+"
+WORD = re.compile(rf"{_LETTERS}(?:'[A-Za-z]+)*")
+_GLUED = re.compile(_LETTERS)
+_SCALE = re.compile(rf"(?:-|{_GAP})(%|¢|per cent\b|{_LETTERS})")
+_AND_PART = re.compile(rf"[ -]and[ -](?:a|an|one)[ -]({_LETTERS})", re.IGNORECASE)
+_NEXT_WORD = re.compile(rf"(?:-|{_GAP}(?:/{_GAP})?)({WORD.pattern})")
+_ABBREVIATED = re.compile(r"\.(?=\s+[a-z])")
+_BRACKET = re.compile(rf"{_GAP}(?<=[ *_$])\(([^()]*)\)")
+_END = re.compile(
+    rf"""(?:{_SPACING}|}})*+(?:$|(?=\n|[.,:](?![\d.])|;|—|[✅✓✔🎉☑∎■□◻👍😊🙂]|<[/|a-z]|\\end|\\\\)
+    |(?=!+[ \t*_"']*(?:$|\n|[A-Z]|[^\x00-\x7f])))""",
+    re.VERBOSE,
+)
+_ORDINAL = re.compile(r".*(?:1st|2nd|3rd|\dth)$(?<!11st)(?<!12nd)(?<!13rd)", re.DOTALL)
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+def read_phrase(text: str, at: int) -> Parsed[Number] | Unclear | None:
+    """Read the number phrase that begins at ``at``; ``None`` where something else does."""
+    start = FILLER.match(text, at)
+    at = start.end() if start else at
+    filler = start[0] if start else ""
+    text, bracket = _unwrapped(text, filler, at)
+    match = NUMERAL.match(text, at)
+    if match is None or not match[0][-1:].strip("-+$€£¥₹ "):
+        return None
+    value = numeral_value(match)
+    if value is None:
+        return Unclear("the declared answer is not a number of a sensible size")
+    money = _MONEY.search(filler + match[0]) is not None
+    value, scales, end = _scaled(text, match, value, money)
+    number = _readings(value, scales, match["digits"] or "")
+    if bracket == match.end() and value > 0:  # perhaps an accountant's -5
+        certain = () if money else number.certain
+        number = Number(certain, (*number.certain, *number.doubtful, -value))
+    said = f"{decimal_text(value)} {' '.join(scales)}".strip().replace(" %", "%")
+    rest = _after(text, match, end, value)
+    return rest if isinstance(rest, Unclear) else Parsed(number, said, text[rest:])
+
+
+def _unwrapped(text: str, filler: str, at: int) -> tuple[str, int]:
+    """Return the text without the brackets that close what the filler opens, and the place of the last of them."""
+    closed = -1
+    for opened in filler[::-1]:
+        if opened in _CLOSING:
+            closed = text.find(_CLOSING[opened], max(at, closed))
+            if closed < 0:
+                return text, -1
+            text = f"{text[:closed]} {text[closed + 1 :]}"
+    return text, closed
+
+
+def _scaled(
+    text: str, match: re.Match[str], value: Exact, money: bool
+) -> tuple[Exact, dict[str, Scale], int]:
+    """Return a numeral's value with ``and a half`` added, the words that multiply it, and where they end."""
+    at = match.end()
+    part = _AND_PART.match(text, at)
+    if part and part[1].lower() in ONE_OF and isinstance(value, int):
+        share = ONE_OF[part[1].lower()].factor
+        value, at = value - share if value < 0 else value + share, part.end()
+    scales: dict[str, Scale] = {}
+    while (step := _SCALE.match(text, at)) and (scale := _scale(step[1], value, money and not scales)):
+        scales[step[1]] = scale
+        at = step.end()
+    return value, scales, at
+
+
+def _scale(word: str, value: Exact, money: bool) -> Scale | None:
+    if money and word in IN_MONEY:
+        return IN_MONEY[word]
+    return SCALES.get(word) or SCALES.get(word.lower()) or (ONE_OF.get(word.lower()) if value == 1 else None)
+
+
+def _readings(value: Exact, scales: dict[str, Scale], digits: str) -> Number:
+    if not scales:
+        if digits[:1] == "0" and "," in digits:
+            return Number((), (value, Fraction(digits.replace(",", ".", 1).replace(",", ""))))
+        return Number((value,))
+    product, bare, certain = value, True, True
+    for scale in scales.values():
+        product, bare, certain = (
+            product * scale.factor,
+            bare and scale.bare_is_certain,
+            certain and scale.product_is_certain,
+        )
+    readings = ((value, bare), (product, certain))
+    return Number(tuple(v for v, sure in readings if sure), tuple(v for v, sure in readings if not sure))
+
+
+def _after(text: str, match: re.Match[str], at: int, value: Exact) -> int | Unclear:
+    """Read what stands behind a number and its scale, and return where the rest begins."""
+    glued = _GLUED.match(text, at) if at == match.end() else None
+    previous: Role | None = None
+    if glued:
+        if glued[0] not in SYMBOLS and not (
+            _ORDINAL.match(text[: glued.end()]) and glued[0] in ("st", "nd", "rd", "th")
+        ):
+            return _goes_on(text, at)
+        at, previous = glued.end(), Role.UNIT
+    units = _units(text, at, previous)
+    while (
+        isinstance(units, int) and (bracket := _BRACKET.match(text, units)) and _restates(bracket[1], value)
+    ):
+        units = _units(text, bracket.end(), Role.UNIT)
+    if isinstance(units, Unclear):
+        return units
+    if _BRACKET.match(text, units) or _NEXT_WORD.match(text, units):  # words end only where a reason begins
+        return units
+    end = _END.match(text, units)
+    return end.end() if end else _goes_on(text, units)
+
+
+def _units(text: str, at: int, previous: Role | None) -> int | Unclear:
+    """Read unit words and return where they end: at a reason, or at something that is no word."""
+    first = previous is None
+    while step := _NEXT_WORD.match(text, at):
+        word = step[1]
+        found = role(word)
+        if found is Role.REASON:
+            break
+        if not _may_follow(previous, found, word) or (
+            found is Role.TIMES and not _is_counted(text, step.end())
+        ):
+            return _goes_on(text, at)
+        at = step.end()
+        if word in SYMBOLS and (dot := _ABBREVIATED.match(text, at)):
+            at = dot.end()
+        if (
+            first
+            and is_participle(word)
+            and not ((after := _NEXT_WORD.match(text, at)) and role(after[1]) is Role.UNIT)
+        ):
+            return _goes_on(text, step.start())
+        alone = first and word == "in"  # inches
+        previous, first = Role.UNIT if alone and not _NEXT_WORD.match(text, at) else found, False
+    return _goes_on(text, at) if previous in (Role.LINK, Role.JOIN) else at
+
+
+def _may_follow(previous: Role | None, found: Role, word: str) -> bool:
+    if found is Role.JOIN:
+        return previous is Role.UNIT
+    if previous is Role.JOIN:
+        return found is Role.UNIT and word.lower() not in CHANGE
+    return found is not Role.SPEAKS and not (word == "to" and previous is not Role.UNIT)
+
+
+def _is_counted(text: str, at: int) -> bool:
+    after = _NEXT_WORD.match(text, at)
+    return after is None or after[1].lower() in COUNTED or role(after[1]) is Role.REASON
+
+
+def _restates(said: str, value: Exact) -> bool:
+    """Return whether brackets hold the same value as arithmetic or in words, or a unit alone."""
+    if not any(character.isdigit() for character in said):
+        if (stated := value_in_words(said)) is not None:
+            return stated == value
+        units = _units(said, 0, Role.UNIT)
+        return isinstance(units, int) and not said[units:].strip()
+    return evaluate(without_units(said)) == value
+
+
+def without_units(text: str) -> str:
+    """Return the arithmetic of ``3 pens × $2``; a word that is no unit stays, and nothing with it can be evaluated."""
+    bare = WORD.sub(lambda match: " " if role(match[0]) is Role.UNIT else match[0], text)
+    return re.sub(r"[$€£¥₹_`]|(?<![\d* )])\*\*|\*\*(?=\s|$)", " ", bare)
+
+
+def _goes_on(text: str, at: int) -> Unclear:
+    if text[at:].lstrip(" *_$")[:1] == "?":
+        return Unclear("the declared answer is a question")
+    return Unclear(
+        f"the declared answer goes on after its first number: {' '.join(text[at:].split())[:40]!r}"
+    )
