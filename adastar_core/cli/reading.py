@@ -47,6 +47,9 @@ def runs(*, common: Common = Common()) -> int:
         )
     headings = ("run", "state", "problem", "method", "created", "iterations", "best", "validation", "compute")
     print_table(headings, map(_overview_cells, overviews), left=5)
+    for run in overviews:
+        if run.failure:
+            print_line(f"{run.name} failed: {run.failure}")
     return 0
 
 
@@ -88,6 +91,8 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
     if overview.phase and overview.phase != "advanced":
         done += f", iteration {overview.iteration} is {overview.phase}"
     print_line(f"{overview.name}: {overview.state}, {done}")
+    if overview.failure:
+        print_line(f"failed: {overview.failure}")
     print_line(f"{overview.method} on {overview.problem}, from {overview.base_model}, seed {overview.seed}")
     total = flops(pflops(overview.flops))
     print_line(f"compute {total} without evaluation; {wall_time(overview.seconds)} over all processes")

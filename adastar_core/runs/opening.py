@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adastar_core.config import RunConfig
 from adastar_core.config.access import check_access
-from adastar_core.errors import DataError, HomeError, StageError
+from adastar_core.errors import AdaStarError, DataError, HomeError, StageError
 from adastar_core.generators.catalogue import check_engine
 from adastar_core.machine.home import usable_home
 from adastar_core.machine.threads import limit_threads
@@ -33,6 +33,7 @@ from adastar_core.runs.stored import RunRef, folder_of
 from adastar_core.runs.workspace import Workspace
 from adastar_core.samplers.custom import CustomSettings
 from adastar_core.store import checkpoints as rows
+from adastar_core.store.bulk import storable
 from adastar_core.store.database import open_database
 from adastar_core.store.incidents import ROUNDED_OTHERWISE
 from adastar_core.store.lease import own_run
@@ -40,6 +41,7 @@ from adastar_core.store.numerics import read_numerics, write_numerics
 from adastar_core.store.runs import Run, finish_run, start_or_continue
 from adastar_core.verifiers.batch import close_verifier
 
+_LONGEST_REASON = 2_000
 _open: dict[str, Workspace] = {}
 
 
@@ -78,14 +80,27 @@ def open_workspace(
         _open[workspace.ref.uid] = workspace
         try:
             yield workspace
-        except BaseException:
+        except BaseException as error:
             with suppress(DBAPIError, StageError), workspace.lease.transaction() as connection:
-                finish_run(connection, workspace.run_id, "failed")
+                finish_run(connection, workspace.run_id, "failed", _reason(error))
             raise
         finally:
             del _open[workspace.ref.uid]
             workspace.generators.close()
             close_verifier(workspace.problem.verifier)
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a process ended, for ``runs.failure``: the message for the user, or what Python says."""
+    if isinstance(error, AdaStarError):
+        said = str(error)
+    elif isinstance(error, DBAPIError):  # without the statement and its values
+        said = f"The database failed ({error.orig})."
+    elif isinstance(error, KeyboardInterrupt):
+        said = "interrupted"
+    else:
+        said = f"{type(error).__name__}: {error}"
+    return storable(" ".join(said.split())[:_LONGEST_REASON])
 
 
 def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stack: ExitStack) -> Workspace:

@@ -105,7 +105,7 @@ _SEEN = text(
 )
 _TAKE_OVER = text(
     "WITH taken AS (UPDATE runs SET lease_epoch = lease_epoch + 1, owner = :owner, status = 'running', "
-    "finished_at = NULL, iterations = :iterations, patience = :patience, "
+    "finished_at = NULL, failure = NULL, iterations = :iterations, patience = :patience, "
     "preset = coalesce(preset, nullif(:preset, '')) WHERE run_id = :run_id RETURNING lease_epoch) "
     "INSERT INTO owners (run_id, lease_epoch, owner, code_version) "
     "SELECT :run_id, lease_epoch, :owner, :code_version FROM taken RETURNING lease_epoch"

@@ -22,6 +22,7 @@ class Overview:
         correct: Right answers of that evaluation, of ``total``.
         flops: Floating-point operations without padding and without evaluation.
         seconds: Wall time over all of its processes; ``None`` where none is recorded.
+        failure: Why its last process failed, if it did.
     """
 
     run_id: int
@@ -46,6 +47,7 @@ class Overview:
     config_sha256: str
     created_at: datetime
     finished_at: datetime | None
+    failure: str | None
 
 
 def read_overviews(connection: Connection) -> list[Overview]:
@@ -70,7 +72,7 @@ _OVERVIEW = f"""
            CASE WHEN r.status = 'running' AND held.number IS NULL THEN 'interrupted' ELSE r.status END AS state,
            r.owner, r.iterations AS wanted, progress.done, progress.iteration, newest.phase,
            best.iteration AS best_iteration, best.correct, best.total, cost.flops, spent.seconds,
-           r.code_version, r.config_sha256, r.created_at, r.finished_at
+           r.code_version, r.config_sha256, r.created_at, r.finished_at, r.failure
     FROM runs r
     LEFT JOIN ({HELD_NUMBERS}) held ON held.number = r.run_id
     CROSS JOIN LATERAL (

@@ -127,10 +127,18 @@ def read_data_notes(connection: Connection, run_id: int) -> tuple[str, ...]:
     return tuple(connection.execute(text(f"SELECT data_notes {_OF_RUN}"), {"run_id": run_id}).scalar_one())
 
 
-def finish_run(connection: Connection, run_id: int, status: Literal["finished", "failed"]) -> None:
-    """Record how the run ended for now; it can be continued."""
+def finish_run(
+    connection: Connection, run_id: int, status: Literal["finished", "failed"], failure: str | None = None
+) -> None:
+    """Record how the run ended for now, and why if it failed; it can be continued."""
     ended = update(tables.runs).where(tables.runs.c.run_id == run_id)
-    connection.execute(ended.values(status=status, finished_at=func.now()))
+    connection.execute(ended.values(status=status, failure=failure, finished_at=func.now()))
+
+
+def read_failure(connection: Connection, run_id: int) -> str | None:
+    """Return why the run's last process failed; ``None`` if it did not, or another one works on the run."""
+    failure: str | None = connection.scalar(text(f"SELECT failure {_OF_RUN}"), {"run_id": run_id})
+    return failure
 
 
 def drop_run(engine: Engine, name: str) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.types import BigInteger, Boolean, DateTime, Double, Integer, Lar
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 from adastar_core.store.statistic_columns import STATISTICS
 
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0017"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -129,6 +129,7 @@ runs = Table(
     _now("created_at", "When it was created"),
     _maybe("finished_at", DateTime(timezone=True), "When it finished last"),
     _maybe("preset", Text, "The preset or file that its first owner took the configuration from"),
+    _maybe("failure", Text, "Why its last process failed; null where it did not"),
     UniqueConstraint("uid"),
     UniqueConstraint("name"),
     _one_of("status", ("created", "running", "finished", "failed")),

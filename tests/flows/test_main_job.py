@@ -11,7 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import Engine, text
 
-from adastar_core import names
+from adastar_core import cli, names
 from adastar_core.config.files import resolve
 from flows.adastar import adastar as run_flow
 from tests.flows.conftest import Command
@@ -113,7 +113,11 @@ def test_a_run_its_continuation_and_its_refusal(
 
 
 def test_a_model_that_gets_nothing_right_ends_with_advice(
-    adastar: Command, configuration: Path, database: Engine, tmp_path: Path
+    adastar: Command,
+    configuration: Path,
+    database: Engine,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     data = tmp_path / "impossible.jsonl"
     data.write_text("".join(f'{{"question": "{n}+{n}", "answer": "123456789{n}"}}\n' for n in range(10, 40)))
@@ -126,7 +130,15 @@ def test_a_model_that_gets_nothing_right_ends_with_advice(
     assert "0 of" in result.stderr
     assert "Traceback" not in result.stderr
     with database.connect() as connection:
-        assert connection.scalars(text("SELECT status FROM runs")).all() == ["failed"]
+        (run,) = connection.execute(text("SELECT name, status, failure FROM runs")).all()
+    assert run.status == "failed"
+    assert run.failure in result.stderr.strip()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADASTAR_DATABASE_URL", database.url.render_as_string(hide_password=False))
+        for words in (["show", run.name], ["runs"]):
+            capfd.readouterr()
+            assert cli.main([*words, "--home", str(tmp_path / "home")]) == 0
+            assert f"failed: {run.failure}" in capfd.readouterr().out
 
 
 def test_a_nightly_rerun_of_grown_data_visits_the_new_observations_first(

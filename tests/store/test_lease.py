@@ -12,7 +12,7 @@ from adastar_core.errors import LostLease, RunConflictError
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.locks import application_name
 from adastar_core.store.provenance import read_wall_seconds
-from adastar_core.store.runs import Run, drop_run, find_run, finish_run, read_preset
+from adastar_core.store.runs import Run, drop_run, find_run, finish_run, read_failure, read_preset
 from tests.store.conftest import start
 
 _OWNER = """
@@ -189,3 +189,13 @@ def _own_eventually(database: Engine, run: Run) -> None:
 
 def test_long_names_are_cut_at_a_character() -> None:
     assert application_name("é" * 40) == "adastar " + "é" * 27
+
+
+def test_why_a_run_failed_is_kept_until_somebody_takes_it_over(database: Engine) -> None:
+    run = start(database)
+    with own_run(database, run, iterations=1, patience=None), database.begin() as connection:
+        finish_run(connection, run.run_id, "failed", "no GPU")
+    with database.connect() as connection:
+        assert read_failure(connection, run.run_id) == "no GPU"
+    with own_run(database, run, iterations=1, patience=None), database.connect() as connection:
+        assert read_failure(connection, run.run_id) is None
