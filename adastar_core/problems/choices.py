@@ -9,8 +9,7 @@ from adastar_core.errors import DataError
 from adastar_core.problems.references import declared_or_whole
 from adastar_core.problems.rows import Row, cell_text
 from adastar_core.records import LETTERS, Choice
-from adastar_core.verifiers.extraction import Parsed
-from adastar_core.verifiers.options import read_option
+from adastar_core.verifiers.options import named_option
 
 _WHOLE = re.compile(r"-?[0-9]+\.0+")
 _LONG = 9
@@ -88,8 +87,7 @@ def _by_label(answer: str, choices: tuple[Choice, ...]) -> str | None:
     if numbered := _only([choice.label for choice in choices if _whole(choice.label) == _whole(answer)]):
         return numbered
     declared = declared_or_whole(answer)  # a worked solution: "... The answer is (B)."
-    named = read_option(choices, declared) if declared != answer else None
-    return named.value if isinstance(named, Parsed) else None
+    return named_option(choices, declared) if declared != answer else None
 
 
 def _by_text(answer: str, choices: tuple[Choice, ...]) -> str | None:

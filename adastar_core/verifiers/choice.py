@@ -13,6 +13,7 @@ LAST_LETTER = "last letter"
 _REACH = 2000
 _DEFAULT = tuple(Choice(label, "") for label in "ABCDE")
 _LAST_LABEL = re.compile(r"[(\[]([A-Za-z1-9])[)\]]|(?<![\w'])([B-HJ-Z]|A(?=[.)\]:,;]|\s*$))(?![\w'])")
+_IN_A_LIST = re.compile(r"(?<!\w)[(\[]?\w[)\]]?\s*(?:[,/&+]|,?\s(?:and|or|nor|then))\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class ChoiceVerifier:
 
     @property
     def version(self) -> str:
-        return "choice/2+last" if self.fall_back else "choice/2"
+        return "choice/3+last" if self.fall_back else "choice/3"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         choices = observation.choices or _DEFAULT
@@ -50,4 +51,9 @@ def _read(choices: tuple[Choice, ...], declared: Declared) -> Parsed[str] | Uncl
 def last_letter(text: str) -> Declared | None:
     """Return the last label of a text that declares none; an article "A" is none."""
     labels = list(_LAST_LABEL.finditer(text, max(0, len(text) - _REACH)))
-    return found_undeclared(text, labels[-1], LAST_LETTER) if labels else None
+    if not labels:
+        return None
+    found = found_undeclared(text, labels[-1], LAST_LETTER)
+    if not found.doubt and _IN_A_LIST.search(text[max(0, found.start - 12) : found.start]):
+        return found._replace(doubt="several options are named")
+    return found

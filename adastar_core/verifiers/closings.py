@@ -34,7 +34,9 @@ _CLOSING = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _REASON = re.compile(
-    r"(?:this\ is\ |that\ is\ |it\ is\ |and\ this\ is\ )?(?:because|since|as|for|due\ to)\b", re.IGNORECASE
+    r"(?:this\ is\ |that\ is\ |it\ is\ |and\ this\ is\ )?(?:because|since|due\ to|as(?!\ (?:well|opposed|long|far|if|soon|much|many)\b)"
+    r"|for\ (?:the\ reasons?|th(?:is|ese)\ reasons?|it|they|we|he|she|sure|certain))\b",
+    re.IGNORECASE,
 )
 _EXPLANATION = re.compile(
     r"(?:\d\.\s*)?(?:(?:short|brief|detailed|step[- ]by[- ]step)\ )?(?:explanation|reason(?:ing|s)?|rationale|justification|proof|solution"

@@ -56,6 +56,7 @@ _TAG = re.compile(r"<answer>\s*(.{0,2000}?)\s*(?:</answer>|\Z)", re.DOTALL | re.
 _BOX = re.compile(r"\\f?box(?:ed)?\s*(?:\{|(?=[0-9]))")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.!?](?=[\s$*])")
+_CLAUSE_END = re.compile(r"[,:;](?=\s)|\s[-–—]+(?=\s)")
 _DISPLAYS = {r"\[": r"\]", "$$": "$$", r"\(": r"\)", "```": "```"}
 _DISPLAY = re.compile(r"\\\[|\$\$|\\\(|```\w*|\\begin\{(\w+\*?)\}")
 
@@ -75,23 +76,24 @@ def declared_answers(text: str) -> list[Declared]:
 
 
 def _parted(text: str, declared: list[Declared]) -> list[Declared]:
-    """End each declaration where a later sentence of its line declares again, as in ``The answer is 2. The answer is 3``."""
-    return [*(_until(text, one, later.start) for one, later in pairwise(declared)), *declared[-1:]]
+    """End each declaration where its line declares again, as in ``The answer is 2. The answer is 3``.
+
+    It ends with its last sentence before that, or its last clause. A box without either stands for itself; of
+    ``Answer: The answer is 3`` only the second is left.
+    """
+    ended = [_until(text, one, later.start) for one, later in pairwise(declared)]
+    return [*filter(None, ended), *declared[-1:]]
 
 
-def _until(text: str, one: Declared, start: int) -> Declared:
-    if start >= one.end or one.pattern == TAGGED:
+def _until(text: str, one: Declared, start: int) -> Declared | None:
+    if start >= one.end:
         return one
     begin = one.end - len(one.following) if one.pattern == BOXED else one.start
-    ends = [end.end() for end in _SENTENCE_END.finditer(text, begin, start)]
-    if not ends:
-        return one
-    said = text[begin : ends[-1]]
-    return (
-        one._replace(end=ends[-1], following=said)
-        if one.pattern == BOXED
-        else one._replace(end=ends[-1], text=said)
-    )
+    ends = list(_SENTENCE_END.finditer(text, begin, start)) or list(_CLAUSE_END.finditer(text, begin, start))
+    end = ends[-1].end() if ends else begin
+    if one.pattern == BOXED:
+        return one._replace(end=end, following=text[begin:end])
+    return one._replace(end=end, text=text[begin:end]) if ends else None
 
 
 def _position(declared: Declared) -> int:

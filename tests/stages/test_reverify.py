@@ -65,7 +65,7 @@ def test_the_run_does_not_change(database: Engine, tmp_path: Path) -> None:
         versions = connection.scalars(
             text("SELECT DISTINCT verifier FROM verdicts WHERE run_id = 1 ORDER BY 1")
         ).all()
-    assert versions == ["exact/2", "number/3", "number/3+last"]
+    assert versions == ["exact/3", "number/3", "number/3+last"]
 
 
 def test_both_verdicts_are_compared_and_judged_once(database: Engine, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_default_prompt_is_that_of_the_built_in_problems(tmp_path: Path) -> 
 def test_the_configuration_may_name_another_verifier(tmp_path: Path) -> None:
     file = write_parts(tmp_path)
     body = f"    def rows(self): return {ROWS}"
-    assert mine(tmp_path, body, "problem.verifier=exact").verifier.version == "exact/2"
+    assert mine(tmp_path, body, "problem.verifier=exact").verifier.version == "exact/3"
     assert mine(tmp_path, body, f"problem.verifier={file}:LastLine").verifier.version == "last-line/1"
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from adastar_core.records import Choice
 from adastar_core.verifiers.extraction import Parsed
-from adastar_core.verifiers.options import options_of, read_option
+from adastar_core.verifiers.options import Reading, options_of, read_option
 
 texts = st.one_of(
     st.sampled_from(
@@ -37,6 +37,10 @@ def choices(alphabet: str, spelt: list[str]) -> tuple[Choice, ...]:
     return tuple(Choice(label, text.strip()) for label, text in zip(alphabet, spelt, strict=False))
 
 
+def label_of(reading: Reading) -> str | None:
+    return reading.value if isinstance(reading, Parsed) else None
+
+
 @given(labels, st.lists(texts, min_size=2, max_size=4), decorations, st.data())
 def test_the_look_up_agrees_with_reading(
     alphabet: str, spelt: list[str], decoration: str, data: st.DataObject
@@ -51,18 +55,17 @@ def test_the_look_up_agrees_with_reading(
         data.draw(st.sampled_from([*spelt, *alphabet, *forms, *(f"({label})" for label in alphabet)]))
     )
     fresh = replace(options, known={})
-    assert options.read(written) == read_option(choices(alphabet, spelt), written) == fresh.read(written)
+    looked_up, read = read_option(choices(alphabet, spelt), written), fresh.read(written)
+    assert options.read(written) == read
+    assert looked_up == read or label_of(looked_up) == label_of(read) is not None
 
 
 @given(labels, st.lists(texts, min_size=2, max_size=4))
 def test_a_bracketed_label_is_always_its_option(alphabet: str, spelt: list[str]) -> None:
     options = options_of(choices(alphabet, spelt))
     for label, _ in zip(alphabet, spelt, strict=False):
-        assert (
-            options.read(f"({label})")
-            == read_option(choices(alphabet, spelt), f"({label}).")
-            == Parsed(label, label)
-        )
+        assert label_of(options.read(f"({label})")) == label
+        assert label_of(read_option(choices(alphabet, spelt), f"({label}).")) == label
 
 
 @given(labels, st.lists(texts, min_size=2, max_size=4))
