@@ -29,6 +29,8 @@ _COMMANDS = {
         "sql:sql": "Answer one SQL query, which cannot change anything.\n\n"
         "Without a query it says how to open psql on the same database. docs/queries.md has queries for common questions.",
         "reading:report": "Rebuild a run's report from the database.",
+        "browsing:ui": "Show runs, attempts and answers in a browser, read-only.\n\n"
+        "Prints an address that works on this machine alone, until Ctrl-C.",
     },
     "Audit": {
         "auditing:lineage": "Show what a checkpoint was trained on.\n\n"

@@ -1,5 +1,6 @@
 """Runs at a glance: what they are, how far they are, what they reached and what they cost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,7 +61,13 @@ def find_overview(connection: Connection, name: str) -> Overview | None:
     return found[0] if found else None
 
 
-def _read(connection: Connection, condition: str, values: dict[str, str]) -> list[Overview]:
+def read_overview(connection: Connection, run_id: int) -> Overview | None:
+    """Return the run of this number; ``None`` if there is none."""
+    found = _read(connection, "r.run_id = :run_id", {"run_id": run_id})
+    return found[0] if found else None
+
+
+def _read(connection: Connection, condition: str, values: Mapping[str, str | int]) -> list[Overview]:
     query = text(f"{_OVERVIEW} WHERE {condition} ORDER BY r.run_id")
     return [Overview(**row._mapping) for row in connection.execute(query, {"kind": RUN, **values})]
 

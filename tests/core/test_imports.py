@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ABOVE_PARTS = {"config", "store", "runs", "stages", "report", "planning", "audit", "comparison", "cli"}
+ABOVE_PARTS = {"config", "store", "runs", "stages", "report", "planning", "audit", "comparison", "ui", "cli"}
 PARTS = (
     "cluster",
     "generators",

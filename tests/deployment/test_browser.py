@@ -1,14 +1,7 @@
-"""A person's view: headless Chromium opens the form, starts a run, and reads what came out.
+"""A person's view: headless Chromium opens the form, starts a run, and reads what came out."""
 
-Needs Chromium (Debian's chromium-headless-shell, or any Chromium on the path) and the ``playwright`` package.
-``ADASTAR_TEST_SCREENSHOTS=FOLDER`` keeps what was seen; docs/images/ was made so.
-"""
-
-import os
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,36 +9,28 @@ import pytest
 from adastar_core.config import flatten, methods
 from tests.deployment.conftest import Deployed
 from tests.deployment.services import PATIENCE_SECONDS
+from tests.support.browser import SCREENSHOTS, chromium, keep_screenshot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
 SECONDS = 1000.0
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator["Page"]:
-    """An empty page of a fresh browser that reaches this machine only."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on the path")
-    with playwright.sync_playwright() as driver:
-        options = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+    """An empty page of a fresh browser."""
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 1100})
         page.set_default_timeout(PATIENCE_SECONDS * SECONDS)
         yield page
-        browser.close()
 
 
 def look(page: "Page", name: str) -> None:
-    """Keep what the page shows, if that was asked for."""
-    folder = os.environ.get("ADASTAR_TEST_SCREENSHOTS")
-    if folder:
+    """Keep what the page shows, if that was asked for, once it has settled."""
+    if SCREENSHOTS:
         page.wait_for_timeout(1.5 * SECONDS)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+        keep_screenshot(page, name)
 
 
 def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, page: "Page") -> None:
