@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
 
 from adastar_core.verifiers import latex
-from adastar_core.verifiers.units import read_unit
+from adastar_core.verifiers.units import names_thing, read_unit
 
 _LETTER = r"(?:[A-Za-z]|\\(?:alpha|beta|gamma|delta|theta|lambda|mu|sigma|phi|omega|rho|tau))"
 _INDEX = r"(?:\s?_\s?(?:\w|\{[^{}]*\}))?"
@@ -14,9 +15,10 @@ _NAME = re.compile(
     rf"""(?:{_LETTER}{_INDEX}'*(?:\s?\^\{{-1\}})?(?:\s?\([A-Za-z0-9,\s]{{1,20}}\))?   # x, a_1, f(x), P(A), f^{{-1}}(2)
     |\({_LETTER}{_INDEX}(?:\s?,\s?{_LETTER}{_INDEX})+\)                                # (x, y)
     |(?:m\s?)?\\angle\s?[A-Z]{{1,3}}|\|?[A-Z]{{2}}\|?|\\overline\s?\{{[A-Z]{{2}}\}}     # angles and segments
-    |\\(?:text|mathrm|textbf|mbox)\s?\{{[A-Za-z .]+\}}|[A-Z]?[a-z]{{3,}}(?:\s[a-z]{{2,}}){{0,3}})""",
+    )""",
     re.VERBOSE,
 )
+_WORD_NAME = re.compile(r"[A-Z]?[a-z]{2,}(?:\s(?:[a-z]{2,}|[A-Z]+)){0,5}")
 _MEMBERSHIP = re.compile(rf"({_LETTER}{_INDEX})\s*(?:\\in\b|∈)\s*(.+)", re.DOTALL)
 _TEXT_AT_END = re.compile(
     r"(.*?[\w)}\]%.|!'])[\s,]*\\(?:text(?:bf|rm|it)?|mathrm|mbox)\s*\{\s*([A-Za-z][^{}]*?)\s*\}(\s?\^\s?\{?[23]\}?)?",
@@ -70,6 +72,7 @@ def read_formula(written: str) -> Formula:
     text = (text if text.endswith("..") else text.removesuffix(".")).strip()
     text, unit = _without_unit(text)
     text = latex.without_text(text)
+    text, unit = (text, unit) if unit else _without_unit(text)
     return replace(_stated(latex.without_thousands(text), unit), written=text)
 
 
@@ -115,6 +118,8 @@ def _equation(text: str, sides: list[str], unit: str) -> Formula:
     first, value = sides[0], sides[-1]
     name = first if _is_name(first) else ""
     claims = tuple(side for side in sides[bool(name) : -1] if not latex.letters(side))
+    if name and len(sides) > 2 and latex.letters(value) and len(claims) > 0:
+        return Formula(text, unit, value=text, chained=True)  # x = 6 = y
     if name:
         return Formula(f"{name} = {value}", unit, name, value, claims)
     if latex.letters(first):
@@ -128,7 +133,9 @@ def _equation(text: str, sides: list[str], unit: str) -> Formula:
 
 
 def _is_name(side: str) -> bool:
-    return _NAME.fullmatch(side) is not None
+    """Return whether a side is a symbol, or words that neither turn nor scale."""
+    words = side.split() if _WORD_NAME.fullmatch(side) else []
+    return all(names_thing(word) for word in words) if words else _NAME.fullmatch(side) is not None
 
 
 def alternatives(value: str) -> list[str]:
@@ -146,7 +153,10 @@ def _both_signs(part: str) -> list[str]:
 
 
 def is_tuple(value: str) -> bool:
-    return value.startswith("(") and value.endswith(")") and len(latex.members(value[1:-1])) > 1
+    """Return whether one pair of parentheses holds several members."""
+    depths = list(accumulate((c in "([{") - (c in ")]}") for c in value))
+    enclosed = value[:1] == "(" and value[-1:] == ")" and 0 not in depths[:-1]
+    return enclosed and len(latex.members(value[1:-1])) > 1
 
 
 def exact_value(text: str) -> Fraction | None:

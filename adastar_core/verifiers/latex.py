@@ -34,6 +34,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\)\s*(?=\d|\\frac)"), r") \\cdot "),
     (re.compile(r"(?<=\d)i\b"), " i"),
     (re.compile(r"\+\s*-"), "-"),
+    (re.compile(r"\\varnothing\b|\\\{\s*\\\}"), r"\\emptyset "),
     (
         re.compile(rf",?\s*(?:{_WRAP}\s*\{{\s*,?\s*(?:and|or)\s*\}}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))"),
         " , ",

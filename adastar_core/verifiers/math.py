@@ -23,6 +23,8 @@ _EXPLAINS_A_LETTER = re.compile(
     r"(?:constant|integer|number)(?:\s+of\s+integration)?[\s.]*",
     re.IGNORECASE,
 )
+_GROUPS = re.compile(r"\d+")
+_IN_GROUPS = re.compile(r"\d+(?:\s*,\s*\d+)+")
 Judged = tuple[Outcome, str]
 
 
@@ -102,9 +104,11 @@ class MathVerifier:
 
     def _stated(self, reference: Formula, answer: Formula) -> Judged:
         """Compare values where both have one under one name, or only one is named; else equations."""
-        chained = reference.chained or answer.chained
-        names = {latex.squeezed(one.name) for one in (reference, answer) if one.name}
-        if chained or len(names) == 2:
+        equations = [one for one in (reference, answer) if one.chained or one.name]
+        if any(one.chained for one in equations) and len(equations) == 1:
+            return Outcome.UNDECIDED, f"is an equation, or the reference {reference} is one"
+        names = {latex.squeezed(one.name) for one in equations if not one.chained}
+        if len(names) == 2 or any(one.chained for one in equations):
             return self._formulas(reference.latex, answer.latex)
         return self._values(reference.value, answer.value)
 
@@ -236,13 +240,13 @@ def _in_another_reading(reference: Formula, answer: Formula) -> Judged | None:
             return Outcome.RIGHT, "equals the reference"
     if "°" in (reference.unit, answer.unit) and reference.unit != answer.unit:
         return Outcome.UNDECIDED, f"is an angle in degrees, or the reference {reference} is"
-    if "," in reference.written + answer.written:
-        groups = [sorted(part.strip() for part in one.written.split(",")) for one in (reference, answer)]
-        if groups[0] == groups[1]:
-            return (
-                Outcome.UNDECIDED,
-                f"equals the reference {reference} only in another reading of its commas",
-            )
+    groups = [
+        sorted(_GROUPS.findall(one.written))
+        for one in (reference, answer)
+        if _IN_GROUPS.fullmatch(one.written)
+    ]
+    if len(groups) == 2 and groups[0] == groups[1]:
+        return Outcome.UNDECIDED, f"equals the reference {reference} only in another reading of its commas"
     return None
 
 
@@ -264,11 +268,16 @@ def _as_letters(reference: str, answer: str) -> Judged | None:
 
 
 def _as_words(reference: str, answer: str) -> Judged | None:
-    if not latex.words_only(reference) or not latex.words_only(answer):
+    sides = (reference, answer)
+    if not all(latex.words_only(side) or side.isalpha() for side in sides) or not any(
+        map(latex.words_only, sides)
+    ):
         return None
     one, other = (_words(text) for text in (reference, answer))
     if one == other:
         return Outcome.RIGHT, "is the reference"
+    if sorted(reference) == sorted(answer) and len(answer) == 3:
+        return Outcome.UNDECIDED, f"is a word, or a product as the reference {reference}"
     if set(one) <= set(other) or set(other) <= set(one):
         return Outcome.UNDECIDED, f"has the words of the reference {reference} and others"
     return Outcome.WRONG, f"differs from the reference {reference}"

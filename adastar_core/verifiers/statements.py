@@ -22,11 +22,11 @@ class Statement(NamedTuple):
 
 _LEAD_WORDS = """the a an then therefore thus so now indeed exactly just simply precisely approximately approx. about around roughly
     number value integer fraction expression formula polynomial pair ordered triple tuple set interval matrix vector equation
-    line function solution solutions root roots answer answers final real complex rational distinct equal equals to is are be
-    given by values numbers"""
+    line function solution solutions root roots answer answers final real complex rational distinct equals is are be
+    values numbers"""
 _LEAD = re.compile(
     rf"(?:(?:{'|'.join(re.escape(word) for word in _LEAD_WORDS.split())})(?:[\s,]+|(?=[$\\:]))"
-    r"|of\s+(?:\$[A-Za-z](?:\([A-Za-z]\))?\$|[A-Za-z](?:\([A-Za-z]\))?)\s+(?=is\b|equals\b|=)|total\s+of\s+|points?\s+(?=\$?\(|\\\(\()|:\s*)*",
+    r"|equal\s+to(?:\s+|(?=[$\\:]))|given\s+by(?:\s+|(?=[$\\:]))|of\s+(?:\$[A-Za-z](?:\([A-Za-z]\))?\$|[A-Za-z](?:\([A-Za-z]\))?)\s+(?=is\b|equals\b|=)|total\s+of\s+|points?\s+(?=\$?\(|\\\(\()|:\s*)*",
     re.IGNORECASE,
 )
 _MARKUP = re.compile(r"[\s*_>~“\"]*")
@@ -53,6 +53,7 @@ _LOOSE = re.compile(r"[\s,*_:&\-–—(\[$=>]+|\\[,;:!\s\\]|and|or")
 _UNIT_IN_MATHS = re.compile(
     r"\s*(?:\\[,;: ]\s*)?(?:\\(?:text(?:bf|rm|it)?|mathrm|mbox)\s*\{[^{}]*\}(?:\^\{?[23]\}?)?|\\%|\^\s?\{?\\circ\}?|°)"
 )
+_FACTORIAL = re.compile(r"\s*!\s*(?:\$|\\[)\]]|[-+*/^=!])")
 _CLOSERS = re.compile(r"[\s$*_]*(?:\\[)\]])?[\s*]*")
 _BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
 _BEFORE_BOX = re.compile(
@@ -86,6 +87,8 @@ def read_statement(declared: Declared) -> Statement | None:
 def _boxed(inside: str, following: str) -> Statement:
     if len(inside) > LONGEST:
         return Statement(inside[:80], trouble=f"the declared answer is longer than {LONGEST} characters")
+    if _FACTORIAL.match(following):
+        return Statement(inside, trouble="the declared answer is a part of a larger formula")
     block = _BLOCK.fullmatch(inside.strip())
     inside, unit, rest = _content(block) if block else inside, "", following
     if sign := _UNIT_IN_MATHS.match(following):

@@ -53,7 +53,6 @@ _TABLE = {
         "W": "W watt watts",
         "V": "V volt volts",
         "way": "way ways",
-        "time": "time",
     }.items()
     for spelling in spellings.split()
 }
@@ -69,7 +68,7 @@ _NO_UNIT_WORDS = """a an the and or but nor not no none never only just even als
     nevertheless regardless besides afterwards towards others yes less possibly probably plus pluses multiples factors powers
     roots squares cubes percents wrong incorrect other another different unlike all any some many much few several every each"""
 _NO_UNITS = frozenset(_NO_UNIT_WORDS.split())
-_WORD = re.compile(r"[\s~]*([A-Za-z]+)(?![A-Za-z0-9'’(=\\])(\^\{?[23]\}?)?")
+_WORD = re.compile(r"[\s~]*([A-Za-z]+)(?![A-Za-z0-9'’(=\\])(\^\{?[23]\}?)?(?:\.(?=\s?[a-z]))?")
 _POWERS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}
 _CLOCK = re.compile(r"\s*([ap])\.?\s?m\b\.?", re.IGNORECASE)
 _SIGN = re.compile(r"\s*\\?([%°¢€£])")
@@ -102,9 +101,14 @@ def read_unit(text: str) -> Unit | None:
             ends.append(at)
             at += 1
     for count in range(len(words), 0, -1):
-        if name := _name(words[:count]):
+        if (name := _name(words[:count])) and not (name == "in" and len(words) > 1):  # in total
             return Unit(name, ends[count - 1])
     return None
+
+
+def names_thing(word: str) -> bool:
+    """Return whether a word can be a part of a name: ``area`` or ``of``, but not ``not``, ``than`` or ``half``."""
+    return word in ("the", "of", "for") or word.lower() not in _NO_UNITS
 
 
 def _name(words: list[str]) -> str:
@@ -136,4 +140,4 @@ def _thing(words: list[str]) -> str:
 
 
 def _is_plural(word: str) -> bool:
-    return word.endswith("s") and not word.endswith(("ss", "us", "is", "'s")) and word.islower()
+    return word.endswith("s") and not word.endswith(("ss", "us", "is", "ths")) and word.islower()
