@@ -7,7 +7,7 @@ other words, e.g. ``more than $6$``, is read as words, or not at all.
 import re
 from typing import NamedTuple
 
-from adastar_core.verifiers.declarations import BOXED, LONGEST, Declared
+from adastar_core.verifiers.declarations import BOXED, LONGEST, TAGGED, Declared
 from adastar_core.verifiers.units import read_unit
 
 
@@ -73,8 +73,9 @@ _ANOTHER_BOX = re.compile(
 
 def read_statement(declared: Declared) -> Statement | None:
     """Return what is stated; ``None`` where it is prose."""
-    if declared.pattern == BOXED:
-        return _boxed(declared.text, declared.following)
+    displayed = declared.pattern != TAGGED and declared.end - declared.start > len(declared.text)
+    if declared.pattern == BOXED or displayed:
+        return _whole(declared.text, declared.following)
     text = declared.text[:LONGEST]
     begin = _MARKUP.match(text).end()  # type: ignore[union-attr]  # it matches the empty text
     lead = _LEAD.match(text, begin).end()  # type: ignore[union-attr]
@@ -84,7 +85,8 @@ def read_statement(declared: Declared) -> Statement | None:
     return found or _words(text, begin)
 
 
-def _boxed(inside: str, following: str) -> Statement:
+def _whole(inside: str, following: str) -> Statement:
+    """Read what stands in a box or a displayed formula, which is one formula, with the unit behind it."""
     if len(inside) > LONGEST:
         return Statement(inside[:80], trouble=f"the declared answer is longer than {LONGEST} characters")
     if _FACTORIAL.match(following):
