@@ -14,7 +14,7 @@ from adastar_core.verifiers.declarations import Declared
 from adastar_core.verifiers.extraction import Parsed, Unclear, extract
 from adastar_core.verifiers.formulas import Formula, alternatives, exact_value, is_tuple, read_formula
 from adastar_core.verifiers.math_pool import SECONDS, STEPS, MathPool
-from adastar_core.verifiers.statements import read_statement
+from adastar_core.verifiers.statements import MOST_WORDS, read_statement
 
 _MOST_MEMBERS = 16
 _ASKED = re.compile(r"[\s*_$)\]}\\]*\?")
@@ -195,7 +195,7 @@ def _read(declared: Declared) -> Parsed[Formula] | Unclear | None:
     if _ASKED.match(stated.rest):
         return Unclear("the declared answer is a question")
     formula = read_formula(stated.written)
-    if not formula.latex:
+    if not formula.latex or (latex.words_only(formula.latex) and len(formula.latex.split()) > MOST_WORDS):
         return None
     if stated.unit and formula.unit:
         return Unclear(f"the declared answer has two units: {formula.unit} and {stated.unit}")

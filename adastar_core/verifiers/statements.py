@@ -64,7 +64,9 @@ _AFTER_BOX = re.compile(rf"(?:[\s.,;&]|\\\\|\\[,;! ]|\\end\{{(?:{_LAYOUTS})\*?\}
 _OPENING = re.compile(rf"\s*(?:\\begin\{{(?:{_LAYOUTS})\*?\}}\s*)*")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'’()-]*(?:[ ]+[A-Za-z(][A-Za-z'’()-]*)*")
 _WORDS_END = re.compile(r"[ ](?:because|since|as|so|which|where)[ ]")
-_MOST_WORDS = 4
+MOST_WORDS = 4
+"""More are prose."""
+
 _ANOTHER_BOX = re.compile(
     r"[\s$*\\)\]]*(?:[,;&]|and\b|or\b|\\text\{\s*(?:and|or)\s*\})"
     r"(?!.*\b(?:so|thus|therefore|hence|then|answer|which|giving|but|actually|wait)\b)[^.!?\n]*\\f?box"
@@ -191,4 +193,4 @@ def _words(text: str, begin: int) -> Statement | None:
         return None
     end = _WORDS_END.search(text, begin, found.end())
     words = text[begin : end.start() if end else found.end()]
-    return Statement(words, "", text[begin + len(words) :]) if len(words.split()) <= _MOST_WORDS else None
+    return Statement(words, "", text[begin + len(words) :]) if len(words.split()) <= MOST_WORDS else None
