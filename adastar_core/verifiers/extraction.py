@@ -38,6 +38,7 @@ A reader accounts for all of ``text`` and ``following``: what it has not read of
 """
 
 _PROSE = "what is declared is not an answer"
+_DIFFERENT = "the response declares different answers"
 
 Same = Callable[[T, T], bool]
 
@@ -102,36 +103,45 @@ def extract(
 def _the_last(
     text: str, declared: list[Declared], read: Reader[T], same: Same[T], harmless: Harmless | None
 ) -> Extraction[T]:
-    last: Parsed[T] | None = None
     found: Extraction[T] = Extraction(None, None, "", Outcome.WRONG, "the response declares no answer")
-    for declaration, later in zip(reversed(declared), (None, *reversed(declared)), strict=False):
+    later: Declared | None = None
+    for declaration in reversed(declared):
         reading = read(declaration)
-        if last is None:
-            if (
-                reading is None and declaration.pattern == HASHES
-            ):  # a heading, unless nothing else is declared
-                found = found if found.span else _unclear(declaration, _PROSE)
-                continue
-            if unclear := _why_not(text, declaration, reading, harmless):
-                return _unclear(declaration, unclear)
-            assert isinstance(reading, Parsed)  # _why_not has said so
-            last = reading
-            found = Extraction(last, last.text, declaration.pattern, span=_span(declaration, len(last.rest)))
-        elif (
-            isinstance(reading, Parsed)
-            and not declaration.doubt
-            and not same(reading.value, last.value)
-            and (
-                declaration.pattern == BOXED
-                or (later is not None and later.start < declaration.end)  # what speaks is that declaration
-                or not what_speaks(reading.rest, harmless)
-            )
-        ):
-            both = f"{reading.text} and {last.text}"
-            return Extraction(
-                None, both, found.found_by, reason="the response declares different answers", span=found.span
-            )
+        if found.answer is not None:
+            differs = _contradicts(found.answer, declaration, reading, later, same, harmless)
+            if differs:
+                return found._replace(answer=None, outcome=Outcome.UNDECIDED, text=differs, reason=_DIFFERENT)
+        elif reading is None and declaration.pattern == HASHES:  # a heading, unless nothing else is declared
+            found = found if found.span else _unclear(declaration, _PROSE)
+        elif unclear := _why_not(text, declaration, reading, harmless):
+            return _unclear(declaration, unclear)
+        elif isinstance(reading, Parsed):
+            unread = len(reading.rest)
+            found = Extraction(reading, reading.text, declaration.pattern, span=_span(declaration, unread))
+        later = declaration
     return found
+
+
+def _contradicts(
+    last: Parsed[T],
+    declaration: Declared,
+    reading: Parsed[T] | Unclear | None,
+    later: Declared | None,
+    same: Same[T],
+    harmless: Harmless | None,
+) -> str:
+    """Return both answers where an earlier declaration clearly gives another one than the last; else nothing."""
+    if declaration.doubt or reading is None:
+        return ""
+    on_its_line = (
+        later is not None and later.start < declaration.end
+    )  # what speaks after it is that declaration
+    if isinstance(reading, Unclear):
+        return f"{declaration.text} and {last.text}" if declaration.pattern == BOXED and on_its_line else ""
+    if same(reading.value, last.value):
+        return ""
+    clear = declaration.pattern == BOXED or on_its_line or not what_speaks(reading.rest, harmless)
+    return f"{reading.text} and {last.text}" if clear else ""
 
 
 def _unclear(declaration: Declared, reason: str) -> Extraction[T]:

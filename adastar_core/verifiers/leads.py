@@ -191,7 +191,8 @@ def _in_a_formula(before: str) -> bool:
     if last in "{}":
         return _TEXT_BRACE.search(near) is None
     if last in "-*+•>":  # a bullet, or an operator
-        return near[:-1].rsplit("\n", 1)[-1].strip() != ""
+        bullet = not near[:-1].rsplit("\n", 1)[-1].strip() and before[len(near) :][:1].isspace()
+        return not bullet
     if last.isdigit():
         return before[len(near) :].strip() in ("", "$", "\\(")
     return last in "/^_<≠≤≥≈±×÷·%" or near.endswith(_OPERATORS)
