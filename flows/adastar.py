@@ -14,12 +14,14 @@ from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads
 
 import gc
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from adastar_core.audit.reports import rewrite_report
 from adastar_core.config import RunConfig
 from adastar_core.records import Split
 from adastar_core.report.opening import opening
@@ -58,6 +60,7 @@ def adastar(
     with open_workspace(config, run, progress=ArtifactProgress(run)) as workspace:
         if isinstance(workspace.progress, ArtifactProgress):  # else the command has said it
             workspace.progress.line(opening(workspace))
+        workspace.when_failed = partial(rewrite_report, workspace)  # an older one would tell of success
         gc.freeze()  # libraries and data stay: walking them at every full collection takes half a second
         validation = [evaluate(workspace.ref, 0, Split.VALIDATION)]
         for iteration in range(1, config.iterations + 1):

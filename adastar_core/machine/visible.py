@@ -13,6 +13,8 @@ def visible(text: str) -> str:
 
     A tab is four spaces. Every other sign that is there to be seen stays as it is, in any script.
     """
+    if text.isascii() and text.isprintable():
+        return text
     shown = text.replace("\t", "    ")
     return "".join(ascii(sign)[1:-1] if sign != "\n" and _is_unseen(sign) else sign for sign in shown)
 

@@ -13,7 +13,10 @@ from adastar_core.store.items import items_sha256
 from adastar_core.store.iterations import read_iterations
 from adastar_core.store.provenance import read_wall_seconds
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
-from adastar_core.store.runs import read_data_notes, read_preset
+from adastar_core.store.runs import read_data_notes, read_failure, read_preset
+from adastar_core.store.samples import read_samples
+
+SAMPLES_OF_A_KIND = 2
 
 
 def report_of(stored: StoredRun, best: int) -> RunReport:
@@ -52,6 +55,8 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
             for cost in stored.read(read_costs)
         ),
         items_sha256=stored.read(items_sha256),
+        samples=stored.read(read_samples, _measured_on(evaluations, best), best, SAMPLES_OF_A_KIND),
+        failure=stored.read(read_failure),
         notes=(
             *stored.read(read_data_notes),
             *run_notes(stored, rows),
@@ -88,8 +93,14 @@ def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationS
     )
 
 
+def _measured_on(evaluations: Evaluations, best: int) -> Split:
+    """Return the split that the report looks into: test if it is measured before and after, otherwise validation."""
+    tested = all((iteration, Split.TEST) in evaluations for iteration in (0, best))
+    return Split.TEST if tested else Split.VALIDATION
+
+
 def _by_difficulty(evaluations: Evaluations, best: int) -> tuple[DifficultySummary, ...]:
-    split = Split.TEST if (best, Split.TEST) in evaluations else Split.VALIDATION
+    split = _measured_on(evaluations, best)
     before, after = evaluations[0, split].by_difficulty, evaluations[best, split].by_difficulty
     # Numbers by their value: difficulty 10 comes after 9.
     tags = sorted(before, key=lambda tag: (int(tag), "") if tag.isdigit() else (0, tag))

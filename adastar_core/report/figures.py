@@ -87,7 +87,7 @@ def _accuracy_by_compute(report: RunReport, canvas: Canvas) -> None:
     low, high = [bounds.low for bounds in known.values()], [bounds.high for bounds in known.values()]
     axes.fill_between(cost, low, high, color=BLUE, alpha=0.15, lw=0)
     share = [bounds.share for bounds in known.values()]
-    axes.plot(cost, share, color=BLUE, marker="o", markersize=4, label="after each iteration")
+    axes.plot(cost, share, color=BLUE, marker="o", markersize=4, clip_on=False, label="after each iteration")
     if report.base_validation.share is not None:
         axes.axhline(report.base_validation.share, color=GREY, linestyle="--", lw=1, label="base model")
     best = report.best_iteration
@@ -100,9 +100,11 @@ def _accuracy_by_compute(report: RunReport, canvas: Canvas) -> None:
             edgecolors=_GREEN,
             linewidths=2,
             zorder=3,
+            clip_on=False,
             label=f"selected: iteration {best}" if best else "selected: the base model",
         )
     axes.set(xlabel=f"compute ({unit}, without padding)", title="Validation accuracy by compute")
+    axes.set_xlim(0, 1.05 * max([*cost, spent[-1]]) or 1.0)  # no work costs less than nothing
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(loc="best")
 
@@ -137,8 +139,8 @@ def _trained_frequency(report: RunReport, canvas: Canvas) -> None:
     axes.bar(range(len(report.trained_frequency)), report.trained_frequency, 0.8, color=BLUE)
     title = f"Trained frequency (SD {report.trained_frequency_deviation or 0.0:.2f})"
     axes.set(xlabel="times trained on", ylabel="observations", title=title)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(visible=False, axis="x")
 
 

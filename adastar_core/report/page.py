@@ -8,9 +8,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adastar_core.machine.units import flops, percent, points, wall_time
+from adastar_core.machine.visible import visible
 from adastar_core.report import text
 from adastar_core.report.figures import Figure
 from adastar_core.report.records import RunReport
+from adastar_core.store.samples import KINDS
 
 
 def html(report: RunReport, figures: Iterable[Figure]) -> str:
@@ -19,6 +21,10 @@ def html(report: RunReport, figures: Iterable[Figure]) -> str:
     return template.render(
         report=report,
         headline=text.headline(report),
+        worst=text.worst(report),
+        shares=text.what_shares_are_of(report),
+        samples=[(KINDS[group.kind], group.total, group.samples) for group in report.samples],
+        shown=text.shown,
         tiles=_tiles(report),
         figures=figures,
         iterations=(text.headings(report), text.cells(report)),
@@ -38,6 +44,8 @@ def templates(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Every text is spelled out before it is escaped: what a model wrote cannot turn the direction of the page.
+    environment.finalize = lambda value: visible(value) if type(value) is str else value
     environment.filters["uri"] = lambda svg: "data:image/svg+xml;base64," + b64encode(svg).decode()
     return environment
 
@@ -47,7 +55,9 @@ def _tiles(report: RunReport) -> list[tuple[str, str, str]]:
     validation = ("validation", report.base_validation, report.selected_validation)
     for split, before, after in (("test", report.base_test, report.test), validation):
         if before is not None and after is not None:
-            gain = f"{points(before, after)} points, from {percent(before.share)}"
+            gain = (
+                f"{points(before, after)} points, from {percent(before.share)} of {after.total:,} questions"
+            )
             tiles.append((f"{split} accuracy", percent(after.share), gain))
     return [
         *tiles,

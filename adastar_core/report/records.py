@@ -5,6 +5,7 @@ from math import sqrt
 
 from adastar_core.compute import StageTokens
 from adastar_core.records import Accuracy
+from adastar_core.store.samples import SampleGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ class RunReport:
         wall_seconds: Summed over all processes that owned the run; ``None`` where unknown.
         by_difficulty: On test if measured, otherwise on validation; easiest first.
         trained_frequency: ``trained_frequency[k]`` observations were trained on exactly k times.
+        samples: Questions with the answers before and after, on the same split as ``by_difficulty``.
+        failure: Why the run's last process failed; ``None`` if it did not.
         items_sha256: Digest of the validation and test items; accuracies are comparable where it is equal.
     """
 
@@ -104,6 +107,8 @@ class RunReport:
     stages: tuple[StageSummary, ...] = ()
     notes: tuple[str, ...] = ()
     items_sha256: str | None = None
+    samples: tuple[SampleGroup, ...] = ()
+    failure: str | None = None
 
     @property
     def total_pflops(self) -> float:

@@ -13,9 +13,12 @@ from rich.text import Text
 from adastar_core.compute import StageTokens
 from adastar_core.machine import units
 from adastar_core.machine.units import NONE, flops, number, percent_number
-from adastar_core.report.records import RunReport
+from adastar_core.machine.visible import visible
+from adastar_core.report.records import DifficultySummary, RunReport
+from adastar_core.store.samples import KINDS, Given
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]#!|~$])")
+_LONGEST_SHOWN = 1_200
 _LINE_START = re.compile(r"^(\d*)([-+.)=])")
 
 
@@ -103,6 +106,8 @@ def print_report(report: RunReport, places: Mapping[str, Path | str], console: C
     console.print()
     console.print(table(report))
     console.print(headline(report), highlight=False, soft_wrap=True)
+    if said := worst(report):
+        console.print(Text(visible(said)), style="yellow", soft_wrap=True)
     for note in report.notes:
         console.print(f"Note: {note}", highlight=False, soft_wrap=True, markup=False)
     print_places(places, console)
@@ -120,10 +125,44 @@ def headline(report: RunReport) -> str:
     if report.test is not None and report.base_test is not None:
         split, before, after = "test", report.base_test, report.test
     selected = f"iteration {report.best_iteration}" if report.best_iteration else "the base model"
+    count = f" of {after.total:,} questions" if after and after.total else ""
     return (
-        f"{split.capitalize()} accuracy {units.accuracy(before)} → {units.accuracy(after)}, "
+        f"{split.capitalize()} accuracy {units.accuracy(before)} → {units.accuracy(after)}{count}, "
         f"{units.points(before, after)} points (validation selected {selected}), "
         f"for {flops(report.total_pflops)} and {units.wall_time(report.wall_seconds)}."
+    )
+
+
+def worst(report: RunReport) -> str | None:
+    """Return the worst that the report has to tell, in a sentence: a failure, or what got worse; ``None`` if nothing did."""
+    if report.failure is not None:
+        return f"The run failed: {report.failure}"
+    rows = [row for row in report.by_difficulty if row.after < row.before]
+    if rows:
+        row = min(rows, key=lambda row: (row.after.share or 0.0) - (row.before.share or 0.0))
+        share = f"{units.percent(row.before.share)} → {units.percent(row.after.share)}"
+        return f"Difficulty {row.difficulty} got worse: {share} of {row.after.total:,} questions{_by_chance(row)}."
+    counts = {group.kind: group.total for group in report.samples}
+    if lost := counts.get("lost", 0):
+        return (
+            f"{lost:,} of {sum(counts.values()):,} questions that were right before training are not any more, and "
+            f"{counts.get('gained', 0):,} are right that were not."
+        )
+    return None
+
+
+def _by_chance(row: DifficultySummary) -> str:
+    """Return whether the two intervals have anything in common, as the end of a sentence."""
+    before, after = row.before.interval(), row.after.interval()
+    return ", which may be chance" if before and after and before[0] <= after[1] else ""
+
+
+def what_shares_are_of(report: RunReport) -> str:
+    """Return the questions or attempts behind each share of the table per iteration."""
+    checked = " False pos. is the share of accepted rationales with a wrong step, where steps can be checked."
+    return (
+        f"Valid. is the share of {report.base_validation.total:,} validation questions, first try that of the m visited "
+        f"observations.{checked if any(row.false_positive_share is not None for row in report.iterations) else ''}"
     )
 
 
@@ -144,10 +183,11 @@ def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
 
 
 def difficulty_cells(report: RunReport) -> list[tuple[str, ...]]:
-    """Return a row per difficulty: its name, accuracy before and after, and the difference in points."""
+    """Return a row per difficulty: its name, how many questions it has, accuracy before and after, and the difference in points."""
     return [
         (
             row.difficulty,
+            f"{row.after.total:,}",
             units.accuracy(row.before),
             units.accuracy(row.after),
             units.points(row.before, row.after),
@@ -156,26 +196,51 @@ def difficulty_cells(report: RunReport) -> list[tuple[str, ...]]:
     ]
 
 
-DIFFICULTY_HEADINGS = ("difficulty", "before", "after", "points")
+DIFFICULTY_HEADINGS = ("difficulty", "questions", "before", "after", "points")
 
 
 def markdown(report: RunReport) -> str:
     """Return the whole report as Markdown; names and texts from outside are escaped."""
     lines = [f"# {escape(report.run)}", "", escape(headline(report)), ""]
+    lines += [f"**{escape(said)}**", ""] if (said := worst(report)) else []
     lines += markdown_table(headings(report), cells(report), labels=0)
+    lines += ["", escape(what_shares_are_of(report))]
     if report.by_difficulty:
         difficulties = [(escape(name), *numbers) for name, *numbers in difficulty_cells(report)]
         lines += ["", *markdown_table(DIFFICULTY_HEADINGS, difficulties)]
     if report.stages:
         lines += ["", *markdown_table(cost_headings(report), cost_cells(report))]
+    lines += _markdown_samples(report)
     lines += ["", *(f"* {name}: {escape(value)}" for name, value in facts(report))]
     lines += ["", *(f"> {escape(note)}\n" for note in report.notes)]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _markdown_samples(report: RunReport) -> list[str]:
+    lines = []
+    for group in report.samples:
+        lines += ["", f"**{KINDS[group.kind]}** ({group.total:,} questions)"]
+        for sample in group.samples:
+            lines += ["", f"* {escape(sample.question)} (reference: {escape(sample.reference)})"]
+            answers = (("before", sample.before), ("after", sample.after))
+            lines += [f"  * {name}, {verdict(given)}: {escape(shown(given))}" for name, given in answers]
+    return lines
+
+
+def verdict(given: Given) -> str:
+    """Return what was made of an answer: ``wrong (46)``; the answer is escaped for Markdown."""
+    return given.outcome if given.extracted is None else f"{given.outcome} ({escape(given.extracted)})"
+
+
+def shown(given: Given) -> str:
+    """Return a response, or the end of a long one, which has its answer."""
+    long = len(given.response) > _LONGEST_SHOWN
+    return f"… {given.response[-_LONGEST_SHOWN:]}" if long else given.response
+
+
 def escape(text: str) -> str:
     """Return Markdown that shows ``text`` literally, on one line: no markup, no HTML."""
-    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    flat = " ".join(visible(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _LINE_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", flat))
 
 

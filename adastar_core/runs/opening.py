@@ -83,6 +83,9 @@ def open_workspace(
         except BaseException as error:
             with suppress(DBAPIError, StageError), workspace.lease.transaction() as connection:
                 finish_run(connection, workspace.run_id, "failed", _reason(error))
+            if workspace.when_failed is not None and isinstance(error, Exception):
+                with suppress(DBAPIError, AdaStarError, OSError):
+                    workspace.when_failed()
             raise
         finally:
             del _open[workspace.ref.uid]

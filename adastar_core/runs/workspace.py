@@ -1,7 +1,7 @@
 """A run that is open in this process: its store, its data, its model, and the right to write."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
@@ -50,6 +50,7 @@ class Workspace(StoredRun):
         base: Directory of the base model on this machine.
         shape: What the model's compute follows from.
         plan: Iteration, wave and attempts that were planned last.
+        when_failed: Called once the run is recorded as failed, unless a signal ended it; what it raises is dropped.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Workspace(StoredRun):
 
             engines = ClusterEngines(config.generator, config.compute, self.parameters, log.parent)
         self.generators = KeptGenerator(engines, self.record_incident)
+        self.when_failed: Callable[[], object] | None = None
         self.plan: tuple[int, int, list[Planned]] | None = None
         self._sampler: tuple[int, Sampler] | None = None
         self._control: tuple[int, Control] | None = None

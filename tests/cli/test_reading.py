@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import cli
+from adastar_core.store.samples import KINDS
 from tests.cli.conftest import Adastar, owned
 from tests.cli.test_help import all_commands
 
@@ -114,13 +115,33 @@ def test_observations(
     assert f"{flag.removeprefix('--')}: {len(expected):,}" in out
 
 
-def test_report_writes_the_files_again(adastar_json: Json, run_home: Path) -> None:
+def test_report_writes_the_files_again(adastar_json: Json, run_home: Path, run_database: Engine) -> None:
     written = adastar_json("report", "mine")
     assert written["summary"]["run"] == "mine"
     assert [one["t"] for one in written["summary"]["iterations"]] == [1, 2, 3]
     page = Path(written["files"]["report.html"])
     assert page.is_relative_to(run_home)
     assert "<h1>mine</h1>" in page.read_text()
+    with run_database.begin() as connection:
+        best = written["summary"]["best_iteration"]
+        counts = connection.execute(
+            text(
+                "SELECT b.outcome = 'right', a.outcome = 'right', count(*) FROM evaluation_answers b JOIN evaluation_answers a "
+                "USING (run_id, split, position) WHERE b.iteration = 0 AND a.iteration = :best AND split = :split GROUP BY 1, 2"
+            ),
+            {"best": best, "split": "test" if best == 0 else "validation"},
+        ).all()
+        connection.execute(text("UPDATE runs SET status = 'failed', failure = 'no <b>luck</b>'"))
+    titles = {
+        (True, True): "Right before and after",
+        (True, False): KINDS["lost"],
+        (False, True): KINDS["gained"],
+    }
+    for was, is_now, count in counts:
+        if title := titles.get((was, is_now)):
+            assert f"{title} ({count} questions)" in page.read_text()
+    adastar_json("report", "mine")
+    assert "The run failed: no &lt;b&gt;luck&lt;/b&gt;" in page.read_text()
 
 
 def test_an_unknown_run_is_named_with_those_that_exist(adastar: Adastar) -> None:

@@ -1,26 +1,38 @@
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from io import BytesIO, StringIO
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure as Canvas
 from matplotlib.image import imread
 from rich.console import Console
 
 from adastar_core.compute import StageTokens
 from adastar_core.machine import units
 from adastar_core.records import Accuracy
-from adastar_core.report.figures import figures
+from adastar_core.report.figures import (
+    _accuracy_by_compute,
+    _by_difficulty,
+    _trained_frequency,
+    figures,
+)
 from adastar_core.report.page import html
 from adastar_core.report.records import DifficultySummary, IterationSummary, RunReport, StageSummary
 from adastar_core.report.summary import summary, summary_text
-from adastar_core.report.text import cost_cells, cost_headings, escape, headline, markdown, table
+from adastar_core.report.text import cost_cells, cost_headings, escape, headline, markdown, table, worst
+from adastar_core.store.samples import KINDS, Given, Sample, SampleGroup
 
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
 ROWS = tuple(
     IterationSummary(
         t=t,
@@ -78,8 +90,21 @@ NOTHING_ACCEPTED = replace(
     by_difficulty=(DifficultySummary("?", Accuracy(0, 0), Accuracy(0, 0)),),
     trained_frequency=(8000,),
 )
-EVERY_REPORT = pytest.mark.parametrize("report", [REPORT, BEFORE_ANYTHING, NOTHING_ACCEPTED])
-HOSTILE = """<script>alert(1)</script><img src=x onerror=alert(1)> | [a](javascript:alert(1)) `code` *b* $x$ "' {{ 7*7 }}\n# h"""
+SAMPLES = tuple(
+    SampleGroup(
+        kind, 7, (Sample("a", "1+1", "2", Given("wrong", "3", "I say 3"), Given("right", None, "or 2")),)
+    )
+    for kind in KINDS
+)
+ONE_ITERATION = replace(REPORT, iterations=ROWS[:1], best_iteration=1, trained_frequency=(5,))
+FAILED = replace(REPORT, failure="The disk is full.", samples=SAMPLES)
+EVERY_REPORT = pytest.mark.parametrize(
+    "report", [REPORT, BEFORE_ANYTHING, NOTHING_ACCEPTED, ONE_ITERATION, FAILED]
+)
+HOSTILE = """<script>alert(1)</script><img src=x onerror=alert(1)> | [a](javascript:alert(1)) `code` *b* $x$ "' {{ 7*7 }}\n# h \u202e\x1b[31m\x9b"""
+HOSTILE_SAMPLE = Sample(
+    HOSTILE, HOSTILE, HOSTILE, Given("wrong", HOSTILE, HOSTILE), Given("wrong", HOSTILE, HOSTILE)
+)
 
 
 def page(report: RunReport) -> str:
@@ -250,15 +275,46 @@ def test_rejections_have_a_column_where_there_are_any() -> None:
     assert "…" not in text
     assert re.search(r"^1 1,100 1,600 +1,100 +412 +37 0\.710", text, re.MULTILINE)
     lines = markdown(rejecting).splitlines()
-    assert [line.count("|") for line in lines if line.startswith("|")] == [14] * 6 + [5] * 4
+    assert [line.count("|") for line in lines if line.startswith("|")] == [14] * 6 + [6] * 4
     assert "rej." not in markdown(REPORT)
 
 
 def test_the_headline_states_the_result_on_test_with_its_interval() -> None:
     assert headline(REPORT) == (
-        "Test accuracy 67.7 % (64.7–70.5) → 77.4 % (74.7–79.9), +9.7 points (validation selected iteration 3), "
-        "for 24.0 GFLOPs and 2 min 48 s."
+        "Test accuracy 67.7 % (64.7–70.5) → 77.4 % (74.7–79.9) of 1,000 questions, +9.7 points "
+        "(validation selected iteration 3), for 24.0 GFLOPs and 2 min 48 s."
     )
+
+
+def test_the_worst_is_named_first() -> None:
+    assert worst(REPORT) is None
+    assert worst(FAILED) == "The run failed: The disk is full."
+    rows = (
+        DifficultySummary("4", Accuracy(50, 100), Accuracy(49, 100)),
+        DifficultySummary("5", Accuracy(90, 100), Accuracy(40, 100)),
+    )
+    said = "Difficulty 5 got worse: 90.0 % → 40.0 % of 100 questions."
+    assert worst(replace(REPORT, by_difficulty=rows)) == said
+    for text in (markdown(replace(REPORT, by_difficulty=rows)), page(replace(REPORT, by_difficulty=rows))):
+        assert said in text
+    assert worst(replace(REPORT, by_difficulty=rows[:1])) == (
+        "Difficulty 4 got worse: 50.0 % → 49.0 % of 100 questions, which may be chance."
+    )
+    assert worst(replace(REPORT, samples=SAMPLES)) == (
+        "7 of 35 questions that were right before training are not any more, and 7 are right that were not."
+    )
+
+
+def test_samples_are_shown_with_their_verdicts_and_only_the_end_of_a_long_one() -> None:
+    long = replace(SAMPLES[0].samples[0].after, response="x" * 5_000 + "END")
+    report = replace(
+        REPORT, samples=(replace(SAMPLES[0], samples=(replace(SAMPLES[0].samples[0], after=long),)),)
+    )
+    assert "  * before, wrong (3): I say 3" in markdown(report)
+    for text in (markdown(report), page(report)):
+        assert "Right before training, not any more" in text
+        assert "xEND" in text
+        assert "x" * 1_500 not in text
 
 
 def test_the_headline_falls_back_to_validation() -> None:
@@ -269,8 +325,8 @@ def test_the_headline_falls_back_to_validation() -> None:
 def test_markdown_holds_every_row() -> None:
     lines = markdown(REPORT).splitlines()
     assert "| 2 | 1,200 | 1,700 | 1,200 | 37 | 0.720 | 820 | 61.0 | 7.1 | 74.0 | 8.00 | 25.5 s |" in lines
-    assert "| 6 | 0.0 % (0.0–3.7) | 24.0 % (16.7–33.2) | +24.0 |" in lines
-    assert [line.count("|") for line in lines if line.startswith("|")] == [13] * 6 + [5] * 4
+    assert "| 6 | 100 | 0.0 % (0.0–3.7) | 24.0 % (16.7–33.2) | +24.0 |" in lines
+    assert [line.count("|") for line in lines if line.startswith("|")] == [13] * 6 + [6] * 4
 
 
 def test_only_a_run_from_a_preset_names_one() -> None:
@@ -341,7 +397,57 @@ def test_any_difficulty_can_be_a_label(label: str) -> None:
     assert len(figures(replace(REPORT, by_difficulty=rows))) == 3
 
 
+@pytest.mark.parametrize("report", [BEFORE_ANYTHING, NOTHING_ACCEPTED, ONE_ITERATION, REPORT])
+def test_axes_show_no_negative_work_and_no_half_observations(report: RunReport) -> None:
+    for paint in (_accuracy_by_compute, _by_difficulty, _trained_frequency):
+        canvas = Canvas()
+        paint(report, canvas)
+        canvas.canvas.draw()
+        (axes,) = canvas.axes
+        if paint is _accuracy_by_compute:
+            assert axes.get_xlim()[0] == 0
+            assert axes.get_xlim()[1] > 0
+        if paint is _trained_frequency:
+            for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+                ticks = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
+                assert ticks
+                assert all(tick == int(tick) for tick in ticks)
+
+
 # The page
+
+
+def test_the_page_fits_a_window_of_1280_pixels_without_scrolling_sideways() -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on the path")
+    large = replace(ROWS[0], beta=1_234_567, m=12_345_678, accepted=1_234_567, surplus=123_456, rejected=123_456,
+                    stamped=1_234_567, seconds=123_456.0)  # fmt: skip
+    stage = StageSummary(
+        1, "evaluate validation by self-consistency", StageTokens(*[9_876_543_210] * 6), 1.0, 2.0, 3.0, 1e5
+    )
+    report = replace(
+        FAILED,
+        iterations=(large, *ROWS[1:]),
+        stages=(stage,),
+        by_difficulty=(replace(REPORT.by_difficulty[0], difficulty="x" * 300),),
+        samples=tuple(
+            replace(group, samples=(replace(HOSTILE_SAMPLE, question="y" * 3_000),)) for group in SAMPLES
+        ),
+    )
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        shown = browser.new_page(viewport={"width": 1280, "height": 900})
+        shown.set_content(page(report))
+        widths = shown.eval_on_selector_all(
+            ".wide", "all => all.map(one => [one.scrollWidth, one.clientWidth])"
+        )
+        assert len(widths) == 3
+        assert all(needed <= there for needed, there in widths), widths
+        assert shown.evaluate("document.documentElement.scrollWidth") <= 1280
+        if folder := os.environ.get("ADASTAR_TEST_SCREENSHOTS"):
+            shown.screenshot(path=str(Path(folder) / "report.png"), full_page=True)
+        browser.close()
 
 
 class _Tags(HTMLParser):
@@ -400,12 +506,20 @@ def test_hostile_text_stays_text_everywhere() -> None:
         checkpoint=HOSTILE,
         by_difficulty=(replace(REPORT.by_difficulty[0], difficulty=HOSTILE),),
         notes=(HOSTILE,),
+        failure=HOSTILE,
+        samples=tuple(replace(group, samples=(HOSTILE_SAMPLE,)) for group in SAMPLES),
     )
-    found, plain = _parse(page_of(hostile)), _parse(page_of(REPORT))
+    found, plain = _parse(page_of(hostile)), _parse(page_of(FAILED))
     assert found.tags.count("img") == plain.tags.count("img")
     assert set(found.tags) == set(plain.tags)
     assert all(link.startswith("data:image/svg+xml;base64,") for link in found.links)
     assert "{{ 7*7 }}" in page_of(hostile)
+    for text in (page_of(hostile), markdown(hostile)):
+        assert not re.search("[\u202a-\u202e\x00-\x09\x0b-\x1f\x9b]", text)
+    assert r"\u202e" in page_of(hostile)
+    assert "<script" not in markdown(hostile)
+    benign = replace(FAILED, by_difficulty=FAILED.by_difficulty[:1])
+    assert len(markdown(hostile).splitlines()) == len(markdown(benign).splitlines())
 
 
 def test_reporting_needs_no_torch() -> None:

@@ -133,6 +133,8 @@ def test_a_model_that_gets_nothing_right_ends_with_advice(
         (run,) = connection.execute(text("SELECT name, status, failure FROM runs")).all()
     assert run.status == "failed"
     assert run.failure in result.stderr.strip()
+    (page,) = (tmp_path / "home" / "runs").glob("*/report/report.html")
+    assert "The run failed: 0 of" in page.read_text()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ADASTAR_DATABASE_URL", database.url.render_as_string(hide_password=False))
         for words in (["show", run.name], ["runs"]):
