@@ -6,7 +6,7 @@ from fractions import Fraction
 Exact = int | Fraction
 """An exact value; whole numbers stay ``int``, which compares with ``Fraction`` and is ten times as fast."""
 
-_TOKEN = re.compile(r"\s*(?:((?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?|\.\d+)|(\*\*|[-+*/^()×÷·x]))")
+_TOKEN = re.compile(r"\s*(?:((?:\d{1,3}(?:,\d{3})+(?!,?\d)|\d+)(?:\.\d+)?|\.\d+)|(\*\*|[-+*/^()×÷·x]))")
 _SYMBOLS = {"**": "^", "×": "*", "·": "*", "x": "*", "÷": "/"}
 _MOST_TOKENS = 60
 _MOST_BITS = 4096

@@ -34,7 +34,7 @@ _CLOSING = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _REASON = re.compile(
-    r"(?:this\ is\ |that\ is\ |it\ is\ |and\ this\ is\ )?(?:because|since|due\ to|as(?!\ (?:well|opposed|long|far|if|soon|much|many)\b)"
+    r"(?:this\ is\ |that\ is\ |it\ is\ |and\ this\ is\ )?(?:because|since|due\ to|as(?!\ (?:well|opposed|long|far|if|soon|much|many|an?)\b)"
     r"|for\ (?:the\ reasons?|th(?:is|ese)\ reasons?|it|they|we|he|she|sure|certain))\b",
     re.IGNORECASE,
 )

@@ -27,6 +27,10 @@ _NAMED_BY_NUMBER = re.compile(
     [\s*\#(]*$""",
     re.IGNORECASE | re.VERBOSE,
 )
+_CONCLUDES = re.compile(
+    r"(?:so|thus|therefore|hence|in\ (?:total|all|conclusion)|altogether|this\ means|consequently)\b",
+    re.IGNORECASE,
+)
 _LIST_MARKER = re.compile(r"\s*\**\d{1,2}[.):]\**\s")
 _FORMULA_GOES_ON = re.compile(r"[\d!]|[.,]\d")
 
@@ -42,9 +46,9 @@ class NumberVerifier:
         return "number/3+last" if self.fall_back else "number/3"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        found = extract(
-            response, finish_reason, _read, Number.equals, last_number if self.fall_back else None
-        )
+        reader = _Reader()
+        fall_back = last_number if self.fall_back else None
+        found = extract(response, finish_reason, reader.read, Number.equals, fall_back, reader.is_repeated)
         return found.verdict(self.version, partial(_compare, observation.answer))
 
     def declare(self, observation: Observation) -> str:
@@ -62,11 +66,30 @@ def _compare(written: str, value: Number) -> tuple[Outcome, str]:
     return Outcome.WRONG, f"differs from the reference {written}"
 
 
+class _Reader:
+    """Reads the declarations of one response, and knows the sentences that say the number just read again."""
+
+    def __init__(self) -> None:
+        self._value = Number(())
+
+    def read(self, declared: Declared) -> Parsed[Number] | Unclear | None:
+        read = _read(declared)
+        if isinstance(read, Parsed):
+            self._value = read.value
+        return read
+
+    def is_repeated(self, sentence: str) -> bool:
+        """Return whether a sentence concludes with the same number, as in ``So she has 72 clips.``, and has no other."""
+        found = last_number(sentence) if _CONCLUDES.match(sentence) else None
+        if found is None or found.doubt or any(character.isdigit() for character in sentence[: found.start]):
+            return False
+        read = _read(found)
+        return isinstance(read, Parsed) and self._value.equals(read.value) and not what_speaks(read.rest)
+
+
 def _read(declared: Declared) -> Parsed[Number] | Unclear | None:
-    if declared.pattern == BOXED and _FORMULA_GOES_ON.match(declared.following):
-        return Unclear("the formula goes on after the box")
-    if declared.pattern == BOXED and ("!" in declared.text or "=" in head_of(declared.following)):
-        return Unclear("the box is a part of a larger formula")
+    if declared.pattern == BOXED:
+        return _read_box(declared)
     read = read_number(declared.text + declared.following)
     if declared.pattern == HASHES:
         is_heading = isinstance(read, Parsed) and _LIST_MARKER.match(declared.text) and what_speaks(read.rest)
@@ -74,6 +97,23 @@ def _read(declared: Declared) -> Parsed[Number] | Unclear | None:
     if read is None and any(character.isdigit() for character in declared.text):
         return Unclear("what is declared does not begin with a number")
     return read
+
+
+def _read_box(declared: Declared) -> Parsed[Number] | Unclear | None:
+    """Read a box with the unit that follows it; anything else that follows is the rest."""
+    inside, following = read_number(declared.text), declared.following
+    if "!" in declared.text:
+        return Unclear("a factorial is no number")
+    if not following or not isinstance(inside, Parsed):
+        return inside
+    goes_on = _FORMULA_GOES_ON.match(following) or "=" in head_of(following)
+    read = None if goes_on else read_number(declared.text + following)
+    if isinstance(read, Parsed):
+        return read
+    speaks = what_speaks(following)
+    return (
+        inside._replace(rest=following) if speaks else Unclear(f"the box goes on: {following.strip()[:40]!r}")
+    )
 
 
 def last_number(text: str) -> Declared | None:

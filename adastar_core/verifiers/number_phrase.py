@@ -63,7 +63,7 @@ WORD = re.compile(rf"{_LETTERS}(?:'[A-Za-z]+)*")
 _GLUED = re.compile(_LETTERS)
 _SCALE = re.compile(rf"(?:-|{_GAP})(%|¢|per cent\b|{_LETTERS})")
 _AND_PART = re.compile(rf"[ -]and[ -](?:a|an|one)[ -]({_LETTERS})", re.IGNORECASE)
-_NEXT_WORD = re.compile(rf"(?:-|{_GAP}(?:/{_GAP})?)({WORD.pattern})")
+_NEXT_WORD = re.compile(rf"(?:-|{_GAP}(?:/{_GAP})?)(left over\b|{WORD.pattern})")
 _ABBREVIATED = re.compile(r"\.(?=\s+[a-z])")
 _BRACKET = re.compile(rf"{_GAP}(?<=[ *_$])\(([^()]*)\)")
 _END = re.compile(
@@ -87,7 +87,7 @@ def read_phrase(text: str, at: int) -> Parsed[Number] | Unclear | None:
     value = numeral_value(match)
     if value is None:
         return Unclear("the declared answer is not a number of a sensible size")
-    money = _MONEY.search(filler + match[0]) is not None
+    money = _MONEY.search(filler + match[0]) is not None and "$" not in text[match.end() : match.end() + 2]
     value, scales, end = _scaled(text, match, value, money)
     number = _readings(value, scales, match["digits"] or "")
     if bracket == match.end() and value > 0:  # perhaps an accountant's -5
@@ -126,10 +126,20 @@ def _scaled(
     return value, scales, at
 
 
+def multiplies(said: str) -> bool:
+    """Return whether the first of the words behind a number may multiply it."""
+    step = _SCALE.match(said)
+    return step is not None and _scale(step[1], 1, money=True) is not None
+
+
 def _scale(word: str, value: Exact, money: bool) -> Scale | None:
     if money and word in IN_MONEY:
         return IN_MONEY[word]
-    return SCALES.get(word) or SCALES.get(word.lower()) or (ONE_OF.get(word.lower()) if value == 1 else None)
+    return (
+        SCALES.get(word)
+        or SCALES.get(word.lower())
+        or (ONE_OF.get(word.lower()) if abs(value) == 1 else None)
+    )
 
 
 def _readings(value: Exact, scales: dict[str, Scale], digits: str) -> Number:
@@ -158,11 +168,11 @@ def _after(text: str, match: re.Match[str], at: int, value: Exact) -> int | Uncl
         ):
             return _goes_on(text, at)
         at, previous = glued.end(), Role.UNIT
-    units = _units(text, at, previous)
+    units = units_end(text, at, previous)
     while (
         isinstance(units, int) and (bracket := _BRACKET.match(text, units)) and _restates(bracket[1], value)
     ):
-        units = _units(text, bracket.end(), Role.UNIT)
+        units = units_end(text, bracket.end(), Role.UNIT)
     if isinstance(units, Unclear):
         return units
     if _BRACKET.match(text, units) or _NEXT_WORD.match(text, units):  # words end only where a reason begins
@@ -171,7 +181,7 @@ def _after(text: str, match: re.Match[str], at: int, value: Exact) -> int | Uncl
     return end.end() if end else _goes_on(text, units)
 
 
-def _units(text: str, at: int, previous: Role | None) -> int | Unclear:
+def units_end(text: str, at: int, previous: Role | None) -> int | Unclear:
     """Read unit words and return where they end: at a reason, or at something that is no word."""
     first = previous is None
     while step := _NEXT_WORD.match(text, at):
@@ -215,7 +225,7 @@ def _restates(said: str, value: Exact) -> bool:
     if not any(character.isdigit() for character in said):
         if (stated := value_in_words(said)) is not None:
             return stated == value
-        units = _units(said, 0, Role.UNIT)
+        units = units_end(said, 0, Role.UNIT)
         return isinstance(units, int) and not said[units:].strip()
     return evaluate(without_units(said)) == value
 

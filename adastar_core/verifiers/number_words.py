@@ -40,20 +40,12 @@ class Scale(NamedTuple):
     product_is_certain: bool = True
 
 
-_POWERS = {"hundred": 2, "thousand": 3, "lakh": 5, "million": 6, "crore": 7, "billion": 9, "trillion": 12}
+_POWERS = {
+    "hundred": 2, "thousand": 3, "lakh": 5, "million": 6, "crore": 7, "billion": 9, "trillion": 12, "quadrillion": 15,
+}  # fmt: skip
 _SHORT = {
-    "k": 3,
-    "K": 3,
-    "grand": 3,
-    "M": 6,
-    "mn": 6,
-    "mil": 6,
-    "bn": 9,
-    "tn": 12,
-    "lac": 5,
-    "lacs": 5,
-    "cr": 7,
-}
+    "k": 3, "K": 3, "grand": 3, "M": 6, "mn": 6, "mil": 6, "mio": 6, "bn": 9, "mrd": 9, "tn": 12, "lac": 5, "lacs": 5, "cr": 7,
+}  # fmt: skip
 _PARTS = {
     2: "half", 3: "third", 4: "fourth", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth", 10: "tenth",
     11: "eleventh", 12: "twelfth", 15: "fifteenth", 16: "sixteenth", 20: "twentieth", 100: "hundredth", 1000: "thousandth",
@@ -82,7 +74,7 @@ ONE_OF = {word: Scale(Fraction(1, below)) for below, word in _PARTS.items()} | {
 """One part: ``1 third``, and ``5 and a third``."""
 
 SYMBOLS = frozenset(
-    words("""m cm mm km dm nm ft in yd yds mi g kg mg lb lbs oz t l L ml mL cl dl gal pt pts qt qts h hr hrs min mins s sec secs ms
+    words("""m cm mm km dm nm ft in yd yds mi g kg kgs kms gms mg lb lbs oz t l L ml mL cl dl gal pt pts qt qts h hr hrs min mins s sec secs ms
     kW kWh Hz kHz MHz GHz kJ kPa mph kph kmh kmph rpm fps cc sq pcs pc px MB GB KB TB wk wks yr yrs mo mos tbsp tsp
     USD EUR GBP INR CAD AUD""")
 )
@@ -94,18 +86,18 @@ LENGTHS = (
 """Units that have powers: ``12 cm^2`` is 12."""
 
 _WORDS = {
-    Role.UNIT: "all each more fewer only them both left now back me us",
-    Role.LINK: "of per in a an the for on at with from during his her their its my our your this these every to",
+    Role.UNIT: "all each more fewer only them both left now back me us May",
+    Role.LINK: "of per in a an the for on at with from during his her their its my our your this these every to into onto along across throughout inside outside toward towards among",
     Role.JOIN: "and",
     Role.TIMES: "times",
     Role.REASON: "because since",
     Role.SPEAKS: """
         or nor but yet so if unless whether although though while whereas than then when where until till after before once as
-        by over under above below beyond beneath between within without against toward towards upon into onto out off up down
-        about around across along through throughout near minus plus versus vs via except besides despite amid like unlike
-        outside inside including excluding counting assuming given depending considering ignoring rounding
+        by over under above below beyond beneath between within without against upon out off up down
+        about around through near minus plus versus vs via except besides despite amid like unlike
+        including excluding counting assuming given depending considering ignoring rounding
         i you he she it we they him who whom whose which what how why that those there here myself yourself himself herself itself
-        ourselves themselves something somebody anything everything nothing
+        ourselves themselves something somebody anything nothing
         is are was were be been being am do does did has have had having can could will would shall should may might must ought
         cannot let isn aren wasn weren don doesn didn won
         no not none never neither either any some many much few several lots plenty enough another other others further
@@ -116,19 +108,21 @@ _WORDS = {
         nineteen twenty thirty forty fifty sixty seventy eighty ninety twice thrice double triple quadruple couple gross score
         ones twos threes fours fives sixes sevens eights nines tens mille first infinity infinite
         factorial choose cubed mod modulo power powers root roots exponent exponential log ln exp sin cos tan cot csc sqrt gcd lcm
-        pi base inverse negative positive squared doubled tripled quadrupled halved increased decreased reduced raised divided
+        pi base remainder past inverse negative positive squared doubled tripled quadrupled halved increased decreased reduced raised divided
         multiplied subtracted added rounded truncated doubles triples halves increase decrease reduce divide multiply subtract
         wrong incorrect false mistaken impossible invalid untrue inaccurate unclear unknown unsure uncertain undefined wait oops
         sorry hmm correction actually instead otherwise else alternatively mistake error typo nope bit ish approx est guess
-        seems seem looks look appears appear sounds fails fail contradicts violates differs equals equal makes make means mean
-        gives give becomes neq leq geq says say said claims thinks thought believes works holds follows yields etc ratio respectively pm""",
+        seems seem looks appears sounds fails fail contradicts violates differs equals equal makes means mean
+        gives becomes neq leq geq says say said claims thinks thought believes works holds follows yields etc ratio respectively pm""",
 }
 _ROLES = {word: found for found, text in _WORDS.items() for word in words(text)}
 _MULTIPLIES = (
     frozenset(w.lower() for w, scale in (SCALES | ONE_OF).items() if scale.product_is_certain) - SYMBOLS
 )
 _SPEAKING_FORM = re.compile(
-    r"(?!(?:dai|week|month|year|hour|fami|assemb|bel|jel)ly|supply).*ly|.*n't|.*(?:teen|ie|hundred|thousand)th"
+    r"""(?!(?:dai|week|month|year|hour|fami|assemb|bel|jel)ly|supply).*ly | .*n't
+    | .*(?:teen|ie|hundred|thousand)th | (?:hundred|thousand).+ | .*illions? | .*fold""",
+    re.VERBOSE,
 )
 _NO_VOWEL = re.compile(r"[^aeiouyà-öø-ÿ]+")
 _PARTICIPLE = re.compile(r"[a-z]{2,}[^e]ed(?<!hundred)")
@@ -146,7 +140,7 @@ COUNTED = frozenset(
 def role(word: str) -> Role:
     """Return what a word does behind a number and its scale words."""
     lower = word.lower()
-    found = _ROLES.get(lower) or _ROLES.get(lower.partition("'")[0])
+    found = _ROLES.get(word) or _ROLES.get(lower) or _ROLES.get(lower.partition("'")[0])
     if found is not None or word in SYMBOLS:
         return found or Role.UNIT
     unclear = (

@@ -8,13 +8,23 @@ from adastar_core.verifiers.arithmetic import Exact, evaluate
 from adastar_core.verifiers.closings import what_speaks
 from adastar_core.verifiers.declarations import LONGEST
 from adastar_core.verifiers.extraction import Parsed, Unclear
-from adastar_core.verifiers.number_phrase import FILLER, WORD, Number, read_phrase, without_units
-from adastar_core.verifiers.number_words import SCALES, Role, is_participle, role
+from adastar_core.verifiers.number_phrase import (
+    FILLER,
+    WORD,
+    Number,
+    multiplies,
+    read_phrase,
+    units_end,
+    without_units,
+)
+from adastar_core.verifiers.number_words import Role, role
 from adastar_core.verifiers.numerals import decimal_text, with_exponents
 from adastar_core.verifiers.plain import plain
 
 _SIMPLE = re.compile(
-    r"[\s*]*\$?(-?(?:\d{1,15}|[1-9]\d{0,2}(?:,\d{3}){1,4}))(?:\.(\d{1,9}))?(?: ([A-Za-z]{2,}))?([.*]*)\s*"
+    r"""[\s*]*\$?(\\boxed\{)?(?P<whole>-?(?:\d{1,15}|[1-9]\d{0,2}(?:,\d{3}){1,4}))(?:\.(?P<decimals>\d{1,9}))?
+    (?P<unit>(?:[ ][A-Za-z]+)*)(?(1)\})(?P<end>[.*$]*)\s*""",
+    re.VERBOSE,
 )
 _HEAD_END = re.compile(r"[.!?;:](?=\s|$)|\n|,\s|—|\s(?:because|since)\s")
 _RELATION = re.compile(r"[<>≤≥≠≈]|!=")
@@ -30,8 +40,8 @@ def read_number(written: str) -> Parsed[Number] | Unclear | None:
         may change it; ``None`` when it begins with other words.
     """
     simple = _SIMPLE.fullmatch(written)  # most answers, without the steps below
-    if simple and ".." not in simple[4] and (simple[3] is None or _is_plain_unit(simple[3])):
-        whole, decimals = simple[1].replace(",", ""), (simple[2] or "").rstrip("0")
+    if simple and ".." not in simple["end"] and (not simple["unit"] or _is_plain_unit(simple["unit"])):
+        whole, decimals = simple["whole"].replace(",", ""), (simple["decimals"] or "").rstrip("0")
         value: Exact = Fraction(int(whole + decimals), 10 ** len(decimals)) if decimals else int(whole)
         return Parsed(Number((value,)), decimal_text(value))
     text = with_exponents(plain(written[:LONGEST])).lstrip()
@@ -39,13 +49,14 @@ def read_number(written: str) -> Parsed[Number] | Unclear | None:
     found = _equation(text, head) if "=" in head else read_phrase(text, 0)
     if isinstance(found, Parsed):
         rest = found.rest + written[LONGEST:]
-        return found._replace(rest=rest if rest.strip(" .*") else "")
+        return found._replace(rest=rest if rest.strip(" .*$") else "")
     return found
 
 
-@lru_cache(maxsize=4096)
-def _is_plain_unit(word: str) -> bool:
-    return role(word) is Role.UNIT and not is_participle(word) and not {word, word.lower()} & SCALES.keys()
+@lru_cache(maxsize=8192)
+def _is_plain_unit(said: str) -> bool:
+    """Return whether words behind a number are its unit and nothing else; few units are said of very many numbers."""
+    return not multiplies(said) and units_end(said, 0, None) == len(said)
 
 
 def head_of(text: str) -> str:
