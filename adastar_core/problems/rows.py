@@ -1,4 +1,4 @@
-"""Reading rows from files: JSON lines, CSV and Parquet, with every broken row named by its number."""
+"""Reading rows from files: JSON lines, JSON, CSV and Parquet, with every broken row named by its number."""
 
 import csv
 import json
@@ -27,14 +27,14 @@ class Row:
         return DataError(f"{self.source}, row {self.number}: {what}")
 
     def value(self, field: str) -> object:
-        """Return a field's value; ``"question.stem"`` looks into a nested field.
+        """Return a field's value; ``"question.stem"`` looks into a nested field. Case counts only where two names differ by it.
 
         Raises:
             DataError: The row has no such field, or it is null.
         """
         value: object = self.values
         for name in field.split("."):
-            value = value.get(name) if isinstance(value, Mapping) else None
+            value = value.get(_name_in(value, name)) if isinstance(value, Mapping) else None
         if value is None or (isinstance(value, float) and math.isnan(value)):  # as tables have null numbers
             there = ", ".join(map(str, self.values))
             raise self.broken(
@@ -70,7 +70,15 @@ class Row:
         return self
 
     def has(self, field: str) -> bool:
-        return self.values.get(field) is not None
+        return self.values.get(_name_in(self.values, field)) is not None
+
+
+def _name_in(values: Mapping[str, object], name: str) -> str:
+    """Return how a mapping spells a name: as it is, else the only name there that differs in case alone."""
+    if name in values:
+        return name
+    alike = [known for known in values if str(known).strip().casefold() == name.casefold()]
+    return alike[0] if len(alike) == 1 else name
 
 
 def cell_text(value: object) -> str | None:
@@ -129,6 +137,42 @@ def _json_lines(path: Path) -> Iterator[Row]:
     return (parse_row(str(path), number, line) for number, line in _lines(path))
 
 
+def _json_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a JSON document, or those of JSON lines, which many files of this name hold."""
+    lines = [(number, line) for number, line in _lines(path)]
+    try:
+        document = json.loads("\n".join(line for _, line in lines), object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        if lines and lines[0][1].lstrip().startswith("{") and _is_json(lines[0][1]):
+            yield from (parse_row(str(path), number, line) for number, line in lines)
+            return
+        raise DataError(
+            f"{path}: not JSON ({error}). Write an array of objects, or one object per line."
+        ) from error
+    inside = (
+        [value for value in document.values() if isinstance(value, list)]
+        if isinstance(document, dict)
+        else []
+    )
+    found = document if isinstance(document, list) else inside[0] if len(inside) == 1 else None
+    if found is None:
+        raise DataError(
+            f"{path}: holds a JSON {type(document).__name__}, no array. Write an array of objects."
+        )
+    for number, values in enumerate(found, start=1):
+        if not isinstance(values, dict):
+            raise Row(str(path), number, {}).broken(f"a JSON {type(values).__name__}, not an object.")
+        yield Row(str(path), number, values)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def parse_row(source: str, number: int, line: str) -> Row:
     """Return a line of a JSON-lines file as a row; it must be a JSON object."""
     row = Row(source, number, {})
@@ -165,8 +209,28 @@ def _refuse_repeated_columns(path: Path, names: Sequence[str]) -> None:
         raise DataError(f"{path}: two columns are called {twice!r}. Rename or remove one of them.")
 
 
-def _csv_lines(path: Path) -> Iterator[Row]:
-    reader = csv.reader((f"{line}\n" for _, line in _lines(path)), strict=True)
+def _csv_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a table whose cells are separated as fits every line: by commas, else semicolons, else tabs."""
+    lines = [f"{line}\n" for _, line in _lines(path)]
+    first: DataError | None = None
+    for delimiter in ",;\t":
+        try:
+            rows = list(_separated(path, lines, delimiter))
+        except DataError as error:
+            first = first or error
+            continue
+        if not rows or len(rows[0].values) > 1:
+            yield from rows
+            return
+        first = first or DataError(
+            f"{path}: has one column, {next(iter(rows[0].values))!r}. Separate cells by commas."
+        )
+    assert first is not None
+    raise first
+
+
+def _separated(path: Path, lines: Sequence[str], delimiter: str) -> Iterator[Row]:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
     start = 1
     try:
@@ -202,5 +266,5 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         yield Row(str(path), number, values)
 
 
-_READERS = {".jsonl": _json_lines, ".csv": _csv_lines, ".parquet": _parquet_rows}
+_READERS = {".jsonl": _json_lines, ".json": _json_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
 SUFFIXES = tuple(_READERS)

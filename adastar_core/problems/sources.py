@@ -72,7 +72,7 @@ class Source:
         return {Split.TRAIN: read_rows(path)} | self._named_files(path.parent)
 
     def _from_folder(self, folder: Path) -> dict[Split, list[Row]]:
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+        folder, files = self._data_files(folder)
         parts: dict[Split, list[Row]] = {}
         for split in Split:
             mine = [file for file in files if (Split.TRAIN if len(files) == 1 else _split_of(file)) is split]
@@ -91,6 +91,20 @@ class Source:
                 f"{folder}: no training file among {names}. Set problem.train to the one that is."
             )
         return parts
+
+    def _data_files(self, folder: Path) -> tuple[Path, list[Path]]:
+        """Return the folder that holds the data files, and these: its own, else those of a copied hub repository.
+
+        A .json file counts only where there is no other, because it often describes the others.
+        """
+        inside = [folder, *(folder / name for name in (self.subset or "", "data") if name)]
+        for place in inside:
+            confine.readable(place, "problem.path")
+            found = sorted(place.iterdir()) if place.is_dir() else []
+            found = [file for file in found if file.suffix.lower() in SUFFIXES]
+            if files := [file for file in found if file.suffix.lower() != ".json"] or found:
+                return place, files
+        return folder, []
 
     def _named_files(self, folder: Path) -> dict[Split, list[Row]]:
         """Read the parts that the settings name, relative to the folder or else to where the process runs."""

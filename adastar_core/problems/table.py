@@ -1,6 +1,7 @@
 """Your own data: any table with a question and an answer per row."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 from pydantic import model_validator
@@ -8,6 +9,7 @@ from pydantic import model_validator
 from adastar_core.errors import DataError
 from adastar_core.machine import confine
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
+from adastar_core.problems.columns import guess_columns
 from adastar_core.problems.few_shot import Benchmark, FewShotProblem
 from adastar_core.problems.loading import RowReader
 from adastar_core.problems.prompts import Exemplar
@@ -19,13 +21,15 @@ from adastar_core.records import Choice, Observation
 from adastar_core.settings import DataSource, ReadablePath, Text, setting
 from adastar_core.verifiers.catalogue import VerifierSettings
 
+_LOOKED_AT = 100
+
 
 class TableSettings(DataSettings):
     """A table of your own: which fields hold what, and what kind of answer it has."""
 
     type: Literal["table"] = "table"
     path: DataSource = setting(
-        ..., "Path", "A file (.jsonl, .csv, .parquet), a folder, or a hub name.", min_length=1
+        ..., "Path", "A file (.jsonl, .json, .csv, .parquet), a folder, or a hub name.", min_length=1
     )
     question: Text = setting(
         "question", "Question field", "Field with the question; a.b looks into a nested one.", min_length=1
@@ -82,7 +86,31 @@ class Table(FewShotProblem):
 
     def row_reader(self, rows: Sequence[Row]) -> RowReader:
         """Return what reads one of these rows; those of the exemplars help to decide what an answer among options means."""
+        self._check_columns(rows)
         return table_reader([*rows, *self._shown_rows], self.settings)
+
+    def _check_columns(self, rows: Sequence[Row]) -> None:
+        """Refuse columns that no row has, with what may be meant."""
+        wanted = {
+            key: getattr(self.settings, key) for key in ("question", "answer", "choices", "id", "difficulty")
+        }
+        missing = {
+            key: name for key, name in wanted.items() if name and not any(map(partial(_has, name), rows))
+        }
+        if not missing:
+            return
+        key, name = next(iter(missing.items()))
+        there = ", ".join(dict.fromkeys(str(name) for row in rows[:_LOOKED_AT] for name in row.values))
+        try:
+            guessed = guess_columns(rows)
+        except DataError:
+            meant = "Name the right one."
+        else:
+            sets = f"problem.question={guessed.question} and problem.answer={guessed.answer}"
+            meant = f"Set problem.{key} to the right one; the table looks like {sets}."
+        raise DataError(
+            f"{rows[0].source}: there is no column {name!r} (problem.{key}), only {there}. {meant}"
+        )
 
     def is_readable(self, row: Row, observation: Observation) -> bool:
         """Return the same, and whether a solution that declares its answer declares no other one."""
@@ -110,6 +138,10 @@ def table_reader(rows: Sequence[Row], settings: TableSettings) -> RowReader:
         return _observation(row, settings, choices, reading(answer, choices) or answer)
 
     return read
+
+
+def _has(name: str, row: Row) -> bool:
+    return row.has(name.partition(".")[0])
 
 
 def _answer(row: Row, field: str) -> str:

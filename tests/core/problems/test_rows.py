@@ -1,8 +1,10 @@
 """Reading data files: every kind, and every broken row named by its number."""
 
 import contextlib
+import csv
 import json
 import math
+from io import StringIO
 from pathlib import Path
 
 import pyarrow
@@ -103,3 +105,63 @@ def test_a_line_is_a_row_or_a_named_error(line: str) -> None:
             return
     with pytest.raises(DataError, match=r"^f, row 5: "):
         parse_row("f", 5, line)
+
+
+MANY: list[dict[str, object]] = [{"question": f"{i}; or, {i}?", "answer": i} for i in range(40)]
+
+
+def lines_of(rows: list[dict[str, object]], delimiter: str) -> str:
+    page = StringIO()
+    writer = csv.writer(page, delimiter=delimiter)
+    writer.writerows([list(rows[0]), *(row.values() for row in rows)])
+    return page.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.json", json.dumps(MANY)),
+        ("rows.json", json.dumps(MANY, indent=2)),
+        ("rows.json", json.dumps({"version": "1", "data": MANY})),
+        ("rows.json", "".join(json.dumps(row) + "\n" for row in MANY)),
+        ("rows.csv", lines_of(MANY, ",")),
+        ("rows.csv", lines_of(MANY, ";")),
+        ("rows.csv", lines_of(MANY, "\t")),
+        ("rows.csv", "\N{ZERO WIDTH NO-BREAK SPACE}" + lines_of(MANY, ";")),
+    ],
+)
+def test_every_common_form_of_a_table_gives_the_same_rows(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content, "utf-8")
+    read = read_rows(tmp_path / name)
+    assert [(row.text("question"), row.text("answer")) for row in read] == [
+        (row["question"], str(row["answer"])) for row in MANY
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("rows.json", "[1, 2]", ["row 1", "a JSON int"]),
+        ("rows.json", '{"a": [{}], "b": [{}]}', ["a JSON dict, no array"]),
+        ("rows.json", "3", ["a JSON int, no array"]),
+        ("rows.json", "[{]", ["not JSON"]),
+        ("rows.json", "[]", ["holds no rows"]),
+        ("rows.json", '[{"a": 1, "a": 2}]', ["'a'"]),
+        ("rows.json", '{"a": 1}\n{"a": \n', ["row 2", "not a JSON object"]),
+        ("rows.csv", "question,answer\nx,1\ny\n", ["row 3", "1 cells under 2 column names"]),
+        ("rows.csv", "question\nx\n", ["one column, 'question'"]),
+    ],
+)
+def test_what_is_no_table_says_where(tmp_path: Path, name: str, content: str, words: list[str]) -> None:
+    (tmp_path / name).write_text(content, "utf-8")
+    with pytest.raises(DataError) as caught:
+        read_rows(tmp_path / name)
+    assert all(word in str(caught.value) for word in [name, *words]), str(caught.value)
+
+
+@pytest.mark.parametrize("asked", ["question", "Question", "QUESTION"])
+def test_case_counts_only_where_names_differ_by_it_alone(asked: str) -> None:
+    one = Row("x", 1, {"Question": "a", "inner": {"Text": "b"}})
+    assert (one.text(asked), one.has(asked), one.text("inner.text")) == ("a", True, "b")
+    two = Row("x", 1, {"Question": "a", "QUESTION": "b"})
+    assert (two.text("Question"), two.text("QUESTION"), two.has("question")) == ("a", "b", False)

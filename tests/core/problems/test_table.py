@@ -106,7 +106,11 @@ def test_rows_without_ids_are_named_by_their_content(tmp_path: Path) -> None:
             {"choices": "options"},
             ["row 1", "options"],
         ),
-        ({"question": "x", "answer": 1}, {"question": "ask"}, ["row 1", "'ask' is missing", "question"]),
+        (
+            {"question": "x", "answer": 1},
+            {"question": "ask"},
+            ["no column 'ask' (problem.question)", "problem.answer=answer"],
+        ),
     ],
 )
 def test_bad_rows_are_named(
