@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import yaml
-from cyclopts import CycloptsError, Group, Parameter
+from cyclopts import CycloptsError, Group, Parameter, UnknownOptionError
 from cyclopts.validators import Number, mutually_exclusive
 from rich.console import Console
 from safetensors import SafetensorError
@@ -19,6 +19,7 @@ from adastar_core import names
 from adastar_core.cli.app import INTERRUPTED, MISUSED, OPTIONS, Flag, complain, flow_name, misuse, new_app
 from adastar_core.config import RunConfig, files
 from adastar_core.config.base import base_of
+from adastar_core.config.explain import key_of_option
 from adastar_core.errors import AdaStarError, ConfigError
 from adastar_core.planning.cards import CARDS
 from adastar_core.planning.forecast import Assumptions
@@ -109,7 +110,7 @@ def errors_explained(name: str, what: str) -> Iterator[None]:
     except Ended as ended:
         fail(f"ended by {ended.signal.name}. {kept}", ended.exit_status)
     except CycloptsError as error:
-        fail(misuse(error, name), MISUSED)
+        fail(_misuse(error, name), MISUSED)
     except AdaStarError as error:
         fail(str(error), error.exit_status)
     except DBAPIError as error:
@@ -126,6 +127,15 @@ def errors_explained(name: str, what: str) -> Iterator[None]:
         ):  # rich's, when the reader, such as head, has enough
             sys.exit(0)
         fail(f"A part of the {what} called exit({error.code!r}). {kept}", AdaStarError.exit_status)
+
+
+def _misuse(error: CycloptsError, name: str) -> str:
+    """Return what is wrong with the options; for one that names a key of the configuration, how that is set."""
+    token = error.token if isinstance(error, UnknownOptionError) else None
+    option = (token.keyword or token.value) if token else None
+    if option and (key := key_of_option(option)):
+        return f"Unknown option: {option}. It is a key of the configuration: --set {key}=VALUE."
+    return misuse(error, name)
 
 
 def fail(message: str, status: int) -> NoReturn:

@@ -70,6 +70,8 @@ def base_of(preset: str | None, file: Path | None, overrides: Sequence[str], def
     if file is not None:
         if not file.exists() and str(file) in files.preset_names():
             raise ConfigError(f"There is no file {file}. For the preset of this name: --preset {file}.")
+        if not file.exists() and "=" in file.name:
+            raise ConfigError(f"There is no file {file}. To set a key of the configuration: --set {file}.")
         return Base(file.stem, files.load_file(file))
     values = files.load_preset(preset or default)
     if preset is None and _subject(files.overridden(values, overrides))[0] != _subject(values)[0]:

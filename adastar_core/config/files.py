@@ -1,7 +1,6 @@
 """From presets, YAML files and ``--set`` to a validated :class:`RunConfig`, with errors that name the key."""
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -10,12 +9,10 @@ import yaml
 from pydantic import ValidationError
 
 from adastar_core.config import RunConfig, methods
+from adastar_core.config.explain import KEYS_BY_TYPE, explain
 from adastar_core.errors import ConfigError
 
 DEFAULT_PRESET = "quickstart"
-_QUOTED = re.compile(r"'([^']*)'")
-KEYS_BY_TYPE = ("problem", "sampler")
-"""Groups whose keys depend on their type; every other group's stay when a type in it is changed."""
 
 
 def preset_names() -> list[str]:
@@ -65,75 +62,6 @@ def overridden(values: Mapping[str, object], overrides: Iterable[str]) -> dict[s
     for override in overrides:
         merged = _with_override(merged, override)
     return merged
-
-
-def explain(error: ValidationError) -> str:
-    """Return a validation error in the user's terms: each key, its value, and what is wrong with it."""
-    lines: list[str] = []
-    # By key and value, because each member of a union has its own error.
-    choices: dict[tuple[str, str], list[str]] = {}
-    for detail in error.errors(include_url=False):
-        # Without the tags of the unions that the key lies in.
-        parts = [str(part) for part in detail["loc"] if not str(part).startswith(("[", "literal["))]
-        if len(parts) > 1 and parts[0] in KEYS_BY_TYPE:
-            del parts[1]
-        key = ".".join(parts)
-        if detail["type"] == "extra_forbidden":
-            lines.append(f"unknown configuration key {key!r}{_suggestion(key)}")
-        elif detail["type"] == "value_error":
-            lines.append(f"{key + ': ' if key else ''}{detail['msg'].removeprefix('Value error, ')}")
-        elif detail["type"] == "union_tag_invalid":
-            choices[f"{key}.type", detail["ctx"]["tag"]] = _QUOTED.findall(detail["ctx"]["expected_tags"])
-        elif detail["type"] == "literal_error":
-            expected = _QUOTED.findall(detail["ctx"]["expected"])
-            choices.setdefault((key, str(detail["input"])), []).extend(expected)
-        else:
-            lines.append(f"{key} = {detail['input']!r}: {detail['msg']}")
-    lines += [_not_among(key, value, known) for (key, value), known in choices.items()]
-    message = "Invalid configuration: " + "; ".join(lines)
-    return message if message.endswith("?") else f"{message}."
-
-
-def _not_among(key: str, value: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(value, known, n=1)
-    suggestion = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{key} = {value!r} is not one of {', '.join(known)}{suggestion}"
-
-
-def _schema_keys(schema: Mapping[str, object]) -> set[str]:
-    definitions = schema.get("$defs", {})
-    assert isinstance(definitions, dict)
-
-    def walk(node: object, prefix: str) -> set[str]:
-        if not isinstance(node, dict):
-            return set()
-        if "$ref" in node:
-            return walk(definitions[str(node["$ref"]).rsplit("/", 1)[-1]], prefix)
-        keys = set()
-        for name, child in node.get("properties", {}).items():
-            keys |= {prefix + name} | walk(child, f"{prefix}{name}.")
-        for branch in (*node.get("oneOf", ()), *node.get("anyOf", ()), *node.get("allOf", ())):
-            keys |= walk(branch, prefix)
-        return keys
-
-    return walk(dict(schema), "")
-
-
-def _suggestion(key: str) -> str:
-    """Return what an unknown key may have meant: one of another type of its group, or the closest known key."""
-    schema, (head, _, rest) = RunConfig.model_json_schema(), key.partition(".")
-    types = schema["properties"].get(head, {}).get("discriminator", {}).get("mapping", {})
-    having = [
-        name
-        for name, target in types.items()
-        if rest in _schema_keys(schema["$defs"][target.rpartition("/")[2]] | {"$defs": schema["$defs"]})
-    ]
-    if having:
-        first, *others = sorted(having, key=lambda name: name != "table")  # a table before the benchmarks
-        also = f" (or {', '.join(others)})" if others else ""
-        return f" of this {head}; it needs {head}={first}{also}, set before it"
-    near = difflib.get_close_matches(key, sorted(_schema_keys(schema)), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else "; --dry-run prints all keys of a valid configuration"
 
 
 def _preset_text(name: str) -> str:

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adastar_core.config import ADDED, LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, files, flatten
+from adastar_core.config.explain import schema_keys
+from adastar_core.config.other_names import OTHER_NAMES
 from adastar_core.errors import ConfigError
 from adastar_core.problems.arithmetic import ArithmeticSettings
 
@@ -16,11 +18,28 @@ from adastar_core.problems.arithmetic import ArithmeticSettings
     [
         (["atempts=3"], ["'atempts'", "did you mean 'attempts'"]),
         (["trainer.lerning_rate=1"], ["'trainer.lerning_rate'", "did you mean 'trainer.learning_rate'"]),
-        (["problem.path=x"], ["'problem.path' of this problem", "needs problem=table (or ", "gsm8k"]),
-        (["problem.choices=x"], ["needs problem=table, set before it"]),
-        (["attempts=0"], ["attempts = 0", "greater than or equal to 1"]),
-        (["schedule.growth=0.9"], ["schedule.growth = 0.9", "greater than or equal to 1"]),
-        (["seed=-1"], ["seed = -1"]),
+        (
+            ["problem.path=x"],
+            [
+                "problem=table, which is for data of your own (or ",
+                "gsm8k",
+                "--set problem=table --set problem.path=",
+            ],
+        ),
+        (["problem.choices=x"], ["problem.choices", "--set problem=table --set problem.choices="]),
+        (["problem=table"], ["problem.path is missing"]),
+        (["attempts=0"], ["attempts must be at least 1, not 0."]),
+        (["attempts=x"], ["attempts must be a whole number, not 'x'."]),
+        (["schedule.growth=0.9"], ["schedule.growth must be at least 1, not 0.9."]),
+        (["seed=-1"], ["seed must be at least 0, not -1."]),
+        (["trainer.learning_rate=fast"], ["trainer.learning_rate must be a number, not 'fast'."]),
+        (["prompt.chat=5"], ["prompt.chat must be true or false, not 5."]),
+        (["trainer=3"], ["trainer must be a group of keys, not 3."]),
+        (["trainer.lr=1"], ["'trainer.lr': here it is trainer.learning_rate."]),
+        (
+            ["training.batch_size=1"],
+            ["'training.batch_size': here it is trainer.batch_size (of a training step;"],
+        ),
         (["rationalize=true", "attempts=1"], ["rationalize", "attempts", "at least 2"]),
         (["rationalize=true", "attempt_mode=independent"], ["rationalize", "attempt_mode"]),
         (["trainer.micro_batch_size=3", "trainer.batch_size=8"], ["batch_size (8)", "micro_batch_size (3)"]),
@@ -53,6 +72,31 @@ def test_bad_values_name_the_key_and_the_fix(overrides: list[str], words: list[s
         files.resolve({}, overrides)
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert caught.value.exit_status == 2
+
+
+@pytest.mark.parametrize("name", sorted(OTHER_NAMES))
+def test_names_of_other_trainers_lead_to_a_key_that_there_is(name: str) -> None:
+    """The key that is named can be set; the name itself is nothing here, so its advice is always given."""
+    meant = OTHER_NAMES[name]
+    assert meant.key in known_keys()
+    if name in known_keys():
+        assert name == meant.key
+        return
+    with pytest.raises(ConfigError) as caught:
+        files.resolve({}, [f"{name}=1"])
+    assert str(caught.value) == f"Invalid configuration: unknown configuration key {name!r}: {meant.advice}."
+
+
+@pytest.mark.parametrize(
+    "name", ["lr", "learning_rate", "epochs", "num_epochs", "max_tokens", "max_new_tokens", "batch_size"]
+)
+def test_the_names_that_everyone_tries_first_are_among_them(name: str) -> None:
+    assert name in OTHER_NAMES
+
+
+def known_keys() -> set[str]:
+    schema = RunConfig.model_json_schema()
+    return schema_keys(schema)
 
 
 def test_a_password_in_a_server_s_url_is_refused_and_not_repeated() -> None:

@@ -152,6 +152,10 @@ def test_a_dry_run_says_what_it_assumes_and_what_a_card_makes_of_it(
         (["--card", "h101", "--dry-run"], 'Did you mean "h100"?'),
         (["quickstart"], "--preset quickstart"),
         (["one.yaml", "two.yaml"], "two.yaml"),
+        (["attempts=3"], "--set attempts=3"),
+        (["--lr", "1e-4"], "--set trainer.learning_rate=VALUE"),
+        (["--batch-size", "4"], "--set trainer.batch_size=VALUE"),
+        (["--model", "/mine"], "--set model=VALUE"),
     ],
 )
 def test_misuse(adastar: Command, arguments: list[str], words: str) -> None:
