@@ -18,6 +18,9 @@ from adastar_core.errors import AdaStarError, UserError
 
 _COMMANDS = {
     "Start": {
+        "proposing:init": "Write a configuration for your own table and model.\n\n"
+        "Looks at both, shows which columns it takes for question, answer and options, and writes a commented YAML file with "
+        "values that fit them and this machine. `adastar run FILE` runs it.",
         "starting:run": "Improve a model on its own accepted rationales: the same as python flows/adastar.py.",
         "starting:compare": "Compare methods over several seeds: the same as python flows/compare.py.",
     },
@@ -78,7 +81,7 @@ def build() -> App:
             # What starts a flow hands all of its words on, --help and -- too.
             handed_on = (
                 {"help_flags": [], "version_flags": [], "end_of_options_delimiter": ""}
-                if title == "Start"
+                if function.startswith("starting:")
                 else {}
             )
             app.command(f"{__name__}.{function}", help=help_, group=group, sort_key=place, **handed_on)

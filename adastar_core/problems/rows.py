@@ -27,13 +27,15 @@ class Row:
         return DataError(f"{self.source}, row {self.number}: {what}")
 
     def value(self, field: str) -> object:
-        """Return a field's value; ``"question.stem"`` looks into a nested field. Case counts only where two names differ by it.
+        """Return a field's value; ``"question.stem"`` looks into a nested field, unless a name has a dot itself.
+
+        Case counts only where two names differ by it.
 
         Raises:
             DataError: The row has no such field, or it is null.
         """
         value: object = self.values
-        for name in field.split("."):
+        for name in [field] if field in self.values else field.split("."):
             value = value.get(_name_in(value, name)) if isinstance(value, Mapping) else None
         if value is None or (isinstance(value, float) and math.isnan(value)):  # as tables have null numbers
             there = ", ".join(map(str, self.values))

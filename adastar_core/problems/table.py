@@ -141,7 +141,7 @@ def table_reader(rows: Sequence[Row], settings: TableSettings) -> RowReader:
 
 
 def _has(name: str, row: Row) -> bool:
-    return row.has(name.partition(".")[0])
+    return row.has(name) or row.has(name.partition(".")[0])
 
 
 def _answer(row: Row, field: str) -> str:

@@ -165,3 +165,8 @@ def test_case_counts_only_where_names_differ_by_it_alone(asked: str) -> None:
     assert (one.text(asked), one.has(asked), one.text("inner.text")) == ("a", True, "b")
     two = Row("x", 1, {"Question": "a", "QUESTION": "b"})
     assert (two.text("Question"), two.text("QUESTION"), two.has("question")) == ("a", "b", False)
+
+
+def test_a_dot_may_be_part_of_a_name() -> None:
+    row = Row("x", 1, {"No. of": "a", "a": {"b": "c"}, "a.b": "d"})
+    assert (row.text("No. of"), row.text("a.b"), row.has("a.b")) == ("a", "d", True)

@@ -1,0 +1,188 @@
+"""Proposes a configuration for a table and a model: values that fit their lengths, their size and this machine."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import yaml
+
+from adastar_core.generators.settings import GeneratorSettings
+from adastar_core.machine.units import size
+from adastar_core.models.vocabulary import Vocabulary
+from adastar_core.planning import footprint
+from adastar_core.planning.look import ModelLook, TableLook
+from adastar_core.planning.memory import machine_memory
+from adastar_core.problems.chat import in_chat
+from adastar_core.problems.template import Template
+from adastar_core.records import Split
+from adastar_core.trainers.settings import TrainerSettings
+
+_SMALL = 500
+"""Rows below which a larger share is measured on: a tenth of them says little."""
+_BIG = 5000
+_MEASURED = {Split.VALIDATION: 300, Split.TEST: 1000}
+_BATCH = 8
+_WANTED = 0.6
+"""Share of the training questions that the last iteration wants: what it needs must be there, and a choice be left."""
+_MOST_STEPS = 40
+_GROWTH = 1.2
+_NEW_TOKENS = 256
+_LORA_RANK, _LORA_RATE, _RATE = 16, 1e-4, 1e-5
+_ROOM = 0.7
+"""Share of the memory that generation or training may take: Python, torch and other programs need some."""
+_ENDINGS = {
+    "number": "the number",
+    "choice": "the label of the right option",
+    "yes_no": "yes or no",
+    "math": "the formula",
+    "exact": "the answer itself",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A configuration as lines of YAML, each with what it follows from, and the lengths that were measured in tokens."""
+
+    lines: tuple[tuple[str, str], ...]
+    longest_prompt: int
+    memory: str
+
+    @property
+    def text(self) -> str:
+        return "".join(f"{line}{f'  # {why}' if why else ''}\n" for line, why in self.lines)
+
+
+def instruction(table: TableLook) -> str:
+    """Return what tells a model to reason, and how its answer must end for the verifier to find it."""
+    ending = f"one of: {', '.join(table.classes)}" if table.classes else _ENDINGS[table.verifier]
+    return f'Reason step by step, then end with "The answer is" and {ending}.'
+
+
+def prompt_for(table: TableLook, model: ModelLook) -> str:
+    """Return the template of prompts: a message where the model takes messages, else text to continue."""
+    braced = instruction(table).replace("{", "{{").replace("}", "}}")
+    options = "\n{choices}" if table.columns.choices else ""
+    if model.no_chat is None:
+        return f"{{question}}{options}\n\n{braced}"
+    return f"{braced}\n\nQ: {{question}}{options}\nA:"
+
+
+def propose(table: TableLook, model: ModelLook) -> Proposal:
+    """Return a configuration that fits; nothing is generated or trained."""
+    import torch
+
+    bf16, (room, whose) = torch.cuda.is_available(), machine_memory()
+    vocabulary, template = Vocabulary(model.directory), Template(prompt_for(table, model))
+    longest = _longest_prompt(table, model, vocabulary, template)
+    new = _new_tokens(table, model, vocabulary, longest)
+    generator = _generator(model, longest, new, _ROOM * room, bf16=bf16)
+    trainer = _trainer(model, longest + new + 1, _ROOM * room, bf16=bf16)
+    memory = f"{size(room)} of {whose}"
+    lines = (
+        ("# Written by adastar init. Look at it first: adastar run FILE --dry-run", ""),
+        (f"model: {_plain(model.name)}", _about(model)),
+        *_problem_lines(table, template.text),
+        (
+            f"prompt: {{chat: {str(model.no_chat is None).lower()}}}",
+            "whether prompts are messages in the chat template",
+        ),
+        *_schedule_lines(table),
+        (f"generator: {_flow(generator)}", f"prompts have up to {longest:,} tokens; {memory}"),
+        (f"trainer: {_flow(trainer)}", "LoRA" if "lora" in trainer else "all parameters"),
+    )
+    return Proposal(lines, longest, memory)
+
+
+def _about(model: ModelLook) -> str:
+    positions = "any length" if model.positions is None else f"{model.positions:,} positions"
+    return f"{model.parameters:,} parameters, {positions}, {'chat template' if model.no_chat is None else 'no chat'}"
+
+
+def _problem_lines(table: TableLook, prompt: str) -> Iterator[tuple[str, str]]:
+    columns, rows = table.columns, sum(table.sizes.values())
+    yield "problem:", ""
+    yield "  type: table", ""
+    yield f"  path: {_plain(table.path)}", f"{rows:,} rows"
+    for key in ("question", "answer", "choices", "id"):
+        if name := getattr(columns, key):
+            yield f"  {key}: {_plain(name)}", ""
+    read = (
+        f"cannot read {table.unreadable:,} answers: fix these rows"
+        if table.unreadable
+        else "reads every answer"
+    )
+    yield f"  verifier: {table.verifier}", read
+    yield f"  prompt: {json.dumps(prompt, ensure_ascii=False)}", ""
+    missing = [split for split in _MEASURED if split not in table.sizes]
+    if rows < _SMALL:
+        yield from ((f"  {split}_share: 0.2", "of so few rows") for split in missing)
+    elif rows > _BIG:
+        yield from (
+            (f"  {split}_limit: {_MEASURED[split]}", "questions suffice, and save time")
+            for split in _MEASURED
+        )
+
+
+def _schedule_lines(table: TableLook) -> Iterator[tuple[str, str]]:
+    share = 0.8 if sum(table.sizes.values()) < _SMALL else 0.9
+    missing = sum(split not in table.sizes for split in _MEASURED)
+    pool = int(table.sizes[Split.TRAIN] * share**missing)
+    iterations = 3 if pool < 1000 else 5
+    steps = int(_WANTED * pool / _BATCH / _GROWTH ** (iterations - 1))
+    steps = min(max(steps, 1), _MOST_STEPS)
+    yield f"iterations: {iterations}", "rounds of sampling and training"
+    wants = f"{steps * _BATCH:,} accepted rationales in iteration 1, of about {pool:,} training questions"
+    yield f"schedule: {{first_steps: {steps}}}", wants
+
+
+def _longest_prompt(table: TableLook, model: ModelLook, vocabulary: Vocabulary, template: Template) -> int:
+    prompts = [template.fill(observation) for observation in table.observations]
+    if model.no_chat is None:
+        prompts = [in_chat(prompt, vocabulary, date.today()) for prompt in prompts]
+    return max(map(len, vocabulary.prompt_ids(prompts)))
+
+
+def _new_tokens(table: TableLook, model: ModelLook, vocabulary: Vocabulary, prompt: int) -> int:
+    """Return the longest rationale: half as long again as nearly all worked solutions, where the table has them."""
+    wanted = _NEW_TOKENS
+    if table.solutions:
+        lengths = sorted(len(vocabulary.completion_ids(text)) for text in table.solutions)
+        wanted = max(64, 32 * math.ceil(1.5 * lengths[int(0.95 * (len(lengths) - 1))] / 32))
+    return wanted if model.positions is None else max(min(wanted, model.positions - prompt - 1), 1)
+
+
+def _generator(model: ModelLook, prompt: int, new: int, room: float, *, bf16: bool) -> dict[str, object]:
+    """Return the generator's values, with the largest batch that fits."""
+    for rows in (256, 128, 64, 32, 16, 8, 4, 2):
+        settings = GeneratorSettings(batch_size=rows, max_new_tokens=new)
+        if footprint.generation_memory(model.directory, settings, prompt, bf16=bf16).total <= room:
+            break
+    return {"batch_size": rows, "max_new_tokens": new}
+
+
+def _trainer(model: ModelLook, text: int, room: float, *, bf16: bool) -> dict[str, object]:
+    """Return the trainer's values: all parameters with the largest micro-batch that fits, else LoRA."""
+    longest = text if model.positions is None else min(text, model.positions)
+    own = {"max_length": longest} if longest > TrainerSettings().max_length else {}
+    values: dict[str, object] = {}
+    for lora in (None, {"rank": _LORA_RANK}):
+        for saving in (False, True):
+            for rows in (8, 4, 2, 1):
+                values = {"learning_rate": _RATE if lora is None else _LORA_RATE, "batch_size": _BATCH, **own}
+                values |= {"micro_batch_size": rows} if rows < _BATCH else {}
+                values |= {"gradient_checkpointing": True} if saving else {}
+                values |= {"lora": lora} if lora else {}
+                settings = TrainerSettings.model_validate(values)
+                if footprint.training_memory(model.directory, settings, longest, bf16=bf16).total <= room:
+                    return values
+    return values
+
+
+def _plain(text: str) -> str:
+    return yaml.safe_dump(text, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
+
+
+def _flow(values: dict[str, object]) -> str:
+    return yaml.safe_dump(values, default_flow_style=True, sort_keys=False, width=10**6).strip()

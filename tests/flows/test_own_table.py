@@ -1,0 +1,167 @@
+"""From a table with odd column names and a model to a run: ``adastar init``, then the file that it wrote."""
+
+import csv
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from sqlalchemy import Engine, text
+
+from adastar_core import cli
+from adastar_core.config import RunConfig, files
+from adastar_core.models.vocabulary import Vocabulary
+from adastar_core.planning.plan import plan_of
+from tests.core.problems.test_chat import BODY
+from tests.flows.conftest import Command
+from tests.support.tiny_llama import write_tiny_llama
+
+OPTIONS = ["red", "blue", "green"]
+LABELS = ["calm", "cross", "glad"]
+
+
+def additions(path: Path, count: int = 200) -> Path:
+    """Write a table as a spreadsheet does: semicolons, a running number, and columns in another language."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["Lfd. Nr.", "Aufgabe", "Ergebnis", "Stufe"])
+        writer.writerows(
+            [i, f"{10 + i % 90}+{11 + i * 7 % 89}", 21 + i % 90 + i * 7 % 89, "leicht"]
+            for i in range(1, count + 1)
+        )
+    return path
+
+
+def records(path: Path, kind: str, count: int = 120) -> Path:
+    row = {
+        "number": lambda i: {"q": f"Question {i}?", "a": i},
+        "solution": lambda i: {
+            "q": f"Question {i}?",
+            "a": f"{i} and {i} are {2 * i}, as one sees. #### {2 * i}",
+        },
+        "choice": lambda i: {"stem": f"Question {i}?", "opts": OPTIONS, "key": "ABC"[i % 3]},
+        "yes_no": lambda i: {"claim": f"Is {i} even?", "truth": ["yes", "no"][i % 2]},
+        "label": lambda i: {"text": f"Note {i}: so it went.", "mood": LABELS[i % 3]},
+        "math": lambda i: {"problem": f"Add 1 to x to the {i}.", "solution": f"x^{{{i}}} + 1"},
+        "exact": lambda i: {"word": f"Spell number {i}.", "spelt": f"word {chr(97 + i % 26)}{i}"},
+    }[kind]
+    path.write_text(json.dumps([row(i) for i in range(1, count + 1)]))
+    return path
+
+
+def chat_model(folder: Path) -> Path:
+    write_tiny_llama(folder)
+    settings = folder / "tokenizer_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "chat_template": BODY}))
+    return folder
+
+
+def init(tmp_path: Path, data: Path, model: str, *options: str) -> tuple[str, RunConfig]:
+    """Run ``adastar init``; return the file's text and the configuration that it is."""
+    output = tmp_path / "run.yaml"
+    assert cli.main(["init", str(data), "--model", model, "--output", str(output), *options]) == 0
+    return output.read_text("utf-8"), files.resolve(files.load_file(output))
+
+
+@pytest.mark.parametrize(
+    ("kind", "chat"),
+    [("number", False), ("solution", True), ("choice", True), ("choice", False), ("yes_no", True), ("label", True),
+     ("math", False), ("exact", True)],
+)  # fmt: skip
+def test_every_kind_of_table_becomes_a_file_of_at_most_twenty_lines(
+    tmp_path: Path, kind: str, chat: bool
+) -> None:
+    """It says what each value follows from, reads every answer, and asks so that the verifier finds the answer."""
+    model = str(chat_model(tmp_path / "model")) if chat else "tiny-adder"
+    written, config = init(tmp_path, records(tmp_path / "rows.json", kind), model)
+    assert len(written.splitlines()) <= 20
+    assert written.count("  # ") >= 6
+    assert config.problem.verifier == ("number" if kind == "solution" else kind)  # type: ignore[union-attr]
+    assert config.prompt.chat is chat
+    plan = plan_of(config)
+    assert not any("beta" in warning for warning in plan.warnings)
+    assert plan.positions is not None
+    assert plan.longest_text <= plan.positions
+    assert "The answer is" in plan.preview.texts[0].text
+    assert plan.preview.judged[0].verdict.outcome == "right"
+
+
+def test_longer_solutions_get_longer_rationales(tmp_path: Path) -> None:
+    model = str(chat_model(tmp_path / "model"))
+    _, config = init(tmp_path, records(tmp_path / "rows.json", "solution"), model)
+    lengths = [
+        len(Vocabulary(Path(model)).completion_ids(row["a"]))
+        for row in json.loads((tmp_path / "rows.json").read_text())
+    ]
+    assert max(lengths) < config.generator.max_new_tokens < 3 * max(lengths)
+
+
+def test_its_file_runs_as_it_is_named(adastar: Command, database: Engine, tmp_path: Path) -> None:
+    """The packaged model, asked as it was taught, improves on or keeps what it can do on a table of one's own."""
+    _, config = init(tmp_path, additions(tmp_path / "Aufgaben.csv"), "tiny-adder")
+    assert (config.problem.question, config.problem.answer) == ("Aufgabe", "Ergebnis")  # type: ignore[union-attr]
+    url = database.url.render_as_string(hide_password=False)
+    own = [
+        f"database_url={url}",
+        f"home={tmp_path / 'home'}",
+        'problem.prompt="{question}\\n"',
+        "iterations=1",
+    ]
+    result = adastar(
+        str(tmp_path / "run.yaml"), "--run", "mine", *(word for text in own for word in ("--set", text))
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "as the model gets it" in result.stdout
+    with database.connect() as connection:
+        found = connection.execute(
+            text("SELECT status, accepted FROM runs JOIN iterations USING (run_id)")
+        ).one()
+    assert found.status == "finished"
+    assert found.accepted > 30
+
+
+def test_columns_can_be_named_and_files_are_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = additions(tmp_path / "t.csv")
+    written, config = init(tmp_path, data, "tiny-adder", "--question", "Aufgabe", "--answer", "Lfd. Nr.")
+    assert config.problem.answer == "Lfd. Nr."  # type: ignore[union-attr]
+    assert cli.main(["init", str(data), "--model", "tiny-adder", "--output", str(tmp_path / "run.yaml")]) == 2
+    assert "is not overwritten" in capsys.readouterr().err
+    assert (tmp_path / "run.yaml").read_text() == written
+
+
+def test_answers_that_cannot_be_read_are_named_once_the_file_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = records(tmp_path / "rows.json", "number")
+    rows = json.loads(path.read_text())
+    rows[6]["a"] = "about seven"
+    path.write_text(json.dumps(rows))
+    assert cli.main(["init", str(path), "--model", "tiny-adder", "--output", str(tmp_path / "run.yaml")]) == 2
+    printed = capsys.readouterr()
+    assert "it reads 119 of 120 answers" in printed.out
+    assert "row 7: 'about seven'" in printed.err
+    assert yaml.safe_load((tmp_path / "run.yaml").read_text())["problem"]["verifier"] == "number"
+
+
+def test_what_is_not_given_is_asked_for_on_a_terminal(tmp_path: Path) -> None:
+    additions(tmp_path / "t.csv")
+    command = [sys.executable, "-m", "adastar_core.cli", "init"]
+    alone = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+    assert alone.returncode == 2
+    assert "adastar init DATA --model MODEL" in alone.stderr
+    ours, theirs = pty.openpty()
+    os.write(ours, b"t.csv\ntiny-adder\n")
+    asked = subprocess.run(command, cwd=tmp_path, stdin=theirs, capture_output=True, text=True, check=True)
+    os.close(theirs)
+    os.close(ours)
+    assert re.search(r"Data file.*Model", asked.stdout, re.DOTALL)
+    assert (tmp_path / "run.yaml").is_file()
