@@ -1,15 +1,9 @@
-"""Shared by the benchmarks: the command line, taking turns, tables, requests, and runs in a process of their own."""
+"""Shared by the benchmarks: the command line, taking turns, tables and requests."""
 
 import json
-import os
-import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -18,17 +12,13 @@ import psutil
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine
 
-from adastar_core.postgres.server import stop_local_postgres
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.gsm8k import GSM8KSettings
 from adastar_core.records import GenerationRequest, Observation, Split
-from adastar_core.store.database import open_database
 from adastar_core.streams import rationale_key
 
-FLOW = Path(__file__).parent.parent / "flows" / "adastar.py"
 Result = TypeVar("Result")
 
 
@@ -122,23 +112,3 @@ def requests_of(rows: Sequence[Observation], prompts: Iterable[str]) -> list[Gen
         GenerationRequest(place, 1, False, prompt, key)
         for place, (prompt, key) in enumerate(zip(prompts, keys, strict=True))
     ]
-
-
-@contextmanager
-def main_job(preset: str = "quickstart", **settings: object) -> Iterator[Engine]:
-    """Run the main job as a user does, with a new data directory and new Prefect files; yield its database."""
-    home = Path(tempfile.mkdtemp(prefix="adastar-bench-"))
-    home.chmod(0o711)
-    (home / "prefect").mkdir()
-    keys = {"home": home, **settings}
-    overrides = [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
-    environment = {**os.environ, "PREFECT_HOME": str(home / "prefect")}
-    environment.pop("ADASTAR_DATABASE_URL", None)
-    try:
-        subprocess.run([sys.executable, FLOW, "--preset", preset, *overrides], env=environment, check=True)
-        database = open_database(None, home)
-        yield database
-        database.dispose()
-    finally:
-        stop_local_postgres(home)
-        shutil.rmtree(home)

@@ -12,7 +12,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from common import main_job, run, save, timed
+from common import run, save, timed
+from main_job import main_job
 from random_llama import write_random_llama
 from rich.console import Console
 from sqlalchemy import text

@@ -34,7 +34,7 @@ class Endless(TransformersGenerator):
     """Never ends a row before its longest length."""
 
     def _is_text(self, size: int) -> torch.Tensor:
-        return torch.ones(size, dtype=torch.bool)
+        return torch.ones(size, dtype=torch.bool, device=self._loaded.device)
 
 
 def main(

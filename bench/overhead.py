@@ -10,7 +10,8 @@ Run it:  python bench/overhead.py --json overhead.json
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import main_job, run, save, show
+from common import run, save, show
+from main_job import main_job
 from sqlalchemy import text
 
 QUERY = text(

@@ -16,6 +16,7 @@ from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.steps import Cached, Reread, Way
 from adastar_core.machine.memory import is_memory_error, memory_errors
 from adastar_core.models import scores as model_scores
+from adastar_core.models.attention import changing_lengths
 from adastar_core.models.scores import FAULTS
 
 _PROMPTS, _STEPS = (2, 9, 5), 5
@@ -34,6 +35,7 @@ class Serving:
 _known: dict[tuple[str, torch.dtype, str], Serving] = {}
 
 
+@changing_lengths()
 def serving(model: PreTrainedModel) -> tuple[Serving, bool]:
     """Return how a model is decoded, and whether that was tested just now.
 

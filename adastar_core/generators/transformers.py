@@ -28,6 +28,7 @@ from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.generators.steps import Cached, Way
 from adastar_core.machine.memory import memory_errors
 from adastar_core.machine.quiet import no_progress_bars
+from adastar_core.models.attention import changing_lengths
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, GenerationRequest, Incident
 
@@ -147,6 +148,7 @@ class TransformersGenerator:
         return prompts
 
     @torch.inference_mode()
+    @changing_lengths()
     def _continue(self, prompts: list[list[int]], streams: list[int], decoding: Decoding) -> list[list[int]]:
         """Return each row's generated tokens, up to its end or a little further: what follows it is ignored later."""
         model, limit = self._loaded, decoding.max_new_tokens

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from adastar_core.errors import StageError
 from adastar_core.machine.memory import memory_errors
+from adastar_core.models.attention import changing_lengths
 from adastar_core.streams import stream_key
 from adastar_core.trainers import TrainingProgress, optimizer
 from adastar_core.trainers.batches import IGNORED, collate, collate_packed
@@ -110,6 +111,7 @@ class Training:
             seconds=sum(step.seconds for step in self._done),
         )
 
+    @changing_lengths()
     def _step(self, step: int) -> Step:
         began = time.perf_counter()
         self._randomness.seed_step(step, self._world)

@@ -1,12 +1,12 @@
 """Measure one GPU with this project's own code: its ceilings, generation, training, memory, sharding, rounding, forecasts.
 
 ``--model`` is a directory, or a shape of a Llama with random weights (3b, 1b, 92m, 3m). vLLM is measured where it is
-installed. A part that fails is reported and does not stop the others; figures are written after every part:
+installed. A part that fails is reported and does not stop the others, and figures are written as they come:
 
     PYTHONPATH=bench python bench/gpu/card.py --model 3b --parts generation --parts training --json card-3b.json
     PYTHONPATH=bench python bench/gpu/card.py --model DIRECTORY --gsm8k FOLDER --json card-smollm2.json
 
-Without a GPU everything runs on the processor, with ``--model 3m`` in a minute or two: a test of the scripts.
+Without a GPU everything runs on the processor, which tests the scripts: ``--model 3m --sizes 4 --tokens 8 --longest 64``.
 """
 
 import gc
@@ -24,6 +24,7 @@ from typing import Any
 
 import decoding
 import finetuning
+import profiling
 import rounding
 from ceilings import DEVICE, Ceilings, Memory, free_unused, measure_ceilings, memory
 from common import arithmetic, gsm8k, run, save, show
@@ -35,7 +36,7 @@ from adastar_core.machine.quiet import no_progress_bars
 from adastar_core.models.source import parameter_count
 
 _VOCABULARY = 49_152
-_PROFILED_TOKENS = 32
+_PROFILED_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Load:
 
 
 class Card:
-    """Measures one model on the device part by part, and writes all figures after each."""
+    """Measures one model on the device part by part, and writes all figures after each row."""
 
     def __init__(self, directory: Path, work: Path, load: Load, json: Path | None) -> None:
         self._directory, self._work, self._load, self._json = directory, work, load, json
@@ -73,14 +74,18 @@ class Card:
         try:
             for row in measured:
                 rows.append(row)
+                self._keep(part, rows, began)
         except Exception as error:  # noqa: BLE001 (the other parts may work)
             traceback.print_exc()
             self.figures[f"{part}: failed"] = f"{type(error).__name__}: {error}"[:2000]
+        self._keep(part, rows, began)
+        if rows:
+            show(f"{part}, {time.perf_counter() - began:.1f} s", rows)
+
+    def _keep(self, part: str, rows: Sequence[Any], began: float) -> None:
         self.figures[part] = list(map(asdict, rows))
         self.figures["seconds"][part] = time.perf_counter() - began
         save(self._json, self.figures)
-        if rows:
-            show(f"{part}, {time.perf_counter() - began:.1f} s", rows)
 
     def generation(self) -> None:
         moments = [memory("before the generator is opened")]
@@ -98,7 +103,7 @@ class Card:
     def profile(self) -> None:
         generator = decoding.open_endless(self._directory)
         rows = max(self._load.sizes)
-        self.add(f"profile of {rows} rows", decoding.parts(generator, rows, _PROFILED_TOKENS, self.trace))
+        self.add(f"profile of {rows} rows", profiling.parts(generator, rows, _PROFILED_TOKENS, self.trace))
         generator.close()
 
     def training(self) -> None:
@@ -123,14 +128,14 @@ class Card:
             )
             yield memory(f"{'an adapter' if lora else 'a model'} trained and published")
 
-    def sharding(self) -> None:
-        self.add("sharding", finetuning.shardings(self._directory, 6, 256, self._work / "sharding"))
-
     def rounding(self) -> None:
         requests = gsm8k(self.gsm8k, 48, exemplars=False) if self.gsm8k else arithmetic(48)
         decodings = [Decoding(False, temperature=1.0, top_p=1.0, max_new_tokens=32)]
         precisions = ("float32", "bfloat16")
         self.add("rounding", rounding.counts(self._directory, requests, precisions, (1, 7, 16), decodings))
+
+    def sharding(self) -> None:
+        self.add("sharding", finetuning.shardings(self._directory, 6, 256, self._work / "sharding"))
 
     def vllm(self) -> None:
         if find_spec("vllm") is None:

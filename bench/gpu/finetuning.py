@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from ceilings import GIB, Ceilings, known_card, peak_gib, start_peak
-from one_card import launcher
+from one_card import launch
 from safetensors import safe_open
 
 from adastar_core import compute
@@ -44,14 +44,13 @@ class TrainingSpeed:
 
 @dataclass(frozen=True)
 class Sharding:
-    """A training whose weights are sharded over processes that share the device, against one that is not sharded.
+    """A training whose weights are sharded over processes, against one that is not sharded.
 
     Differences are the largest of any step's loss, relative to it, and of any weight of the checkpoints.
     """
 
     dtype: str
     processes: int
-    backend: str
     last_loss: float
     loss_difference: float
     weight_difference: float
@@ -115,20 +114,17 @@ def examples_of(directory: Path, count: int, longest: int) -> list[TrainingExamp
 
 
 def shardings(directory: Path, steps: int, longest: int, work: Path) -> Iterator[Sharding]:
-    """Yield a sharded training at a time. NCCL takes one process per GPU, so that two of them exchange through gloo."""
-    examples = examples_of(directory, 4 * steps, longest)
-    on_gpu = torch.cuda.is_available()
+    """Yield a sharded training at a time: in one process, and in one per GPU (on a CPU in two)."""
+    examples = examples_of(directory, 8 * steps, longest)
+    several = torch.cuda.device_count() if torch.cuda.is_available() else 2
     for dtype in ("float32", "bfloat16"):
-        plain, losses = _losses(directory, examples, dtype, 1, work / dtype, None)
-        for processes, backend in ((1, "nccl" if on_gpu else "gloo"), (2, "gloo")):
-            folder = work / f"{dtype}-{processes}"
-            made, sharded = _losses(
-                directory, examples, dtype, processes, folder, launcher(processes, backend)
-            )
-            pairs = zip(losses, sharded, strict=True)
-            furthest = max(abs(one - other) / one for one, other in pairs)
+        plain, losses = _losses(directory, examples, dtype, 1, work / dtype)
+        for processes in sorted({1, several}):
+            folder, alone = work / f"{dtype}-{processes}", launch if processes == 1 else None
+            made, sharded = _losses(directory, examples, dtype, processes, folder, alone)
+            furthest = max(abs(one - other) / one for one, other in zip(losses, sharded, strict=True))
             difference = _weight_difference(plain.checkpoint.path, made.checkpoint.path)
-            yield Sharding(dtype, processes, backend, sharded[-1], furthest, difference)
+            yield Sharding(dtype, processes, sharded[-1], furthest, difference)
 
 
 def _losses(
@@ -137,17 +133,17 @@ def _losses(
     dtype: str,
     processes: int,
     work: Path,
-    launch: Launcher | None,
+    launcher: Launcher | None = None,
 ) -> tuple[TrainingOutcome, list[float]]:
-    settings = TrainerSettings(batch_size=4, dtype=dtype, processes=processes, learning_rate=1e-4)
+    settings = TrainerSettings(batch_size=8, dtype=dtype, processes=processes, learning_rate=1e-4)
     job = Job(directory, tuple(examples), settings, 1, None, 0, 1, work / "tuned", work / "work")
     losses: list[float] = []
-    outcome = _finetune(job, lambda line: losses.append(line.loss), launch)
+    outcome = _finetune(job, lambda line: losses.append(line.loss), launcher)
     return outcome, losses
 
 
 def _finetune(
-    job: Job, progress: Callable[[TrainingProgress], None], launch: Launcher | None = None
+    job: Job, progress: Callable[[TrainingProgress], None], launcher: Launcher | None = None
 ) -> TrainingOutcome:
     return finetune(
         job.start,
@@ -159,7 +155,7 @@ def _finetune(
         output=job.output,
         work=job.work,
         progress=progress,
-        launcher=launch,
+        launcher=launcher,
     )
 
 
