@@ -27,6 +27,7 @@ _AROUND = dict(
 )
 """Marks around the whole of an answer that are no part of it, unless the reference has them."""
 
+_FIRST = frozenset(mark[0] for mark in _AROUND)
 _MOST_LAYERS = 5
 _AFTER = re.compile(
     r"\s?(?:\*\*)?[.!]?(?:\*\*)?$|[.,;!](?=\s[A-Za-z(*])|(?=\s\()|(?=\s(?:because|since|as|due)\s)"
@@ -89,8 +90,8 @@ def _behind(reference: str, spelling: str) -> str | None:
             after = None if behind is None else _AFTER.match(behind)
             if behind is not None and after:
                 return behind[after.end() :]
-        opens = next((mark for mark in _AROUND if spelling.startswith(mark)), None)
-        if opens is None:
+        opens = _opening(spelling)
+        if not opens:
             return None
         closing.insert(0, _AROUND[opens])
         spelling = spelling.removeprefix(opens).lstrip()
@@ -111,10 +112,14 @@ def _bare(text: str) -> str:
     """Return a text without the marks around the whole of it and without a closing full stop."""
     for _ in range(_MOST_LAYERS):
         text = text.removesuffix(".").strip()
-        around = next(
-            (opens for opens, closes in _AROUND.items() if text.startswith(opens) and text.endswith(closes)),
-            "",
-        )
-        if around and len(text) > len(around) + len(_AROUND[around]):
-            text = text[len(around) : len(text) - len(_AROUND[around])]
+        opens = _opening(text)
+        closes = _AROUND.get(opens, "")
+        if not opens or len(text) <= len(opens) + len(closes) or not text.endswith(closes):
+            break
+        text = text[len(opens) : len(text) - len(closes)]
     return text
+
+
+def _opening(text: str) -> str:
+    """Return the mark that opens a text; empty if none does."""
+    return next((mark for mark in _AROUND if text.startswith(mark)), "") if text[:1] in _FIRST else ""

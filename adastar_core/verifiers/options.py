@@ -101,7 +101,8 @@ class Options:
         if label is None:
             return None
         after = _JOINT.match(spelling, label.end).end()  # type: ignore[union-attr]
-        said = self._text(spelling, after) if after > label.end else None
+        apart = after > label.end or spelling[label.end - 1] in ")]"
+        said = self._text(spelling, after) if apart else None
         if said:
             agreed = label.labels & said.labels
             return Named(agreed or label.labels | said.labels, said.end)

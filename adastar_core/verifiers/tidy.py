@@ -10,7 +10,20 @@ _WRAPPER = re.compile(
 )
 _MATHS = re.compile(r"\\[()\[\] ]|\$")
 _EDGES = " \t\r\n*_`\"'"
-_ONE_KIND = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": " - ", "−": "-"})
+_ONE_KIND = str.maketrans(
+    {
+        "’": "'",
+        "‘": "'",
+        "“": '"',
+        "”": '"',
+        "–": "-",
+        "—": " - ",
+        "−": "-",
+        "。": ".",
+        "，": ", ",
+        "：": ": ",
+    }
+)
 _OPENING = re.compile(r"[\s*_`\"']*")
 _FILLER = re.compile(
     r"""(?:(?:therefore|thus|then|now|clearly|indeed|simply|definitely|certainly|surely|obviously|undoubtedly
@@ -18,9 +31,8 @@ _FILLER = re.compile(
     |class|category|statement|is)\b[\s:,*_]*(?:(?<=[\s:,*_])) | (?:[-:]|\.\.\.)+\s+)+(?=[\"'`(\[]*[\w-])""",
     re.IGNORECASE | re.VERBOSE,
 )
-_END = re.compile(r"[.,;:!?)\]}\"'*_`$。]*(?=\s|$)")
+_END = re.compile(r"[.,;:!?)\]}\"'*_`$]*(?=\s|$)")
 _ASKED = re.compile(r"[\s.)\]}\"'*_`$]*\?")
-_QUESTION = re.compile(r"[^.!\n]{0,80}\?")
 
 
 def spelled(text: str) -> str:
@@ -64,8 +76,3 @@ def ends(spelling: str, place: int) -> bool:
 def is_asked(rest: str) -> bool:
     """Return whether what follows an answer makes it a question, as in ``(B)? No.``."""
     return "?" in rest and _ASKED.match(rest) is not None
-
-
-def is_question(text: str) -> bool:
-    """Return whether the first sentence of X is asked and not said, as in ``72? No.``, which answers nothing."""
-    return "?" in text and _QUESTION.match(text) is not None

@@ -26,7 +26,7 @@ _REMARK = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _DENIES = re.compile(
-    r"\b(?:not|no|never|none|nothing|hardly|cannot|neither|nor|nobody|opposite|contrary|reverse)\b|n't\b",
+    r"\b(?:not|no|never|none|nothing|hardly|cannot|neither|nor|nobody|opposite|contrary|reverse|false|wrong|untrue|incorrect)\b|n't\b",
     re.IGNORECASE,
 )
 _AFFIRMS = re.compile(r"\b(?:yes|opposite|contrary|reverse)\b", re.IGNORECASE)
