@@ -39,8 +39,9 @@ _REASON = re.compile(
     re.IGNORECASE,
 )
 _EXPLANATION = re.compile(
-    r"(?:\d\.\s*)?(?:(?:short|brief|detailed|step[- ]by[- ]step)\ )?(?:explanation|reason(?:ing|s)?|rationale|justification|proof|solution"
-    r"|verification|check|steps|note(?:\ that)?|here(?:'s|\ is)\ (?:why|how|the\ (?:explanation|reasoning)))\b",
+    r"(?:\d\.\s*)?(?:(?:(?:short|brief|detailed|step[- ]by[- ]step)\ )?(?:explanation|reason(?:ing|s)?|rationale|justification|proof"
+    r"|solution|verification|check|steps|note)(?:\s*(?:[:.*_\-–—]|$)|\ (?:of|for|behind)\ [\w ]{1,40}:)"
+    r"|note\ that\b|here(?:'s|\ is)\ (?:why|how|the\ (?:explanation|reasoning))\b)",
     re.IGNORECASE,
 )
 _TURNS = re.compile(

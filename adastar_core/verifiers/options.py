@@ -142,9 +142,12 @@ class Options:
         """Read the label that follows a text, if one does: ``the wind (B)``."""
         before = _BEFORE_LABEL.match(spelling, text.end)
         label = self._label(spelling, before.end()) if before else None
-        if label is None or not ends(spelling, label.end):
+        if before is None or label is None or not ends(spelling, label.end):
             return text
-        return Named(text.labels & label.labels or text.labels | label.labels, label.end)
+        agreed = text.labels & label.labels
+        if not agreed and "." in before[0]:
+            return text  # another sentence begins, such as "(A) is wrong."
+        return Named(agreed or text.labels | label.labels, label.end)
 
     def _text(self, spelling: str, start: int) -> Named | None:
         """Return the options whose text begins at ``start``: the longest, and of equally long ones the most alike."""

@@ -80,7 +80,7 @@ def cases(problem: FewShotProblem) -> list[tuple[Observation, dict[str, str]]]:
     observations = [one for split in Split for one in problem.load(split)]
     found = []
     for one in generator.sample(observations, QUESTIONS):
-        texts = {choice.label: choice.text for choice in one.choices}
+        texts = {choice.label: choice.text.rstrip(".") for choice in one.choices}
         if len({folded(tidy(text)) for text in texts.values()}) == len(texts):
             other = generator.choice([label for label in texts if label != one.answer])
             found.append((one, {"L": one.answer, "T": texts[one.answer], "M": other, "U": texts[other]}))
