@@ -108,7 +108,7 @@ def _one_line(text: str) -> str:
     text = _LAYOUT.sub(" ", text)
     if _GRID.search(text):
         return text
-    lines = [line.strip() for line in text.replace("&", " ").split("\\\\") if line.strip(" .")]
+    lines = [line.strip() for line in text.replace("&", " ").split("\\\\") if line.strip()]
     return "".join(
         line if number == 0 or line[0] == "=" else f" \\\\ {line}" for number, line in enumerate(lines)
     )

@@ -30,6 +30,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _MARKUP = re.compile(r"[\s*_>~“\"]*")
+_DASH = re.compile(r"[-–—−]\s+\S")
 _LAYOUTS = "align|equation|gather|aligned|split|gathered|multline|displaymath|math|eqnarray|alignat"
 _BLOCK = re.compile(
     rf"""\$\$(.+?)\$\$ | (?<!\\)\$(?!\$)((?:[^$\\]|\\.)+?)\$ | \\\((.+?)\\\) | \\\[(.+?)\\\] | ```\w*\n(.+?)``` | `([^`\n]+)`
@@ -80,6 +81,8 @@ def read_statement(declared: Declared) -> Statement | None:
         return _whole(declared.text, declared.following)
     text = declared.text[:LONGEST]
     begin = _MARKUP.match(text).end()  # type: ignore[union-attr]  # it matches the empty text
+    if _DASH.match(text, begin):
+        return Statement(text, trouble="the declared answer begins with a dash, which may be a minus")
     lead = _LEAD.match(text, begin).end()  # type: ignore[union-attr]
     found = _formula(text, lead)
     if found is None and lead > begin:

@@ -7,6 +7,8 @@ or ``of``. Words that scale, compare or turn a number (``million``, ``squared``,
 import re
 from typing import NamedTuple
 
+from adastar_core.verifiers.number_words import SCALES, Role, role
+
 _TABLE = {
     spelling: unit
     for unit, spellings in {
@@ -56,18 +58,7 @@ _TABLE = {
     }.items()
     for spelling in spellings.split()
 }
-_NO_UNIT_WORDS = """a an the and or but nor not no none never only just even also too very more less fewer most least than as at by for from
-    in into of on onto to with without within over under above below between beyond up down off out about around near if unless
-    when while where which that this these those then thus so because since although though however i you he she it we they my
-    your his her hers its our ours their theirs us is are was were be been being am has have had do does did can could may might
-    must shall should will would equals means gives makes needs works fails exceeds remains becomes seems lies has wait actually
-    plus minus times versus squared cubed factorial half halves third thirds quarter quarters fourth fourths fifth fifths sixths
-    sevenths eighth eighths ninths tenth tenths hundredths thousandths hundred hundreds thousand thousands million millions
-    billion billions trillion trillions lakh lakhs crore crores dozen dozens score scores pair pairs ten tens point double triple
-    twice thrice one two three four five six seven eight nine eleven twelve twenty always perhaps maybe sometimes otherwise
-    nevertheless regardless besides afterwards towards others yes less possibly probably plus pluses multiples factors powers
-    roots squares cubes percents wrong incorrect other another different unlike all any some many much few several every each"""
-_NO_UNITS = frozenset(_NO_UNIT_WORDS.split())
+_NO_NOUNS = frozenset(("all", "each", "more", "fewer", "only", "both", "left", "now", "back", "them", "here"))
 _WORD = re.compile(r"[\s~]*([A-Za-z]+)(?![A-Za-z0-9'’(=\\])(\^\{?[23]\}?)?(?:\.(?=\s?[a-z]))?")
 _POWERS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}
 _CLOCK = re.compile(r"\s*([ap])\.?\s?m\b\.?", re.IGNORECASE)
@@ -108,7 +99,7 @@ def read_unit(text: str) -> Unit | None:
 
 def names_thing(word: str) -> bool:
     """Return whether a word can be a part of a name: ``area`` or ``of``, but not ``not``, ``than`` or ``half``."""
-    return word in ("the", "of", "for") or word.lower() not in _NO_UNITS
+    return word in ("the", "of", "for") or word.isupper() or _is_noun(word)
 
 
 def _name(words: list[str]) -> str:
@@ -133,10 +124,19 @@ def _name(words: list[str]) -> str:
 
 def _thing(words: list[str]) -> str:
     """Return one to three content words without the plural's ending."""
-    fit = 0 < len(words) <= 3 and all(
-        len(w) > 2 and w.isalpha() and w.lower() not in _NO_UNITS for w in words
-    )
+    fit = 0 < len(words) <= 3 and all(map(_is_noun, words))
     return " ".join(words).lower().removesuffix("s") if fit else ""
+
+
+def _is_noun(word: str) -> bool:
+    """Return whether a word is none of a closed class: then it can only say of what."""
+    lower = word.lower()
+    return (
+        word.isalpha()
+        and role(word) is Role.UNIT
+        and len(word) > 2
+        and lower not in _NO_NOUNS | SCALES.keys()
+    )
 
 
 def _is_plural(word: str) -> bool:
