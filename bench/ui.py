@@ -1,4 +1,4 @@
-"""Measure every view of ``adastar ui`` on a run with many rollouts: seconds from request to page, and how they are read.
+"""Measure every view of ``adastar ui`` on a run with many rollouts: seconds from request to page.
 
 ::
 
@@ -11,7 +11,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ _TIMES = 5
 
 @dataclass(frozen=True)
 class View:
-    """A page: seconds of its first request and of the median of the next, its size, and what was read from end to end."""
+    """A page: seconds of its first request and of the median of the next, its size, and the tables read end to end."""
 
     view: str
     first: float
@@ -177,12 +177,12 @@ def one_view(client: httpx.Client, engine: Engine, name: str, address: str) -> V
 
 
 @contextmanager
-def recorded(engine: Engine) -> Iterator[list[tuple[str, object]]]:
+def recorded(engine: Engine) -> Iterator[list[tuple[str, Mapping[str, object]]]]:
     """Collect what is executed, with its parameters."""
-    found: list[tuple[str, object]] = []
+    found: list[tuple[str, Mapping[str, object]]] = []
 
     def keep(
-        _connection: object, _cursor: object, statement: str, parameters: object, *_rest: object
+        _connection: object, _cursor: object, statement: str, parameters: Mapping[str, object], *_rest: object
     ) -> None:
         found.append((statement, parameters))
 
@@ -191,7 +191,7 @@ def recorded(engine: Engine) -> Iterator[list[tuple[str, object]]]:
     event.remove(engine, "before_cursor_execute", keep)
 
 
-def scans(engine: Engine, statement: str, parameters: object) -> set[str]:
+def scans(engine: Engine, statement: str, parameters: Mapping[str, object]) -> set[str]:
     """Return the large tables that a statement would read from end to end."""
     if not statement.lstrip().startswith(("SELECT", "WITH")):
         return set()
@@ -206,24 +206,27 @@ def scans(engine: Engine, statement: str, parameters: object) -> set[str]:
 
 _OF_ANY = (
     "UPDATE runs SET status = 'finished' WHERE run_id = :run_id",
-    "INSERT INTO checkpoints (run_id, iteration, parent_iteration, path, sha256, bytes, parameters, steps, examples, loss, "
-    "token_accuracy) SELECT :run_id, t, nullif(t, 0) - 1, '/nowhere', md5(concat(:run_id, ' ', t)), 1, 1, nullif(t, 0), t, 1.0 / (t + 1), 0.9 "
+    "INSERT INTO checkpoints (run_id, iteration, parent_iteration, path, sha256, bytes, parameters, steps, examples, "
+    "loss, token_accuracy) SELECT :run_id, t, nullif(t, 0) - 1, '/nowhere', md5(concat(:run_id, ' ', t)), 1, 1, "
+    "nullif(t, 0), t, 1.0 / (t + 1), 0.9 "
     "FROM generate_series(0, :iterations - 1) t",
-    "INSERT INTO iterations (run_id, iteration, checkpoint_iteration, beta, phase, m, accepted, surplus, alpha, stamped, "
-    "seconds, verifier, first_try_correct, undecided, rejected) SELECT :run_id, t, t - 1, 1000000, 'advanced', 1000, 100, 0, 0.5, "
-    "0, 1, 'number/1', 500, 3, '{}' FROM generate_series(1, :iterations) t",
+    "INSERT INTO iterations (run_id, iteration, checkpoint_iteration, beta, phase, m, accepted, surplus, alpha, "
+    "stamped, seconds, verifier, first_try_correct, undecided, rejected) "
+    "SELECT :run_id, t, t - 1, 1000000, 'advanced', 1000, 100, 0, 0.5, 0, 1, 'number/1', 500, 3, '{}' FROM generate_series(1, :iterations) t",
     "INSERT INTO evaluations (run_id, iteration, split, correct, total, undecided, by_difficulty, decoding, "
     "prompt_tokens, padded_prompt_tokens, generated_tokens, padded_generated_tokens, seconds) "
-    "SELECT :run_id, t, 'validation', 100 + t, 500, 0, '{}', '{}', 1, 1, 1, 1, 1 FROM generate_series(0, :iterations - 1) t",
+    "SELECT :run_id, t, 'validation', 100 + t, 500, 0, '{}', '{}', 1, 1, 1, 1, 1 "
+    "FROM generate_series(0, :iterations - 1) t",
     "INSERT INTO compute SELECT :run_id, t, stage, 1, 1, 1, 1, 1, 1, 1, 1e12, 1e12, 1e9, 1 "
     "FROM generate_series(1, :iterations) t, unnest(ARRAY['generate first', 'generate retry', 'finetune', "
     "'evaluate validation']) stage",
 )
 _OF_LARGE = (
     "UPDATE iterations SET phase = 'sampling' WHERE run_id = :run_id AND iteration = :iterations",
-    "INSERT INTO observation_statistics SELECT :run_id, n, n * 7 % 11, n * 13 % (:attempts + 1), CASE WHEN n * 7 % 11 > 0 THEN :attempts "
-    "ELSE 0 END, n % 11, 1, n % 7 FROM generate_series(0, :observations - 1) n",
-    "INSERT INTO evaluation_items SELECT :run_id, 'validation', n, 'v' || n, 'What is ' || n || ' + 1?', n + 1, '[]', '1', md5(n::text) "
+    "INSERT INTO observation_statistics SELECT :run_id, n, n * 7 % 11, n * 13 % (:attempts + 1), "
+    "CASE WHEN n * 7 % 11 > 0 THEN :attempts ELSE 0 END, n % 11, 1, n % 7 FROM generate_series(0, :observations - 1) n",
+    "INSERT INTO evaluation_items SELECT :run_id, 'validation', n, 'v' || n, 'What is ' || n || ' + 1?', n + 1, "
+    "'[]', '1', md5(n::text) "
     "FROM generate_series(0, :items - 1) n",
     "INSERT INTO evaluation_answers SELECT :run_id, t, 'validation', n, 'v' || n, repeat(md5(n::text), 12), n + 1, "
     "CASE WHEN n % (t + 2) = 0 THEN 'wrong' ELSE 'right' END, '1', 1, 1, 1, 1, 1, 'number/1' "
@@ -233,10 +236,10 @@ _EACH = "generate_series(0, :observations - 1) n, generate_series(1, :attempts) 
 _OF_ITERATION = (
     "INSERT INTO rollouts (run_id, iteration, position, attempt, hinted, stream, prompt_tokens, padded_prompt_tokens, "
     "generated_tokens, padded_generated_tokens, seconds, finish_reason, checkpoint_sha256, prompt_sha256, response) "
-    "SELECT :run_id, :iteration, n, k, false, n, 10, 10, 50, 50, 0.1, 'eos', md5(concat(:run_id, ' ', :iteration - 1)), repeat('b', 64), "
-    f"repeat(md5((n * k)::text), 12) || '#### ' || n + k FROM {_EACH}",
-    "INSERT INTO verdicts SELECT :run_id, :iteration, n, k, 'number/1', CASE WHEN (n * 4 + k) % 100000 = 99999 THEN 'undecided' "
-    f"WHEN (n + k) % 3 = 0 THEN 'wrong' ELSE 'right' END, n + k, '#### X', 'equals the reference', NULL FROM {_EACH}",
+    "SELECT :run_id, :iteration, n, k, false, n, 10, 10, 50, 50, 0.1, 'eos', md5(concat(:run_id, ' ', :iteration - 1)), "
+    f"repeat('b', 64), repeat(md5((n * k)::text), 12) || '#### ' || n + k FROM {_EACH}",
+    "INSERT INTO verdicts SELECT :run_id, :iteration, n, k, 'number/1', "
+    f"CASE WHEN (n * 4 + k) % 100000 = 99999 THEN 'undecided' WHEN (n + k) % 3 = 0 THEN 'wrong' ELSE 'right' END, n + k, '#### X', 'equals the reference', NULL FROM {_EACH}",
     "INSERT INTO training_examples SELECT :run_id, :iteration, row_number() OVER (ORDER BY n) - 1, n, 1, md5(n::text) "
     "FROM generate_series(0, :observations - 1) n WHERE (n + 1) % 3 > 0",
     "INSERT INTO observation_events SELECT :run_id, :iteration, n, n, 0, 0, 0, :attempts, 1, 1, false "

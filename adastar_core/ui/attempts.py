@@ -17,6 +17,8 @@ from adastar_core.store.rollouts import to_unsigned
 
 PAGE = 50
 """Rows of a page."""
+SEARCHED = 300_000
+"""Verdicts that are searched for the rows of one page."""
 _COUNTED = 300_000
 """Rows of a table that are counted one by one; of more a sample is."""
 Kind = Literal["all", "right", "wrong", "undecided", "rejected", "trained"]
@@ -35,7 +37,7 @@ class Key(NamedTuple):
 class ListedAttempt:
     """An attempt as a line of a list; ``begins`` is the beginning of its response, of so many ``characters``.
 
-    ``outcome`` and what follows are those of the verifier that selects; ``place`` is that in D+, ``None`` outside of it.
+    ``outcome`` and what follows are those of the verifier that selects. ``place`` is the place in D+, ``None`` outside.
     """
 
     iteration: int
@@ -54,16 +56,21 @@ class ListedAttempt:
 
 def read_attempts(
     connection: Connection, run_id: int, dataset_id: int, iteration: int, kind: Kind, after: tuple[int, int]
-) -> list[ListedAttempt]:
-    """Return a page of an iteration's attempts and one more if there is a next page, by position and attempt.
+) -> tuple[list[ListedAttempt], tuple[int, int] | None]:
+    """Return a page of an iteration's attempts by position and attempt, and after which of them the next page begins.
 
-    ``after`` are position and attempt of the last row before the page; (-1, 0) for the first page.
+    ``after`` are position and attempt of the last row before the page; (-1, 0) for the first page. A page of a kind that
+    hardly occurs may be short, or empty, and yet not the last one: it ends where enough verdicts were searched.
     """
-    values = {"run_id": run_id, "dataset_id": dataset_id, "iteration": iteration, "limit": PAGE + 1}
-    values |= {"position": after[0], "attempt": after[1]}
     verifier = _selecting_verifier(connection, run_id, iteration)
-    rows = connection.execute(text(_LISTED.format(driver=_DRIVERS[kind])), {**values, "verifier": verifier})
-    return [ListedAttempt(*row) for row in rows]
+    values = {"run_id": run_id, "dataset_id": dataset_id, "iteration": iteration, "verifier": verifier}
+    values |= {"position": after[0], "attempt": after[1], "limit": PAGE + 1, "searched": SEARCHED}
+    found = connection.execute(text(_LISTED.format(driver=_DRIVERS[kind])), values)
+    rows = [ListedAttempt(*row) for row in found]
+    if len(rows) > PAGE:
+        return rows[:PAGE], (rows[PAGE - 1].position, rows[PAGE - 1].attempt)
+    end = connection.execute(_SEARCHED_TO, values).one_or_none() if kind in _JUDGED_AS else None
+    return rows, None if end is None else (end.position, end.attempt)
 
 
 def read_attempts_at(
@@ -201,15 +208,19 @@ _VERIFIER = text(
     "ORDER BY position, attempt LIMIT 1))"
 )
 _IN_ITERATION = "run_id = :run_id AND iteration = :iteration AND (position, attempt) > (:position, :attempt)"
-_JUDGED = f"verdicts WHERE {_IN_ITERATION} AND verifier = :verifier"
+_JUDGED = f"FROM verdicts WHERE {_IN_ITERATION} AND verifier = :verifier ORDER BY position, attempt"
+_JUDGED_AS: dict[Kind, str] = {
+    "right": "outcome = 'right'",
+    "wrong": "outcome = 'wrong'",
+    "undecided": "outcome = 'undecided'",
+    "rejected": "rejected_by IS NOT NULL",
+}
 _DRIVERS: dict[Kind, str] = {
     "all": f"rollouts WHERE {_IN_ITERATION}",
-    "right": f"{_JUDGED} AND outcome = 'right'",
-    "wrong": f"{_JUDGED} AND outcome = 'wrong'",
-    "undecided": f"{_JUDGED} AND outcome = 'undecided'",
-    "rejected": f"{_JUDGED} AND rejected_by IS NOT NULL",
     "trained": f"training_examples WHERE {_IN_ITERATION}",
+    **{kind: f"(SELECT * {_JUDGED} LIMIT :searched) v WHERE {wanted}" for kind, wanted in _JUDGED_AS.items()},
 }
+_SEARCHED_TO = text(f"SELECT position, attempt {_JUDGED} OFFSET :searched - 1 LIMIT 1")
 _COLUMNS = (
     "r.iteration, r.position, r.attempt, o.observation_id, r.hinted, left(r.response, 400), length(r.response), "
     "v.outcome, v.extracted, v.reason, v.rejected_by, e.place"

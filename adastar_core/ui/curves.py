@@ -60,7 +60,7 @@ def draw(
 ) -> Curves | None:
     """Return the drawing of lines; ``None`` where no line has a point.
 
-    ``shown`` writes a value of y beside its tick. Where x counts something, ``whole_x``, there are ticks at whole numbers only.
+    ``shown`` writes a value of y beside its tick. With ``whole_x``, where x counts something, ticks are whole numbers.
     """
     points = [point for line in lines for point in line.points]
     if not points:

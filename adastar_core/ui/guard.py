@@ -1,8 +1,8 @@
 """Who may see the pages: a browser on this machine that was given the token. What a page may do: show itself.
 
-The address that ``adastar ui`` prints has the token. The first request exchanges it for a cookie and goes on without it, so
-that it stays in no address that is copied or sent along. Other pages in the same browser can neither read these (the
-cookie stays with this site, the host's name must be this machine's) nor embed them.
+The address that ``adastar ui`` prints has the token. The first request exchanges it for a cookie and continues without
+it, so that no address that is copied or sent along has it. Other pages in the same browser can neither read these (the
+cookie stays with this site, and the host's name must be this machine's) nor embed them.
 """
 
 import secrets

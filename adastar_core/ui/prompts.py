@@ -1,9 +1,10 @@
 """The prompt that a stored attempt continues, made again from what is recorded.
 
-Prompts are not stored, only their digests. Making one again reads the run's configuration, which in a shared database may be
-anybody's: no code of a user's own is run for it, and nothing is fetched.
+Prompts are not stored, only their digests. Making one again reads the run's configuration, which in a shared database
+may be anybody's: no code of a user's own is run for it, and nothing is fetched.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,31 +26,35 @@ class Prompt(NamedTuple):
     note: str
 
 
-def prompt_of(stored: StoredRun, attempt: Detail) -> Prompt:
-    """Return the prompt of an attempt of this run."""
-    if _runs_users_code(stored.config.problem):
-        return Prompt(
-            None,
-            "The problem is code of your own, which this page does not run. "
-            f"adastar lineage {stored.run.name}:{attempt.key.iteration} --json has the prompts of what was trained on.",
-        )
-    if stored.config.prompt.chat and not _is_here(stored):
-        return Prompt(
-            None, f"The chat template is in the model {stored.run.base_model}, which is not on this machine."
-        )
+def prompt_of(find: Callable[[], StoredRun], attempt: Detail) -> Prompt:
+    """Return the prompt of an attempt of the run that is found."""
     try:
-        problem = stored.problem
-        make = problem.hinted_prompt if attempt.hinted else problem.prompt
+        stored = find()
+        if why := _not_made(stored, attempt):
+            return Prompt(None, why)
+        make = stored.problem.hinted_prompt if attempt.hinted else stored.problem.prompt
         text = make(attempt.observation)
-    except (AdaStarError, OSError) as error:
+    except (AdaStarError, OSError, ValueError) as error:
         return Prompt(None, f"The prompt cannot be made again: {error}")
     if prompt_sha256(text) == attempt.prompt_sha256:
         return Prompt(text, "Made again from the configuration; its digest is the recorded one.")
     return Prompt(
         text,
-        f"Not the recorded prompt, whose digest is {attempt.prompt_sha256}: this version of the code, or a file that the "
-        "configuration names, makes another one.",
+        f"Not the recorded prompt, whose digest is {attempt.prompt_sha256}: this version of the code, or a file that "
+        "the configuration names, makes another one.",
     )
+
+
+def _not_made(stored: StoredRun, attempt: Detail) -> str | None:
+    """Return why a prompt is not made again here; ``None`` where it is."""
+    if _runs_users_code(stored.config.problem):
+        return (
+            "The problem is code of your own, which this page does not run. "
+            f"adastar lineage {stored.run.name}:{attempt.key.iteration} --json has the prompts of what was trained on."
+        )
+    if stored.config.prompt.chat and not _is_here(stored):
+        return f"The chat template is in the model {stored.run.base_model}, which is not on this machine."
+    return None
 
 
 def _runs_users_code(settings: BaseModel) -> bool:

@@ -63,6 +63,7 @@ def bound(port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise UserError(
-            f"--port {port} cannot be used ({error.strerror}). Choose another one, or leave the option out for any that is free."
+            f"--port {port} cannot be used ({error.strerror}). Choose another one, or leave the option out for any that "
+            "is free."
         ) from error
     return listening

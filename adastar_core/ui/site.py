@@ -114,7 +114,7 @@ def new_app(site: Site) -> FastAPI:
     @app.exception_handler(PoolTimeout)
     def database_failed(request: Request, failure: Exception) -> Response:
         if getattr(getattr(failure, "orig", None), "pgcode", None) == _CANCELLED:
-            says = f"The database worked on this for {_LONGEST_STATEMENT} and was stopped. Try it when it has less to do."
+            says = f"The database was stopped after {_LONGEST_STATEMENT} of work on this. Try it when it has less to do."
             return error(request, 503, "This takes too long", says)
         says = (
             "It was stopped, or it cannot be reached. A local one is started by any command that reads it, for example "
@@ -131,6 +131,11 @@ def new_app(site: Site) -> FastAPI:
         first_error = failure.errors()[0]
         where = ".".join(map(str, first_error["loc"][1:]))
         return error(request, 422, "This address cannot be read", f"Its part {where}: {first_error['msg']}.")
+
+    @app.exception_handler(Exception)
+    def failed(request: Request, _failure: Exception) -> Response:
+        says = "This is a fault of the program. What happened stands in the terminal where adastar ui runs."
+        return error(request, 500, "This page failed", says)
 
     return app
 

@@ -1,5 +1,6 @@
 """Views of training: an iteration's attempts, one attempt, observations in an order, one observation."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
@@ -40,8 +41,8 @@ def add_iteration_views(app: FastAPI, site: Site) -> None:
             if row is None:
                 raise missing(f"{run.name} has not begun iteration {iteration}.")
             progress = read_progress(connection, run_id, iteration) if row.phase == "sampling" else None
-            listed = read_attempts(connection, run_id, run.dataset_id, iteration, kind, (after, attempt))
-        rows, last = first(listed, PAGE)
+            place = (after, attempt)
+            rows, following = read_attempts(connection, run_id, run.dataset_id, iteration, kind, place)
         values: Values = {
             "run": run.overview,
             "row": row,
@@ -50,7 +51,8 @@ def add_iteration_views(app: FastAPI, site: Site) -> None:
             "progress": progress,
             "kind": kind,
             "rows": rows,
-            "last": last,
+            "following": following,
+            "searches_on": following is not None and len(rows) < PAGE,
         }
         return site.page(request, "iteration.html.j2", values)
 
@@ -63,9 +65,8 @@ def add_iteration_views(app: FastAPI, site: Site) -> None:
             run = site.run(connection, run_id)
             found = _found(read_attempt(connection, run_id, run.dataset_id, key), key)
             before, after = read_neighbours(connection, run_id, key)
-        stored = site.stored(run)
         values: Values = {"run": run.overview, "found": found, "before": before, "after": after}
-        values |= {"prompt": prompt_of(stored, found), "seed": stored.config.seed}
+        values["prompt"] = prompt_of(partial(site.stored, run), found)
         return site.page(request, "attempt.html.j2", values)
 
     @app.get(f"{_ATTEMPT}/response.txt")

@@ -1,4 +1,4 @@
-"""Texts that a model or a user wrote, as a page may show them: every character is a character, none is an instruction."""
+"""Texts that a model or a user wrote, as a page may show them: every character is text, none is an instruction."""
 
 import re
 import unicodedata
@@ -55,8 +55,8 @@ def clipped(text: str) -> tuple[str, int, str]:
 def parts(text: str, extracted: str | None, found_by: str = "") -> list[Part]:
     """Return a text in parts, its answer marked if it can be found.
 
-    Verdicts record the answer's canonical text, not its place. It is looked for after the last marker of the pattern that
-    found it, or else from the end; digits may be grouped.
+    Verdicts record the answer's canonical text, not its place. It is looked for after the last marker of the pattern
+    that found it, or else from the end; digits may be grouped.
     """
     if not extracted:
         return [Part(text)]

@@ -12,6 +12,7 @@ import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import Engine, text
 
+from adastar_core.ui import attempts
 from adastar_core.ui.serving import views
 from adastar_core.ui.site import Site
 from tests.cli.conftest import Finished
@@ -118,6 +119,17 @@ def test_attempts_of_each_kind_are_listed_once_and_in_order(
     assert wanted or kind in ("undecided", "rejected")
 
 
+def test_what_hardly_occurs_is_searched_for_page_by_page(
+    client: httpx.Client, seen: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "SEARCHED", 7)
+    query = "SELECT iteration, position, attempt FROM verdicts WHERE iteration = 2 AND outcome = 'wrong' ORDER BY 2, 3"
+    address = "/runs/1/iterations/2?kind=wrong"
+    assert listed(client, address, ATTEMPT) == rows(seen, query)
+    assert len(list(pages(client, address))) > 5
+    assert "searches on" in client.get(address).text
+
+
 def test_there_is_more_than_one_page(client: httpx.Client) -> None:
     assert len(list(pages(client, "/runs/1/iterations/2"))) > 1
 
@@ -212,12 +224,12 @@ def test_an_observation_shows_two_iterations_side_by_side(client: httpx.Client, 
     )
     page = client.get(f"/runs/1/observations/{position}?left=1&right=2").text
     assert "Iteration 1 beside iteration 2" in page
-    attempts = rows(
+    made = rows(
         seen,
         "SELECT iteration, position, attempt FROM rollouts WHERE position = :p ORDER BY 1 DESC, 3",
         p=position,
     )
-    assert listed(client, f"/runs/1/observations/{position}", ATTEMPT) == attempts
+    assert listed(client, f"/runs/1/observations/{position}", ATTEMPT) == made
 
 
 def test_an_observation_is_found_by_its_id(client: httpx.Client, seen: Engine) -> None:
