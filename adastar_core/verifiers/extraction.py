@@ -6,10 +6,11 @@ The last declaration decides. It must be read as a whole, and what follows it mu
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from adastar_core.records import FinishReason, Outcome, Verdict
-from adastar_core.verifiers.closings import Harmless, what_speaks
+from adastar_core.verifiers.closings import what_speaks
 from adastar_core.verifiers.declarations import BOXED, HASHES, MOST_ANSWERS, Declared, declared_answers
 from adastar_core.verifiers.own import own_part
 
@@ -72,12 +73,12 @@ def extract(
     read: Reader[T],
     same: Same[T],
     fall_back: Callable[[str], Declared | None] | None = None,
-    harmless: Harmless | None = None,
+    harmless: Callable[[T, str], bool] | None = None,
 ) -> Extraction[T]:
     """Find the one answer that a response declares.
 
     ``same`` tells repeats from contradictions; ``fall_back`` finds an undeclared answer, e.g. the last number;
-    ``harmless`` knows more sentences that may follow an answer.
+    ``harmless`` knows more sentences that may follow an answer, such as one that repeats it in other words.
 
     Returns:
         The answer, or why there is none: ``WRONG`` when a finished response declares none, ``UNDECIDED``
@@ -101,14 +102,18 @@ def extract(
 
 
 def _the_last(
-    text: str, declared: list[Declared], read: Reader[T], same: Same[T], harmless: Harmless | None
+    text: str,
+    declared: list[Declared],
+    read: Reader[T],
+    same: Same[T],
+    harmless: Callable[[T, str], bool] | None,
 ) -> Extraction[T]:
     found: Extraction[T] = Extraction(None, None, "", Outcome.WRONG, "the response declares no answer")
     later: Declared | None = None
     for declaration in reversed(declared):
         reading = read(declaration)
         if found.answer is not None:
-            differs = _contradicts(found.answer, declaration, reading, later, same, harmless)
+            differs = _contradicts(found.answer, declaration, reading, later, same)
             if differs:
                 return found._replace(answer=None, outcome=Outcome.UNDECIDED, text=differs, reason=_DIFFERENT)
         elif reading is None and declaration.pattern == HASHES:  # a heading, unless nothing else is declared
@@ -128,7 +133,6 @@ def _contradicts(
     reading: Parsed[T] | Unclear | None,
     later: Declared | None,
     same: Same[T],
-    harmless: Harmless | None,
 ) -> str:
     """Return both answers where an earlier declaration clearly gives another one than the last; else nothing."""
     if declaration.doubt or reading is None:
@@ -140,7 +144,7 @@ def _contradicts(
         return f"{declaration.text} and {last.text}" if declaration.pattern == BOXED and on_its_line else ""
     if same(reading.value, last.value):
         return ""
-    clear = declaration.pattern == BOXED or on_its_line or not what_speaks(reading.rest, harmless)
+    clear = declaration.pattern == BOXED or on_its_line or not what_speaks(reading.rest)
     return f"{reading.text} and {last.text}" if clear else ""
 
 
@@ -155,7 +159,10 @@ def _span(declared: Declared, unread: int = 0) -> tuple[int, int]:
 
 
 def _why_not(
-    text: str, declaration: Declared, reading: Parsed[T] | Unclear | None, harmless: Harmless | None
+    text: str,
+    declaration: Declared,
+    reading: Parsed[T] | Unclear | None,
+    harmless: Callable[[T, str], bool] | None,
 ) -> str:
     """Return why the last declaration gives no answer; empty if it does."""
     if declaration.doubt:
@@ -164,5 +171,6 @@ def _why_not(
         return _PROSE
     if isinstance(reading, Unclear):
         return reading.reason
-    speaks = what_speaks(reading.rest + text[declaration.end :], harmless)
+    knows = partial(harmless, reading.value) if harmless else None
+    speaks = what_speaks(reading.rest + text[declaration.end :], knows)
     return f"the response goes on after its answer: {speaks!r}" if speaks else ""

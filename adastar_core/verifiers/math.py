@@ -203,7 +203,7 @@ def _read(declared: Declared) -> Parsed[Formula] | Unclear | None:
     return Parsed(formula, str(formula), stated.rest)
 
 
-def _is_harmless(sentence: str) -> bool:
+def _is_harmless(_: Formula, sentence: str) -> bool:
     return _EXPLAINS_A_LETTER.fullmatch(sentence) is not None
 
 

@@ -46,9 +46,8 @@ class NumberVerifier:
         return "number/3+last" if self.fall_back else "number/3"
 
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
-        reader = _Reader()
-        fall_back = last_number if self.fall_back else None
-        found = extract(response, finish_reason, reader.read, Number.equals, fall_back, reader.is_repeated)
+        last = last_number if self.fall_back else None
+        found = extract(response, finish_reason, _read, Number.equals, last, _restates)
         return found.verdict(self.version, partial(_compare, observation.answer))
 
     def declare(self, observation: Observation) -> str:
@@ -66,25 +65,13 @@ def _compare(written: str, value: Number) -> tuple[Outcome, str]:
     return Outcome.WRONG, f"differs from the reference {written}"
 
 
-class _Reader:
-    """Reads the declarations of one response, and knows the sentences that say the number just read again."""
-
-    def __init__(self) -> None:
-        self._value = Number(())
-
-    def read(self, declared: Declared) -> Parsed[Number] | Unclear | None:
-        read = _read(declared)
-        if isinstance(read, Parsed):
-            self._value = read.value
-        return read
-
-    def is_repeated(self, sentence: str) -> bool:
-        """Return whether a sentence concludes with the same number, as in ``So she has 72 clips.``, and has no other."""
-        found = last_number(sentence) if _CONCLUDES.match(sentence) else None
-        if found is None or found.doubt or any(character.isdigit() for character in sentence[: found.start]):
-            return False
-        read = _read(found)
-        return isinstance(read, Parsed) and self._value.equals(read.value) and not what_speaks(read.rest)
+def _restates(value: Number, sentence: str) -> bool:
+    """Return whether a sentence concludes the same number, as in "So she has 72 clips.", and has no other."""
+    found = last_number(sentence) if _CONCLUDES.match(sentence) else None
+    if found is None or found.doubt or any(character.isdigit() for character in sentence[: found.start]):
+        return False
+    read = _read(found)
+    return isinstance(read, Parsed) and value.equals(read.value) and not what_speaks(read.rest)
 
 
 def _read(declared: Declared) -> Parsed[Number] | Unclear | None:
