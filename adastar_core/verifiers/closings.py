@@ -60,18 +60,17 @@ def what_speaks(tail: str, harmless: Harmless | None = None) -> str:
     """Return the first sentence of what follows an answer that is not known to be harmless; empty if all of it is."""
     if _silent(tail):
         return ""
-    explained = False
-    for number, sentence in enumerate(_END.split(tail)):
-        if _silent(sentence):
-            continue
-        if _closes(sentence):
+    explained, first = False, True
+    for sentence in _END.split(tail):
+        if _silent(sentence) or _closes(sentence):
             continue
         bare = _bare(sentence)
         explained = explained or _EXPLANATION.match(bare) is not None
-        reason = number == 0 and _REASON.match(bare) is not None
+        reason = first and _REASON.match(bare) is not None
         known = explained or reason or (harmless is not None and harmless(bare))
         if not known or _TURNS.search(bare):
             return " ".join(sentence.split())[:80]
+        first = False
     return ""
 
 

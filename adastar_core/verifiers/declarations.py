@@ -48,7 +48,7 @@ class Declared(NamedTuple):
 _HASHES = re.compile(r"####(?<!#####)(?!#)\s*")
 _LINK = r"(?:is|are|equals|will\ be|would\ be|must\ be|should\ be|has\ to\ be|is\ going\ to\ be|comes\ (?:out\ )?to(?:\ be)?)"
 _ANSWER = re.compile(
-    rf"""answer(?<=\banswer)s?(?:\ (?:choice|option|letter))?(?:\ (?:to|for)\ [^.?!:\n]{{1,60}}?)?
+    rf"""answer(?<=\banswer)s?(?:\ (?:choice|option|letter))?(?:\ (?:to|for)\ [^.?!:\n]{{1,60}}?|,?\ \(?in\ [a-z ]{{1,30}}[),])?
     (?:\s+(?P<link>{_LINK})\b|\**\s*[:=])[:*_]*\s*""",
     re.IGNORECASE | re.VERBOSE,
 )
