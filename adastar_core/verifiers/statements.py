@@ -29,7 +29,7 @@ _LEAD = re.compile(
     r"|equal\s+to(?:\s+|(?=[$\\:]))|given\s+by(?:\s+|(?=[$\\:]))|of\s+(?:\$[A-Za-z](?:\([A-Za-z]\))?\$|[A-Za-z](?:\([A-Za-z]\))?)\s+(?=is\b|equals\b|=)|total\s+of\s+|points?\s+(?=\$?\(|\\\(\()|:\s*)*",
     re.IGNORECASE,
 )
-_MARKUP = re.compile(r"[\s*_>~“\"]*")
+_MARKUP = re.compile(r"[\s*_~“\"]*")
 _DASH = re.compile(r"[-–—−]\s+\S")
 _LAYOUTS = "align|equation|gather|aligned|split|gathered|multline|displaymath|math|eqnarray|alignat"
 _BLOCK = re.compile(
@@ -50,11 +50,11 @@ _BARE = re.compile(
     | \s+""",
     re.VERBOSE | re.DOTALL,
 )
-_LOOSE = re.compile(r"[\s,*_:&\-–—(\[$=>]+|\\[,;:!\s\\]|and|or")
+_LOOSE = re.compile(r"[\s,*_:&\-–—(\[$]+|\\[,;:!\s\\]|and|or")
 _UNIT_IN_MATHS = re.compile(
     r"\s*(?:\\[,;: ]\s*)?(?:\\(?:text(?:bf|rm|it)?|mathrm|mbox)\s*\{[^{}]*\}(?:\^\{?[23]\}?)?|\\%|\^\s?\{?\\circ\}?|°)"
 )
-_FACTORIAL = re.compile(r"\s*!\s*(?:\$|\\[)\]]|[-+*/^=!])")
+_GOES_ON = re.compile(r"\s*(?:!\s*(?:\$|\\[)\]]|[-+*/^=!])|\|\s*\$|'\s*(?:\$|\\[)\]]))|\|")
 _CLOSERS = re.compile(r"[\s$*_]*(?:\\[)\]])?[\s*]*")
 _BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
 _BEFORE_BOX = re.compile(
@@ -94,7 +94,7 @@ def _whole(inside: str, following: str) -> Statement:
     """Read what stands in a box or a displayed formula, which is one formula, with the unit behind it."""
     if len(inside) > LONGEST:
         return Statement(inside[:80], trouble=f"the declared answer is longer than {LONGEST} characters")
-    if _FACTORIAL.match(following):
+    if _GOES_ON.match(following):
         return Statement(inside, trouble="the declared answer is a part of a larger formula")
     block = _BLOCK.fullmatch(inside.strip())
     inside, unit, rest = _content(block) if block else inside, "", following
