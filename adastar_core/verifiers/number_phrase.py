@@ -71,7 +71,7 @@ _END = re.compile(
     |(?=!+[ \t*_"']*(?:$|\n|[A-Z]|[^\x00-\x7f])))""",
     re.VERBOSE,
 )
-_ORDINAL = re.compile(r".*(?:1st|2nd|3rd|\dth)$(?<!11st)(?<!12nd)(?<!13rd)", re.DOTALL)
+_ORDINAL = re.compile(r"(?:.*[^1])?1st|(?:.*[^1])?2nd|(?:.*[^1])?3rd|.*[04-9]th|.*1[123]th")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -89,12 +89,12 @@ def read_phrase(text: str, at: int) -> Parsed[Number] | Unclear | None:
         return Unclear("the declared answer is not a number of a sensible size")
     money = _MONEY.search(filler + match[0]) is not None and "$" not in text[match.end() : match.end() + 2]
     value, scales, end = _scaled(text, match, value, money)
-    number = _readings(value, scales, match["digits"] or "")
+    number = _readings(value, [scale for _, scale in scales], match["digits"] or "")
     if bracket == match.end() and value > 0:  # perhaps an accountant's -5
         certain = () if money else number.certain
         number = Number(certain, (*number.certain, *number.doubtful, -value))
-    said = f"{decimal_text(value)} {' '.join(scales)}".strip().replace(" %", "%")
-    rest = _after(text, match, end, value)
+    said = " ".join([decimal_text(value), *(word for word, _ in scales)]).replace(" %", "%")
+    rest = _after(text, match, end, number.certain)
     return rest if isinstance(rest, Unclear) else Parsed(number, said, text[rest:])
 
 
@@ -112,16 +112,16 @@ def _unwrapped(text: str, filler: str, at: int) -> tuple[str, int]:
 
 def _scaled(
     text: str, match: re.Match[str], value: Exact, money: bool
-) -> tuple[Exact, dict[str, Scale], int]:
+) -> tuple[Exact, list[tuple[str, Scale]], int]:
     """Return a numeral's value with ``and a half`` added, the words that multiply it, and where they end."""
     at = match.end()
     part = _AND_PART.match(text, at)
     if part and part[1].lower() in ONE_OF and isinstance(value, int):
         share = ONE_OF[part[1].lower()].factor
         value, at = value - share if value < 0 else value + share, part.end()
-    scales: dict[str, Scale] = {}
+    scales: list[tuple[str, Scale]] = []
     while (step := _SCALE.match(text, at)) and (scale := _scale(step[1], value, money and not scales)):
-        scales[step[1]] = scale
+        scales.append((step[1], scale))
         at = step.end()
     return value, scales, at
 
@@ -142,37 +142,27 @@ def _scale(word: str, value: Exact, money: bool) -> Scale | None:
     )
 
 
-def _readings(value: Exact, scales: dict[str, Scale], digits: str) -> Number:
+def _readings(value: Exact, scales: list[Scale], digits: str) -> Number:
+    if not scales and digits[:1] == "0" and "," in digits:
+        return Number((), (value, Fraction(digits.replace(",", ".", 1).replace(",", ""))))
     if not scales:
-        if digits[:1] == "0" and "," in digits:
-            return Number((), (value, Fraction(digits.replace(",", ".", 1).replace(",", ""))))
         return Number((value,))
-    product, bare, certain = value, True, True
-    for scale in scales.values():
-        product, bare, certain = (
-            product * scale.factor,
-            bare and scale.bare_is_certain,
-            certain and scale.product_is_certain,
-        )
-    readings = ((value, bare), (product, certain))
+    product = value
+    for scale in scales:
+        product *= scale.factor
+    bare = all(scale.bare_is_certain for scale in scales)
+    readings = ((value, bare), (product, all(scale.product_is_certain for scale in scales)))
     return Number(tuple(v for v, sure in readings if sure), tuple(v for v, sure in readings if not sure))
 
 
-def _after(text: str, match: re.Match[str], at: int, value: Exact) -> int | Unclear:
+def _after(text: str, match: re.Match[str], at: int, values: tuple[Exact, ...]) -> int | Unclear:
     """Read what stands behind a number and its scale, and return where the rest begins."""
     glued = _GLUED.match(text, at) if at == match.end() else None
-    previous: Role | None = None
-    if glued:
-        if glued[0] not in SYMBOLS and not (
-            _ORDINAL.match(text[: glued.end()]) and glued[0] in ("st", "nd", "rd", "th")
-        ):
-            return _goes_on(text, at)
-        at, previous = glued.end(), Role.UNIT
-    units = units_end(text, at, previous)
-    while (
-        isinstance(units, int) and (bracket := _BRACKET.match(text, units)) and _restates(bracket[1], value)
-    ):
-        units = units_end(text, bracket.end(), Role.UNIT)
+    if glued and glued[0] not in SYMBOLS and not _ORDINAL.fullmatch(text[match.start() : glued.end()]):
+        return _goes_on(text, at)
+    units = units_end(text, glued.end(), Role.UNIT) if glued else units_end(text, at, None)
+    while isinstance(units, int) and (said := _BRACKET.match(text, units)) and _restates(said[1], values):
+        units = units_end(text, said.end(), Role.UNIT)
     if isinstance(units, Unclear):
         return units
     if _BRACKET.match(text, units) or _NEXT_WORD.match(text, units):  # words end only where a reason begins
@@ -182,28 +172,24 @@ def _after(text: str, match: re.Match[str], at: int, value: Exact) -> int | Uncl
 
 
 def units_end(text: str, at: int, previous: Role | None) -> int | Unclear:
-    """Read unit words and return where they end: at a reason, or at something that is no word."""
-    first = previous is None
+    """Return where unit words end: at a reason, or at something that is no word.
+
+    ``previous`` is the role of the word before; ``None`` directly behind the number.
+    """
     while step := _NEXT_WORD.match(text, at):
-        word = step[1]
-        found = role(word)
+        word, found = step[1], role(step[1])
         if found is Role.REASON:
             break
-        if not _may_follow(previous, found, word) or (
-            found is Role.TIMES and not _is_counted(text, step.end())
+        end = step.end()
+        if word in SYMBOLS and (dot := _ABBREVIATED.match(text, end)):
+            end = dot.end()
+        following = _NEXT_WORD.match(text, end)
+        if not _may_follow(previous, found, word) or not _may_precede(
+            previous, word, following[1] if following else None
         ):
             return _goes_on(text, at)
-        at = step.end()
-        if word in SYMBOLS and (dot := _ABBREVIATED.match(text, at)):
-            at = dot.end()
-        if (
-            first
-            and is_participle(word)
-            and not ((after := _NEXT_WORD.match(text, at)) and role(after[1]) is Role.UNIT)
-        ):
-            return _goes_on(text, step.start())
-        alone = first and word == "in"  # inches
-        previous, first = Role.UNIT if alone and not _NEXT_WORD.match(text, at) else found, False
+        is_inches = word == "in" and previous is None and following is None
+        at, previous = end, Role.UNIT if is_inches else found
     return _goes_on(text, at) if previous in (Role.LINK, Role.JOIN) else at
 
 
@@ -215,19 +201,23 @@ def _may_follow(previous: Role | None, found: Role, word: str) -> bool:
     return found is not Role.SPEAKS and not (word == "to" and previous is not Role.UNIT)
 
 
-def _is_counted(text: str, at: int) -> bool:
-    after = _NEXT_WORD.match(text, at)
-    return after is None or after[1].lower() in COUNTED or role(after[1]) is Role.REASON
+def _may_precede(previous: Role | None, word: str, following: str | None) -> bool:
+    """Return whether a word that has a second meaning has that of a unit before the next word."""
+    if role(word) is Role.TIMES:
+        return following is None or following.lower() in COUNTED or role(following) is Role.REASON
+    if previous is None and is_participle(word):  # baked rolls, but not: tripled
+        return following is not None and role(following) is Role.UNIT
+    return True
 
 
-def _restates(said: str, value: Exact) -> bool:
+def _restates(said: str, values: tuple[Exact, ...]) -> bool:
     """Return whether brackets hold the same value as arithmetic or in words, or a unit alone."""
-    if not any(character.isdigit() for character in said):
-        if (stated := value_in_words(said)) is not None:
-            return stated == value
-        units = units_end(said, 0, Role.UNIT)
-        return isinstance(units, int) and not said[units:].strip()
-    return evaluate(without_units(said)) == value
+    if any(character.isdigit() for character in said):
+        return evaluate(without_units(said)) in values
+    if (stated := value_in_words(said)) is not None:
+        return stated in values
+    units = units_end(said, 0, Role.UNIT)
+    return isinstance(units, int) and not said[units:].strip()
 
 
 def without_units(text: str) -> str:

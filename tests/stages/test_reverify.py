@@ -23,7 +23,7 @@ R, W, U = Outcome.RIGHT, Outcome.WRONG, Outcome.UNDECIDED
 def script(workspace: Workspace, one: GenerationRequest) -> str:
     """Answer right as declared; in passing, which only the fallback reads; with two answers; without a rationale."""
     answer = workspace.train[one.position].answer
-    ways = (f"so\n#### {answer}", f"it is {answer}", f"#### {answer} #### 7{answer}", f"#### {answer}")
+    ways = (f"so\n#### {answer}", f"it is {answer}", f"#### {answer}\n#### 7{answer}", f"#### {answer}")
     return ways[one.position % 4]
 
 
