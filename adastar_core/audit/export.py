@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from adastar_core.audit.formats import TRAINERS
 from adastar_core.errors import HomeError
 from adastar_core.machine.files import atomic_write
 from adastar_core.runs.stored import StoredRun
@@ -87,7 +88,7 @@ def _write_parquet(stored: StoredRun, path: Path) -> int:
     return count
 
 
-def _write_hub_dataset(stored: StoredRun, folder: Path) -> int:
+def write_hub_dataset(stored: StoredRun, folder: Path) -> int:
     (folder / "data").mkdir(parents=True, exist_ok=True)
     count = _write_parquet(stored, folder / "data" / "train-00000-of-00001.parquet")
     run = stored.run
@@ -132,5 +133,6 @@ COLUMNS = {
 WRITERS: dict[str, Callable[[StoredRun, Path], int]] = {
     "jsonl": _write_jsonl,
     "parquet": _write_parquet,
-    "hub-dataset": _write_hub_dataset,
+    "hub-dataset": write_hub_dataset,
+    **TRAINERS,
 }

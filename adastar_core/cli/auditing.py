@@ -28,7 +28,7 @@ from adastar_core.store.provenance import Provenance
 from adastar_core.verifiers.catalogue import parse_verifier
 
 _SHOWN_EXAMPLES = 20
-_SUFFIXES = {"jsonl": ".jsonl", "parquet": ".parquet", "hub-dataset": ""}
+_SUFFIXES = {"parquet": ".parquet", "hub-dataset": ""}
 
 
 def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
@@ -95,23 +95,24 @@ def export(
     run: RunName,
     /,
     *,
-    to: Annotated[str, Parameter(choices=tuple(WRITERS))],
+    to: Annotated[str, Parameter(name=("--to", "--format"), choices=tuple(WRITERS))],
     output: Path | None = None,
     common: Common = Common(),
 ) -> int:
-    """Write a run's accepted rationales.
+    """Write a run's accepted rationales, or pairs of right and wrong attempts.
 
     Args:
-        to: The format.
+        to: The format: rationales with their provenance (jsonl, parquet, hub-dataset), rationales for another trainer
+            (trl-sft, sharegpt, axolotl), or pairs (trl-dpo).
         output: File or folder; it must not exist (default: RUN and a suffix).
     """
     file_name = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in run).lstrip(".") or "run"
-    target = output or Path(file_name + _SUFFIXES[to])
+    target = output or Path(file_name + _SUFFIXES.get(to, ".jsonl"))
     with common.stored_run(run) as stored:
         count = write_export(stored, to, target)
     if common.json:
         return print_json({"run": run, "examples": count, "output": target.absolute()})
-    print_line(f"{count:,} training examples: {target}")
+    print_line(f"{count:,} {'preference pairs' if to == 'trl-dpo' else 'training examples'}: {target}")
     return 0
 
 

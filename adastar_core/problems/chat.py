@@ -56,6 +56,11 @@ class ChatProblem:
         self._vocabulary, self._day = vocabulary, day
 
     @property
+    def plain(self) -> Problem:
+        """The problem as it is without a template."""
+        return self._problem
+
+    @property
     def name(self) -> str:
         return self._problem.name
 

@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import stages
+from adastar_core.audit.export import export
 from adastar_core.errors import ConfigError
 from adastar_core.models.source import resolve_model
 from adastar_core.problems.digests import prompt_sha256
 from adastar_core.records import Split
 from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.stored import StoredRun
 from adastar_core.stages.finetune import read_examples
 from tests.support.runs import small_config
 from tests.support.scripted import ScriptedGenerator
@@ -41,6 +43,7 @@ def test_all_stages_use_the_template(database: Engine, tmp_path: Path) -> None:
         assert stages.sample(workspace, 1, 1).closed
         prompts = {one.prompt for batch in generator.batches for one in batch}
         trained = {example.prompt for example in read_examples(workspace, 1)}
+        forms = {kind: exported(workspace, kind, tmp_path) for kind in ("trl-sft", "axolotl", "sharegpt")}
         stages.finetune(workspace, 1)
         with database.connect() as connection:
             stored = set(connection.scalars(text("SELECT prompt_sha256 FROM rollouts")))
@@ -48,6 +51,22 @@ def test_all_stages_use_the_template(database: Engine, tmp_path: Path) -> None:
     assert trained <= prompts
     assert len(trained) == 8
     assert stored <= {prompt_sha256(prompt) for prompt in prompts}
+    # Messages, without what this model's template makes of them.
+    for row in forms["trl-sft"]:
+        (asked,), (answered,) = row["prompt"], row["completion"]
+        assert (asked["role"], answered["role"]) == ("user", "assistant")
+        assert f"{asked['content']}=" in trained
+    assert forms["axolotl"] == [
+        {"messages": [*row["prompt"], *row["completion"]]} for row in forms["trl-sft"]
+    ]
+    assert [[one["value"] for one in row["conversations"]] for row in forms["sharegpt"]] == [
+        [one["content"] for one in row["messages"]] for row in forms["axolotl"]
+    ]
+
+
+def exported(run: StoredRun, kind: str, folder: Path) -> list[dict[str, list[dict[str, str]]]]:
+    assert export(run, kind, folder / kind) == 8
+    return [json.loads(line) for line in (folder / kind).read_text().splitlines()]
 
 
 def test_a_model_without_a_template_is_refused_before_anything_is_written(
