@@ -8,6 +8,9 @@ from pathlib import Path
 from adastar_core.audit.formats import TRAINERS
 from adastar_core.errors import HomeError
 from adastar_core.machine.files import atomic_write
+from adastar_core.machine.visible import visible
+from adastar_core.models.source import is_hub_name
+from adastar_core.report.text import escape
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.iterations import read_iterations
 from adastar_core.store.provenance import read_provenance
@@ -88,17 +91,24 @@ def _write_parquet(stored: StoredRun, path: Path) -> int:
     return count
 
 
-def write_hub_dataset(stored: StoredRun, folder: Path) -> int:
+def shown_model(name: str) -> str:
+    """Return a model's name for others: that of the hub or the package, or the last part of a path of this machine."""
+    return name if is_hub_name(name) else visible(Path(name).name)
+
+
+def write_hub_dataset(stored: StoredRun, folder: Path, license_name: str = "unknown") -> int:
+    """Write the data and its card, which names ``license_name``; return the number of rationales."""
     (folder / "data").mkdir(parents=True, exist_ok=True)
     count = _write_parquet(stored, folder / "data" / "train-00000-of-00001.parquet")
     run = stored.run
     columns = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items())
     card = (
-        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n"
+        f"---\nlicense: {license_name}\n"
+        "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n"
         "task_categories:\n- text-generation\n---\n\n# Accepted rationales\n\n"
         f"{count:,} rationales that a model generated, a verifier accepted, and the model was then trained on.\n"
         f"Run `{run.uid}`, configuration `{run.config_sha256}`, problem `{stored.config.problem.type}`, base model "
-        f"`{json.dumps(run.base_model)[1:-1]}`, adastar {run.code_version}. The questions have the license of their source.\n\n"
+        f"{escape(shown_model(run.base_model))}, adastar {run.code_version}. The questions have the license of their source.\n\n"
         f"| column | meaning |\n|---|---|\n{columns}\n"
     )
     (folder / "README.md").write_text(card, encoding="utf-8")

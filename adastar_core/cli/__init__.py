@@ -40,6 +40,9 @@ _COMMANDS = {
         "Shows a checkpoint's ancestors and every training example of each, with its rollout, random stream, prompt, verdicts "
         "and versions. Text shows 20 examples; --json has them all.",
         "auditing:export": "Write accepted rationales as a data set for fine-tuning.",
+        "publishing:publish": "Write or upload a checkpoint and its rationales, with cards.\n\n"
+        "A model directory and a data set, each with a card that states data, method, accuracies with intervals, compute, digests "
+        "and license. On the hub both are private at first.",
         "auditing:verify": "Check a run's records against each other.\n\n"
         "Computes every digest again, rebuilds the statistics from the events, and checks that every training example was "
         "accepted by a verdict and that the stamped visits are the first ones. Exits with status 1 at the first violation.",

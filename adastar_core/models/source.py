@@ -25,6 +25,11 @@ def is_packaged(name: str) -> bool:
     return name in {config.parent.name for config in PACKAGED.glob("*/config.json")}
 
 
+def is_hub_name(name: str) -> bool:
+    """Return whether :func:`resolve_model` looks for the model on the hub."""
+    return not (is_packaged(name) or path_of(name, "model").exists() or name.startswith(("/", ".", "~")))
+
+
 def resolve_model(name: str) -> Path:
     """Return the checked directory of a packaged model (``tiny-adder``), a directory or a hub name.
 
@@ -34,9 +39,8 @@ def resolve_model(name: str) -> Path:
     """
     if is_packaged(name):
         return check_model(PACKAGED / name)
-    directory = path_of(name, "model")
-    if directory.exists() or name.startswith(("/", ".", "~")):
-        return check_model(confine.readable_tree(directory.absolute(), "model"))
+    if not is_hub_name(name):
+        return check_model(confine.readable_tree(path_of(name, "model").absolute(), "model"))
     confine.source(name, "model")
     return check_model(_download(name))
 
