@@ -1,5 +1,6 @@
 """The notes of a report: what happened in a run that a reader of its numbers must know."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -31,7 +32,7 @@ def run_notes(stored: StoredRun, rows: Sequence[IterationResult]) -> list[str]:
         rules = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in rejected.most_common())
         notes.append(
             f"The rationale filter kept {rejected.total():,} right answers out of training: {rules}. "
-            "The reason for each is in verdicts.rejected_because."
+            f"{shlex.join(['adastar', 'rollouts', stored.run.name, '--rejected'])} shows each with its reason."
         )
     return notes
 
