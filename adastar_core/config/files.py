@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from pathlib import Path
 
 import yaml
@@ -13,12 +12,13 @@ from adastar_core.config.explain import KEYS_BY_TYPE, explain
 from adastar_core.errors import ConfigError
 
 DEFAULT_PRESET = "quickstart"
+_PRESETS = Path(__file__).parents[1] / "presets"
+_ROWS = "smoke/"
 
 
 def preset_names() -> list[str]:
     """Return the names of the ready-made runs, the default one first."""
-    folder = resources.files("adastar_core") / "presets"
-    names = [entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+    names = [path.stem for path in _PRESETS.glob("*.yaml")]
     return sorted(names, key=lambda name: (name != DEFAULT_PRESET, name))
 
 
@@ -28,7 +28,12 @@ def preset_summary(name: str) -> str:
 
 
 def load_preset(name: str) -> dict[str, object]:
-    return _parse(_preset_text(name), f"preset {name}")
+    """Return a preset's keys; rows that lie beside it are named by their full path."""
+    values = _parse(_preset_text(name), f"preset {name}")
+    problem = values["problem"]
+    if isinstance(problem, dict) and str(problem.get("path", "")).startswith(_ROWS):
+        values["problem"] = {**problem, "path": str(_PRESETS / str(problem["path"]))}
+    return values
 
 
 def load_file(path: Path) -> dict[str, object]:
@@ -70,7 +75,7 @@ def _preset_text(name: str) -> str:
         raise ConfigError(
             f"There is no preset {name!r}; nearest: {', '.join(near)}. --list-presets shows them all."
         )
-    return (resources.files("adastar_core") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+    return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _parse(text: str, source: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ import yaml
 
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.machine.units import size
+from adastar_core.models.source import is_packaged
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning import footprint
 from adastar_core.planning.look import ModelLook, TableLook
@@ -61,7 +62,12 @@ def instruction(table: TableLook) -> str:
 
 
 def prompt_for(table: TableLook, model: ModelLook) -> str:
-    """Return the template of prompts: a message where the model takes messages, else text to continue."""
+    """Return the template of prompts: a message where the model takes messages, else text to continue.
+
+    The packaged model was taught one form of questions and knows no words.
+    """
+    if is_packaged(model.name):
+        return "{question}\n"
     braced = instruction(table).replace("{", "{{").replace("}", "}}")
     options = "\n{choices}" if table.columns.choices else ""
     if model.no_chat is None:

@@ -8,7 +8,8 @@ import pytest
 from adastar_core.config import files
 
 ROOT = Path(__file__).resolve().parents[2]
-PRESETS = runpy.run_path(str(ROOT / "scripts" / "write_presets.py"))["presets"]()
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "write_presets.py"))
+PRESETS = SCRIPT["presets"]()
 PAIRS = {
     "paper-arc_challenge-llama",
     "paper-commonsense_qa-llama",
@@ -32,6 +33,9 @@ def test_the_committed_files_are_what_the_script_writes() -> None:
         for path in folder.glob(pattern)
     }
     assert committed == PRESETS
+    assert {path.name: path.read_text("utf-8") for path in (folder / "smoke").iterdir()} == SCRIPT[
+        "smoke_files"
+    ]()
     assert {name for name in committed if name.startswith("paper-")} == PAIRS
 
 
