@@ -1,14 +1,17 @@
 """What the options of ``flows/compare.py`` become, and what they refuse."""
 
+from pathlib import Path
+
 import pytest
 from cyclopts import CycloptsError
 
+from adastar_core.comparison.table import Comparison
 from adastar_core.config import RunConfig, files
 from adastar_core.config.base import base_of
 from adastar_core.config.methods import METHODS
 from adastar_core.errors import ConfigError
 from flows.commandline import APP as RUN
-from flows.compare_commandline import APP, methods_of, seeds_of
+from flows.compare_commandline import APP, main, methods_of, seeds_of
 from flows.members import ComparisonSettings, budget_settings
 
 
@@ -100,3 +103,27 @@ def test_a_comparison_can_be_made_in_pieces_and_other_values_are_another_one() -
     assert whole.name != ComparisonSettings(budget="3").name
     assert whole.name != ComparisonSettings(overrides=("attempts=3",)).name
     assert whole.name == ComparisonSettings(overrides=("home=/elsewhere",)).name
+
+
+def test_a_dry_run_says_what_every_method_costs_and_starts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = [
+        "--set",
+        "problem.train=200",
+        "--set",
+        "problem.validation=60",
+        "--set",
+        f"home={tmp_path / 'home'}",
+    ]
+
+    def compare(settings: ComparisonSettings) -> Comparison:
+        raise AssertionError(f"{settings.name} was started")
+
+    main(compare, ["--methods", "adastar,star", "--seeds", "0..2", *sizes, "--dry-run"])
+    printed = capsys.readouterr().out
+    rows = [line.split() for line in printed.splitlines()]
+    assert [row[1] for row in rows if row and row[0] in ("adastar", "star")] == ["3", "3"]
+    assert printed.count("WARNING: iteration 1 wants") == 1
+    assert "as the model gets it" in printed
+    assert not (tmp_path / "home").exists()
