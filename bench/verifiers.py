@@ -1,19 +1,16 @@
-"""Measure how fast verdicts are and whether memory stays flat, and search for texts that break a verifier.
+"""Measure how fast verdicts are and whether memory stays flat.
 
-Four parts: verdicts per second and core for each verifier on responses with a rationale of about 300 characters; the same
-for formulas, per worker process; memory over many verdicts; and a fuzz run of random and mutated answers, none of which
-may raise or take longer than a verdict's deadline::
+Three parts: verdicts per second and core for each verifier on responses with a rationale of about 300 characters; the same
+for formulas, per worker process; and memory over many verdicts::
 
     python bench/verifiers.py --json verifiers.json
 """
 
 import random
-import string
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -43,15 +40,6 @@ WORDS = (
     *("wind", "water", "stone", "light", "sound", "heat", "iron", "wood", "glass", "sand"),
     *("rain", "snow", "plant", "animal", "root", "leaf", "cell", "bone", "moon", "star"),
 )
-PIECES = (
-    *FORMATS,
-    *("72", "-", "1,080", "½", "１", "(B)", "A", "yes", "no", " or ", ".", "\n", "Q: ", "$"),
-    *("\\frac{1}{2}", "%", " million", "**", "\u2212", "e9", "{", "}", "?"),
-)
-SHARES: dict[VerifierName, float] = {
-    "number": 0.35, "choice": 0.3, "yes_no": 0.12, "label": 0.12, "exact": 0.1, "math": 0.01
-}  # fmt: skip
-"""Of all fuzzed answers, each verifier's."""
 Case = tuple[Observation, str]
 
 
@@ -74,17 +62,6 @@ class Memory:
     verdicts: int
     before_mib: float
     after_mib: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fuzz:
-    """A fuzz run: what came out, and the slowest verdict."""
-
-    verifier: str
-    answers: int
-    outcomes: dict[str, int]
-    slowest_seconds: float
-    deadline_seconds: float
 
 
 def numbers(rng: random.Random) -> Iterator[Case]:
@@ -192,39 +169,9 @@ def memory(
     return Memory(name, verdicts, before, resident_mib(process()))
 
 
-def mutated(rng: random.Random) -> str:
-    """Return a random answer: declared answers, pieces of them, and noise."""
-
-    def noise() -> str:
-        anything = "".join(chr(rng.randrange(1, 0x3000)) for _ in range(9))
-        alphabet = rng.choice([string.printable, "\\{}^_$()[]0123456789", anything])
-        return "".join(rng.choice(alphabet) for _ in range(rng.randint(1, 30)))
-
-    parts = [rng.choice(PIECES) if rng.random() < 0.8 else noise() for _ in range(rng.randint(1, 10))]
-    return "".join(part.replace("{}", rng.choice(PIECES)) if rng.random() < 0.9 else part for part in parts)
-
-
-def fuzz(name: VerifierName, verifier: Verifier, answers: int, deadline_seconds: float, seed: int) -> Fuzz:
-    """Judge random answers. Any exception ends the benchmark."""
-    rng = random.Random(seed)
-    options = tuple(Choice(label, word) for label, word in zip("ABCDE", WORDS, strict=False))
-    answers_of = {"number": "72", "choice": "B", "yes_no": "yes", "label": "B", "exact": "wind"}
-    reference = answers_of.get(name, r"\frac{x}{2}")
-    observation = Observation("x", "", reference, options if name in ("choice", "label") else ())
-    outcomes: Counter[str] = Counter()
-    slowest = 0.0
-    for reason in islice(cycle(FinishReason), answers):
-        response = mutated(rng)
-        start = time.perf_counter()
-        outcomes[verifier.verify(observation, response, reason).outcome.value] += 1
-        slowest = max(slowest, time.perf_counter() - start)
-    return Fuzz(name, answers, dict(sorted(outcomes.items())), slowest, deadline_seconds)
-
-
 def main(
     *,
     verdicts: int = 1_000_000,
-    fuzzed: Annotated[int, Parameter(name="--fuzz")] = 1_000_000,
     formula_count: Annotated[int, Parameter(name="--formulas")] = 3_000,
     seed: int = 0,
     json: Path | None = None,
@@ -233,15 +180,15 @@ def main(
 
     Args:
         verdicts: Verdicts of the memory run.
-        fuzzed: Random answers.
         formula_count: Formulas of the speed run.
         seed: Seed of everything random.
         json: Where to write the figures.
     """
     rng, mathematician = random.Random(seed), MathVerifier()
-    verifiers: dict[VerifierName, Verifier] = {name: open_verifier(name) for name in SHARES if name != "math"}
-    verifiers["math"] = mathematician
-    texts = {"number": numbers, "choice": choices, "yes_no": yes_or_no, "label": choices}
+    texts: dict[VerifierName, Callable[[random.Random], Iterator[Case]]] = {
+        "number": numbers, "choice": choices, "yes_no": yes_or_no, "label": choices
+    }  # fmt: skip
+    verifiers = {name: open_verifier(name) for name in texts}
     speeds = [speed(name, verifiers[name], list(islice(make(rng), 50_000))) for name, make in texts.items()]
     speeds += [
         speed(f"math, {name}", mathematician, list(islice(make(rng), formula_count)), rounds=1)
@@ -259,13 +206,8 @@ def main(
         memory("worker, math", mathematician, formulas(rng), formula_count, worker),
     ]
     show("Resident memory", memories)
-    fuzzes = [
-        fuzz(name, verifiers[name], int(fuzzed * share), 6.0 if name == "math" else 1.0, seed)
-        for name, share in SHARES.items()
-    ]
-    show("Fuzz", fuzzes)
     mathematician.close()
-    save(json, {"speed": speeds, "memory": memories, "fuzz": fuzzes})
+    save(json, {"speed": speeds, "memory": memories})
 
 
 if __name__ == "__main__":
