@@ -10,6 +10,7 @@ from adastar_core.problems.catalogue import BenchmarkSettings, open_benchmark
 from adastar_core.problems.few_shot import FewShotProblem
 from adastar_core.records import FinishReason, Observation, Outcome, Split
 from tests.core.problems.test_benchmarks import SETTINGS
+from tests.core.verifiers.generated import sections
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 FORMATS = (
@@ -48,6 +49,28 @@ def corruptions(observation: Observation) -> list[str]:
     ]
 
 
+def reshaped(observation: Observation) -> list[str]:
+    """Return numbers of other sizes and signs that are made of the same digits."""
+    answer = observation.answer
+    if observation.choices or not answer.replace(",", "").isdigit() or not int(answer.replace(",", "")):
+        return []
+    return [
+        f"-{answer}",
+        f"{answer}0",
+        f"{answer}.5",
+        f"1/{answer}1",
+        f"{answer} thousand",
+        f"{answer}/7",
+        f"{answer}x",
+    ]
+
+
+def declared(number: int, answer: str) -> str:
+    """Return one of the plain wordings with ``answer`` in place, each in turn."""
+    texts = sections("any")[0].texts
+    return f"Some steps.\n{texts[number % len(texts)].replace('<v>', answer)}"
+
+
 def outcomes(problem: FewShotProblem, pairs: list[tuple[Observation, str]]) -> Counter[Outcome]:
     return Counter(
         problem.verifier.verify(one, response, FinishReason.EOS).outcome for one, response in pairs
@@ -61,6 +84,38 @@ def test_every_reference_answer_is_right(problem: FewShotProblem) -> None:
         assert found == {Outcome.RIGHT: len(observations)}, pattern
     found = outcomes(problem, [(one, f" Some steps.{problem.reference(one)}") for one in observations])
     assert found == {Outcome.RIGHT: len(observations)}
+
+
+def test_every_reference_answer_is_right_in_every_plain_wording(problem: FewShotProblem) -> None:
+    pairs = [
+        (one, declared(3 * number + turn, one.answer))
+        for number, one in enumerate(everything(problem))
+        for turn in range(3)
+    ]
+    assert outcomes(problem, pairs) == {Outcome.RIGHT: len(pairs)}
+
+
+def test_no_corruption_is_right_in_any_plain_wording(problem: FewShotProblem) -> None:
+    pairs = [
+        (one, declared(number, other))
+        for number, one in enumerate(everything(problem))
+        for other in [*corruptions(one)[number % 2 :: 4], *reshaped(one)]
+    ]
+    assert outcomes(problem, pairs)[Outcome.RIGHT] == 0
+
+
+def test_no_reference_answer_is_right_once_it_is_taken_back(problem: FewShotProblem) -> None:
+    retractions = (
+        " Wait, that is not right.",
+        "\n\nHmm, I misread it.",
+        " No, that cannot be.",
+        "\nThe answer is unknown.",
+    )
+    pairs = [
+        (one, declared(number, one.answer) + retractions[number % len(retractions)])
+        for number, one in enumerate(everything(problem))
+    ]
+    assert outcomes(problem, pairs)[Outcome.RIGHT] == 0
 
 
 def test_every_corruption_is_wrong(problem: FewShotProblem) -> None:
