@@ -7,7 +7,7 @@ from functools import partial
 from adastar_core.records import Choice, FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers.declarations import Declared, found_undeclared
 from adastar_core.verifiers.extraction import Parsed, Unclear, extract
-from adastar_core.verifiers.options import read_option
+from adastar_core.verifiers.options import is_remark, read_option
 
 LAST_LETTER = "last letter"
 _REACH = 2000
@@ -29,7 +29,8 @@ class ChoiceVerifier:
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         choices = observation.choices or _DEFAULT
         read = partial(_read, choices)
-        found = extract(response, finish_reason, read, str.__eq__, last_letter if self.fall_back else None)
+        last = last_letter if self.fall_back else None
+        found = extract(response, finish_reason, read, str.__eq__, last, partial(is_remark, choices))
         return found.verdict(self.version, partial(_compare, observation.answer, choices))
 
     def declare(self, observation: Observation) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from adastar_core.records import Choice, FinishReason, Observation, Outcome, Verdict
 from adastar_core.verifiers.declarations import Declared
 from adastar_core.verifiers.extraction import Parsed, Unclear, extract
-from adastar_core.verifiers.options import named_option, read_option
+from adastar_core.verifiers.options import is_remark, named_option, read_option
 from adastar_core.verifiers.tidy import ends, folded, is_asked, spelled, starts, tidy
 
 _SENTENCE_END = re.compile(
@@ -31,7 +31,8 @@ class LabelVerifier:
     def verify(self, observation: Observation, response: str, finish_reason: FinishReason) -> Verdict:
         choices, answer = observation.choices, observation.answer
         if choices:
-            found = extract(response, finish_reason, partial(_read, choices), str.__eq__)
+            remark = partial(is_remark, choices)
+            found = extract(response, finish_reason, partial(_read, choices), str.__eq__, harmless=remark)
             return found.verdict(self.version, partial(_compare_class, choices, answer))
         reference = tidy(answer)
         found = extract(response, finish_reason, partial(_read_name, reference), _same)

@@ -223,3 +223,9 @@ def named_option(choices: tuple[Choice, ...], text: str) -> str | None:
     """Return the label of the option that a text names if it says nothing else."""
     reading = read_option(choices, text)
     return reading.value if isinstance(reading, Parsed) and not what_speaks(reading.rest) else None
+
+
+def is_remark(choices: tuple[Choice, ...], label: str, sentence: str) -> bool:
+    """Return whether a sentence after the answer ``label`` only agrees with it: ``The other options are wrong.``."""
+    options = options_of(choices)
+    return not what_speaks(without_remarks(sentence, label, options.named, options.others(label)))
