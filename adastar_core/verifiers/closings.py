@@ -6,8 +6,9 @@ Anything else, be it a retraction, another answer or a reason that turns the mea
 import re
 from collections.abc import Callable
 
-Harmless = Callable[[str], bool]
-"""Whether a verifier of its own knows that a sentence after the answer says nothing else, e.g. ``A is incorrect.``"""
+Harmless = Callable[[str], bool | None]
+"""What a verifier knows of a sentence after the answer: true where it agrees, as "The other options are wrong." does, false
+where it names another answer, and nothing otherwise."""
 
 _SILENT = re.compile(
     r"(?:[\s*_#>`$|~.,;:!?\"'’”()\[\]{}=\-—–✅✓✔🎉☑️∎■□◻️👍😊🙂]|\\[\[\]()}.,;! ]|\\(?:blacksquare|square|qed|end\{\w+\*?\})"
@@ -58,16 +59,17 @@ _TURNS = re.compile(
 
 def what_speaks(tail: str, harmless: Harmless | None = None) -> str:
     """Return the first sentence of what follows an answer that is not known to be harmless; empty if all of it is."""
-    if _silent(tail):
+    if is_silent(tail):
         return ""
     explained, first = False, True
     for sentence in _END.split(tail):
-        if _silent(sentence) or _closes(sentence):
+        if is_silent(sentence) or _closes(sentence):
             continue
         bare = _bare(sentence)
         explained = explained or _EXPLANATION.match(bare) is not None
         reason = first and _REASON.match(bare) is not None
-        known = explained or reason or (harmless is not None and harmless(bare))
+        agrees = harmless(bare) if harmless else None
+        known = agrees or (agrees is None and (explained or reason))
         if not known or _TURNS.search(bare):
             return " ".join(sentence.split())[:80]
         first = False
@@ -82,7 +84,7 @@ def without_closings(text: str) -> str:
 def _closes(sentence: str) -> bool:
     bare = _bare(sentence)
     closing = _CLOSING.match(bare)
-    return closing is not None and _silent(bare[closing.end() :])
+    return closing is not None and is_silent(bare[closing.end() :])
 
 
 def _bare(sentence: str) -> str:
@@ -90,5 +92,6 @@ def _bare(sentence: str) -> str:
     return (sentence[begins.end() :] if begins else sentence).rstrip()
 
 
-def _silent(text: str) -> bool:
+def is_silent(text: str) -> bool:
+    """Return whether a text is white space, punctuation and markup alone."""
     return not text or _SILENT.fullmatch(text) is not None

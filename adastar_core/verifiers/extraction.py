@@ -73,12 +73,12 @@ def extract(
     read: Reader[T],
     same: Same[T],
     fall_back: Callable[[str], Declared | None] | None = None,
-    harmless: Callable[[T, str], bool] | None = None,
+    harmless: Callable[[T, str], bool | None] | None = None,
 ) -> Extraction[T]:
     """Find the one answer that a response declares.
 
     ``same`` tells repeats from contradictions; ``fall_back`` finds an undeclared answer, e.g. the last number;
-    ``harmless`` knows more sentences that may follow an answer, such as one that repeats it in other words.
+    ``harmless`` knows of a sentence that follows whether it agrees with the answer (:data:`closings.Harmless`).
 
     Returns:
         The answer, or why there is none: ``WRONG`` when a finished response declares none, ``UNDECIDED``
@@ -106,7 +106,7 @@ def _the_last(
     declared: list[Declared],
     read: Reader[T],
     same: Same[T],
-    harmless: Callable[[T, str], bool] | None,
+    harmless: Callable[[T, str], bool | None] | None,
 ) -> Extraction[T]:
     found: Extraction[T] = Extraction(None, None, "", Outcome.WRONG, "the response declares no answer")
     later: Declared | None = None
@@ -162,7 +162,7 @@ def _why_not(
     text: str,
     declaration: Declared,
     reading: Parsed[T] | Unclear | None,
-    harmless: Callable[[T, str], bool] | None,
+    harmless: Callable[[T, str], bool | None] | None,
 ) -> str:
     """Return why the last declaration gives no answer; empty if it does."""
     if declaration.doubt:

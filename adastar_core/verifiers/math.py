@@ -203,8 +203,8 @@ def _read(declared: Declared) -> Parsed[Formula] | Unclear | None:
     return Parsed(formula, str(formula), stated.rest)
 
 
-def _is_harmless(_: Formula, sentence: str) -> bool:
-    return _EXPLAINS_A_LETTER.fullmatch(sentence) is not None
+def _is_harmless(_: Formula, sentence: str) -> bool | None:
+    return True if _EXPLAINS_A_LETTER.fullmatch(sentence) else None
 
 
 def _with_unit_of(one: Formula, other: Formula) -> Formula:

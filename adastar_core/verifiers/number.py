@@ -65,10 +65,12 @@ def _compare(written: str, value: Number) -> tuple[Outcome, str]:
     return Outcome.WRONG, f"differs from the reference {written}"
 
 
-def _restates(value: Number, sentence: str) -> bool:
-    """Return whether a sentence concludes the same number, as in "So she has 72 clips.", and has no other."""
+def _restates(value: Number, sentence: str) -> bool | None:
+    """Return whether a conclusion has this number alone, as "So she has 72 clips." does; nothing for other sentences."""
     found = last_number(sentence) if _CONCLUDES.match(sentence) else None
-    if found is None or found.doubt or any(character.isdigit() for character in sentence[: found.start]):
+    if found is None:
+        return None
+    if found.doubt or any(character.isdigit() for character in sentence[: found.start]):
         return False
     read = _read(found)
     return isinstance(read, Parsed) and value.equals(read.value) and not what_speaks(read.rest)

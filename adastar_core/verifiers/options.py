@@ -7,12 +7,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from adastar_core.records import Choice
-from adastar_core.verifiers.closings import what_speaks
+from adastar_core.verifiers.closings import is_silent, what_speaks
 from adastar_core.verifiers.extraction import Parsed, Unclear
 from adastar_core.verifiers.remarks import without_remarks, words
 from adastar_core.verifiers.tidy import ends, folded, is_asked, spelled, starts, tidy
 
 _LABEL = re.compile(r"([(\[]\s?)?(\w{1,20})(\s?[)\]])?")
+_MARKED = re.compile(
+    r"[(\[]\s?(\w{1,20})\s?[)\]]|\b(?:option|choice|letter|label|answer)s?\s+(\w{1,20})\b", re.IGNORECASE
+)
 _ARTICLE = re.compile(r"(?:an?|the)\s+")
 _SMALL_WORD = re.compile(r"(?:an?|the|that|to|in|by|at|on)\s+")
 _JOINT = re.compile(
@@ -225,7 +228,13 @@ def named_option(choices: tuple[Choice, ...], text: str) -> str | None:
     return reading.value if isinstance(reading, Parsed) and not what_speaks(reading.rest) else None
 
 
-def is_remark(choices: tuple[Choice, ...], label: str, sentence: str) -> bool:
-    """Return whether a sentence after the answer ``label`` only agrees with it: ``The other options are wrong.``."""
+def is_remark(choices: tuple[Choice, ...], label: str, sentence: str) -> bool | None:
+    """Return whether a sentence after the answer ``label`` agrees with it, as "The other options are wrong." does.
+
+    It does not if it names another option in any other way, and nothing is known of a sentence that names none.
+    """
     options = options_of(choices)
-    return not what_speaks(without_remarks(sentence, label, options.named, options.others(label)))
+    if is_silent(without_remarks(sentence, label, options.named, options.others(label))):
+        return True
+    marked = {options.labels.get(bracketed or named) for bracketed, named in _MARKED.findall(sentence)}
+    return False if marked - {label, None} else None
