@@ -66,9 +66,11 @@ def what_speaks(tail: str, harmless: Harmless | None = None) -> str:
         if is_silent(sentence) or _closes(sentence):
             continue
         bare = _bare(sentence)
-        explained = explained or _EXPLANATION.match(bare) is not None
+        heading = _EXPLANATION.match(bare)
+        explained = explained or heading is not None
         reason = first and _REASON.match(bare) is not None
-        agrees = harmless(bare) if harmless else None
+        said = (bare[heading.end() :] if heading else sentence).lstrip(" \t\n:*_#>—–-")
+        agrees = harmless(said) if harmless else None
         known = agrees or (agrees is None and (explained or reason))
         if not known or _TURNS.search(bare):
             return " ".join(sentence.split())[:80]

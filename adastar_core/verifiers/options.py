@@ -234,7 +234,13 @@ def is_remark(choices: tuple[Choice, ...], label: str, sentence: str) -> bool | 
     It does not if it names another option in any other way, and nothing is known of a sentence that names none.
     """
     options = options_of(choices)
-    if is_silent(without_remarks(sentence, label, options.named, options.others(label))):
+
+    def agrees(text: str) -> bool:
+        return is_silent(without_remarks(text, label, options.named, options.others(label)))
+
+    if agrees(sentence):
         return True
-    marked = {options.labels.get(bracketed or named) for bracketed, named in _MARKED.findall(sentence)}
-    return False if marked - {label, None} else None
+    marked = (
+        mark for mark in _MARKED.finditer(sentence) if options.labels.get(mark[1] or mark[2], label) != label
+    )
+    return None if all(agrees(sentence[mark.start() :]) for mark in marked) else False
