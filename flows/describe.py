@@ -29,7 +29,8 @@ def usage() -> str:
     keys = "\n".join(rows_of(schema, schema["$defs"]))
     return f"""# Usage
 
-This page is generated: change the texts in the code, then run `python -m flows.describe`.
+This page is generated: change the texts in the code, then run `python -m flows.describe`. The
+other commands of `adastar` are in [operations](operations.md), its pages for a browser in [ui](ui.md).
 
 ## Command
 

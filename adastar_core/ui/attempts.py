@@ -17,6 +17,10 @@ from adastar_core.store.rollouts import to_unsigned
 
 PAGE = 50
 """Rows of a page."""
+BEGINNING = 400
+"""Characters of a response in a list."""
+BESIDE = 20_000
+"""Characters of a response beside those of another iteration."""
 SEARCHED = 300_000
 """Verdicts that are searched for the rows of one page."""
 _COUNTED = 300_000
@@ -65,6 +69,7 @@ def read_attempts(
     verifier = _selecting_verifier(connection, run_id, iteration)
     values = {"run_id": run_id, "dataset_id": dataset_id, "iteration": iteration, "verifier": verifier}
     values |= {"position": after[0], "attempt": after[1], "limit": PAGE + 1, "searched": SEARCHED}
+    values["characters"] = BEGINNING
     found = connection.execute(text(_LISTED.format(driver=_DRIVERS[kind])), values)
     rows = [ListedAttempt(*row) for row in found]
     if len(rows) > PAGE:
@@ -84,13 +89,15 @@ def read_attempts_at(
 ) -> list[ListedAttempt]:
     """Return a page of the attempts at one observation and one more, the newest iteration first.
 
-    ``before`` are iteration and attempt of the last row before the page, ``only`` is the one iteration to read.
+    ``before`` are iteration and attempt of the last row before the page, ``only`` is the one iteration to read, with
+    more of the responses.
     """
     iteration, attempt = before or (2**31 - 1, 0)
     if only is not None:
         iteration, attempt = only, -1
     values = {"run_id": run_id, "dataset_id": dataset_id, "position": position, "limit": PAGE + 1}
     values |= {"iteration": iteration, "attempt": attempt, "least": 0 if only is None else only}
+    values["characters"] = BEGINNING if only is None else BESIDE
     return [ListedAttempt(*row) for row in connection.execute(_AT, values)]
 
 
@@ -222,7 +229,7 @@ _DRIVERS: dict[Kind, str] = {
 }
 _SEARCHED_TO = text(f"SELECT position, attempt {_JUDGED} OFFSET :searched - 1 LIMIT 1")
 _COLUMNS = (
-    "r.iteration, r.position, r.attempt, o.observation_id, r.hinted, left(r.response, 400), length(r.response), "
+    "r.iteration, r.position, r.attempt, o.observation_id, r.hinted, left(r.response, :characters), length(r.response), "
     "v.outcome, v.extracted, v.reason, v.rejected_by, e.place"
 )
 # The keys of the page are found first, in the order of a primary key; all else is looked up for these few.

@@ -7,7 +7,7 @@ from itertools import accumulate
 from sqlalchemy import Connection, text
 
 from adastar_core.records import Accuracy
-from adastar_core.ui.attempts import PAGE
+from adastar_core.ui.attempts import BEGINNING, PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def read_examples(
     ``after`` is the place of the last row before the page; -1 for the first page.
     """
     values = {"run_id": run_id, "dataset_id": dataset_id, "iteration": iteration, "after": after}
-    rows = connection.execute(_EXAMPLES, {**values, "limit": PAGE + 1})
+    rows = connection.execute(_EXAMPLES, {**values, "limit": PAGE + 1, "characters": BEGINNING})
     return [ListedExample(*row) for row in rows]
 
 
@@ -73,7 +73,7 @@ _EXAMPLES = text(
         SELECT place, position, attempt FROM training_examples
         WHERE run_id = :run_id AND iteration = :iteration AND place > :after ORDER BY place LIMIT :limit
     )
-    SELECT chosen.place, chosen.position, chosen.attempt, o.observation_id, r.hinted, left(r.response, 400), v.extracted
+    SELECT chosen.place, chosen.position, chosen.attempt, o.observation_id, r.hinted, left(r.response, :characters), v.extracted
     FROM chosen
     JOIN rollouts r ON r.run_id = :run_id AND r.iteration = :iteration AND r.position = chosen.position
                    AND r.attempt = chosen.attempt

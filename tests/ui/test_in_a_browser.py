@@ -70,7 +70,7 @@ def fill_with(engine: Engine, hostile: str) -> None:
     short = hostile[:100]
     with engine.begin() as connection:
         for statement in (
-            "UPDATE runs SET name = :text, base_model = :text, code_version = :text, owner = :text",
+            "UPDATE runs SET name = :text, base_model = :text, code_version = :text, owner = :text, failure = :text",
             "UPDATE runs SET config = config || jsonb_build_object(CAST(:text AS text), CAST(:text AS text))",
             "UPDATE observations SET question = :text, answer = :text, difficulty = :short, "
             "observation_id = concat(position, :text), choices = jsonb_build_array(jsonb_build_array(:short, :text))",
