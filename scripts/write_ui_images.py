@@ -3,7 +3,7 @@
 ::
 
     adastar ui                                                    # prints ADDRESS
-    python -m scripts.write_ui_images ADDRESS --pair 1,2 --run 3
+    python -m scripts.write_ui_images ADDRESS --pair 1,2 --attempt 3/1/0/1
 """
 
 from pathlib import Path
@@ -21,14 +21,13 @@ app = App(help_format="plaintext", version_flags=[])
 
 
 @app.default
-def main(address: str, *, pair: str, run: int, iteration: int = 1) -> None:
+def main(address: str, *, pair: str, attempt: str) -> None:
     """Write the pictures.
 
     Args:
         address: What adastar ui printed.
-        pair: Numbers of two runs to show side by side.
-        run: Number of the run that is shown closely.
-        iteration: Of its attempt that is shown.
+        pair: Numbers of two runs to show side by side; the first is shown closely.
+        attempt: Run, iteration, position and attempt of the one that is shown, with slashes between them.
     """
     base, first = address.partition("/?")[0], pair.split(",")[0]
     with chromium() as browser:
@@ -42,13 +41,12 @@ def main(address: str, *, pair: str, run: int, iteration: int = 1) -> None:
 
         light.goto(f"{base}/?{'&'.join(f'run={number}' for number in pair.split(','))}")
         keep(light, "runs")
-        light.goto(f"{base}/runs/{run}")
+        light.goto(f"{base}/runs/{first}")
         keep(light, "run")
-        light.goto(f"{base}/runs/{run}/iterations/{iteration}?kind=trained")
-        light.locator("a[id^=a-]").nth(2).click()
-        light.locator("#response").wait_for()
+        run, iteration, position, number = attempt.split("/")
+        light.goto(f"{base}/runs/{run}/iterations/{iteration}/{position}/{number}")
         keep(light, "rollout")
-        light.goto(f"{base}/runs/{run}/answers/validation")
+        light.goto(f"{base}/runs/{first}/answers/validation")
         light.locator("td.name a").first.click()
         light.locator("#sides").wait_for()
         keep(light, "answers")

@@ -23,7 +23,7 @@ BESIDE = 20_000
 """Characters of a response beside those of another iteration."""
 SEARCHED = 300_000
 """Verdicts that are searched for the rows of one page."""
-_COUNTED = 300_000
+_COUNTED = 100_000
 """Rows of a table that are counted one by one; of more a sample is."""
 Kind = Literal["all", "right", "wrong", "undecided", "rejected", "trained"]
 """Which attempts of an iteration: by verdict, kept out by the rationale filter, or trained on."""
