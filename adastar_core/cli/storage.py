@@ -92,7 +92,8 @@ def drop(run: RunName, /, *, delete: Annotated[bool, Flag] = False, common: Comm
     print_line(
         f"directory  {found.directory or 'none in this data directory'}, {found.file_bytes / 1e6:,.1f} MB"
     )
-    counted = f"Run {found.run} with its {found.checkpoints} checkpoints"
+    some = "1 checkpoint" if found.checkpoints == 1 else f"{found.checkpoints} checkpoints"
+    counted = f"Run {found.run} with {some}"
     print_line(f"{counted} is removed." if delete else f"{counted} would be removed: --delete does it.")
     print_line("The questions stay in the database, since runs on the same data share them.")
     return 0
