@@ -87,6 +87,10 @@ def test_the_wheel_claims_one_name(installed: Installed) -> None:
     data = {name.removeprefix("adastar_core/") for name in names}
     assert {"py.typed", "presets/quickstart.yaml", "models/tiny-adder/model.safetensors"} <= data
     assert any(name.startswith("store/migrations/versions/") for name in data)
+    pages = ROOT / "adastar_core" / "ui"
+    assert {
+        f"ui/{path.relative_to(pages)}" for path in pages.rglob("*.*") if "__pycache__" not in path.parts
+    } <= data
 
 
 def test_the_tools_run(installed: Installed) -> None:
