@@ -13,6 +13,12 @@ LAST_LETTER = "last letter"
 _REACH = 2000
 _DEFAULT = tuple(Choice(label, "") for label in "ABCDE")
 _LAST_LABEL = re.compile(r"[(\[]([A-Za-z1-9])[)\]]|(?<![\w'])([B-HJ-Z]|A(?=[.)\]:,;]|\s*$))(?![\w'])")
+_NAMED = re.compile(
+    r"""(?:^|[.,:;!?\n=>*_$`"'(\[-]|\b(?:is|be|option|choice|answer|letter|label|choose|chose|pick|picked|select|selected|with|so|hence
+    |thus|therefore|then|to|for|statement|not|or|and|nor|neither|either|than))[\s*_$`"'(\[:-]*$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What may stand before a bare label: unlike ``vitamin`` and ``sample``, it leaves the letter a word of its own."""
 _IN_A_LIST = re.compile(r"(?<!\w)[(\[]?\w[)\]]?\s*(?:[,/&+]|,?\s(?:and|or|nor|then))\s*$")
 
 
@@ -55,6 +61,9 @@ def last_letter(text: str) -> Declared | None:
     if not labels:
         return None
     found = found_undeclared(text, labels[-1], LAST_LETTER)
-    if not found.doubt and _IN_A_LIST.search(text[max(0, found.start - 12) : found.start]):
+    before = text[max(0, found.start - 20) : found.start]
+    if not found.doubt and _IN_A_LIST.search(before[-12:]):
         return found._replace(doubt="several options are named")
+    if not found.doubt and not labels[-1][1] and not _NAMED.search(before):
+        return found._replace(doubt="the last letter is a part of a name")
     return found

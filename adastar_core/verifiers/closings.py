@@ -24,6 +24,7 @@ _CLOSING = re.compile(
     |is\ there\ anything\ else\b[^\d\n]* | (?:do\ you\ have|any)\ (?:any\ )?(?:other\ |more\ |further\ )?questions?
     |(?:many\ )?thanks?(?:\ you)?\b[^\d\n]{0,40} | you(?:'re|\ are)\ welcome | (?:good\ luck|have\ a\ (?:nice|great|good)\ \w+|happy\ \w+|cheers|great\ (?:job|work)|well\ done)\b[^\d\n]{0,30}
     |(?:and\ |so\ |therefore,?\ |thus,?\ )?(?:this|that|it|which)\ is\ (?:the|our|my|your)\ (?:final\ |correct\ |right\ |required\ |desired\ )*(?:answer|result|solution)
+    |is\ (?:the|our|my|your)\ (?:final\ |correct\ |right\ |required\ |desired\ )*(?:answer|result|solution|one)
     |(?:this|that|it|the\ answer|everything)\ (?:is\ (?:correct|right|final)|checks\ out)
     |(?:i'm|i\ am|we're|we\ are)\ (?:very\ |quite\ |fully\ |absolutely\ )*(?:confident|sure|certain|done|finished)\b[^\d\n]{0,40}
     |(?:confidence|certainty)(?:\ (?:level|score))?\s*(?::|is)?\s*(?:\d{1,3}(?:\.\d+)?\s?%?|high|medium|low|very\ high)

@@ -1,7 +1,9 @@
 r"""Where a response declares its answer, and what of the text belongs to the declaration.
 
 A response declares its answer as ``#### X``, ``The answer is X``, ``Answer: X``, ``\boxed{X}`` or
-``<answer>X</answer>``. What X may be is each verifier's own affair.
+``<answer>X</answer>``. A heading such as ``### Final Answer`` with X below it, ``The correct option is X`` and
+``Ans. X`` may also be prose, so they declare only what is clear and comes last (:data:`CLEAR_OR_NOTHING`).
+What X may be is each verifier's own affair.
 """
 
 import re
@@ -16,6 +18,10 @@ SENTENCE = "The answer is X"
 COLON = "Answer: X"
 BOXED = r"\boxed{X}"
 TAGGED = "<answer>X</answer>"
+HEADED = "Answer, and X below"
+SHORT = "Ans. X"
+OPTION = "The correct option is X"
+CLEAR_OR_NOTHING = frozenset({HEADED, SHORT, OPTION})
 
 LONGEST = 500
 """Characters of an X that are read."""
@@ -52,6 +58,18 @@ _ANSWER = re.compile(
     (?:\s+(?P<link>{_LINK})\b|\**\s*[:=])[:*_]*\s*""",
     re.IGNORECASE | re.VERBOSE,
 )
+_HEADED = re.compile(
+    r"^[ \t>]*(?:\#{1,6}|\*\*|__)[ \t*_\d.)]*(?:(?:the|my|our)[ ])?(?:(?:final|correct)[ ])?answer[ \t*_]*\n+[ \t]*(?=\S)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SHORT = re.compile(
+    r"^[ \t*_]*(?:final[ ])?ans(?:\.[ :*_]*|[ *_]*[:=][ *_]*)(?=\S)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_OPTION = re.compile(
+    r"(?<![\w-])(?:correct|right|best)\ (?:option|choice|label|class)(?:\ here)?(?:\ is\b|\**\s*:)[:*_]*\s*",
+    re.IGNORECASE,
+)
 _TAG = re.compile(r"<answer>\s*(.{0,2000}?)\s*(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
 _BOX = re.compile(r"\\f?box(?:ed)?\s*(?:\{|(?=[0-9]))")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -72,7 +90,23 @@ def declared_answers(text: str) -> list[Declared]:
             declared += [_tagged(match) for match in _first(_TAG, text)]
     if "box" in text:
         declared = _merged(text, declared, _boxes(text))
+    end = max([one.end for one in declared]) if declared else 0
+    if end < len(text):
+        declared += _clear_or_nothing(text, end)
     return _parted(text, sorted(declared, key=_position)) if len(declared) > 1 else declared
+
+
+def _clear_or_nothing(text: str, start: int) -> Iterator[Declared]:
+    """Return what declares from ``start`` if it is clear; a look for its words comes first because most texts have none."""
+    rest = text[start:]
+    if any(word in rest for word in ("nswer\n", "nswer*", "nswer_", "nswer \n", "NSWER")):
+        yield from (_line(text, match.end(), HEADED) for match in _first(_HEADED, text, start))
+    if any(word in rest for word in ("Ans.", "Ans:", "Ans*", "ANS", "ans:")):
+        yield from (_line(text, match.end(), SHORT) for match in _first(_SHORT, text, start))
+    if any(word in rest for word in ("t option", "t choice", "t label", "t class")):
+        for match in _first(_OPTION, text, start):
+            if not doubt_about_lead(text, match.start()):
+                yield _line(text, match.end(), OPTION)
 
 
 def _parted(text: str, declared: list[Declared]) -> list[Declared]:
@@ -100,8 +134,8 @@ def _position(declared: Declared) -> int:
     return declared.start
 
 
-def _first(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    return islice(pattern.finditer(text), MOST_ANSWERS + 1)
+def _first(pattern: re.Pattern[str], text: str, start: int = 0) -> Iterator[re.Match[str]]:
+    return islice(pattern.finditer(text, start), MOST_ANSWERS + 1)
 
 
 def _line(text: str, start: int, pattern: str, doubt: str = "") -> Declared:
@@ -216,16 +250,17 @@ def _merged(text: str, outer: list[Declared], boxes: list[Declared]) -> list[Dec
 
 
 _ANSWER_LINE = re.compile(
-    r"(?:\b(?:so|thus|therefore|hence|the|final|correct)\b[, ]*)*\banswers?(?:\s+(?:is|are|equals)\b|\**\s*[:=])\**:?\s*"
+    r"(?:\b(?:so|thus|therefore|hence|the|final|correct)\b[, ]*)*\b(?:answers?|(?:correct|right|best) (?:option|choice|label|class))(?:\s+(?:is|are|equals)\b|\**\s*[:=])\**:?\s*"
     r"(?:(?![.;!?](?:\s|$)|,?\s+(?:because|since|as|for)\b)[^\n])*[.!?]*",
     re.IGNORECASE,
 )
 _HASHES_LINE = re.compile(r"####[^\n]*")
+_CLEAR_LINE = re.compile(rf"(?:{_HEADED.pattern}|{_SHORT.pattern})[^\n]*", re.IGNORECASE | re.MULTILINE)
 _BOXED_ANSWER = re.compile(r"\\f?box(?:ed)?\s*\{[^\n]{0,500}\}")
 
 
 def without_declared_answers(text: str) -> str:
     """Return the text without its declared answers, each up to the end of its sentence or to its reason: the rationale alone."""
-    for pattern in (_HASHES_LINE, _BOXED_ANSWER, _ANSWER_LINE):
+    for pattern in (_HASHES_LINE, _BOXED_ANSWER, _ANSWER_LINE, _CLEAR_LINE):
         text = pattern.sub(" ", text)
     return text

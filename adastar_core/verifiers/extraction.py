@@ -11,7 +11,14 @@ from typing import Generic, NamedTuple, TypeVar
 
 from adastar_core.records import FinishReason, Outcome, Verdict
 from adastar_core.verifiers.closings import what_speaks
-from adastar_core.verifiers.declarations import BOXED, HASHES, MOST_ANSWERS, Declared, declared_answers
+from adastar_core.verifiers.declarations import (
+    BOXED,
+    CLEAR_OR_NOTHING,
+    HASHES,
+    MOST_ANSWERS,
+    Declared,
+    declared_answers,
+)
 from adastar_core.verifiers.own import own_part
 
 T = TypeVar("T")
@@ -91,7 +98,8 @@ def extract(
     if len(declared) > MOST_ANSWERS:
         return Extraction(None, None, "", reason=f"the response declares more than {MOST_ANSWERS} answers")
     found = _the_last(text, declared, read, same, harmless)
-    if found.outcome is Outcome.WRONG and fall_back is not None:
+    undeclared = found.answer is None and (not found.span or found.found_by in CLEAR_OR_NOTHING)
+    if undeclared and fall_back is not None:
         last = fall_back(text)
         found = found if last is None else _the_last(text, [last], read, same, harmless)
     if found.span and start:
@@ -112,6 +120,11 @@ def _the_last(
     later: Declared | None = None
     for declaration in reversed(declared):
         reading = read(declaration)
+        if declaration.pattern in CLEAR_OR_NOTHING:
+            unclear = "" if found.span else _why_not(text, declaration, reading, harmless)
+            found = _unclear(declaration, unclear) if unclear else found
+            if found.span:
+                continue
         if found.answer is not None:
             differs = _contradicts(found.answer, declaration, reading, later, same)
             if differs:

@@ -15,7 +15,7 @@ _THOUSANDS = re.compile(r"(?<=\d)\s?(?:,\s?\\!|\\!\s?,|\{,\}(?:\\!)?|,?\\,)\s?(?
 _NAMES = "pi|theta|alpha|beta|gamma|lambda|mu|sigma|phi|omega|infty|sin|cos|tan|cot|sec|csc|log|ln|exp|arcsin|arccos|arctan"
 _WRAP = r"\\(?:text(?:bf|it|rm|sf|tt|up)?|math(?:rm|bf|it|sf|normal)|mbox|operatorname|emph)\*?"
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\\[dtc]frac\b"), r"\\frac"),
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\frac\s*(\d)\s*(\d)"), r"\\frac{\1}{\2}"),
     (re.compile(r"\\frac\s*(\d)\s*\{"), r"\\frac{\1}{"),
     (re.compile(r"\\frac\s*(\{[^{}]*\})\s*(\d)"), r"\\frac\1{\2}"),

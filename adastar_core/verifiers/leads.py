@@ -27,7 +27,7 @@ _CLAUSE_START = re.compile(
     r"""[.,;:!?\n—–()]\s*(?=\S)|\b(?:so|therefore|thus|hence|then|because)\b|(?<=\w)\s-+\s""", re.IGNORECASE
 )
 _SENTENCE_ENDS = (". ", "? ", "! ", "\n", ";", '."', ".*")
-_MARKUP = str.maketrans(dict.fromkeys('*_#>`$"“”‘[]{}|~=\\', " "))
+_MARKUP = str.maketrans(dict.fromkeys('*_#>`$"“”‘[]{}|~=\\-•✅✔☑👉➡→🔹🔸📌🎯⭐✨🏁💡📝🧮🎉\ufe0f', " "))
 _ASSUMED = re.compile(
     r"\s*(?:(?:but|and|so|now|then|only|even)\s+)*(?:if|unless|suppose|supposing|assume|assuming|imagine|had|were|whether|when)\b",
     re.IGNORECASE,

@@ -99,10 +99,9 @@ def _read_box(declared: Declared) -> Parsed[Number] | Unclear | None:
     read = None if goes_on else read_number(declared.text + following)
     if isinstance(read, Parsed):
         return read
-    speaks = what_speaks(following)
-    return (
-        inside._replace(rest=following) if speaks else Unclear(f"the box goes on: {following.strip()[:40]!r}")
-    )
+    if what_speaks(following) or (not goes_on and any(letter.isalpha() for letter in following)):
+        return inside._replace(rest=following)
+    return Unclear(f"the box goes on: {following.strip()[:40]!r}")
 
 
 def last_number(text: str) -> Declared | None:

@@ -23,8 +23,8 @@ _JOINT = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _BEFORE_LABEL = re.compile(
-    r"""[\s.,:;*_"'`-]*(?:which\ is\ |that\ is,?\ )?(?=[(\[]\s?\w{1,20}\s?[)\]])
-    |[\s,:;(*_"'`-]*(?:which\ is\ )?(?:option|choice|letter|label|class|answer)\s""",
+    r"""[\s.,:;*_"'`-]*(?:which\ (?:is|matches|corresponds\ to|is\ given\ by)\ |that\ is,?\ )?(?=[(\[]\s?\w{1,20}\s?[)\]])
+    |[\s,:;(*_"'`-]*(?:which\ (?:is|matches|corresponds\ to)\ |matching\ |corresponding\ to\ )?(?:the\ )?(?:answer\ )?(?:option|choice|letter|label|class|answer)\s""",
     re.IGNORECASE | re.VERBOSE,
 )
 _NAMED_BEFORE = re.compile(r"\b(?:option|choice|letter|label|class)[\s:*_\"'`]*$", re.IGNORECASE)

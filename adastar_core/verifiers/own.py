@@ -8,7 +8,7 @@ import re
 from typing import NamedTuple
 
 _ENDS = re.compile(
-    r"<\|(?:user|assistant|system|endoftext|end_of_text|end_of_turn|im_end|eot_id|eom_id|eos|end|return)\|>|<eos>|<end_of_turn>|<｜end▁of▁sentence｜>|</s>"
+    r"<\|(?:user|assistant|system|endoftext|end_of_text|end_of_turn|im_end|eot_id|eom_id|eos|end|return)\|>|<eos>|<end_of_turn>|<｜end▁of▁sentence｜>|</s>|\[INST\]"
 )
 _REASONING = re.compile(
     r"<(/?)(?:think|thinking|reasoning|thought)>|(<\|channel\|>final<\|message\|>)", re.IGNORECASE
@@ -60,7 +60,7 @@ class OwnPart(NamedTuple):
 def own_part(response: str) -> OwnPart:
     """Return what a response says itself: after its reasoning, before a spelled out end and before an invented turn."""
     text, trouble, ended = response, "", len(response)
-    if "<" in response:
+    if "<" in response or "[INST]" in response:
         ended = _end(response)
         text, trouble = _after_reasoning(response[:ended])
     own = text[: _turn_start(text)]

@@ -9,6 +9,7 @@ _WRAPPER = re.compile(
     r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mbox|boxed|fbox|emph)\s*\{([^{}]*)\}"
 )
 _MATHS = re.compile(r"\\[()\[\] ]|\$")
+_ESCAPE = re.compile(r"\\(?=[%$&#_])")
 _EDGES = " \t\r\n*_`\"'"
 _ONE_KIND = str.maketrans(
     {
@@ -40,7 +41,7 @@ def spelled(text: str) -> str:
     if "\\" in text or "$" in text:
         for _ in range(3):
             text = _WRAPPER.sub(r" \1 ", text)
-        text = _MATHS.sub(" ", text)
+        text = _MATHS.sub(" ", _ESCAPE.sub("", text))
     text = without_marks(text)
     if not text.isascii():
         text = text.translate(_ONE_KIND)

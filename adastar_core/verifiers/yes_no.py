@@ -13,7 +13,7 @@ from adastar_core.verifiers.tidy import is_asked, spelled, starts
 LAST_WORD = "last yes or no"
 _REACH = 2000
 _SIMPLE = re.compile(r"\s*\(?(yes|no)\)?\.?\s*", re.IGNORECASE)
-_END = r"(?=[.,;:!?)\]}\"'*_`$]*$|\s?[.,;:!?)\]}\"'*_`$]+(?=\s|$)|\s(?:because|since|as|due)\s|\s[-(])"
+_END = r"(?=[.,;:!?)\]}\"'*_`$]*$|\s?[.,;:!?)\]}\"'*_`$]+(?=\s|$)|\s(?:because|since|as|due)\s|\s[-(✅✔☑])"
 _SAID = re.compile(rf"[(\[\"'`*_]*(yes|no){_END}", re.IGNORECASE)
 _LAST = re.compile(
     r"(?<![\w'-])(yes|no)(?=[.,;:!?)\]}\"'*_`$]*(?:$|\n)|[.,;:!?)\]}\"'*_`$]+\s)", re.IGNORECASE
