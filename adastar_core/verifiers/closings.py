@@ -70,7 +70,7 @@ def what_speaks(tail: str, harmless: Harmless | None = None) -> str:
         heading = _EXPLANATION.match(bare)
         explained = explained or heading is not None
         reason = first and _REASON.match(bare) is not None
-        said = (bare[heading.end() :] if heading else sentence).lstrip(" \t\n:*_#>—–-")
+        said = (bare[heading.end() :] if heading else sentence).lstrip(" \t\n.,;:*_#>—–-")
         agrees = harmless(said) if harmless else None
         known = agrees or (agrees is None and (explained or reason))
         if not known or _TURNS.search(bare):
