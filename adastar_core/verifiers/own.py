@@ -21,9 +21,9 @@ TURN_STARTS = ("\nQuestion:", "\nHuman:", "\nUser:", "\n### Instruction:")
 """How models most often begin a turn of somebody else, besides the prompt's own mark: generation stops there."""
 
 _TURN = re.compile(
-    rf"""\n[ \t]*(?:[*_\#>\[]|<\|(?:im_start|start|start_header_id)\|>|<start_of_turn>)*[ \t]*
+    rf"""\n[ \t]*+(?:[*_\#>\[]|<\|(?:im_start|start|start_header_id)\|>|<start_of_turn>)*+[ \t]*+
     (?:(?P<speaker>{"|".join(_SPEAKERS)})|(?P<task>{"|".join(_TASKS)})|Q)
-    [ \t]*(?P<number>\#?\d{{0,3}})[ \t]*[*_\]]*[ \t]*(?P<mark>[:.)]|(?=\n|<\|))""",
+    [ \t]*+(?P<number>\#?\d{{0,3}})[ \t]*+[*_\]]*+[ \t]*+(?P<mark>[:.)]|(?=\n|<\|))""",
     re.IGNORECASE | re.VERBOSE,
 )
 """A turn's name on a line of its own; of the name alone, ``Q:``, also within a line (:data:`_ASKED`)."""
