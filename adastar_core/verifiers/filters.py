@@ -28,6 +28,7 @@ class FilterSettings(Settings):
         True,
         "Run on",
         "Reject responses that go on after their own part, e.g. with a question that the model asks itself.",
+        added=True,
     )
     empty: bool = setting(True, "Empty", "Reject responses that declare an answer and nothing else.")
     hint_echo: bool = setting(
