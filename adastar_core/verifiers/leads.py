@@ -32,6 +32,11 @@ _ASSUMED = re.compile(
     r"\s*(?:(?:but|and|so|now|then|only|even)\s+)*(?:if|unless|suppose|supposing|assume|assuming|imagine|had|were|whether|when)\b",
     re.IGNORECASE,
 )
+_SUPPOSED = re.compile(
+    r"\W*(?:(?:but|and|so|now|then|we|let|let us|let's|i|must|can|to|first|next)\s+)*"
+    r"(?:suppose|assume|imagine|try|trying|check|refute|test|guess|pretend)\b",
+    re.IGNORECASE,
+)
 _REPORTED = re.compile(
     r"\b(?:says|said|claims?|claimed|thinks|thought|believes|believed|guess(?:es|ed)?|wrote|writes|told|suggests?|suggested"
     r"|argues?|argued|insists?|insisted|asks?|asked|wonders?|wondered|pretends?|pretended)\b"
@@ -143,6 +148,8 @@ def doubt_about_box(text: str, start: int) -> str:
     if _in_a_formula(text[max(0, start - _REACH) : start]):
         return "the declared answer is a part of a larger formula"
     sentence = _sentence_before(text, start)
+    if _SUPPOSED.match(sentence):
+        return "the declared answer is assumed or tried"
     plain = sentence.replace("n't", " not").replace("n’t", " not")
     said = plain.translate(_PUNCTUATION).lower().split()
     if _SUSPECT.isdisjoint(said) and not any(sign in sentence for sign in "<>≠≤≥≈"):

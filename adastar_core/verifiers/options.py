@@ -16,6 +16,7 @@ _LABEL = re.compile(r"([(\[]\s?)?(\w{1,20})(\s?[)\]])?")
 _MARKED = re.compile(
     r"[(\[]\s?(\w{1,20})\s?[)\]]|\b(?:option|choice|letter|label|answer)s?\s+(\w{1,20})\b", re.IGNORECASE
 )
+_CLAIM = re.compile(r"(\w{1,20})[)\]]?\s+(?:is|was|are|fits|matches|must|should|would|seems|works|answers)\b")
 _ARTICLE = re.compile(r"(?:an?|the)\s+")
 _SMALL_WORD = re.compile(r"(?:an?|the|that|to|in|by|at|on)\s+")
 _JOINT = re.compile(
@@ -240,6 +241,9 @@ def is_remark(choices: tuple[Choice, ...], label: str, sentence: str) -> bool | 
 
     if agrees(sentence):
         return True
+    begins = _CLAIM.match(sentence)
+    if begins and options.labels.get(begins[1], label) != label:
+        return False
     marked = (
         mark for mark in _MARKED.finditer(sentence) if options.labels.get(mark[1] or mark[2], label) != label
     )
