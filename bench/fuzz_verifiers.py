@@ -31,7 +31,7 @@ OPTIONS = tuple(
     for label, text in zip("ABCD", ("a stone", "the wind", "iron", "cold water"), strict=True)
 )
 TURN = re.compile(
-    r"(?i)q\W|q\d|question|problem|human|user|instruct|example|exercise|student|task|input|inst\]|<\||turn>|think|prompt|ai\W|assistant"
+    r"(?i)q\W|q\d|question|problem|human|user|instruct|example|exercise|student|task|input|inst\]|<\||turn>|think|prompt|ai\W|assistant|</s>"
 )
 """What may begin another turn or a reasoning block, after which nothing speaks for the response any more."""
 
