@@ -70,7 +70,9 @@ _OPTION = re.compile(
     r"(?<![\w-])(?:correct|right|best)\ (?:option|choice|label|class)(?:\ here)?(?:\ is\b|\**\s*:)[:*_]*\s*",
     re.IGNORECASE,
 )
-_TAG = re.compile(r"<answer>\s*(.{0,2000}?)\s*(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<answer>\s*", re.IGNORECASE)
+_TAG_END = re.compile(r"</answer>", re.IGNORECASE)
+_LONGEST_TAGGED = 2000
 _BOX = re.compile(r"\\f?box(?:ed)?\s*(?:\{|(?=[0-9]))")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.!?](?=[\s$*])")
@@ -87,7 +89,7 @@ def declared_answers(text: str) -> list[Declared]:
     if "nswer" in text or "NSWER" in text:
         declared += [_said(text, match) for match in _first(_ANSWER, text)]
         if "<" in text:
-            declared += [_tagged(match) for match in _first(_TAG, text)]
+            declared += filter(None, (_tagged(text, match) for match in _first(_TAG, text)))
     if "box" in text:
         declared = _merged(text, declared, _boxes(text))
     end = max([one.end for one in declared]) if declared else 0
@@ -185,8 +187,14 @@ def _said(text: str, match: re.Match[str]) -> Declared:
     return _line(text, match.end(), pattern, doubt_about_lead(text, match.start()))
 
 
-def _tagged(match: re.Match[str]) -> Declared:
-    return Declared(match[1][:LONGEST], TAGGED, match.start(1), match.end())
+def _tagged(text: str, opened: re.Match[str]) -> Declared | None:
+    """Return what stands between the tags, or from the last one that is not closed to the end of the text."""
+    start, reach = opened.end(), opened.end() + _LONGEST_TAGGED
+    closed = _TAG_END.search(text, start, reach)
+    if closed is None and len(text) > reach:
+        return None
+    inside = text[start : closed.start() if closed else len(text)].rstrip()
+    return Declared(inside[:LONGEST], TAGGED, start, closed.end() if closed else len(text))
 
 
 def _boxes(text: str) -> list[Declared]:

@@ -34,7 +34,7 @@ _ASSUMED = re.compile(
 )
 _SUPPOSED = re.compile(
     r"\W*(?:(?:but|and|so|now|then|we|let|let us|let's|i|must|can|to|first|next)\s+)*"
-    r"(?:suppose|assume|imagine|try|trying|check|refute|test|guess|pretend)\b",
+    r"(?:suppose|assume|imagine|try|trying|check|refuted?|test|guess|pretend|rejected|excluded|false|wrong|incorrect|impossible)\b",
     re.IGNORECASE,
 )
 _REPORTED = re.compile(
@@ -57,8 +57,15 @@ def _sentence_before(text: str, start: int) -> str:
     return text[max(ends, default=earliest) : start]
 
 
+_PLAIN_LEAD = re.compile(
+    r"""[.!\n]["')*]?\s*(?:(?:So|Thus|Therefore|Hence),?\s)?(?:[Tt]he\s)?(?:(?:final|correct)\s)?$"""
+)
+
+
 def doubt_about_lead(text: str, start: int) -> str:
     """Return why ``answer is X``, whose first word begins at ``start``, may not be meant; empty if it is."""
+    if _PLAIN_LEAD.search(text[start - 32 : start] if start > 32 else f"\n{text[:start]}"):
+        return ""  # most leads, without the steps below
     line = text.rfind("\n", 0, start) + 1
     if start - line <= 12 and _known(text[line:start]):
         return ""
@@ -131,15 +138,16 @@ _TURNING = _words("""not never neither nor no none nobody nothing hardly barely 
     eliminates contradicts forbids increased decreased percent dozen million thousand hundred cannot without per""")
 _SUSPECT = _TURNING | _words("""says said claims claim claimed thinks thought believes believed guess guesses guessed wrote writes told suggests suggest
     suggested argues argued insists insisted asks asked wonders wondered pretends pretended could might may would should doubt
-    doubts denied denies untrue impossible according""")
-_NOTHING = _words("nothing none nobody neither nowhere no")
+    doubts denied denies untrue impossible according fails fail ceases""")
+_NOTHING = _words("nothing none nobody neither nor nowhere no fails fail")
 _LINK = re.compile(
     r"\b(?:is|are|was|were|be|being|equals?|gets?|gives?|given|has|have|had|finds?|yields?|makes?|obtain(?:s|ed)?|needs?|costs?|totals?)\b"
     r"|(?:is|are|was|were)n['’]t\b|[=:→⇒]",
     re.IGNORECASE,
 )
 _NEGATED_LINK = re.compile(
-    r"(?:\b(?:not|never|cannot|could|might|may|would|should)\b|n['’]t\b)\s*(?:\w+\s){0,2}$", re.IGNORECASE
+    r"(?:\b(?:not|never|cannot|could|might|may|would|should|hardly|barely|scarcely|(?:fails?|ceases?)\s+to)\b|n['’]t\b)\s*(?:\w+\s){0,2}$",
+    re.IGNORECASE,
 )
 
 

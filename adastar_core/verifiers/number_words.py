@@ -44,7 +44,7 @@ _POWERS = {
     "hundred": 2, "thousand": 3, "lakh": 5, "million": 6, "crore": 7, "billion": 9, "trillion": 12, "quadrillion": 15,
 }  # fmt: skip
 _SHORT = {
-    "k": 3, "K": 3, "grand": 3, "M": 6, "mn": 6, "mil": 6, "mio": 6, "bn": 9, "mrd": 9, "tn": 12, "lac": 5, "lacs": 5, "cr": 7,
+    "k": 3, "K": 3, "grand": 3, "M": 6, "mn": 6, "thou": 3, "mil": 6, "mio": 6, "bil": 9, "bn": 9, "mrd": 9, "tn": 12, "lac": 5, "lacs": 5, "cr": 7,
 }  # fmt: skip
 _PARTS = {
     2: "half", 3: "third", 4: "fourth", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth", 10: "tenth",
@@ -111,7 +111,7 @@ _WORDS = {
         pi base remainder past inverse negative positive squared doubled tripled quadrupled halved increased decreased reduced raised divided
         multiplied subtracted added rounded truncated doubles triples halves increase decrease reduce divide multiply subtract
         wrong incorrect false mistaken impossible invalid untrue inaccurate unclear unknown unsure uncertain undefined wait oops
-        sorry hmm correction actually instead otherwise else alternatively mistake error typo nope bit ish approx est guess
+        sorry hmm correction actually instead otherwise else alternatively mistake error typo nope bit ish odd short approx est guess
         seems seem looks appears sounds fails fail contradicts violates differs equals equal makes means mean
         gives becomes neq leq geq says say said claims thinks thought believes works holds follows yields etc ratio respectively pm""",
 }

@@ -22,7 +22,7 @@ TURN_STARTS = ("\nQuestion:", "\nHuman:", "\nUser:", "\n### Instruction:")
 
 _TURN = re.compile(
     rf"""\n[ \t]*+(?:[*_\#>\[]|<\|(?:im_start|start|start_header_id)\|>|<start_of_turn>)*+[ \t]*+
-    (?:(?P<speaker>{"|".join(_SPEAKERS)})|(?P<task>{"|".join(_TASKS)})|Q)
+    (?:(?P<speaker>{"|".join(_SPEAKERS)})|(?:(?:Next|Another|New|Similar|Bonus|Second)[ ]+)?(?P<task>{"|".join(_TASKS)})|Q)
     [ \t]*+(?P<number>\#?\d{{0,3}})[ \t]*+[*_\]]*+[ \t]*+(?P<mark>[:.)]|(?=\n|<\|))""",
     re.IGNORECASE | re.VERBOSE,
 )
