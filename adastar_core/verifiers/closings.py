@@ -30,7 +30,7 @@ _CLOSING = re.compile(
     |(?:confidence|certainty)(?:\ (?:level|score))?\s*(?::|is)?\s*(?:\d{1,3}(?:\.\d+)?\s?%?|high|medium|low|very\ high)
     |(?:as|exactly\ as)\ (?:required|desired|requested|asked|needed|expected|stated|shown\ above|before|above)
     |q\.?\s?e\.?\s?d | the\ end | end(?:\ of\ (?:the\ )?(?:answer|solution|response|proof|explanation))? | done | finished | stop
-    |that(?:'s|\ is)\ (?:it|all|the\ end) | problem\ solved | solved | conclusion | final\ answer | (?:in\ total|altogether|overall|total|in\ all)
+    |that(?:'s|\ is)\ (?:it|all|the\ end) | to\ (?:do|achieve|get|reach|make)\ (?:so|this|that|it) | problem\ solved | solved | conclusion | final\ answer | (?:in\ total|altogether|overall|total|in\ all)
     |(?:rounded\ )?to\ the\ nearest\ \w+ | \(?(?:rounded|exactly|approximately|in\ total|total)\)?
     )""",
     re.IGNORECASE | re.VERBOSE,
