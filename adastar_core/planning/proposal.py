@@ -66,10 +66,10 @@ def prompt_for(table: TableLook, model: ModelLook) -> str:
 
     The packaged model was taught one form of questions and knows no words.
     """
-    if is_packaged(model.name):
-        return "{question}\n"
-    braced = instruction(table).replace("{", "{{").replace("}", "}}")
     options = "\n{choices}" if table.columns.choices else ""
+    if is_packaged(model.name):
+        return f"{{question}}{options}\n"
+    braced = instruction(table).replace("{", "{{").replace("}", "}}")
     if model.no_chat is None:
         return f"{{question}}{options}\n\n{braced}"
     return f"{braced}\n\nQ: {{question}}{options}\nA:"

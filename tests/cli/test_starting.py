@@ -1,5 +1,6 @@
 """``adastar run`` and ``adastar compare`` in a checkout: the flow's own process, options and exit status."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,12 @@ def test_a_command_is_the_script(command: str, script: str, words: list[str], tm
     """From any folder, since each finds the checkout by where it lies. Only the name in help and errors differs."""
     started = [
         subprocess.run(
-            [sys.executable, *program, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, *program, *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "COLUMNS": "200"},  # no line breaks elsewhere because a name is longer
         )
         for program in (["-m", "adastar_core.cli", command], [str(ROOT / "flows" / script)])
     ]

@@ -41,7 +41,7 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     look(page, "form")
     for label in ("Iterations", "Attempts (K)", "Learning rate", "Strength signal"):
         page.get_by_text(f"{label} (Optional)", exact=True).first.wait_for()
-    page.get_by_text("Rounds of sampling and fine-tuning.").first.wait_for()
+    page.get_by_text("Rounds of sampling and fine-tuning; may be raised later.").first.wait_for()
     look(page, "form")
 
     before = runs_of(deployed, deployment)
