@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adastar_core import names
 from adastar_core.config import flatten, methods
 from tests.deployment.conftest import Deployed
 from tests.deployment.services import PATIENCE_SECONDS
@@ -44,6 +45,9 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     page.get_by_text("Rounds of sampling and fine-tuning; may be raised later.").first.wait_for()
     look(page, "form")
 
+    def url_of(what: str) -> str:
+        return f"{url}/artifacts/artifact/{artifact(deployed, names.key('smoke', what))}"
+
     before = runs_of(deployed, deployment)
     page.get_by_role("button", name="Submit").click()
     started = deployed.services.wait(lambda: runs_of(deployed, deployment) - before)
@@ -57,11 +61,11 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     page.get_by_text("Completed").first.wait_for()
     look(page, "flow-run")
 
-    page.goto(f"{url}/artifacts/artifact/{artifact(deployed, 'smoke-iterations')}")
+    page.goto(url_of("iterations"))
     page.get_by_text(re.compile("^accepted$", re.IGNORECASE)).first.wait_for()
     look(page, "iterations")
 
-    page.goto(f"{url}/artifacts/artifact/{artifact(deployed, 'smoke-report')}")
+    page.goto(url_of("report"))
     page.get_by_text("Test accuracy").first.wait_for()
     page.get_by_role("heading", name="smoke").first.wait_for()
     drawn = page.locator("img[src^='data:image/png;base64,']")
@@ -70,12 +74,12 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     assert all(one.evaluate("image => image.naturalWidth") > 500 for one in drawn.all())
     look(page, "report")
 
-    page.goto(f"{url}/artifacts/artifact/{artifact(deployed, 'smoke-t-1-generate')}")
+    page.goto(url_of("t=1 generate"))
     page.get_by_text("100%").first.wait_for()
     look(page, "progress")
 
     page.goto(f"{url}/artifacts")
-    page.get_by_text("smoke-t-1-generate").first.wait_for()
+    page.get_by_text(names.key("smoke", "t=1 generate")).first.wait_for()
     look(page, "artifacts")
 
 
