@@ -139,10 +139,9 @@ def lm_eval() -> dict[str, dict[str, Extractor]]:
 
 
 def _filters(verifier: str, file: Path) -> Iterator[tuple[str, Extractor]]:
-    from lm_eval.filters.extraction import MultiChoiceRegexFilter, RegexFilter
-
+    extraction = importlib.import_module("lm_eval.filters.extraction")  # in no environment of ours
     task = yaml.safe_load(file.read_text("utf-8"))
-    kinds = {"regex": RegexFilter, "multi_choice_regex": MultiChoiceRegexFilter}
+    kinds = {"regex": extraction.RegexFilter, "multi_choice_regex": extraction.MultiChoiceRegexFilter}
     ignored = task["metric_list"][0].get("regexes_to_ignore", [])
     ends = task["generation_kwargs"]["until"]
 
