@@ -52,7 +52,7 @@ def _compare(reference: str, choices: tuple[Choice, ...], label: str) -> tuple[O
 
 
 def _read(choices: tuple[Choice, ...], declared: Declared) -> Parsed[str] | Unclear | None:
-    return read_option(choices, declared.text + declared.following)
+    return read_option(choices, declared.said)
 
 
 def last_letter(text: str) -> Declared | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import NamedTuple
 
+from adastar_core.verifiers.closings import is_silent
 from adastar_core.verifiers.leads import doubt_about_box, doubt_about_lead
 
 HASHES = "#### X"
@@ -49,6 +50,12 @@ class Declared(NamedTuple):
     end: int = 0
     following: str = ""
     doubt: str = ""
+
+    @property
+    def said(self) -> str:
+        """X with what follows it on its line, if that is more than punctuation."""
+        silent = "?" not in self.following and is_silent(self.following)
+        return self.text if silent else self.text + self.following
 
 
 _HASHES = re.compile(r"####(?<!#####)(?!#)\s*")

@@ -44,7 +44,7 @@ class LabelVerifier:
 
 
 def _read(choices: tuple[Choice, ...], declared: Declared) -> Parsed[str] | Unclear | None:
-    return read_option(choices, declared.text + declared.following)
+    return read_option(choices, declared.said)
 
 
 def _compare_class(choices: tuple[Choice, ...], answer: str, value: str) -> tuple[Outcome, str]:

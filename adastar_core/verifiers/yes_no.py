@@ -60,7 +60,7 @@ def _compare(written: str, value: str) -> tuple[Outcome, str]:
 
 
 def _read(declared: Declared) -> Parsed[str] | Unclear | None:
-    return read_yes_no(declared.text + declared.following)
+    return read_yes_no(declared.said)
 
 
 def read_yes_no(text: str) -> Parsed[str] | Unclear | None:
