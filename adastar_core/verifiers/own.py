@@ -1,7 +1,7 @@
 """The response's own part: what the model says to this question, without its reasoning block and what it says as somebody else.
 
-One notion for judging, for the rationale filter and for the training text. The stop strings of generation
-(:data:`TURN_STARTS`) are made of the same names.
+One notion for judging and for what is trained on: the rationale filter rejects a response that goes on after its own part.
+Generation stops at the commonest beginnings of a turn (:data:`TURN_STARTS`).
 """
 
 import re
@@ -15,7 +15,9 @@ _REASONING = re.compile(
 )
 
 _SPEAKERS = ("Human", "User", "Assistant", "System", "Instruction", "Input", "Response")
-_SPEAKERS_BY_MARK_ALONE = ("system", "input")
+_SPEAKERS_ONLY_MARKED = ("system", "input")
+"""Also common words: they begin a turn only as a heading or with a special token."""
+
 _TASKS = ("Question", "Problem", "Exercise", "Example", "Task", "Puzzle", "Query", "Prompt")
 TURN_STARTS = ("\nQuestion:", "\nHuman:", "\nUser:", "\n### Instruction:")
 """How models most often begin a turn of somebody else, besides the prompt's own mark: generation stops there."""
@@ -103,7 +105,7 @@ def _is_turn(text: str, turn: re.Match[str]) -> bool:
     if turn["speaker"]:
         its_own = turn["speaker"].lower() in ("assistant", "response") and not before.strip()
         marked = "#" in turn[0] or "<" in turn[0]
-        by_name = turn["mark"] == ":" and turn["speaker"].lower() not in _SPEAKERS_BY_MARK_ALONE
+        by_name = turn["mark"] == ":" and turn["speaker"].lower() not in _SPEAKERS_ONLY_MARKED
         return not its_own and (marked or by_name)
     if not turn["task"]:
         named = _POINT.match(text, turn.end()) or _OTHER_POINT.search(before[-200:])
