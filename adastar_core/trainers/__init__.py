@@ -25,12 +25,13 @@ class TrainingExample:
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """A finished step, from 1, of ``steps``: its mean loss in nats, and its rows' tokens without padding."""
+    """A finished step, from 1, of ``steps``: its mean loss in nats, its rows' tokens without padding, its learning rate."""
 
     step: int
     steps: int
     loss: float
     train_tokens: int
+    learning_rate: float
 
 
 @dataclass(frozen=True, slots=True)

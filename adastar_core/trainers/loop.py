@@ -98,7 +98,8 @@ class Training:
                     self._done.append(self._step(step))
                 if self._world.writes:
                     tokens = sum(len(row.tokens) for row in self.plan.batch(step))
-                    report(TrainingProgress(step + 1, self.plan.steps, self._done[step].loss, tokens))
+                    rate = float(self.optimizer.param_groups[0]["lr"])  # one for all groups
+                    report(TrainingProgress(step + 1, self.plan.steps, self._done[step].loss, tokens, rate))
                 done, last = step + 1, step + 1 == self.plan.steps
                 if keep_last if last else done % self.settings.save_every == 0:
                     self._save(directory, done)

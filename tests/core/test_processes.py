@@ -74,6 +74,7 @@ def test_two_processes_train_as_one_and_survive_a_killed_rank(tmp_path: Path) ->
 
     outcome, seen = _finetune(base, together, 2)
     assert [line.step for line in seen] == [3, 4, 5], "it resumes from the last complete restart point"
+    assert [line.learning_rate for line in seen] == [line.learning_rate for line in alone_seen[2:]]
     assert [line.loss for line in seen] == pytest.approx([line.loss for line in alone_seen[2:]], abs=1e-5)
     assert (outcome.steps, outcome.train_tokens) == (alone.steps, alone.train_tokens)
     assert outcome.loss == pytest.approx(alone.loss, abs=1e-5)

@@ -78,7 +78,7 @@ def test_a_row_longer_than_the_model_can_take_is_refused(base: Path, tmp_path: P
 
 
 def test_training_learns_and_reports(base: Path, tmp_path: Path) -> None:
-    settings = TrainerSettings(learning_rate=1e-2, batch_size=4, on_exhausted="repeat")
+    settings = TrainerSettings(learning_rate=1e-2, batch_size=4, on_exhausted="repeat", warmup_steps=4)
     seen: list[TrainingProgress] = []
     outcome = finetune(
         base,
@@ -93,6 +93,7 @@ def test_training_learns_and_reports(base: Path, tmp_path: Path) -> None:
     )
     assert [line.step for line in seen] == list(range(1, 61))
     assert {line.steps for line in seen} == {60}
+    assert [line.learning_rate for line in seen[:5]] == pytest.approx([2.5e-3, 5e-3, 7.5e-3, 1e-2, 1e-2])
     assert seen[-1].loss < 1 < 3 < seen[0].loss
     assert sum(line.train_tokens for line in seen) == outcome.train_tokens
     assert outcome.padded_train_tokens >= outcome.train_tokens
