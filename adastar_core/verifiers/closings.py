@@ -35,6 +35,11 @@ _CLOSING = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
+_CONTRASTS = re.compile(
+    r"\b(?:but|however|although|though|yet|wrong|incorrect|false|actually|wait|rather|instead|oops|nope|maybe|perhaps|mistake\w*)\b",
+    re.IGNORECASE,
+)
+"""A closing with one of these speaks about the answer after all: "I hope this is right, but it may be six.\""""
 _REASON = re.compile(
     r"(?:this\ is\ |that\ is\ |it\ is\ |and\ this\ is\ )?(?:because|since|due\ to|as(?!\ (?:well|opposed|long|far|if|soon|much|many|an?)\b)"
     r"|for\ (?:the\ reasons?|th(?:is|ese)\ reasons?|it|they|we|he|she|sure|certain))\b",
@@ -87,7 +92,7 @@ def without_closings(text: str) -> str:
 def _closes(sentence: str) -> bool:
     bare = _bare(sentence)
     closing = _CLOSING.match(bare)
-    return closing is not None and is_silent(bare[closing.end() :])
+    return closing is not None and is_silent(bare[closing.end() :]) and not _CONTRASTS.search(bare)
 
 
 def _bare(sentence: str) -> str:
