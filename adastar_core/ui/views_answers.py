@@ -3,7 +3,7 @@
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from adastar_core.records import Split
+from adastar_core.records import FinishReason, Split
 from adastar_core.store.evaluations import read_evaluations
 from adastar_core.ui.answers import (
     Change,
@@ -14,6 +14,7 @@ from adastar_core.ui.answers import (
     read_outcomes,
 )
 from adastar_core.ui.attempts import PAGE
+from adastar_core.ui.places import place_of
 from adastar_core.ui.site import After, Number, Site, Values, first, link, missing
 
 
@@ -60,6 +61,10 @@ def add_answer_views(app: FastAPI, site: Site) -> None:
                 raise missing(f"{run.name} has no question at position {position} of {split.value}.")
             outcomes = read_outcomes(connection, run_id, split.value, position)
             given = [read_answer(connection, run_id, split.value, position, side) for side in (left, right)]
+        places = [
+            side and place_of(side.verifier, item, side.response, FinishReason.EOS, side.extracted)
+            for side in given
+        ]
         values: Values = {"run": run.overview, "split": split.value, "position": position, "item": item}
-        values |= {"outcomes": outcomes, "given": given, "left": left, "right": right}
+        values |= {"outcomes": outcomes, "given": given, "places": places, "left": left, "right": right}
         return site.page(request, "answer.html.j2", values)

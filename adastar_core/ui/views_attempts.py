@@ -19,6 +19,7 @@ from adastar_core.ui.attempts import (
     read_progress,
 )
 from adastar_core.ui.observed import Sort, find_position, read_observed, read_sorted
+from adastar_core.ui.places import place_of
 from adastar_core.ui.prompts import prompt_of
 from adastar_core.ui.site import After, Number, Site, Values, first, missing
 
@@ -67,6 +68,7 @@ def add_iteration_views(app: FastAPI, site: Site) -> None:
             before, after = read_neighbours(connection, run_id, key)
         values: Values = {"run": run.overview, "found": found, "before": before, "after": after}
         values["prompt"] = prompt_of(partial(site.stored, run), found)
+        values["place"] = _place(found)
         return site.page(request, "attempt.html.j2", values)
 
     @app.get(f"{_ATTEMPT}/response.txt")
@@ -137,3 +139,10 @@ def _found(attempt: Detail | None, key: Key) -> Detail:
     if attempt is None:
         raise missing(f"Iteration {key.iteration} has no attempt {key.attempt} at position {key.position}.")
     return attempt
+
+
+def _place(found: Detail) -> tuple[int, int] | None:
+    chosen = found.selecting
+    if chosen is None:
+        return None
+    return place_of(chosen.verifier, found.observation, found.response, found.finish_reason, chosen.extracted)

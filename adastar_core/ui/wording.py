@@ -52,14 +52,22 @@ def clipped(text: str) -> tuple[str, int, str]:
     return text[: LONGEST - _END], len(text) - LONGEST, text[-_END:]
 
 
-def parts(text: str, extracted: str | None, found_by: str = "") -> list[Part]:
-    """Return a text in parts, its answer marked if it can be found.
+def parts(
+    text: str, extracted: str | None, found_by: str = "", place: tuple[int, int] | None = None
+) -> list[Part]:
+    """Return a text in parts, its answer marked at its ``place``, or where it can be found.
 
-    Verdicts record the answer's canonical text, not its place. It is looked for after the last marker of the pattern
-    that found it, or else from the end; digits may be grouped.
+    Without a place, the answer's canonical text is looked for after the last marker of the pattern that found it, or else
+    from the end; digits may be grouped.
     """
     if not extracted:
         return [Part(text)]
+    start, end = place or _looked_for(text, extracted, found_by) or (0, 0)
+    found = [Part(text[:start]), Part(text[start:end], answer=True), Part(text[end:])]
+    return found if end else [Part(text)]
+
+
+def _looked_for(text: str, extracted: str, found_by: str) -> tuple[int, int] | None:
     grouped = r"[ ,_'\u00a0\u202f]?" if extracted.strip("+-").replace(".", "").isdigit() else ""
     written = re.compile(r"(?<!\w)" + grouped.join(map(re.escape, extracted)) + r"(?!\w)", re.IGNORECASE)
     marker = _MARKERS.get(found_by, "")
@@ -67,6 +75,4 @@ def parts(text: str, extracted: str | None, found_by: str = "") -> list[Part]:
     found = written.search(text, start) if start >= 0 else None
     if found is None:
         found = next(reversed([*written.finditer(text)][-1:]), None)
-    if found is None:
-        return [Part(text)]
-    return [Part(text[: found.start()]), Part(found[0], answer=True), Part(text[found.end() :])]
+    return None if found is None else found.span()
