@@ -26,6 +26,7 @@ from adastar_core.config import RunConfig
 from adastar_core.records import Split
 from adastar_core.report.opening import opening
 from adastar_core.report.records import RunReport
+from adastar_core.report.text import headline
 from adastar_core.runs.nightly import nightly
 from adastar_core.runs.opening import open_workspace
 from adastar_core.settings import Text
@@ -34,7 +35,7 @@ from flows.ending import best_of, is_over, to_test
 from flows.iteration import iterate
 from flows.overdue import overtaken_by
 from tasks.progress import ArtifactProgress
-from tasks.reporting import report_run
+from tasks.reporting import report_iteration, report_run
 from tasks.stages import evaluate
 
 
@@ -57,20 +58,25 @@ def adastar(
             return Cancelled(message=f"The night of {later:%Y-%m-%d %H:%M} has come due.")  # type: ignore[return-value]
         due: datetime | None = flow_run.scheduled_start_time  # a retry after midnight has the same
         config, run = nightly(config, run, (due or datetime.now(UTC)).date())
-    with open_workspace(config, run, progress=ArtifactProgress(run)) as workspace:
-        if isinstance(workspace.progress, ArtifactProgress):  # else the command has said it
-            workspace.progress.line(opening(workspace))
+    shown = ArtifactProgress(run)
+    with open_workspace(config, run, display=shown) as workspace:
+        if workspace.progress.display is shown:  # else the command shows the run
+            shown.begin(opening(workspace))
         workspace.when_failed = partial(rewrite_report, workspace)  # an older one would tell of success
         gc.freeze()  # libraries and data stay: walking them at every full collection takes half a second
         validation = [evaluate(workspace.ref, 0, Split.VALIDATION)]
         for iteration in range(1, config.iterations + 1):
             iterate(workspace.ref, iteration)
+            report_iteration(workspace.ref, iteration)
             validation.append(evaluate(workspace.ref, iteration, Split.VALIDATION))
             if is_over(workspace, config, validation):
                 break
         for iteration in to_test(config, validation):
             evaluate(workspace.ref, iteration, Split.TEST)
-        return report_run(workspace.ref, best_of(validation))
+        report = report_run(workspace.ref, best_of(validation))
+        if workspace.progress.display is shown:
+            shown.finish(headline(report))
+        return report
 
 
 if __name__ == "__main__":

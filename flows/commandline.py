@@ -214,7 +214,10 @@ def execute(
             say_finished(*found_done, summary, console)
             return
     check_server()
-    with open_workspace(config, name, preset=preset, progress=open_console(console)) as workspace:
+    with (
+        open_console(console) as display,
+        open_workspace(config, name, preset=preset, display=display) as workspace,
+    ):
         say(console, *opening(workspace).split("\n"))
         # A sync flow with heartbeats waits for whole seconds at its end, and nobody reads them here.
         with prefect_server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):

@@ -1,91 +1,81 @@
-"""Progress of a run: bars with rates on a terminal, plain lines elsewhere."""
+"""Progress of a run: a bar that moves through its stages on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
-from adastar_core.progress import Bar, Progress
+from adastar_core.progress import Display, Standing
+from adastar_core.progress.text import details, headline, left_text, stage_text
 
-_QUIET_SECONDS = 15.0
-"""A plain log gets a line when a stage has been silent this long."""
-
-
-def open_console(console: Console) -> Progress:
-    return TerminalProgress(console) if console.is_terminal else PlainProgress(console)
+SECONDS_BETWEEN_LINES = 10.0
+_BAR_WIDTH = 30
+Clock = Callable[[], float]
 
 
-class _Rate(ProgressColumn):
-    """Units and tokens per second of a bar."""
-
-    def render(self, task: Task) -> Text:
-        tokens, unit = task.fields["tokens"], task.fields["unit"]
-        return Text(_rate(task.completed, tokens, task.elapsed or 0.0, unit))
-
-
-def _rate(done: float, tokens: int, seconds: float, unit: str) -> str:
-    if seconds <= 0 or not done:
-        return ""
-    text = f"{done / seconds:,.1f} {unit}/s"
-    return f"{text}, {tokens / seconds:,.0f} tokens/s" if tokens else text
-
-
-class _RichBar:
-    def __init__(self, bars: RichProgress, task: Task) -> None:
-        self._bars, self._task = bars, task
-
-    def advance(self, done: int, tokens: int = 0) -> None:
-        self._bars.update(self._task.id, advance=done, tokens=self._task.fields["tokens"] + tokens)
+@contextmanager
+def open_console(console: Console) -> Iterator[Display]:
+    """Yield what shows a run's progress on this console; a terminal's bar is gone at the end of the block."""
+    if console.is_interactive and console.file.isatty():
+        with TerminalProgress(console) as shown:
+            yield shown
+    else:  # a pipe, or a terminal that cannot move its cursor (TERM=dumb)
+        yield PlainProgress(console)
 
 
 class TerminalProgress:
-    """One bar per stage; it disappears when the stage ends."""
+    """One bar, with how near the stage's goal is, and a line below it with the rest."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, clock: Clock = time.monotonic) -> None:
+        self._console, self._clock = console, clock
+        self._standing: Standing | None = None
+        self._live = Live(console=console, get_renderable=self.drawn, transient=True, refresh_per_second=4)
 
-    @contextmanager
-    def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
-        name_column = TextColumn("{task.description}")
-        columns = (name_column, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), _Rate())
-        with RichProgress(*columns, console=self._console, transient=True) as bars:
-            number = bars.add_task(name, total=total, unit=unit, tokens=0)
-            yield _RichBar(bars, bars.tasks[bars.task_ids.index(number)])
+    def __enter__(self) -> "TerminalProgress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, standing: Standing) -> None:
+        """Draw the stage from now on; it is drawn several times a second, because the time left goes on."""
+        self._standing = standing
+        self._live.start()
 
     def line(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        """Print a line above the bar."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-
-class _PlainBar:
-    def __init__(self, console: Console, name: str, total: int, unit: str) -> None:
-        self._console, self._name, self._total, self._unit = console, name, total, unit
-        self._done = self._tokens = 0
-        self._started = self._spoken = time.monotonic()
-
-    def advance(self, done: int, tokens: int = 0) -> None:
-        self._done += done
-        self._tokens += tokens
-        now = time.monotonic()
-        if now - self._spoken > _QUIET_SECONDS:
-            self._spoken = now
-            rate = _rate(self._done, self._tokens, now - self._started, self._unit)
-            line = f"  {self._name}: {self._done}/{self._total} {self._unit}s {rate}".rstrip()
-            self._console.print(line, highlight=False, soft_wrap=True)
+    def drawn(self) -> Group | str:
+        """Return what the terminal shows now."""
+        if (standing := self._standing) is None:
+            return ""
+        row = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=1.0, completed=standing.share, width=_BAR_WIDTH)
+        row.add_row(Text(standing.stage.title, style="bold"), bar, headline(standing))
+        below = [", ".join(details(standing)), left_text(standing, self._clock())]
+        return Group(row, Text("; ".join(filter(None, below)), style="dim"))
 
 
 class PlainProgress:
-    """A line when a stage has been silent for long; nothing for short stages."""
+    """A line about the stage that the run is in, at most one in ten seconds."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, clock: Clock = time.monotonic) -> None:
+        self._console, self._clock = console, clock
+        self._said = clock()
 
-    @contextmanager
-    def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
-        yield _PlainBar(self._console, name, total, unit)
+    def show(self, standing: Standing) -> None:
+        """Print where the run stands, unless a line was printed just now."""
+        now = self._clock()
+        if now - self._said >= SECONDS_BETWEEN_LINES:
+            self._said = now
+            self.line(f"  {stage_text(standing, now)}")
 
     def line(self, text: str) -> None:
+        """Print a line."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)

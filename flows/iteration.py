@@ -1,11 +1,10 @@
-"""One self-improvement iteration as a Prefect flow: sample, generate, verify, finetune, evaluate, advance, report."""
+"""One self-improvement iteration as a Prefect flow: sample, generate, verify, finetune, evaluate, advance."""
 
 from prefect import flow
 
 from adastar_core.records import Split
 from adastar_core.runs.stored import RunRef
 from adastar_core.stages.manifests import AdvanceManifest
-from tasks.reporting import report_iteration
 from tasks.stages import advance, evaluate, finetune, generate, sample, verify
 
 
@@ -20,13 +19,11 @@ def iterate(run: RunRef, iteration: int) -> AdvanceManifest:
 
     The run's workspace must be open in this process, and the iteration before it closed.
     """
-    wave = 0
+    wave = 1
     while not sample(run, iteration, wave).closed:
         generate(run, iteration, wave)
         verify(run, iteration, wave)
         wave += 1
     finetune(run, iteration)
     evaluate(run, iteration, Split.VALIDATION)
-    closed = advance(run, iteration)
-    report_iteration(run, iteration)
-    return closed
+    return advance(run, iteration)

@@ -1,51 +1,47 @@
-"""Progress of stages as Prefect artifacts, for runs that nobody watches on a terminal."""
+"""Progress of a run as one Prefect artifact, for runs that nobody watches on a terminal."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.artifacts import update_progress_artifact
 from prefect.logging import get_run_logger
 
 from adastar_core import names
-from adastar_core.progress import Bar, Silent
+from adastar_core.progress import Standing
+from adastar_core.progress.text import stage_text
+from tasks.artifacts import put_artifact
 
 _SECONDS_BETWEEN_UPDATES = 5.0
 
 
-class _ArtifactBar:
-    """Counts a stage's units. Each update is a request to the server, so there is one in some seconds."""
-
-    def __init__(self, artifact: UUID, total: int) -> None:
-        self._artifact, self._total, self._done = artifact, total, 0
-        self._updated = time.monotonic()
-
-    def advance(self, done: int, tokens: int = 0) -> None:  # noqa: ARG002 (the protocol's signature)
-        self._done += done
-        if time.monotonic() - self._updated > _SECONDS_BETWEEN_UPDATES or self._done >= self._total:
-            self._updated = time.monotonic()
-            update_progress_artifact(self._artifact, progress=100.0 * self._done / self._total)
-
-
 class ArtifactProgress:
-    """One progress artifact per stage of an iteration, under the run's name, and a log line per iteration."""
+    """One artifact that moves through the run's stages, under the run's name, and lines in the flow run's log."""
 
     def __init__(self, run: str) -> None:
         self._run = run
+        self._artifact: UUID | None = None
+        self._updated = time.monotonic()
 
-    @contextmanager
-    def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
-        """Show a bar of ``total`` units; none for a stage with nothing left to do."""
-        if not total:
-            with Silent().stage(name, total, unit) as silent:
-                yield silent
-            return
-        artifact = create_progress_artifact(
-            0.0, key=names.key(self._run, name), description=f"{name}: {total:,} {unit}s"
-        )
-        assert isinstance(artifact, UUID), "the call is synchronous"
-        yield _ArtifactBar(artifact, total)
+    def begin(self, opening: str) -> None:
+        """Say what the run is, and show it from now on. Called in the flow whose run owns the artifact."""
+        self.line(opening)
+        self._artifact = put_artifact("progress", names.key(self._run, "progress"), 0.0, self._run)
+
+    def show(self, standing: Standing) -> None:
+        """Move the artifact. Each update is a request to the server, so there is one in some seconds."""
+        now = time.monotonic()
+        if now - self._updated >= _SECONDS_BETWEEN_UPDATES:
+            self._update(100.0 * standing.of_run, stage_text(standing, standing.at))
+
+    def finish(self, result: str) -> None:
+        """Show that the run is done, and what came out."""
+        self._update(100.0, result)
 
     def line(self, text: str) -> None:
+        """Write a line into the log of the flow run that is at work."""
         get_run_logger().info(text)
+
+    def _update(self, percent: float, said: str) -> None:
+        if self._artifact is not None:
+            self._updated = time.monotonic()
+            update_progress_artifact(self._artifact, percent, f"{self._run}: {said}")

@@ -1,39 +1,41 @@
 """Reports as Prefect artifacts. Never cached: an artifact is not made again on a cache hit."""
 
+import json
 from base64 import b64encode
-from collections.abc import Mapping
-from pathlib import Path
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from adastar_core import names
 from adastar_core.machine.units import flops
 from adastar_core.report.build import report_of
+from adastar_core.report.curves import curves
 from adastar_core.report.records import IterationSummary, RunReport
 from adastar_core.report.text import cells, headings, markdown
 from adastar_core.report.write import write_report
 from adastar_core.runs.opening import workspace_of
 from adastar_core.runs.stored import RunRef
 from adastar_core.store.runs import finish_run
+from tasks.artifacts import put_artifact
 from tasks.caching import NOT_CACHED
 
 
-@task(cache_policy=NOT_CACHED, persist_result=False)
+@task(task_run_name="report t={iteration}", cache_policy=NOT_CACHED, persist_result=False)
 def report_iteration(run: RunRef, iteration: int) -> None:
-    """Show the iterations so far as a table artifact, and the last one as a line."""
+    """Show the iterations so far as a table and as curves, and the last one as a line."""
     workspace = workspace_of(run)
     report = report_of(workspace, best=0)
     rows = [dict(zip(headings(report), row, strict=True)) for row in cells(report)]
-    create_table_artifact(
-        rows, key=names.key(run.name, "iterations"), description=f"Iterations of run {run.name}"
+    put_artifact(
+        "table", names.key(run.name, "iterations"), json.dumps(rows), f"Iterations of run {run.name}"
     )
+    figure = curves(report)
+    put_artifact("markdown", names.key(run.name, "curves"), image(figure.name, figure.png), figure.caption)
     row = next(row for row in report.iterations if row.t == iteration)
     workspace.progress.line(iteration_line(row))
     workspace.monitors.iteration(row)
 
 
-@task(cache_policy=NOT_CACHED, persist_result=False)
+@task(task_run_name="report", cache_policy=NOT_CACHED, persist_result=False)
 def report_run(run: RunRef, best: int) -> RunReport:
     """Write the run's report files, show it as a Markdown artifact, and mark the run finished."""
     workspace = workspace_of(run)
@@ -42,21 +44,17 @@ def report_run(run: RunRef, best: int) -> RunReport:
     files = write_report(workspace, report)
     with workspace.lease.after_the_report() as connection:
         finish_run(connection, workspace.run_id, "finished")
-    create_markdown_artifact(
-        with_figures(markdown(report), files),
-        key=names.key(run.name, "report"),
-        description=f"Run {run.name}",
-    )
+    figures = [path for path in files.values() if path.suffix == ".png"]
+    drawn = [image(path.stem, path.read_bytes()) for path in figures]
+    page = "\n".join((markdown(report), *drawn))
+    put_artifact("markdown", names.key(run.name, "report"), page, f"Run {run.name}")
     workspace.monitors.finished(report)
     return report
 
 
-def with_figures(page: str, files: Mapping[str, Path]) -> str:
-    """Return the page with the figures among a report's files inside it: an artifact cannot link to a worker's disk."""
-    for path in files.values():
-        if path.suffix == ".png":
-            page += f"\n![{path.stem}](data:image/png;base64,{b64encode(path.read_bytes()).decode()})"
-    return page
+def image(name: str, png: bytes) -> str:
+    """Return Markdown with the picture inside it: an artifact cannot link to a worker's disk."""
+    return f"![{name}](data:image/png;base64,{b64encode(png).decode()})"
 
 
 def iteration_line(row: IterationSummary) -> str:

@@ -32,8 +32,11 @@ class CachedStage(Generic[P, R]):
         self,
         function: Callable[Concatenate[RunRef, P], R],
         stored: Callable[Concatenate[Workspace, P], R | None],
+        name: str,
     ) -> None:
-        self.task = task(cache_policy=STAGE_POLICY, persist_result=True, result_serializer="json")(function)
+        self.task = task(
+            task_run_name=name, cache_policy=STAGE_POLICY, persist_result=True, result_serializer="json"
+        )(function)
         self._refreshed = self.task.with_options(refresh_cache=True)
         self._stored = stored
 
@@ -46,47 +49,47 @@ class CachedStage(Generic[P, R]):
 
 
 def stage(
-    stored: Callable[Concatenate[Workspace, P], R | None],
+    stored: Callable[Concatenate[Workspace, P], R | None], name: str
 ) -> Callable[[Callable[Concatenate[RunRef, P], R]], CachedStage[P, R]]:
-    """Make a function a :class:`CachedStage`."""
-    return lambda function: CachedStage(function, stored)
+    """Make a function a :class:`CachedStage`; ``name`` names its runs, with its arguments in braces."""
+    return lambda function: CachedStage(function, stored, name)
 
 
 def _sampled(workspace: Workspace, iteration: int, wave: int) -> manifests.SampleManifest | None:  # noqa: ARG001
     return stages.find_sample(workspace, iteration)
 
 
-@stage(_sampled)
+@stage(_sampled, "sample t={iteration} wave {wave}")
 def sample(run: RunRef, iteration: int, wave: int) -> manifests.SampleManifest:
     """Plan the attempts of the iteration's next wave, or close its sampling when nothing is owed."""
     return stages.sample(workspace_of(run), iteration, wave)
 
 
-@task(cache_policy=NOT_CACHED, persist_result=False)
+@task(task_run_name="generate t={iteration} wave {wave}", cache_policy=NOT_CACHED, persist_result=False)
 def generate(run: RunRef, iteration: int, wave: int) -> manifests.GenerateManifest:
     """Generate the planned attempts that are not stored yet, batch by batch; only the store knows which."""
     return stages.generate(workspace_of(run), iteration, wave)
 
 
-@task(cache_policy=NOT_CACHED, persist_result=False)
+@task(task_run_name="verify t={iteration} wave {wave}", cache_policy=NOT_CACHED, persist_result=False)
 def verify(run: RunRef, iteration: int, wave: int) -> manifests.VerifyManifest:
     """Judge every stored attempt of the iteration that has no verdict yet."""
     return stages.verify(workspace_of(run), iteration, wave)
 
 
-@stage(stages.find_finetune)
+@stage(stages.find_finetune, "finetune t={iteration}")
 def finetune(run: RunRef, iteration: int) -> manifests.FinetuneManifest:
     """Fine-tune on the iteration's accepted rationales and publish the checkpoint."""
     return stages.finetune(workspace_of(run), iteration)
 
 
-@stage(stages.find_evaluate)
+@stage(stages.find_evaluate, "evaluate {split} t={iteration}")
 def evaluate(run: RunRef, iteration: int, split: Split) -> manifests.EvaluateManifest:
     """Measure a checkpoint's greedy accuracy on a split; iteration 0 is the base model."""
     return stages.evaluate(workspace_of(run), iteration, split)
 
 
-@stage(stages.find_advance)
+@stage(stages.find_advance, "advance t={iteration}")
 def advance(run: RunRef, iteration: int) -> manifests.AdvanceManifest:
     """Stamp the first u visited observations and close the iteration, in one transaction."""
     return stages.advance(workspace_of(run), iteration)

@@ -69,6 +69,13 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def about(seconds: float) -> str:
+    """Return a time that is only estimated: ``8 s``, ``3 min`` or ``2.5 h``."""
+    if round(seconds) < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if round(seconds / 60) < 90 else f"{seconds / 3600:.1f} h"
+
+
 def wall_time(seconds: float | None) -> str:
     """Return a run's time as :func:`duration` does, or that it is not known."""
     return "an unknown time" if seconds is None else duration(seconds)

@@ -24,7 +24,7 @@ from adastar_core.models.source import resolve_model
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
-from adastar_core.progress import Progress, Silent
+from adastar_core.progress import Display, Silent
 from adastar_core.records import Data, Incident, Split
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.monitors import Monitors
@@ -60,7 +60,7 @@ def workspace_of(run: RunRef) -> Workspace:
 
 @contextmanager
 def open_workspace(
-    config: RunConfig, name: str, *, preset: str = "", progress: Progress | None = None
+    config: RunConfig, name: str, *, preset: str = "", display: Display | None = None
 ) -> Iterator[Workspace]:
     """Check everything, create the run or continue it, own it, and yield its workspace.
 
@@ -76,7 +76,7 @@ def open_workspace(
             yield workspace
             return
     with ExitStack() as stack:
-        workspace = _prepare(config, name, preset, progress or Silent(), stack)
+        workspace = _prepare(config, name, preset, display or Silent(), stack)
         _open[workspace.ref.uid] = workspace
         try:
             yield workspace
@@ -106,10 +106,10 @@ def _reason(error: BaseException) -> str:
     return storable(" ".join(said.split())[:_LONGEST_REASON])
 
 
-def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stack: ExitStack) -> Workspace:
+def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack: ExitStack) -> Workspace:
     # Everything that can be refused without a write comes first.
     check_access(config)
-    monitors = Monitors(config, progress.line)
+    monitors = Monitors(config, display.line)
     check_engine(config.generator)
     problem = open_problem(config.problem)
     data = load_data(problem)
@@ -126,13 +126,13 @@ def _prepare(config: RunConfig, name: str, preset: str, progress: Progress, stac
     data = replace(data, notes=(*data.notes, *check_room(config, chat, data.splits, model)))
     engine, home = open_store(config)
     stack.callback(engine.dispose)
-    run, splits = start_or_continue(engine, name, config, data, code_version(), progress.line)
+    run, splits = start_or_continue(engine, name, config, data, code_version(), display.line)
     _make_folder(engine, run, folder_of(home, name, run.uid))
     # A chat template may state the date: a continued run's prompts keep the day it was created.
     problem = prompted(problem, config.prompt, model, run.day)
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
-    workspace = Workspace(engine, home, run, config, lease, problem, splits, model, progress, monitors)
+    workspace = Workspace(engine, home, run, config, lease, problem, splits, model, display, monitors)
     limit_threads(workspace.parameters)
     _record_start(workspace)
     monitors.open(name)

@@ -19,8 +19,9 @@ from adastar_core.machine.numerics import Numerics
 from adastar_core.machine.threads import threads_for
 from adastar_core.models.source import model_shape
 from adastar_core.problems import Problem
-from adastar_core.progress import Progress
+from adastar_core.progress import Display, Progress
 from adastar_core.records import Incident, Observation, Split
+from adastar_core.runs.itinerary import RunItinerary, stored_paces
 from adastar_core.runs.judging import Judge
 from adastar_core.runs.lengths import Room, training_limit
 from adastar_core.runs.monitors import Monitors
@@ -49,6 +50,7 @@ class Workspace(StoredRun):
         problem: Prompts, as the model is given them, and verifier.
         base: Directory of the base model on this machine.
         shape: What the model's compute follows from.
+        itinerary: The stages that the run goes through; ``progress`` follows it through them.
         plan: Iteration, wave and attempts that were planned last.
         when_failed: Called once the run is recorded as failed, unless a signal ended it; what it raises is dropped.
     """
@@ -63,14 +65,18 @@ class Workspace(StoredRun):
         problem: Problem,
         data: Mapping[Split, Sequence[Observation]],
         base: Path,
-        progress: Progress,
+        display: Display,
         monitors: Monitors,
     ) -> None:
         super().__init__(engine, home, run, config)
-        self.lease, self.data, self.progress, self.monitors = lease, data, progress, monitors
+        self.lease, self.data, self.monitors = lease, data, monitors
         # What a stored run would look up is known here.
         self.problem, self.base, self.train = problem, base, data[Split.TRAIN]
         self.shape = model_shape(base)
+        self.itinerary = RunItinerary(
+            config, {split: len(observations) for split, observations in data.items()}
+        )
+        self.progress = Progress(display, self.itinerary, stored_paces(self, self.itinerary))
         self.results = ResultsSoFar(engine, run.run_id, problem.verifier.version)
         engines: Engines
         log = self.folder / "work" / "engine.log"  # for what an engine in a process of its own prints

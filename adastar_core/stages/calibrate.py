@@ -26,6 +26,7 @@ def calibrate(workspace: Workspace, iteration: int) -> Control | None:
     started, tokens = time.monotonic(), StageTokens()
     chosen = rng(config.seed, "probe", iteration).permutation(len(workspace.train))
     positions: list[int] = chosen[: settings.observations].tolist()
+    workspace.progress.enter(workspace.itinerary.probe(iteration))
     tried: dict[float, Tried] = {}
     for temperature in settings.temperatures:
         attempts = _attempts(workspace, iteration, positions, temperature)
@@ -62,11 +63,12 @@ def _attempts(
             requests.append(GenerationRequest(position, attempt, hinted=False, prompt=prompt, stream=key))
     checkpoint, size = workspace.checkpoint(iteration - 1), config.generator.batch_size
     decoding = replace(workspace.sampling_decoding(iteration), temperature=temperature)
-    return [
-        attempt
-        for start in range(0, len(requests), size)
-        for attempt in workspace.generator(checkpoint).generate(requests[start : start + size], decoding)
-    ]
+    made: list[Attempt] = []
+    for start in range(0, len(requests), size):
+        batch = workspace.generator(checkpoint).generate(requests[start : start + size], decoding)
+        workspace.progress.add(len(batch), tokens=sum(attempt.generated_tokens for attempt in batch))
+        made += batch
+    return made
 
 
 def _tokens(attempt: Attempt) -> StageTokens:

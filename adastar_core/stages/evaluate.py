@@ -10,6 +10,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import asdict
 
+from adastar_core.progress import Counts
 from adastar_core.records import GenerationRequest, Incident, Split
 from adastar_core.runs.judging import write_cut_short
 from adastar_core.runs.workspace import Workspace
@@ -100,26 +101,27 @@ def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
         batch for batch in batches(requests, size) if any(wanted.position not in answered for wanted in batch)
     ]
     checkpoint, decoding = workspace.checkpoint(iteration), workspace.evaluation_decoding()
-    total = sum(map(len, left)) // samples
-    with workspace.progress.stage(f"t={iteration} evaluate {split}", total, "answer") as bar:
-        for batch in left:
-            started = time.monotonic()
-            attempts = workspace.generator(checkpoint).generate(batch, decoding)
-            responses = [(items[made.position], made.response, made.finish_reason) for made in attempts]
-            verdicts = verify_all(workspace.problem.verifier, responses)
-            by_item: dict[int, list[Answer]] = {}
-            for attempt, verdict in zip(attempts, verdicts, strict=True):
-                answer = Answer.of(items[attempt.position], attempt, verdict)
-                by_item.setdefault(attempt.position, []).append(answer)
-            answers = list(map(voting.majority, by_item.values()))
-            workspace.generators.proved_sha256(checkpoint.sha256)
-            seconds = (time.monotonic() - started) / len(answers)
-            with workspace.lease.transaction() as connection:
-                evaluations.write_answers(
-                    connection, workspace.run_id, iteration, split, answers, seconds, _judged_by(workspace)
-                )
-                write_cut_short(connection, workspace.run_id, iteration, verdicts)
-            bar.advance(len(answers), sum(attempt.generated_tokens for attempt in attempts))
+    if left:
+        workspace.progress.enter(workspace.itinerary.evaluate(iteration, split), Counts(len(answered)))
+    for batch in left:
+        started = time.monotonic()
+        attempts = workspace.generator(checkpoint).generate(batch, decoding)
+        responses = [(items[made.position], made.response, made.finish_reason) for made in attempts]
+        verdicts = verify_all(workspace.problem.verifier, responses)
+        by_item: dict[int, list[Answer]] = {}
+        for attempt, verdict in zip(attempts, verdicts, strict=True):
+            answer = Answer.of(items[attempt.position], attempt, verdict)
+            by_item.setdefault(attempt.position, []).append(answer)
+        answers = list(map(voting.majority, by_item.values()))
+        workspace.generators.proved_sha256(checkpoint.sha256)
+        seconds = (time.monotonic() - started) / len(answers)
+        with workspace.lease.transaction() as connection:
+            evaluations.write_answers(
+                connection, workspace.run_id, iteration, split, answers, seconds, _judged_by(workspace)
+            )
+            write_cut_short(connection, workspace.run_id, iteration, verdicts)
+        new = len(by_item.keys() - answered)
+        workspace.progress.add(new, tokens=sum(attempt.generated_tokens for attempt in attempts))
 
 
 def _total(workspace: Workspace, iteration: int, split: Split, content: str) -> EvaluationRow:

@@ -1,11 +1,13 @@
 """Fine-tune on the iteration's accepted rationales and publish the checkpoint."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adastar_core.compute import StageTokens
 from adastar_core.models import checkpoints
+from adastar_core.progress import Counts
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.costs import record_cost
 from adastar_core.stages.manifests import FinetuneManifest
@@ -55,27 +57,30 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
     start = workspace.checkpoint(parent)
     checkpoints.verify(Path(start.path), start.sha256)
     workspace.generators.rest()  # training needs its memory
-    with workspace.progress.stage(f"t={iteration} finetune", steps, "step") as bar:
+    stage = workspace.itinerary.finetune(iteration)
+    workspace.progress.enter(stage)
 
-        def on_step(step: TrainingProgress) -> None:
-            bar.advance(1, step.train_tokens)
-            workspace.at_work()
+    def on_step(step: TrainingProgress) -> None:
+        # Only the training knows how many steps it has, and where it resumes.
+        workspace.progress.enter(replace(stage, goal=step.steps), Counts(step.step - 1))
+        workspace.progress.add(1, tokens=step.train_tokens, loss=step.loss, learning_rate=step.learning_rate)
+        workspace.at_work()
 
-        outcome = sft.finetune(
-            Path(start.path),
-            examples,
-            config.trainer,
-            planned_steps=steps,
-            seed=config.seed,
-            iteration=iteration,
-            output=workspace.folder / "checkpoints" / f"iteration-{iteration:04d}",
-            work=workspace.folder / "work" / f"finetune-{iteration:04d}",
-            schedule=_schedule(workspace, iteration),
-            progress=on_step,
-            launcher=launcher,
-            owner=workspace.lease.epoch,
-            fence=workspace.lease.transaction,
-        )
+    outcome = sft.finetune(
+        Path(start.path),
+        examples,
+        config.trainer,
+        planned_steps=steps,
+        seed=config.seed,
+        iteration=iteration,
+        output=workspace.folder / "checkpoints" / f"iteration-{iteration:04d}",
+        work=workspace.folder / "work" / f"finetune-{iteration:04d}",
+        schedule=_schedule(workspace, iteration),
+        progress=on_step,
+        launcher=launcher,
+        owner=workspace.lease.epoch,
+        fence=workspace.lease.transaction,
+    )
     row = CheckpointRow(
         iteration=iteration,
         parent_iteration=parent,

@@ -10,6 +10,7 @@ from adastar_core.selection import Planned
 from adastar_core.stages.manifests import GenerateManifest
 from adastar_core.stages.reuse import reuse_attempts
 from adastar_core.stages.sample import plan_wave
+from adastar_core.stages.standing import enter_sampling
 from adastar_core.store.rollouts import read_attempt_keys, write_attempts
 from adastar_core.streams import rationale_key
 
@@ -34,16 +35,17 @@ def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifes
         if any((wanted.position, wanted.attempt) not in stored for wanted in batch)
     ]
     decoding = workspace.sampling_decoding(iteration)
-    with workspace.progress.stage(f"t={iteration} generate", sum(map(len, left)), "attempt") as bar:
-        for batch in left:
-            started = time.monotonic()
-            attempts = workspace.rationales(checkpoint).generate(batch, decoding)
-            proved = workspace.generators.proved_sha256(checkpoint.sha256)
-            prompts = [prompt_sha256(wanted.prompt) for wanted in batch]
-            seconds = (time.monotonic() - started) / len(batch)
-            with workspace.lease.transaction() as connection:
-                write_attempts(connection, workspace.run_id, iteration, attempts, prompts, proved, seconds)
-            bar.advance(len(batch), sum(attempt.generated_tokens for attempt in attempts))
+    enter_sampling(workspace, iteration, len(planned))
+    for batch in left:
+        started = time.monotonic()
+        attempts = workspace.rationales(checkpoint).generate(batch, decoding)
+        proved = workspace.generators.proved_sha256(checkpoint.sha256)
+        prompts = [prompt_sha256(wanted.prompt) for wanted in batch]
+        seconds = (time.monotonic() - started) / len(batch)
+        with workspace.lease.transaction() as connection:
+            write_attempts(connection, workspace.run_id, iteration, attempts, prompts, proved, seconds)
+        new = sum((wanted.position, wanted.attempt) not in stored for wanted in batch)
+        workspace.progress.add(attempts=new, tokens=sum(attempt.generated_tokens for attempt in attempts))
     return GenerateManifest(
         iteration=iteration, wave=wave, attempts=len(planned), checkpoint_sha256=checkpoint.sha256
     )

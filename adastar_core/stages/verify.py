@@ -6,14 +6,18 @@ from adastar_core.records import Attempt
 from adastar_core.runs.judging import judge_stored, write_cut_short
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.manifests import VerifyManifest
+from adastar_core.stages.standing import enter_sampling, reached
 from adastar_core.store.iterations import mark_judging
 from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
 
 
 def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
     """Judge every stored attempt of the iteration that has no verdict of the problem's verifier."""
+    enter_sampling(workspace, iteration)
 
     def store(attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt], left: int) -> None:
+        positions = {attempt.position for attempt in attempts}
+        before = reached(workspace, iteration, positions)
         with (
             workspace.results.extending(iteration, attempts, judged),
             workspace.lease.transaction() as connection,
@@ -21,6 +25,8 @@ def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
             write_verdicts(connection, workspace.run_id, iteration, judged)
             write_cut_short(connection, workspace.run_id, iteration - 1, [row.verdict for row in judged])
             mark_judging(connection, workspace.run_id, iteration, left)
+        done = reached(workspace, iteration, positions) - before
+        workspace.progress.add(done, judged=len(judged), accepted=sum(row.accepted for row in judged))
 
     judge_stored(workspace.engine, workspace.judge, workspace.run_id, iteration, workspace.train, store)
     judged = [attempt for attempts in workspace.results.of(iteration).values() for attempt in attempts]

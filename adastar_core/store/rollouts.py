@@ -62,6 +62,12 @@ def read_attempt_keys(
     return {(position, attempt) for position, attempt in connection.execute(query, key)}
 
 
+def count_attempts(connection: Connection, run_id: int, iteration: int) -> int:
+    """Return how many attempts of an iteration are stored, with a verdict or without."""
+    query = text("SELECT count(*) FROM rollouts WHERE run_id = :run_id AND iteration = :iteration")
+    return int(connection.execute(query, {"run_id": run_id, "iteration": iteration}).scalar_one())
+
+
 def read_attempts(connection: Connection, run_id: int, iteration: int) -> list[Attempt]:
     """Return the stored attempts of an iteration by position and attempt."""
     query = text(f"SELECT {_ATTEMPT} {_OF} ORDER BY position, attempt")
