@@ -59,7 +59,7 @@ class Deployed:
         )
 
     def stages_of(self, run_id: str) -> list[tuple[str, str]]:
-        """Return task and state of the cached tasks of a flow run and of its iterations."""
+        """Return name and state of the stages' task runs, of a flow run and of its iterations."""
         parents = [run_id]
         children = self.ask(
             "POST", "flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [run_id]}}}
@@ -67,7 +67,7 @@ class Deployed:
         parents += [one["id"] for one in children]
         tasks = self.ask("POST", "task_runs/filter", {"flow_runs": {"id": {"any_": parents}}, "limit": 200})
         return sorted(
-            (one["name"].rpartition("-")[0], one["state_name"])
+            (one["name"], one["state_name"])
             for one in tasks
             if not one["name"].startswith(("report", "adastar", "iteration")) and one["flow_run_id"]
         )

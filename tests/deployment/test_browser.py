@@ -74,12 +74,12 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     assert all(one.evaluate("image => image.naturalWidth") > 500 for one in drawn.all())
     look(page, "report")
 
-    page.goto(url_of("t=1 generate"))
+    page.goto(url_of("progress"))
     page.get_by_text("100%").first.wait_for()
     look(page, "progress")
 
     page.goto(f"{url}/artifacts")
-    page.get_by_text(names.key("smoke", "t=1 generate")).first.wait_for()
+    page.get_by_text(names.key("smoke", "progress")).first.wait_for()
     look(page, "artifacts")
 
 

@@ -61,7 +61,7 @@ def test_a_run_that_waits_for_anothers_base_evaluation_outlasts_every_limit(
     one, two = (small_config(database, tmp_path, f"seed={seed}") for seed in (1, 2))
     with (
         open_workspace(one, "one") as first,
-        open_workspace(two, "two", progress=progress) as second,
+        open_workspace(two, "two", display=progress) as second,
         ThreadPoolExecutor() as pool,
     ):
         evaluating = pool.submit(stages.evaluate, first, 0, Split.VALIDATION)
