@@ -49,6 +49,7 @@ class Progress:
         self._itinerary, self._paces, self._clock = itinerary, dict(paces), clock
         self._gains: dict[str, float] = {}
         self._now: Standing | None = None
+        self._after: tuple[Sequence[Stage], Sequence[Stage] | None] = ((), None)
 
     def line(self, text: str) -> None:
         """Show one line of text."""
@@ -63,6 +64,7 @@ class Progress:
         if last is None or (last.stage.iteration, last.stage.name) != (stage.iteration, stage.name):
             if last is not None:
                 self._finish(last, now)
+            self._after = self._itinerary.after(stage)
             self._show(stage, reached, reached, entered=now, share=0.0)
             return
         counts, since = last.counts, last.since
@@ -107,7 +109,7 @@ class Progress:
         share = max(share, done / stage.goal if stage.goal else 0.0)
         pace = pace_of(stage, before, done, now - entered, self._paces.get(stage.kind))
         paces = {**self._paces, stage.kind: pace} if pace else self._paces
-        left = left_of(stage, done, *self._itinerary.after(stage), paces)
+        left = left_of(stage, done, *self._after, paces)
         place, stages = self._itinerary.place_of(stage)
         left = replace(left, at_most=self._itinerary.may_end_sooner)
         self._now = Standing(stage, since, counts, entered, now, left, share, (place + share) / stages)

@@ -48,7 +48,7 @@ class RunItinerary:
     def after(self, stage: Stage) -> tuple[Sequence[Stage], Sequence[Stage] | None]:
         """Return the stages that follow in the same iteration, and all others; ``None`` if a budget ends the run."""
         if stage.name == f"evaluate {Split.TEST}":
-            return (), [later for later in self._tests() if later.iteration > stage.iteration]
+            return (), self._tests_after(stage.iteration)
         here = self._iteration(stage.iteration) if stage.iteration else []
         names = [one.name for one in here]
         following = here[names.index(stage.name) + 1 :] if stage.name in names else []
@@ -59,20 +59,13 @@ class RunItinerary:
 
     def place_of(self, stage: Stage) -> tuple[int, int]:
         """Return how many of the run's stages come before this one, and how many it has at most."""
-        each, last = len(self._names()), self._config.iterations
-        tests = len(self._tests())
-        total = 1 + last * each + tests
+        names = [one.name for one in self._iteration(1)]
+        total = 1 + self._config.iterations * len(names) + len(self._tests())
         if stage.name == f"evaluate {Split.TEST}":
-            place = total - 1 - sum(later.iteration > stage.iteration for later in self._tests())
-        else:
-            place = (
-                1 + (stage.iteration - 1) * each + self._names().index(stage.name) if stage.iteration else 0
-            )
-        return place, total
-
-    def _names(self) -> list[str]:
-        probe = [] if self._config.exploration.control == "fixed" else ["probe"]
-        return [*probe, "sample", "finetune", f"evaluate {Split.VALIDATION}"]
+            return total - 1 - len(self._tests_after(stage.iteration)), total
+        if not stage.iteration:
+            return 0, total
+        return 1 + (stage.iteration - 1) * len(names) + names.index(stage.name), total
 
     def _iteration(self, iteration: int) -> list[Stage]:
         probe = [] if self._config.exploration.control == "fixed" else [self.probe(iteration)]
@@ -85,13 +78,19 @@ class RunItinerary:
         measured = range(last + 1) if self._config.evaluation.test_every_iteration else (0, last)
         return [self.evaluate(iteration, Split.TEST) for iteration in measured]
 
+    def _tests_after(self, iteration: int) -> list[Stage]:
+        if self._config.evaluation.test_every_iteration:
+            return self._tests()[iteration + 1 :]
+        return [] if iteration else self._tests()[1:]
+
 
 def stored_paces(stored: StoredRun, itinerary: RunItinerary) -> dict[str, Pace]:
     """Return the speed of the newest stage of each kind that the store knows, whichever process did it."""
     spent: defaultdict[tuple[int, str], float] = defaultdict(float)
     for cost in stored.read(read_costs):
-        kind = {"generate probe": "probe", "finetune": "finetune"}.get(cost.stage, cost.stage.split()[0])
-        spent[cost.iteration, "sample" if kind == "generate" else kind] += cost.seconds
+        word = cost.stage.split()[0]
+        kind = "probe" if cost.stage == "generate probe" else {"generate": "sample"}.get(word, word)
+        spent[cost.iteration, kind] += cost.seconds
     rows = stored.read(read_iterations)
     units = {(row.iteration, "sample"): itinerary.sampled(row.accepted or 0, row.m or 0) for row in rows}
     units |= {(row.iteration, "probe"): itinerary.probe(row.iteration).goal for row in rows}

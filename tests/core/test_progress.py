@@ -260,6 +260,14 @@ def test_the_stages_of_a_run_follow_each_other(overrides: Sequence[str]) -> None
         assert stages.place_of(stage) == (place, len(plan))
 
 
+def test_the_best_checkpoint_is_the_last_one_that_is_tested() -> None:
+    stages = itinerary()
+    best = stages.evaluate(1, Split.TEST)
+    assert stages.after(best) == ((), [])
+    place, count = stages.place_of(best)
+    assert place == count - 1
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50), st.floats(0, 100)), min_size=1, max_size=20)
 )
