@@ -23,7 +23,7 @@ from flows.prefect_server import prefect_server
 
 IMAGE = Path(__file__).parents[1] / "docs" / "images" / "terminal.svg"
 COMMAND = "$ make run"
-WIDTH = 110
+WIDTH = 132
 
 
 class Taken(Exception):
