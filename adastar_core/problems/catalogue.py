@@ -13,6 +13,7 @@ from adastar_core.problems.commonsense_qa import CommonsenseQASettings
 from adastar_core.problems.custom import CustomProblem, CustomProblemSettings
 from adastar_core.problems.few_shot import Benchmark, FewShotProblem
 from adastar_core.problems.gsm8k import GSM8KSettings
+from adastar_core.problems.stories import Stories, StoriesSettings
 from adastar_core.problems.svamp import SVAMPSettings
 from adastar_core.problems.table import Table, TableSettings
 
@@ -24,7 +25,9 @@ BenchmarkSettings = (
     | GSM8KSettings
     | SVAMPSettings
 )
-AnyProblemSettings = ArithmeticSettings | TableSettings | BenchmarkSettings | CustomProblemSettings
+AnyProblemSettings = (
+    ArithmeticSettings | StoriesSettings | TableSettings | BenchmarkSettings | CustomProblemSettings
+)
 ProblemSettings = Annotated[AnyProblemSettings, Field(discriminator="type")]
 
 
@@ -47,6 +50,8 @@ def open_problem(settings: AnyProblemSettings) -> Problem:
     match settings:
         case ArithmeticSettings():
             return Arithmetic(settings)
+        case StoriesSettings():
+            return Stories(settings)
         case TableSettings():
             return Table(settings)
         case CustomProblemSettings():
