@@ -233,7 +233,7 @@ def say_finished(stored: "StoredRun", best: int, summary: Path | None, console: 
     """Say that nothing is left to do, what came out, and how to do more."""
     from adastar_core.report.build import report_of
     from adastar_core.report.opening import places
-    from adastar_core.report.text import headline, print_places
+    from adastar_core.report.text import headline, print_controls, print_places
 
     report = report_of(stored, best)
     lines = [
@@ -243,6 +243,7 @@ def say_finished(stored: "StoredRun", best: int, summary: Path | None, console: 
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    print_controls(report, console)
     found = places(stored)
     if summary is not None:
         summary.write_text(summary_text(report), encoding="utf-8")

@@ -31,7 +31,8 @@ def report_iteration(run: RunRef, iteration: int) -> None:
     figure = curves(report)
     put_artifact("markdown", names.key(run.name, "curves"), image(figure.name, figure.png), figure.caption)
     row = next(row for row in report.iterations if row.t == iteration)
-    workspace.progress.line(iteration_line(row))
+    for line in (iteration_line(row), *row.warnings):
+        workspace.progress.line(line)
     workspace.monitors.iteration(row)
 
 

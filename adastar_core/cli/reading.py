@@ -22,8 +22,9 @@ from adastar_core.cli.output import print_json, print_line, print_table, shorten
 from adastar_core.compute import pflops
 from adastar_core.machine.units import NONE, accuracy, duration, flops, percent_number, wall_time
 from adastar_core.records import Accuracy
+from adastar_core.report.compared import read_compared
 from adastar_core.report.summary import summary
-from adastar_core.report.text import headline
+from adastar_core.report.text import controls_lines, headline
 from adastar_core.runs.stored import folder_of, no_such_run
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoints
 from adastar_core.store.costs import read_costs
@@ -78,6 +79,7 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
         iterations = read_iterations(connection, overview.run_id)
         evaluations = read_evaluations(connection, overview.run_id)
         costs = read_costs(connection, overview.run_id)
+        said = read_compared(connection, overview.run_id).said(overview.best_iteration or 0)
     if common.json:
         measured = list(map(_evaluation_json, evaluations))
         rows = {
@@ -86,7 +88,8 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
             "compute": costs,
             "checkpoints": checkpoints,
         }
-        return print_json({**asdict(overview), "directory": folder, "report": _report_in(folder), **rows})
+        head = {**asdict(overview), "directory": folder, "report": _report_in(folder), "said": said}
+        return print_json({**head, **rows})
     done = f"{overview.done} of {overview.wanted} iterations done"
     if overview.phase and overview.phase != "advanced":
         done += f", iteration {overview.iteration} is {overview.phase}"
@@ -106,6 +109,8 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
     headings = ("t", "phase", "β", "m", "accepted", "surplus", "α", "stamped", "validation", "test")
     print_table((*headings, "compute", "time"), _iteration_rows(iterations, evaluations, cost_of))
     print_line("")
+    for line in said:
+        print_line(f"{line}\n")
     print_table(
         ("t", "checkpoint", "digest", "MB", "loss"),
         (_checkpoint_cells(row, folder) for row in checkpoints),
@@ -227,6 +232,8 @@ def report(run: RunName, /, *, common: Common = Common()) -> int:
     if common.json:
         return print_json({"summary": summary(rewritten), "files": files})
     print_line(headline(rewritten))
+    for line in controls_lines(rewritten):
+        print_line(line)
     for path in files.values():
         print_line(str(path))
     return 0

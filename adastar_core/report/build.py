@@ -1,9 +1,12 @@
 """A run's report from the store, whether or not this process owns the run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from adastar_core.compute import pflops
 from adastar_core.records import Split
+from adastar_core.report.acceptance import right_by_guessing
+from adastar_core.report.compared import Compared, read_compared
 from adastar_core.report.notes import evaluation_notes, run_notes, verifier_notes
 from adastar_core.report.records import DifficultySummary, IterationSummary, RunReport, StageSummary
 from adastar_core.runs.stored import StoredRun
@@ -25,6 +28,8 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
     evaluations = {(row.iteration, row.split): row for row in stored.read(read_evaluations)}
     test = evaluations.get((best, Split.TEST))
     base_test = evaluations.get((0, Split.TEST))
+    compared = stored.read(read_compared)
+    before, after = compared.sides(best)
     return RunReport(
         run=stored.run.name,
         preset=stored.read(read_preset) or "",
@@ -39,7 +44,10 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
         best_iteration=best,
         wall_seconds=stored.read(read_wall_seconds),
         checkpoint=stored.checkpoint(best).path,
-        iterations=tuple(_iteration_row(row, evaluations) for row in rows),
+        iterations=tuple(
+            _beside(_iteration_row(row, evaluations), row, compared, stored.config.rationalize)
+            for row in rows
+        ),
         by_difficulty=_by_difficulty(evaluations, best),
         trained_frequency=stored.read(read_trained_frequency),
         stages=tuple(
@@ -57,6 +65,9 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
         items_sha256=stored.read(items_sha256),
         samples=stored.read(read_samples, _measured_on(evaluations, best), best, SAMPLES_OF_A_KIND),
         failure=stored.read(read_failure),
+        base_controls=before,
+        controls=after,
+        warnings=compared.warnings(best),
         notes=(
             *stored.read(read_data_notes),
             *run_notes(stored, rows),
@@ -90,6 +101,21 @@ def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationS
         seconds=row.seconds,
         rejected=sum(row.rejected.values()),
         undecided=row.undecided,
+    )
+
+
+def _beside(
+    summary: IterationSummary, row: IterationResult, compared: Compared, rationalize: bool
+) -> IterationSummary:
+    """Return an iteration's summary with what its accuracy and its accepted rationales are compared with."""
+    visits = compared.visits.get(row.iteration, ())
+    return replace(
+        summary,
+        controls=compared.measured.get((row.iteration, Split.VALIDATION)),
+        classes=compared.classes(row.iteration),
+        right_attempts=row.first_try_correct if rationalize else sum(seen.correct for seen in visits),
+        right_by_guessing=right_by_guessing(visits, first_only=rationalize),
+        warnings=compared.warnings_of(row.iteration),
     )
 
 

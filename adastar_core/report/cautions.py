@@ -12,25 +12,28 @@ _FEW_READ = 10
 _SHOWN = 40
 
 
-def cautions(before: Controls, after: Controls, as_sampled: Accuracy | None = None) -> tuple[str, ...]:
+def cautions(
+    before: Controls, after: Controls, as_sampled: Accuracy | None = None, which: str = "answers"
+) -> tuple[str, ...]:
     """Return what must be said beside an accuracy, a paragraph each; nothing where it can be trusted.
 
     Args:
         before: The base model, on the same items.
         after: The selected checkpoint.
         as_sampled: The base model on the same items, prompted as rationales are sampled, where that differs.
+        which: Whose answers ``after`` has, e.g. ``"test answers of iteration 3"``.
     """
-    found = (one_answer(after.overuse), _no_better(after), _format_alone(before, after, as_sampled))
+    found = (one_answer(after.overuse, which), _no_better(after), _format_alone(before, after, as_sampled))
     return tuple(text for text in found if text is not None)
 
 
-def one_answer(overuse: Overuse | None) -> str | None:
+def one_answer(overuse: Overuse | None, which: str = "answers") -> str | None:
     """Return a warning where one answer is given more often than its references allow."""
     if overuse is None or overuse.excess < _LEAST_EXCESS or overuse.p >= LEVEL:
         return None
     share, allowed = percent(overuse.given / overuse.of), percent(overuse.allowed / overuse.of)
     return (
-        f"WARNING: {overuse.given:,} of {overuse.of:,} answers ({share}) are {quoted(overuse.answer)}, the reference of "
+        f"WARNING: {overuse.given:,} of {overuse.of:,} {which} ({share}) are {quoted(overuse.answer)}, the reference of "
         f"{overuse.allowed:,} ({allowed}; p {_probability(overuse.p)}). The model prefers it whatever the question is: read its answers "
         "before you use this checkpoint."
     )

@@ -92,10 +92,10 @@ def controls(items: Sequence[Answered]) -> Controls | None:
 def class_of(reference: str, choices: tuple[Choice, ...]) -> str:
     """Return the class of a reference: its option's label, or its words as they are compared."""
     plain = _plain(reference)
-    for choice in choices:
-        if plain in (_plain(choice.label), _plain(choice.text)):
-            return choice.label
-    return plain
+    # Labels first: in `(1) 3  (2) 1` the reference 1 is an option's label and another one's text.
+    by_label = (choice.label for choice in choices if _plain(choice.label) == plain)
+    by_text = (choice.label for choice in choices if _plain(choice.text) == plain)
+    return next(by_label, next(by_text, plain))
 
 
 def is_closed(references: Mapping[str, int]) -> bool:

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adastar_core.machine.units import flops, percent, points, wall_time
 from adastar_core.machine.visible import visible
-from adastar_core.report import text
+from adastar_core.report import beside, text
 from adastar_core.report.figures import Figure
 from adastar_core.report.records import RunReport
 from adastar_core.store.samples import KINDS
@@ -21,6 +21,8 @@ def html(report: RunReport, figures: Iterable[Figure]) -> str:
     return template.render(
         report=report,
         headline=text.headline(report),
+        beside=beside.beside(report.base_controls, report.controls),
+        controls=beside.tables(report),
         worst=text.worst(report),
         shares=text.what_shares_are_of(report),
         samples=[(KINDS[group.kind], group.total, group.samples) for group in report.samples],

@@ -5,6 +5,8 @@ from math import sqrt
 
 from adastar_core.compute import StageTokens
 from adastar_core.records import Accuracy
+from adastar_core.report.acceptance import ClassShare
+from adastar_core.report.controls import Controls
 from adastar_core.store.samples import SampleGroup
 
 
@@ -24,6 +26,11 @@ class IterationSummary:
         rejected: Right answers whose rationale the filter kept out of D+.
         undecided: Counted attempts that the verifier could not decide.
         attention_pflops: Attention products, which neither of the two includes.
+        controls: What the validation accuracy is compared with; ``None`` before it is measured.
+        classes: Visits and accepted rationales by class of the reference; empty where answers are open.
+        right_attempts: Unhinted attempts that were right.
+        right_by_guessing: How many of them guessing is expected to get right; ``None`` where answers are open.
+        warnings: A paragraph on each thing that went wrong in it.
     """
 
     t: int
@@ -43,6 +50,18 @@ class IterationSummary:
     undecided: int = 0
     attention_pflops: float = 0.0
     test: Accuracy | None = None
+    controls: Controls | None = None
+    classes: tuple[ClassShare, ...] = ()
+    right_attempts: int = 0
+    right_by_guessing: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def lucky_share(self) -> float | None:
+        """The largest share of right attempts that may be luck: as many as guessing would get right."""
+        if self.right_by_guessing is None or not self.right_attempts:
+            return None
+        return min(1.0, self.right_by_guessing / self.right_attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +105,9 @@ class RunReport:
         samples: Questions with the answers before and after, on the same split as ``by_difficulty``.
         failure: Why the run's last process failed; ``None`` if it did not.
         items_sha256: Digest of the validation and test items; accuracies are comparable where it is equal.
+        base_controls: What the base model's accuracy is compared with, on the same split as ``by_difficulty``.
+        controls: The same for the selected checkpoint.
+        warnings: What keeps the accuracy from meaning what it seems to, a paragraph each.
     """
 
     run: str
@@ -109,6 +131,9 @@ class RunReport:
     items_sha256: str | None = None
     samples: tuple[SampleGroup, ...] = ()
     failure: str | None = None
+    base_controls: Controls | None = None
+    controls: Controls | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def total_pflops(self) -> float:

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from adastar_core.records import Accuracy
+from adastar_core.report.controls import Controls
 from adastar_core.report.records import RunReport
 
 _RUN = ("run", "preset", "config_sha256", "problem", "method", "base_model", "seed")
@@ -29,6 +30,10 @@ def summary(report: RunReport) -> dict[str, object]:
                 **_fields(row, *_COSTS),
                 "test_accuracy": _share(row.test),
                 "seconds": row.seconds,
+                "controls": _controls(row.controls),
+                "classes": [asdict(one) for one in row.classes],
+                "lucky_share": row.lucky_share,
+                "warnings": row.warnings,
             }
             for row in report.iterations
         ],
@@ -37,6 +42,28 @@ def summary(report: RunReport) -> dict[str, object]:
             for row in report.stages
         ],
         "items_sha256": report.items_sha256,
+        "base_controls": _controls(report.base_controls),
+        "controls": _controls(report.controls),
+        "warnings": report.warnings,
+    }
+
+
+def _controls(found: Controls | None) -> dict[str, object] | None:
+    """Return what an accuracy is compared with; ``answers`` and ``references`` are the ten most frequent, counted."""
+    if found is None:
+        return None
+    return {
+        "accuracy": found.accuracy.share,
+        "total": found.accuracy.total,
+        "chance": found.chance,
+        "majority_answer": found.constant,
+        "majority_accuracy": found.majority.share,
+        "majority_interval_95": found.majority.interval(),
+        "read_share": _share(found.read),
+        "right_of_read": _share(found.right_of_read),
+        "answers": dict(found.answers),
+        "references": dict(found.references),
+        "overuse": found.overuse and asdict(found.overuse),
     }
 
 

@@ -14,6 +14,7 @@ from adastar_core.compute import StageTokens
 from adastar_core.machine import units
 from adastar_core.machine.units import NONE, flops, number, percent_number
 from adastar_core.machine.visible import visible
+from adastar_core.report.beside import beside, tables
 from adastar_core.report.records import DifficultySummary, RunReport
 from adastar_core.store.samples import KINDS, Given
 
@@ -106,11 +107,24 @@ def print_report(report: RunReport, places: Mapping[str, Path | str], console: C
     console.print()
     console.print(table(report))
     console.print(headline(report), highlight=False, soft_wrap=True)
+    print_controls(report, console)
     if said := worst(report):
         console.print(Text(visible(said)), style="yellow", soft_wrap=True)
     for note in report.notes:
         console.print(f"Note: {note}", highlight=False, soft_wrap=True, markup=False)
     print_places(places, console)
+
+
+def print_controls(report: RunReport, console: Console) -> None:
+    """Print what the headline's accuracy is compared with, and every warning about it."""
+    for line in controls_lines(report):
+        style = "bold yellow" if line.startswith("WARNING") else None
+        console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def controls_lines(report: RunReport) -> tuple[str, ...]:
+    said = beside(report.base_controls, report.controls)
+    return (*([said] if said else []), *report.warnings)
 
 
 def print_places(places: Mapping[str, Path | str], console: Console) -> None:
@@ -202,12 +216,18 @@ DIFFICULTY_HEADINGS = ("difficulty", "questions", "before", "after", "points")
 def markdown(report: RunReport) -> str:
     """Return the whole report as Markdown; names and texts from outside are escaped."""
     lines = [f"# {escape(report.run)}", "", escape(headline(report)), ""]
-    lines += [f"**{escape(said)}**", ""] if (said := worst(report)) else []
+    for said in controls_lines(report):
+        shown_as = f"**{escape(said)}**" if said.startswith("WARNING") else escape(said)
+        lines += [shown_as, ""]
+    lines += [f"**{escape(least)}**", ""] if (least := worst(report)) else []
     lines += markdown_table(headings(report), cells(report), labels=0)
     lines += ["", escape(what_shares_are_of(report))]
     if report.by_difficulty:
         difficulties = [(escape(name), *numbers) for name, *numbers in difficulty_cells(report)]
         lines += ["", *markdown_table(DIFFICULTY_HEADINGS, difficulties)]
+    for title, (heads, rows) in tables(report):
+        escaped = [tuple(map(escape, row)) for row in rows]
+        lines += ["", f"**{title}**", "", *markdown_table(tuple(map(escape, heads)), escaped)]
     if report.stages:
         lines += ["", *markdown_table(cost_headings(report), cost_cells(report))]
     lines += _markdown_samples(report)

@@ -224,6 +224,9 @@ def test_the_summary_has_the_names_of_its_contract() -> None:
         "iterations",
         "compute",
         "items_sha256",
+        "base_controls",
+        "controls",
+        "warnings",
     ]
     assert values["iterations"][0] == {
         "t": 1,
@@ -243,6 +246,10 @@ def test_the_summary_has_the_names_of_its_contract() -> None:
         "attention_pflops": 0.0,
         "test_accuracy": None,
         "seconds": 25.5,
+        "controls": None,
+        "classes": [],
+        "lucky_share": None,
+        "warnings": [],
     }
     assert (values["test_accuracy"], values["base_test_accuracy"], values["seed"]) == (0.774, 0.677, 7)
 
