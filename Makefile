@@ -1,26 +1,33 @@
-# `make run` and `make test` install everything they need. Pass options with ARGS="...".
+# `make run` and `make test` install everything they need: with uv where it is on the path, with pip elsewhere.
+# Pass options with ARGS="...". TORCH=cpu takes torch's build without CUDA (docs/installing.md).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+INSTALL := PYTHON="$(PYTHON)" TORCH="$(TORCH)" sh scripts/install.sh
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed
 AUDIT_VENV := .venv-audit
 
-.PHONY: install run test install-vllm test-vllm lint format types audit soak clean
+.PHONY: install install-dev run test install-vllm test-vllm lint format types audit soak clean
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AdaSTaR needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) .
+	touch $@
+
+install-dev: $(DEV_STAMP)
+
+$(DEV_STAMP): $(STAMP)
+	$(INSTALL) '.[dev]'
 	touch $@
 
 run: install
 	$(BIN)/python flows/adastar.py $(ARGS)
 
-test: install lint types
+test: install-dev lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --cov=adastar_core --cov=tasks --cov=flows --cov-report=term $(ARGS)
 
 # Compare every pinned package with the public advisories (needs a network). For findings see docs/reliability.md.
@@ -30,7 +37,7 @@ audit:
 	$(AUDIT_VENV)/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt $(ARGS)
 
 # The long rounds of docs/reliability.md: about an hour and a half.
-soak: install
+soak: install-dev
 	ADASTAR_SOAK_ROUNDS=200 ADASTAR_SOAK_DEPLOYED_ROUNDS=12 ADASTAR_TEST_OUTAGE_SECONDS=60 OMP_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -s tests/crash tests/deployment $(ARGS)
 	$(BIN)/python bench/load.py
@@ -47,15 +54,15 @@ install-vllm: $(VLLM_STAMP)
 test-vllm: install-vllm
 	OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/vllm $(ARGS)
 
-lint: install
+lint: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-format: install
+format: install-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-types: install
+types: install-dev
 	$(BIN)/mypy
 
 clean:

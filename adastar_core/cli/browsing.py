@@ -14,7 +14,6 @@ from cyclopts.types import Port
 
 from adastar_core.cli.options import Common
 from adastar_core.cli.output import print_json, print_line
-from adastar_core.errors import UserError
 
 
 def ui(*, port: Annotated[Port | None, Parameter(metavar="N")] = None, common: Common = Common()) -> int:
@@ -23,13 +22,8 @@ def ui(*, port: Annotated[Port | None, Parameter(metavar="N")] = None, common: C
     Args:
         port: Port of 127.0.0.1 (default: any that is free).
     """
-    try:
-        from adastar_core.ui.serving import serve
-        from adastar_core.ui.site import Site
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"adastar ui needs the package {error.name}. Install it with: pip install 'adastar[ui]'"
-        ) from error
+    from adastar_core.ui.serving import serve  # slow to load, and no other command needs it
+    from adastar_core.ui.site import Site
 
     def say(address: str) -> None:
         if common.json:

@@ -50,7 +50,7 @@ def declared(*extras: str) -> set[str]:
 
 def test_whatever_the_product_imports_is_declared() -> None:
     assert {"torch", "pyyaml", "antlr4-python3-runtime", "cyclopts"} <= imported(*PRODUCT)
-    assert imported(*PRODUCT) - declared("ui", "ray", "vllm") == set()
+    assert imported(*PRODUCT) - declared("ray", "vllm") == set()
 
 
 def test_every_dependency_is_imported_or_says_why_not() -> None:
@@ -62,7 +62,7 @@ def test_every_dependency_is_imported_or_says_why_not() -> None:
 def test_tests_and_benchmarks_find_what_they_import() -> None:
     through_transformers = {"tokenizers"}
     through_prefect = {"docker", "packaging"}
-    here = declared("dev", "ui", "ray", "bench", "vllm") | through_transformers | through_prefect
+    here = declared("dev", "ray", "bench", "vllm") | through_transformers | through_prefect
     assert imported(*AROUND) - here == set()
     assert "trl" in imported("bench")
     assert "trl" not in declared()
