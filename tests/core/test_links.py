@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)]*))?\)")
+LINK = re.compile(r"(?:\]\(|src=\"(?=[^:]*\"))([^)#:\s\"]*)(?:#([^)]*))?[)\"]")
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
@@ -27,10 +27,13 @@ def anchors(text: str) -> set[str]:
 
 
 def test_links_are_found() -> None:
-    assert LINK.findall("[a](b.md) ![c](d/e.md#f) [g](https://h.i/j) [k](#l)") == [
+    assert LINK.findall(
+        '[a](b.md) ![c](d/e.md#f) [g](https://h.i/j) [k](#l) <img src="m.png" width="5">'
+    ) == [
         ("b.md", ""),
         ("d/e.md", "f"),
         ("", "l"),
+        ("m.png", ""),
     ]
 
 

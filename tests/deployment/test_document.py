@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment.image import ROOT, borrow_environment
+from tests.deployment.image import ROOT
 from tests.deployment.services import COMPOSE, PATIENCE_SECONDS, free_port, healthy
+from tests.support.checkout import fresh_checkout
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
 SECTION = PAGE.partition("## Run a process pool on one machine")[2].partition("\n## ")[0]
@@ -118,18 +118,4 @@ class Newcomer:
 @pytest.fixture
 def newcomer(make_home: Callable[[], Path], tmp_path: Path) -> Newcomer:
     """A fresh checkout in which `make install` has nothing left to do: what it installs is this environment."""
-    checkout = tmp_path / "adastar"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, checkout / name)
-    borrow_environment(checkout / ".venv")
-    (checkout / ".venv" / ".installed").touch()
-    return Newcomer(checkout, make_home())
+    return Newcomer(fresh_checkout(tmp_path / "adastar"), make_home())

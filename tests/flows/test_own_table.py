@@ -5,21 +5,18 @@ import json
 import os
 import pty
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from sqlalchemy import Engine, text
 
 from adastar_core import cli
 from adastar_core.config import RunConfig, files
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning.plan import plan_of
 from tests.core.problems.test_chat import BODY
-from tests.flows.conftest import ROOT, Command
 from tests.support.tiny_llama import write_tiny_llama
 
 OPTIONS = ["red", "blue", "green"]
@@ -100,33 +97,6 @@ def test_longer_solutions_get_longer_rationales(tmp_path: Path) -> None:
         for row in json.loads((tmp_path / "rows.json").read_text())
     ]
     assert max(lengths) < config.generator.max_new_tokens < 3 * max(lengths)
-
-
-def test_the_readme_s_lines_work_as_printed(
-    adastar: Command, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each is called in turn, with the test's own database and data directory."""
-    block = (ROOT / "README.md").read_text().partition("## Your model, your data")[2].split("```")[1]
-    lines = [line.partition("#")[0].strip("$ ") for line in block.splitlines() if line.startswith("$")]
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    monkeypatch.chdir(tmp_path)
-    url = database.url.render_as_string(hide_password=False)
-    own = ["--set", f"database_url={url}", "--set", f"home={tmp_path / 'home'}"]
-    activate, start, *runs = map(shlex.split, lines)
-    assert activate == [".", ".venv/bin/activate"]
-    assert cli.main(start[1:]) == 0
-    for words in runs:
-        assert words[:2] == ["adastar", "run"]
-        result = adastar(*words[2:], *own)
-        assert result.returncode == 0, result.stdout + result.stderr
-        assert "as the model gets it" in result.stdout
-    with database.connect() as connection:
-        found = connection.execute(
-            text("SELECT status, accepted FROM runs JOIN iterations USING (run_id)")
-        ).all()
-    assert {row.status for row in found} == {"finished"}
-    assert len(found) == 4
-    assert min(row.accepted for row in found) > 20
 
 
 def test_columns_can_be_named_and_files_are_not_overwritten(

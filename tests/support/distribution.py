@@ -10,7 +10,13 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 TOGETHER = ("tests/deployment/", "tests/crash/", "tests/cli/", "tests/ui/")
-LONGEST_FIRST = (*TOGETHER[:2], "tests/flows/", "tests/stages/", "tests/core/test_processes.py")
+LONGEST_FIRST = (
+    *TOGETHER[:2],
+    "tests/documents/",
+    "tests/flows/",
+    "tests/stages/",
+    "tests/core/test_processes.py",
+)
 """The others fill what is left: a long group that came last would keep one process waiting for the other."""
 
 
