@@ -30,13 +30,14 @@ from adastar_core.report.text import headline
 from adastar_core.runs.nightly import nightly
 from adastar_core.runs.opening import open_workspace
 from adastar_core.settings import Text
+from adastar_core.stages import is_prompted_otherwise
 from flows.access import confine_deployed
 from flows.ending import best_of, is_over, to_test
 from flows.iteration import iterate
 from flows.overdue import overtaken_by
 from tasks.progress import ArtifactProgress
 from tasks.reporting import report_iteration, report_run
-from tasks.stages import evaluate
+from tasks.stages import evaluate, measure_as_sampled
 
 
 @flow(name="adastar", flow_run_name="{run}", persist_result=False)
@@ -65,6 +66,8 @@ def adastar(
         workspace.when_failed = partial(rewrite_report, workspace)  # an older one would tell of success
         gc.freeze()  # libraries and data stay: walking them at every full collection takes half a second
         validation = [evaluate(workspace.ref, 0, Split.VALIDATION)]
+        if is_prompted_otherwise(workspace):
+            measure_as_sampled(workspace.ref)
         for iteration in range(1, config.iterations + 1):
             iterate(workspace.ref, iteration)
             report_iteration(workspace.ref, iteration)

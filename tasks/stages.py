@@ -89,6 +89,12 @@ def evaluate(run: RunRef, iteration: int, split: Split) -> manifests.EvaluateMan
     return stages.evaluate(workspace_of(run), iteration, split)
 
 
+@task(cache_policy=NOT_CACHED, persist_result=False, task_run_name="evaluate validation as sampled")
+def measure_as_sampled(run: RunRef) -> None:
+    """Measure the base model on validation in the form in which rationales are sampled; the store knows if it is done."""
+    stages.measure_as_sampled(workspace_of(run))
+
+
 @stage(stages.find_advance, "advance t={iteration}")
 def advance(run: RunRef, iteration: int) -> manifests.AdvanceManifest:
     """Stamp the first u visited observations and close the iteration, in one transaction."""

@@ -11,12 +11,16 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """Headings and rows."""
 
 
-def beside(before: Controls | None, after: Controls | None) -> str | None:
+def beside(before: Controls | None, after: Controls | None, as_sampled: Controls | None = None) -> str | None:
     """Return in a sentence what the headline's accuracy is compared with; ``None`` where items were not recorded."""
     if before is None or after is None:
         return None
     parts = [] if after.chance is None else [f"guessing gives {percent(after.chance)}"]
     parts.append(f"always answering {quoted(after.constant)} gives {accuracy(after.majority)}")
+    if as_sampled is not None:
+        parts.append(
+            f"the base model, prompted as rationales are sampled, gives {accuracy(as_sampled.accuracy)} on validation"
+        )
     if before.read and after.read:
         parts.append(
             f"{percent(before.read.share)} → {percent(after.read.share)} of the answers could be read"

@@ -67,6 +67,7 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
         failure=stored.read(read_failure),
         base_controls=before,
         controls=after,
+        as_sampled=compared.as_sampled,
         warnings=compared.warnings(best),
         notes=(
             *stored.read(read_data_notes),

@@ -12,19 +12,28 @@ _FEW_READ = 10
 _SHOWN = 40
 
 
-def cautions(
-    before: Controls, after: Controls, as_sampled: Accuracy | None = None, which: str = "answers"
-) -> tuple[str, ...]:
+def cautions(before: Controls, after: Controls, which: str = "answers") -> list[str]:
     """Return what must be said beside an accuracy, a paragraph each; nothing where it can be trusted.
 
     Args:
         before: The base model, on the same items.
         after: The selected checkpoint.
-        as_sampled: The base model on the same items, prompted as rationales are sampled, where that differs.
         which: Whose answers ``after`` has, e.g. ``"test answers of iteration 3"``.
     """
-    found = (one_answer(after.overuse, which), _no_better(after), _format_alone(before, after, as_sampled))
-    return tuple(text for text in found if text is not None)
+    found = (one_answer(after.overuse, which), _no_better(after), _format_alone(before, after))
+    return [text for text in found if text is not None]
+
+
+def no_more_than_as_sampled(before: Controls, after: Controls, as_sampled: Accuracy) -> list[str]:
+    """Return a warning where the base model reaches as much when it is prompted as rationales are sampled."""
+    reached, share = as_sampled.interval(), after.accuracy.share
+    if not before.accuracy < after.accuracy or reached is None or share is None or share > reached[1]:
+        return []
+    return [
+        f"WARNING: prompted as rationales are sampled, the base model already answers {accuracy(as_sampled)} of the validation "
+        f"questions right. The gain of {points(before.accuracy, after.accuracy)} points to {percent(share)} may be the form of the "
+        "answers alone."
+    ]
 
 
 def one_answer(overuse: Overuse | None, which: str = "answers") -> str | None:
@@ -51,17 +60,11 @@ def _no_better(after: Controls) -> str | None:
     )
 
 
-def _format_alone(before: Controls, after: Controls, as_sampled: Accuracy | None) -> str | None:
+def _format_alone(before: Controls, after: Controls) -> str | None:
     """Return a warning where what was gained is the form of answers, not what they say."""
     if not before.accuracy < after.accuracy:
         return None
     gained = f"{points(before.accuracy, after.accuracy)} points"
-    reached = as_sampled.interval() if as_sampled else None
-    if reached is not None and (after.accuracy.share or 0.0) <= reached[1]:
-        return (
-            f"WARNING: prompted as rationales are sampled, the base model already reaches {accuracy(as_sampled)}. The gain of {gained} "
-            f"to {percent(after.accuracy.share)} may be the form of the answers alone."
-        )
     if before.read is None or after.read is None or not _apart(before.read, after.read):
         return None
     was, now = before.right_of_read, after.right_of_read

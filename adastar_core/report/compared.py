@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 from adastar_core.records import Split
 from adastar_core.report.acceptance import ClassShare, class_shares, lopsided
 from adastar_core.report.beside import beside
-from adastar_core.report.cautions import cautions, one_answer
+from adastar_core.report.cautions import cautions, no_more_than_as_sampled, one_answer
 from adastar_core.report.controls import Controls, controls
+from adastar_core.store.as_sampled import read_as_sampled
 from adastar_core.store.classes import ClassVisits, read_class_visits
 from adastar_core.store.measured import read_answered
 
@@ -20,6 +21,8 @@ class Compared:
 
     measured: Mapping[tuple[int, Split], Controls]
     visits: Mapping[int, Sequence[ClassVisits]]
+    as_sampled: Controls | None = None
+    """The base model on validation, prompted as rationales are sampled; ``None`` where evaluation prompts alike."""
 
     def sides(self, best: int) -> tuple[Controls | None, Controls | None]:
         """Return the controls of the base model and of the selected checkpoint: on test if both are measured there."""
@@ -38,14 +41,17 @@ class Compared:
         """Return what a reader of the run's accuracy must know: of the selected checkpoint, and of the newest iteration."""
         before, after = self.sides(best)
         split = Split.TEST if (best, Split.TEST) in self.measured else Split.VALIDATION
-        found = cautions(before, after, which=_whose(best, split)) if before and after else ()
+        found = cautions(before, after, _whose(best, split)) if before and after else []
+        if self.as_sampled and (0, Split.VALIDATION) in self.measured:
+            ends = (self.measured[0, Split.VALIDATION], self.measured[best, Split.VALIDATION])
+            found += no_more_than_as_sampled(*ends, self.as_sampled.accuracy)
         newest = max((iteration for iteration, _ in self.measured), default=0)
         more = self._lopsided(newest) if newest == best else self.warnings_of(newest)
         return (*found, *more)
 
     def said(self, best: int) -> tuple[str, ...]:
         """Return what stands beside the headline: its controls, and the warnings."""
-        said = beside(*self.sides(best))
+        said = beside(*self.sides(best), self.as_sampled)
         return (*([said] if said else []), *self.warnings(best))
 
     def _one_answer(self, iteration: int, split: Split) -> list[str]:
@@ -62,7 +68,8 @@ def read_compared(connection: Connection, run_id: int) -> Compared:
     answered = read_answered(connection, run_id)
     measured = {key: found for key, items in answered.items() if (found := controls(items))}
     closed = any(found.chance is not None for found in measured.values())
-    return Compared(measured, read_class_visits(connection, run_id) if closed else {})
+    visits = read_class_visits(connection, run_id) if closed else {}
+    return Compared(measured, visits, controls(read_as_sampled(connection, run_id)))
 
 
 def _whose(iteration: int, split: Split) -> str:

@@ -21,7 +21,7 @@ def html(report: RunReport, figures: Iterable[Figure]) -> str:
     return template.render(
         report=report,
         headline=text.headline(report),
-        beside=beside.beside(report.base_controls, report.controls),
+        beside=beside.beside(report.base_controls, report.controls, report.as_sampled),
         controls=beside.tables(report),
         worst=text.worst(report),
         shares=text.what_shares_are_of(report),

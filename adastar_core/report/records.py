@@ -107,6 +107,7 @@ class RunReport:
         items_sha256: Digest of the validation and test items; accuracies are comparable where it is equal.
         base_controls: What the base model's accuracy is compared with, on the same split as ``by_difficulty``.
         controls: The same for the selected checkpoint.
+        as_sampled: The base model on validation, prompted as rationales are sampled, where evaluations are prompted otherwise.
         warnings: What keeps the accuracy from meaning what it seems to, a paragraph each.
     """
 
@@ -133,6 +134,7 @@ class RunReport:
     failure: str | None = None
     base_controls: Controls | None = None
     controls: Controls | None = None
+    as_sampled: Controls | None = None
     warnings: tuple[str, ...] = ()
 
     @property

@@ -44,6 +44,7 @@ def summary(report: RunReport) -> dict[str, object]:
         "items_sha256": report.items_sha256,
         "base_controls": _controls(report.base_controls),
         "controls": _controls(report.controls),
+        "base_as_sampled": _controls(report.as_sampled),
         "warnings": report.warnings,
     }
 

@@ -123,7 +123,7 @@ def print_controls(report: RunReport, console: Console) -> None:
 
 
 def controls_lines(report: RunReport) -> tuple[str, ...]:
-    said = beside(report.base_controls, report.controls)
+    said = beside(report.base_controls, report.controls, report.as_sampled)
     return (*([said] if said else []), *report.warnings)
 
 

@@ -121,6 +121,14 @@ def check_room(
     return tuple(notes)
 
 
+def check_prompts(
+    config: RunConfig, what: str, prompts: Iterable[str], observations: Sequence[Observation], model: Path
+) -> None:
+    """Refuse prompts behind which an answer has no room; raises :class:`DataError` naming the longest one."""
+    new = config.evaluation.max_new_tokens or config.generator.max_new_tokens
+    _check(what, prompts, observations, generation_limit(config, model), new, _Lengths(Vocabulary(model)))
+
+
 def _read(
     config: RunConfig, problem: Problem, split: Split, observations: Sequence[Observation]
 ) -> Iterator[tuple[str, Iterable[str]]]:

@@ -5,6 +5,7 @@ Running any of them twice changes nothing: what is stored is read back, and only
 """
 
 from adastar_core.stages.advance import advance, find_advance
+from adastar_core.stages.as_sampled import is_prompted_otherwise, measure_as_sampled
 from adastar_core.stages.evaluate import evaluate, find_evaluate
 from adastar_core.stages.finetune import find_finetune, finetune
 from adastar_core.stages.generate import generate
@@ -20,6 +21,8 @@ __all__ = [
     "find_sample",
     "finetune",
     "generate",
+    "is_prompted_otherwise",
+    "measure_as_sampled",
     "sample",
     "verify",
 ]

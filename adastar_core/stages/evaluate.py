@@ -7,9 +7,11 @@ stored one, such as the base model's in another run, is copied with its costs.
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 
+from adastar_core.generators import Decoding
 from adastar_core.progress import Counts
 from adastar_core.records import GenerationRequest, Incident, Split
 from adastar_core.runs.judging import write_cut_short
@@ -63,18 +65,28 @@ def _judged_by(workspace: Workspace) -> str:
 
 
 def content_sha256(workspace: Workspace, iteration: int, split: Split) -> str:
-    """Return the digest of all that decides the answers: checkpoint, prompts, references, decoding, rounding, verifier."""
-    requests = _requests(workspace, split)
+    """Return the digest of all that decides the answers of an evaluation."""
+    requests, decoding = _requests(workspace, split), workspace.evaluation_decoding()
+    voting_too = [voting.VERSION] if workspace.config.evaluation.samples > 1 else []
+    return content_of(workspace, iteration, split, requests, decoding, *voting_too)
+
+
+def content_of(
+    workspace: Workspace,
+    iteration: int,
+    split: Split,
+    requests: Sequence[GenerationRequest],
+    decoding: Decoding,
+    *more: str,
+) -> str:
+    """Return the digest of what decides answers: checkpoint, prompts, references, decoding, rounding, verifier, and more."""
     items = [
         [wanted.prompt, wanted.stream, asdict(workspace.data[split][wanted.position])] for wanted in requests
     ]
     checkpoint = workspace.checkpoint(iteration).sha256
-    decoding = asdict(workspace.evaluation_decoding())
     ends = sorted(workspace.vocabulary.ends.ends)
     rounding = workspace.numerics.generation_sha256()
-    content = [checkpoint, rounding, decoding, workspace.problem.verifier.version, items, ends]
-    if workspace.config.evaluation.samples > 1:
-        content.append(voting.VERSION)
+    content = [checkpoint, rounding, asdict(decoding), workspace.problem.verifier.version, items, ends, *more]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

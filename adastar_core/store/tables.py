@@ -18,7 +18,7 @@ from sqlalchemy.types import BigInteger, Boolean, DateTime, Double, Integer, Lar
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 from adastar_core.store.statistic_columns import STATISTICS
 
-SCHEMA_REVISION = "0017"
+SCHEMA_REVISION = "0018"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -316,6 +316,25 @@ evaluation_answers = _partitioned(
     _maybe("verifier", Text, "Name and version of the verifier, and of voting where samples vote"),
     _one_of("outcome", tuple(Outcome)),
     comment="Every judged item of an evaluation, so that an interrupted evaluation resumes where it stopped.",
+)
+
+as_sampled = _of_run(
+    "as_sampled",
+    _value(
+        "answers",
+        JSONB,
+        "What was answered to each validation item, by position: [response, extracted, outcome]",
+    ),
+    _value("prompt_tokens", BigInteger, "Tokens of the prompts"),
+    _value("padded_prompt_tokens", BigInteger, "The same with padding"),
+    _value("generated_tokens", BigInteger, "Tokens generated"),
+    _value("padded_generated_tokens", BigInteger, "The same with padding"),
+    _value("attention_pairs", BigInteger, "Attention's (query, key) pairs, in units of a forward pass"),
+    _value("seconds", Double, "Wall time"),
+    _maybe("content_sha256", Text, "Digest of all that decides the answers, by which equal work is found"),
+    _value("verifier", Text, "Name and version of the verifier that judged the answers"),
+    _now("created_at", "When it was completed"),
+    comment="The base model on the validation items, prompted as rationales are sampled, where evaluations are prompted otherwise.",
 )
 
 compute = _of_run(

@@ -226,6 +226,7 @@ def test_the_summary_has_the_names_of_its_contract() -> None:
         "items_sha256",
         "base_controls",
         "controls",
+        "base_as_sampled",
         "warnings",
     ]
     assert values["iterations"][0] == {

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from adastar_core import cli, stages
-from adastar_core.records import Accuracy, GenerationRequest, Split
+from adastar_core.records import Accuracy, GenerationRequest, Observation, Split
 from adastar_core.report.build import report_of
 from adastar_core.report.controls import class_of
 from adastar_core.report.page import html
 from adastar_core.report.summary import summary
-from adastar_core.report.text import markdown, print_report
+from adastar_core.report.text import controls_lines, markdown, print_report
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.workspace import Workspace
 from adastar_core.store.classes import read_class_visits
@@ -154,3 +154,78 @@ def test_open_answers_have_no_classes_and_no_chance(database: Engine, tmp_path: 
         None,
     )
     assert report.warnings == ()
+
+
+def test_the_base_model_is_measured_as_it_is_sampled_once_and_copied(
+    database: Engine, tmp_path: Path
+) -> None:
+    """With exemplars it answers; without it says nothing. So what training brings is the form alone."""
+    long = ("problem.shots=2", "trainer.max_length=2048")
+    batches, costs = [], []
+    for name in ("first", "second"):
+        with opened(database, tmp_path, name, *long) as workspace:
+            items = workspace.data[Split.VALIDATION]
+
+            def script(one: GenerationRequest, items: Sequence[Observation] = items) -> str:
+                reference = items[one.position].answer
+                return (
+                    f"So. #### {reference if one.position % 3 else 0}"
+                    if "Arden" in one.prompt
+                    else "Who knows."
+                )
+
+            generator = ScriptedGenerator(script)
+            workspace.generators.use(generator)
+            stages.evaluate(workspace, 0, Split.VALIDATION)
+            made = len(generator.batches)
+            assert stages.is_prompted_otherwise(workspace)
+            for _ in range(2):
+                stages.measure_as_sampled(workspace)
+            batches.append(len(generator.batches) - made)
+            report = report_of(workspace, 0)
+            costs += [row.tokens for row in report.stages if row.stage == "evaluate validation as sampled"]
+    right = sum(bool(place % 3) or item.answer == "0" for place, item in enumerate(items))
+    assert report.as_sampled is not None
+    assert (report.as_sampled.accuracy, report.base_validation) == (
+        Accuracy(right, len(items)),
+        Accuracy(0, len(items)),
+    )
+    assert batches == [-(-len(items) // 16), 0]
+    assert costs[0] == costs[1]
+    assert costs[0].prompt_tokens > 500 * len(items)
+    assert any(
+        f"prompted as rationales are sampled, gives {100 * right / len(items):.1f} %" in line
+        for line in controls_lines(report)
+    )
+
+
+def test_a_model_that_only_learned_the_form_gained_nothing(database: Engine, tmp_path: Path) -> None:
+    with opened(database, tmp_path, "form", "problem.shots=2", "trainer.max_length=2048") as workspace:
+        items = workspace.data[Split.VALIDATION]
+        learned: list[int] = []
+
+        def script(one: GenerationRequest) -> str:
+            if one.stream:
+                return f"So. #### {workspace.train[one.position].answer}"
+            reads = "Arden" in one.prompt or learned
+            return (
+                f"So. #### {items[one.position].answer if one.position % 5 else 0}" if reads else "Who knows."
+            )
+
+        workspace.generators.use(ScriptedGenerator(script))
+        stages.evaluate(workspace, 0, Split.VALIDATION)
+        stages.measure_as_sampled(workspace)
+        learned.append(1)
+        run_iteration(workspace, 1)
+        (said,) = report_of(workspace, 1).warnings
+    assert said.startswith("WARNING: prompted as rationales are sampled, the base model already answers")
+
+
+@pytest.mark.parametrize(
+    "overrides", [("problem.shots=0",), ("method=sft",), ("problem.shots=2", "evaluation.shots=2")]
+)
+def test_nothing_is_measured_twice_where_prompts_are_the_same(
+    database: Engine, tmp_path: Path, overrides: tuple[str, ...]
+) -> None:
+    with opened(database, tmp_path, "same", "trainer.max_length=2048", *overrides) as workspace:
+        assert not stages.is_prompted_otherwise(workspace)
