@@ -48,9 +48,36 @@ class Observation:
     difficulty: str | None = None
 
     @property
+    def answer_class(self) -> str:
+        """The class of its reference (:func:`class_of`)."""
+        return class_of(self.answer, self.choices)
+
+    @property
     def shown(self) -> str:
         """Its id for messages, and how its question begins, by which a row without an id of its own is found."""
         return shown_row(self.observation_id, self.question)
+
+
+def class_of(reference: str, choices: Sequence[Choice]) -> str:
+    """Return the class of a reference: its option's label, or its words without regard to case."""
+    plain = plain_words(reference)
+    # Labels first: in `(1) 3  (2) 1` the reference 1 is an option's label and another one's text.
+    by_label = (choice.label for choice in choices if plain_words(choice.label) == plain)
+    by_text = (choice.label for choice in choices if plain_words(choice.text) == plain)
+    return next(by_label, next(by_text, plain))
+
+
+def plain_words(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+MOST_CLASSES = 10
+_PER_CLASS = 5
+
+
+def is_closed(references: Mapping[str, int]) -> bool:
+    """Return whether references are few different ones that repeat, so that each is a class of answers."""
+    return len(references) <= MOST_CLASSES and sum(references.values()) >= _PER_CLASS * len(references)
 
 
 def shown_row(observation_id: str, question: str) -> str:

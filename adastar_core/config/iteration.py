@@ -22,6 +22,13 @@ class ScheduleSettings(Settings):
         "All accepted rationales, or beta_t of them at random; they differ after a visit to the whole pool.",
     )
 
+    balance_classes: bool = setting(
+        False,
+        "Balance classes",
+        "Train on equally many accepted rationales of each class of answers, chosen at random, for problems with few answers.",
+        added=True,
+    )
+
     @property
     def stop(self) -> Stop:
         return AtBeta() if self.visit == "until_beta" else WholePool()

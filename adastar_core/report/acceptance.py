@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from adastar_core.machine.units import percent
+from adastar_core.records import is_closed
 from adastar_core.report.cautions import LEVEL, quoted
-from adastar_core.report.controls import is_closed
 from adastar_core.store.classes import ClassVisits
 
 _VANISHES_BELOW = 0.25
@@ -63,20 +63,14 @@ def lopsided(t: int, classes: Sequence[ClassShare]) -> str | None:
     if vanishing:
         names = " and ".join(quoted(row.answer) for row in vanishing)
         got, seen = sum(row.accepted for row in vanishing), sum(row.visited for row in vanishing)
-        return _said(t, names, got, accepted, seen, total, "the model will unlearn to answer so")
+        why = "the model will unlearn to answer so. Read what it answers there, or try more attempts or hints"
+        return _said(t, names, got, accepted, seen, total, why)
     most = max(classes, key=lambda row: row.accepted / accepted - row.visited / total)
     excess = most.accepted / accepted - most.visited / total
     if excess < _LEAST_EXCESS or _chance_of_more(most, classes) >= LEVEL:
         return None
-    return _said(
-        t,
-        quoted(most.answer),
-        most.accepted,
-        accepted,
-        most.visited,
-        total,
-        "the model will learn to prefer it",
-    )
+    why = "the model will learn to prefer it. schedule.balance_classes: true evens it out"
+    return _said(t, quoted(most.answer), most.accepted, accepted, most.visited, total, why)
 
 
 def _said(t: int, names: str, accepted: int, of: int, visited: int, total: int, why: str) -> str:

@@ -4,14 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from adastar_core.records import Accuracy, Choice, Outcome
+from adastar_core.records import Accuracy, Outcome, class_of, is_closed, plain_words
 from adastar_core.store.measured import Answered
 
 Counts = tuple[tuple[str, int], ...]
 """Answers with how often each occurs, most frequent first."""
 
-_MOST_CLASSES = 10
-_ITEMS_PER_CLASS = 5
 _SHOWN_COUNTS = 10
 
 
@@ -89,24 +87,6 @@ def controls(items: Sequence[Answered]) -> Controls | None:
     )
 
 
-def class_of(reference: str, choices: tuple[Choice, ...]) -> str:
-    """Return the class of a reference: its option's label, or its words as they are compared."""
-    plain = _plain(reference)
-    # Labels first: in `(1) 3  (2) 1` the reference 1 is an option's label and another one's text.
-    by_label = (choice.label for choice in choices if _plain(choice.label) == plain)
-    by_text = (choice.label for choice in choices if _plain(choice.text) == plain)
-    return next(by_label, next(by_text, plain))
-
-
-def is_closed(references: Mapping[str, int]) -> bool:
-    """Return whether references are few different ones that repeat, so that each is a class of answers."""
-    return len(references) <= _MOST_CLASSES and sum(references.values()) >= _ITEMS_PER_CLASS * len(references)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
-
-
 def _given(item: Answered, spelled: Mapping[str, str]) -> str | None:
     """Return the class of an item's answer; ``None`` where none could be read.
 
@@ -115,7 +95,11 @@ def _given(item: Answered, spelled: Mapping[str, str]) -> str | None:
     if item.extracted is None or item.outcome is Outcome.UNDECIDED:
         return None
     labels = {choice.label for choice in item.choices}
-    return item.extracted if item.extracted in labels else spelled.get(item.extracted, _plain(item.extracted))
+    return (
+        item.extracted
+        if item.extracted in labels
+        else spelled.get(item.extracted, plain_words(item.extracted))
+    )
 
 
 def _chance(items: Sequence[Answered], references: Mapping[str, int]) -> float | None:

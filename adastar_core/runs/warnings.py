@@ -1,9 +1,10 @@
 """What a configuration asks of its data that they cannot give, said before anything is spent."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from adastar_core.config import RunConfig
-from adastar_core.records import Accuracy, Observation, Split
+from adastar_core.records import Accuracy, Observation, Split, is_closed
 
 _FEW = 50
 """Questions below which an accuracy is too uncertain to choose a checkpoint by: at 50 it is known to 13 points."""
@@ -12,7 +13,7 @@ _FEW = 50
 def data_warnings(config: RunConfig, splits: Mapping[Split, Sequence[Observation]]) -> tuple[str, ...]:
     """Return a paragraph on each thing that will not go as configured; nothing if all will."""
     sizes = {split: len(observations) for split, observations in splits.items()}
-    return (*_beta(config, sizes[Split.TRAIN]), *_small(sizes))
+    return (*_beta(config, sizes[Split.TRAIN]), *_small(sizes), *_open_answers(config, splits[Split.TRAIN]))
 
 
 def _beta(config: RunConfig, pool: int) -> list[str]:
@@ -37,6 +38,16 @@ def _beta(config: RunConfig, pool: int) -> list[str]:
         f"WARNING: iteration {over} wants {config.beta(over):,} accepted rationales (beta_{over}), and {pool:,} training questions "
         f"give {most:,} at most. It will visit all of them, train fewer steps, and have nothing to choose from. {lower}, or give "
         "more data."
+    ]
+
+
+def _open_answers(config: RunConfig, train: Sequence[Observation]) -> list[str]:
+    """Return that classes cannot be balanced where nearly every answer is a class of its own."""
+    if not config.schedule.balance_classes or is_closed(found := Counter(row.answer_class for row in train)):
+        return []
+    return [
+        f"WARNING: schedule.balance_classes (true) keeps equally many rationales of each answer, and the training questions have "
+        f"{len(found):,} different ones: little will be left to train on. Set it to false for open answers."
     ]
 
 

@@ -1,7 +1,7 @@
 """What an iteration visited and accepted, replayed over its verdicts, and how far it stamps."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -92,7 +92,25 @@ def thin(selected: Selection, wanted: int, choice: np.random.Generator) -> Selec
     accepted = selected.accepted
     if len(accepted) <= wanted:
         return selected
-    kept = {accepted[place] for place in choice.permutation(len(accepted))[:wanted].tolist()}
+    return _only(selected, {accepted[place] for place in choice.permutation(len(accepted))[:wanted].tolist()})
+
+
+def balance(selected: Selection, class_of: Callable[[int], str], choice: np.random.Generator) -> Selection:
+    """Return the selection with equally many accepted rationales of every class that has any, chosen at random.
+
+    ``class_of`` returns the class of the observation at a position. Visits, attempts and win rates do not change.
+    """
+    classes: dict[str, list[tuple[int, int]]] = {}
+    for position, attempt in selected.accepted:
+        classes.setdefault(class_of(position), []).append((position, attempt))
+    each = min(map(len, classes.values()), default=0)
+    kept = set()
+    for _, members in sorted(classes.items()):
+        kept |= {members[place] for place in choice.permutation(len(members))[:each].tolist()}
+    return _only(selected, kept)
+
+
+def _only(selected: Selection, kept: Set[tuple[int, int]]) -> Selection:
     visits = tuple(
         replace(visit, accepted=tuple(k for k in visit.accepted if (visit.position, k) in kept))
         for visit in selected.visits

@@ -101,10 +101,13 @@ def read_selection(workspace: Workspace, iteration: int) -> Selection:
 
 def trained_part(workspace: Workspace, iteration: int, selected: Selection) -> Selection:
     """Return the selection with only those accepted rationales that are trained on."""
-    if workspace.config.schedule.train_on == "accepted":
+    config, train = workspace.config, workspace.train
+    if config.schedule.balance_classes:
+        choice = rng(config.seed, "balance classes", iteration)
+        selected = selection.balance(selected, lambda position: train[position].answer_class, choice)
+    if config.schedule.train_on == "accepted":
         return selected
-    choice = rng(workspace.config.seed, "down-sample", iteration)
-    return selection.thin(selected, workspace.config.beta(iteration), choice)
+    return selection.thin(selected, config.beta(iteration), rng(config.seed, "down-sample", iteration))
 
 
 def _close(workspace: Workspace, iteration: int) -> IterationRow:

@@ -1,5 +1,6 @@
 """Selection against the transcription of Algorithm 1, on scripted outcomes of random instances."""
 
+from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 
@@ -17,6 +18,8 @@ from adastar_core.selection import (
     Results,
     Rules,
     Selection,
+    Visit,
+    balance,
     close,
     next_attempts,
     stamp_count,
@@ -209,3 +212,24 @@ def test_nothing_right_selects_nothing() -> None:
     selection, _ = run_iteration(sampler, 1, rules, beta=3, batch_size=4, seed=0, difficulty=1.0)
     assert (selection.m, selection.accepted, selection.exhausted) == (5, [], True)
     assert sampler.observe(1, selection.visits, selection.acceptance) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=40), st.integers(0, 9))
+def test_balanced_classes_have_equally_many_of_what_was_accepted(
+    visited: list[tuple[int, int]], seed: int
+) -> None:
+    visits = tuple(
+        Visit(place, 4, accepted, tuple(range(1, accepted + 1)), first_try=bool(accepted))
+        for place, (_, accepted) in enumerate(visited)
+    )
+    selected = Selection(visits, exhausted=False)
+    balanced = balance(selected, lambda position: str(visited[position][0]), np.random.default_rng(seed))
+    before, after = (
+        [Counter(visited[place][0] for place, _ in one.accepted)] for one in (selected, balanced)
+    )
+    assert set(after[0]) == set(before[0])
+    assert set(after[0].values()) <= {min(before[0].values(), default=0)}
+    assert set(balanced.accepted) <= set(selected.accepted)
+    assert [(one.attempts, one.correct) for one in balanced.visits] == [
+        (one.attempts, one.correct) for one in visits
+    ]

@@ -13,7 +13,6 @@ from sqlalchemy import Engine
 from adastar_core import cli, stages
 from adastar_core.records import Accuracy, GenerationRequest, Observation, Split
 from adastar_core.report.build import report_of
-from adastar_core.report.controls import class_of
 from adastar_core.report.page import html
 from adastar_core.report.summary import summary
 from adastar_core.report.text import controls_lines, markdown, print_report
@@ -113,11 +112,7 @@ def test_what_a_class_got_and_what_luck_would_give_are_counted(database: Engine,
                 "SELECT position, attempts, correct, accepted FROM observation_events"
             ).all()
     for counted in visits:
-        mine = [
-            event
-            for event in events
-            if class_of(train[event.position].answer, train[0].choices) == counted.answer
-        ]
+        mine = [event for event in events if train[event.position].answer_class == counted.answer]
         assert counted.options == 3
         assert counted.visited == len(mine)
         assert counted.accepted == counted.accepting == sum(event.accepted for event in mine)
@@ -229,3 +224,19 @@ def test_nothing_is_measured_twice_where_prompts_are_the_same(
 ) -> None:
     with opened(database, tmp_path, "same", "trainer.max_length=2048", *overrides) as workspace:
         assert not stages.is_prompted_otherwise(workspace)
+
+
+def test_balanced_classes_train_on_equally_many_of_each(database: Engine, tmp_path: Path) -> None:
+    """The same rationales, of which most are right in class 2: without balance they displace class 1."""
+    shares = {}
+    for balanced in ("false", "true"):
+        with opened(database, tmp_path, balanced, f"schedule.balance_classes={balanced}") as workspace:
+            collapse(workspace)
+            (row,) = report_of(workspace, 1).iterations
+            shares[balanced] = {one.answer: one.accepted for one in row.classes}
+            with database.connect() as connection:
+                query = "SELECT count(*) FROM training_examples WHERE run_id = %(run)s"
+                trained = connection.exec_driver_sql(query, {"run": workspace.run_id}).scalar_one()
+            assert trained == sum(shares[balanced].values())
+    assert shares["false"]["2"] > 2 * shares["false"]["1"] > 0
+    assert shares["true"] == {"0": 0, "1": shares["false"]["1"], "2": shares["false"]["1"]}
