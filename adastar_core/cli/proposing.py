@@ -26,7 +26,7 @@ def init(
 
     Args:
         data: Your table: a file (.jsonl, .json, .csv, .parquet), a folder, or a hub name. Asked for on a terminal.
-        model: tiny-adder, a local directory, or a hub name of a causal language model. Asked for on a terminal.
+        model: tiny-adder, a name from `adastar models`, a directory, a .gguf file, or a hub name. Asked for on a terminal.
         question: The column with the question (default: found by name, else by what is in it).
         answer: The column with the answer, alone or at the end of a worked solution.
         choices: The column with the options of multiple-choice questions.
@@ -53,7 +53,7 @@ def init(
     looked = len(table.observations)
     read = f"{looked - table.unreadable:,} of {looked:,}" if table.unreadable else f"all {looked:,}"
     print_line(f"Verifier   {table.verifier}: it reads {read} answers")
-    found = look_at_model(_asked(model, "--model MODEL", "Model (a directory, or a hub name)"))
+    found = look_at_model(_asked(model, "--model MODEL", "Model (a name, a directory, or a .gguf file)"))
     chat = (
         "with a chat template"
         if found.no_chat is None

@@ -15,12 +15,12 @@ from adastar_core.errors import ConfigError
 from adastar_core.machine import confine
 from adastar_core.machine.paths import path_of
 from adastar_core.machine.servers import check_server
-from adastar_core.models.source import is_packaged
+from adastar_core.models.source import is_own_name
 from adastar_core.settings import TextKind
 
 
 def _model(name: str, key: str, _group: BaseModel) -> None:
-    if not is_packaged(name):
+    if not is_own_name(name):
         confine.source(name, key)
 
 

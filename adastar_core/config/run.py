@@ -52,7 +52,10 @@ class RunConfig(Settings):
         lambda: {"type": "arithmetic"}, "Problem", "The problem to improve on."
     )
     model: ModelSource = setting(
-        "tiny-adder", "Model", "tiny-adder, a local directory, or a hub name of a causal LM.", min_length=1
+        "tiny-adder",
+        "Model",
+        "tiny-adder, a name from `adastar models`, a directory, a .gguf file, or a hub name of a causal LM.",
+        min_length=1,
     )
     method: MethodName = setting(
         "adastar", "Method", "A named set of settings; it supplies those that you do not set."

@@ -10,7 +10,15 @@ import platformdirs
 from adastar_core.errors import HomeError
 from adastar_core.machine.paths import path_of
 
-KEPT = ("runs", "comparisons", "postgres", "postgres-programs", "postgres.lock", "postgres.password")
+KEPT = (
+    "runs",
+    "comparisons",
+    "models",
+    "postgres",
+    "postgres-programs",
+    "postgres.lock",
+    "postgres.password",
+)
 """The names that the program uses in a data directory."""
 _ROOT_HOME = Path("/var/lib/adastar")
 _LEAST_FREE_BYTES = 256 * 2**20

@@ -1,8 +1,12 @@
-"""Wait for another process: growing pauses, and a line that says what and whom we wait for."""
+"""Wait for another process: growing pauses, locks, and a line that says what and whom we wait for."""
 
+import fcntl
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 2.0
 _SILENT_SECONDS = 1.0
@@ -33,3 +37,26 @@ class Waiting:
             self._shown = holder
         time.sleep(self._seconds)
         self._seconds = min(1.5 * self._seconds, _LONGEST_PAUSE_SECONDS)
+
+
+@contextmanager
+def file_lock(file: Path, what: str) -> Iterator[None]:
+    """Hold the lock of a file, which is made if need be; ``what`` is awaited while another process holds it."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        take_lock(descriptor, file, what)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(descriptor: int, file: Path, what: str) -> None:
+    """Lock an open file until it is closed, after waiting for another process that holds it."""
+    waiting = Waiting(what, warn)
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting.pause(f"which holds {file}")
+        else:
+            return

@@ -1,4 +1,7 @@
-"""Where a model comes from: the packaged one, a local directory, or a hub name; checked without loading weights."""
+"""Where a model comes from: the package, the list of ``adastar models``, a directory, a GGUF file, or the hub.
+
+It is checked without loading weights.
+"""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +12,7 @@ from adastar_core.compute import ModelShape
 from adastar_core.errors import ModelError
 from adastar_core.machine import confine
 from adastar_core.machine.paths import path_of
+from adastar_core.models import gguf, library
 from adastar_core.models.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -25,24 +29,39 @@ def is_packaged(name: str) -> bool:
     return name in {config.parent.name for config in PACKAGED.glob("*/config.json")}
 
 
+def is_own_name(name: str) -> bool:
+    """Return whether a name is this project's own, whatever folder or hub model has it too: packaged, or in the list."""
+    return is_packaged(name) or name in library.OFFERS
+
+
 def is_hub_name(name: str) -> bool:
     """Return whether :func:`resolve_model` looks for the model on the hub."""
-    return not (is_packaged(name) or path_of(name, "model").exists() or name.startswith(("/", ".", "~")))
+    local = name.startswith(("/", ".", "~")) or _is_gguf(name)
+    return not (is_own_name(name) or local or path_of(name, "model").exists())
 
 
 def resolve_model(name: str) -> Path:
-    """Return the checked directory of a packaged model (``tiny-adder``), a directory or a hub name.
+    """Return the checked directory of a packaged or listed model, a directory, a GGUF file or a hub name.
 
     Raises:
-        ConfigError: Runs here may not read the directory, or use the hub.
-        ModelError: The directory lacks something, or the hub does not have the name or cannot be reached.
+        ConfigError: Runs here may not read the directory or file, or use the hub.
+        ModelError: The directory lacks something, a file cannot be converted, a listed model is not here yet, or the hub does
+            not have the name or cannot be reached.
     """
     if is_packaged(name):
         return check_model(PACKAGED / name)
+    if name in library.OFFERS:
+        return check_model(library.existing(name))
+    if _is_gguf(name) and not path_of(name, "model").is_dir():
+        return check_model(library.converted(confine.readable(name, "model")))
     if not is_hub_name(name):
         return check_model(confine.readable_tree(path_of(name, "model").absolute(), "model"))
     confine.source(name, "model")
     return check_model(_download(name))
+
+
+def _is_gguf(name: str) -> bool:
+    return name.lower().endswith(gguf.SUFFIX)
 
 
 def check_model(directory: Path) -> Path:
@@ -53,8 +72,8 @@ def check_model(directory: Path) -> Path:
     """
     if not directory.is_dir():
         raise ModelError(
-            f"model: {directory} is not a directory; give a packaged model (tiny-adder), a directory "
-            "with config.json, safetensors weights and a tokenizer, or a hub name"
+            f"model: {directory} is not a directory; give tiny-adder, a name from `adastar models`, a "
+            "directory with config.json, safetensors weights and a tokenizer, a .gguf file, or a hub name"
         )
     config = _config(directory)
     if "model_type" not in config:

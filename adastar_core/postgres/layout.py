@@ -11,7 +11,6 @@
 A server refuses to run as root, so root's runs as an unprivileged user that the system already has.
 """
 
-import fcntl
 import hashlib
 import os
 import pwd
@@ -26,7 +25,7 @@ from pathlib import Path
 
 from adastar_core.errors import DatabaseError, HomeError
 from adastar_core.machine.files import atomic_write
-from adastar_core.machine.waiting import Waiting, warn
+from adastar_core.machine.waiting import take_lock
 from adastar_core.postgres.binaries import Binaries, find_binaries
 
 ROLE = "adastar"
@@ -104,14 +103,8 @@ class ServerFiles:
     def locked(self) -> Iterator[None]:
         """Keep other processes from starting or stopping this server; wait for one that does."""
         file = self.home / "postgres.lock"
-        waiting = Waiting("another process to start or stop the local database", warn)
         with _private_file(file, os.O_RDWR) as descriptor:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    waiting.pause(f"which holds {file}")
+            take_lock(descriptor, file, "another process to start or stop the local database")
             yield
 
     def password(self) -> str:

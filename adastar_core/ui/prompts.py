@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from adastar_core.errors import AdaStarError
 from adastar_core.machine.plugins import PluginSettings
+from adastar_core.models import library
 from adastar_core.models.source import is_packaged
 from adastar_core.problems.digests import prompt_sha256
 from adastar_core.runs.stored import StoredRun
@@ -66,4 +67,5 @@ def _is_here(stored: StoredRun) -> bool:
     """Return whether the base model can be opened without the hub."""
     recorded = Path(stored.read(read_checkpoint, 0, stored.folder).path)
     name = stored.run.base_model
-    return recorded.is_dir() or is_packaged(name) or Path(name).expanduser().is_dir()
+    places = (recorded, Path(name).expanduser(), library.place_of(name))
+    return is_packaged(name) or any(place.is_dir() for place in places)
