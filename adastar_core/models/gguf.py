@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-SUFFIX = ".gguf"
 _PLAIN_SPLITTING = ("default", "gpt-2")
 _DIGIT_BY_DIGIT = "smollm"
 """How SmolLM's tokenizer splits texts: as GPT-2's, and every digit by itself. transformers does not know the name."""

