@@ -52,6 +52,7 @@ NOT_RUN: dict[str, dict[str, str]] = {
         "pip install *": DOWNLOADS,
         "uv *": DOWNLOADS,
     },
+    "docs/queries.md": {"adastar sql *": "asks about a run that is there: tests/cli/test_recipes.py"},
     "docs/scaling.md": {
         "pip install *": DOWNLOADS,
         "ray start *": CLUSTER,
