@@ -38,7 +38,8 @@ class Observation:
     """One problem with a known answer: question ``x`` and reference answer ``y``.
 
     Its id is unique within the dataset and stable over time. Only multiple-choice questions have ``choices``.
-    ``difficulty`` is a tag to break accuracy down by, e.g. ``"4"`` digits.
+    ``difficulty`` is a tag to break accuracy down by, e.g. ``"4"`` digits. ``context`` holds the other columns that the
+    prompt shows, with their texts.
     """
 
     observation_id: str
@@ -46,6 +47,7 @@ class Observation:
     answer: str
     choices: tuple[Choice, ...] = ()
     difficulty: str | None = None
+    context: tuple[tuple[str, str], ...] = ()
 
     @property
     def answer_class(self) -> str:

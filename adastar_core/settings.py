@@ -38,16 +38,15 @@ TEMPLATE_FIELDS = {
     "choices": "its options, a line each: (A) text",
     "labels": "the options' labels: A, B, C",
 }
-"""The grammar is closed: a field is one of these names, without attributes, indices or formats."""
+"""What every problem's templates may show. Any other field names a column of a table, as it is spelt, without formats."""
 
 
 def parts_of(template: str) -> tuple[tuple[str, str | None], ...]:
     """Return a template's literal texts, each with the field that follows it.
 
     Raises:
-        ValueError: Braces do not match, or something else than a known field is between them.
+        ValueError: Braces do not match, or something else than a name is between them.
     """
-    known = ", ".join(f"{{{name}}}" for name in TEMPLATE_FIELDS)
     try:
         read = list(string.Formatter().parse(template))
     except ValueError as error:
@@ -55,19 +54,32 @@ def parts_of(template: str) -> tuple[tuple[str, str | None], ...]:
             f"has a brace without its partner ({error}); write {{{{ and }}}} for braces that are text"
         ) from error
     for _, field, form, conversion in read:
-        if field is not None and (field not in TEMPLATE_FIELDS or form or conversion):
+        if field is not None and (not field.strip() or form or conversion):
             shown = field + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
-            raise ValueError(
-                f"has the unknown field {{{shown}}}; the fields are {known}, and {{{{ and }}}} are braces that are text"
-            )
+            raise unknown_field(shown)
     return tuple((literal, field) for literal, field, *_ in read)
+
+
+def columns_of(template: str) -> tuple[str, ...]:
+    """Return the columns of a table that a template shows besides question and options, in their order."""
+    named = dict.fromkeys(field for _, field in parts_of(template) if field is not None)
+    return tuple(name for name in named if name not in TEMPLATE_FIELDS)
+
+
+def unknown_field(field: str) -> ValueError:
+    """Return the error about what stands between braces and is no field."""
+    known = ", ".join(f"{{{name}}}" for name in TEMPLATE_FIELDS)
+    return ValueError(
+        f"has the unknown field {{{field}}}; the fields are {known} and, of a table, its columns by their names alone. "
+        "{{ and }} are braces that are text"
+    )
 
 
 def checked_prompt(template: str) -> str:
     """Return a template that asks something; raises ``ValueError`` for another."""
     if "question" not in {field for _, field in parts_of(template)}:
         raise ValueError(
-            "has no {question}, so every prompt would be the same; add it where the question goes"
+            "has no {question}; add it where the question goes, whose column problem.question names"
         )
     return template
 

@@ -87,6 +87,7 @@ def as_text(rollout: ShownRollout) -> str:
     options = "".join(f"\n({choice.label}) {choice.text}" for choice in rollout.choices)
     parts = (
         ("question", rollout.question + options),
+        *rollout.context,
         ("rationale", rollout.response),
         ("answer", f"{_answer(rollout)}; the reference is {rollout.reference}"),
         ("verdict", _verdict(rollout)),

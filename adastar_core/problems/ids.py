@@ -21,7 +21,8 @@ def named(observations: Sequence[Observation], rows: Sequence[Row]) -> list[Obse
     for observation, row in zip(observations, rows, strict=True):
         if not observation.observation_id:
             choices = (f"{choice.label}\x1e{choice.text}" for choice in observation.choices)
-            content = "\x1f".join([observation.question, *choices])
+            context = (f"{name}\x1e{text}" for name, text in observation.context)
+            content = "\x1f".join([observation.question, *choices, *context])
             digest = hashlib.sha256(content.encode()).hexdigest()[:16]
             repeats[digest] += 1  # the k-th row with one content gets -k
             name = digest if repeats[digest] == 1 else f"{digest}-{repeats[digest]}"

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adastar_core.problems.repeats import spelling
+from adastar_core.problems.repeats import spelling, surroundings
 from adastar_core.records import Observation, Split
 from adastar_core.shingles import Outline, tokens
 
@@ -48,16 +48,18 @@ def overlap(train: Sequence[Observation], test: Sequence[Observation], *, droppe
     spellings = set(map(spelling, test))
     outlines, train_outlines = list(map(_outline, test)), list(map(_outline, train))
     frequency = Counter(shingle for outline in [*outlines, *train_outlines] for shingle in outline.shingles)
-    index: dict[str, list[Outline]] = defaultdict(list)
-    for outline in outlines:
+    index: dict[tuple[str, tuple[str, ...]], list[Outline]] = defaultdict(list)
+    for observation, outline in zip(test, outlines, strict=True):
         for shingle in _rarest(outline, frequency):
-            index[shingle].append(outline)
+            index[shingle, surroundings(observation)].append(outline)
     exact, near = [], []
     for observation, outline in zip(train, train_outlines, strict=True):
         if spelling(observation) in spellings:
             exact.append(observation.observation_id)
             continue
-        candidates = {other for shingle in _rarest(outline, frequency) for other in index.get(shingle, ())}
+        around = surroundings(observation)
+        keys = ((shingle, around) for shingle in _rarest(outline, frequency))
+        candidates = {other for key in keys for other in index.get(key, ())}
         if any(outline.likeness(other) >= NEAR for other in candidates):
             near.append(observation.observation_id)
     return Overlap(len(exact), len(near), dropped, (*exact, *near))

@@ -19,7 +19,12 @@ SameAnswer = Callable[[Observation, Observation], bool]
 def spelling(observation: Observation) -> str:
     """Return what equal questions have in common: without case, white space, prose punctuation and order of options."""
     options = sorted(" ".join(tokens(choice.text)) for choice in observation.choices)
-    return "\x1f".join([" ".join(tokens(observation.question)), *options])
+    return "\x1f".join([" ".join(tokens(observation.question)), *options, *surroundings(observation)])
+
+
+def surroundings(observation: Observation) -> tuple[str, ...]:
+    """Return the same of the columns that the prompt shows beside the question: with others it is another question."""
+    return tuple(f"{name}\x1e{' '.join(tokens(text))}" for name, text in observation.context)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,21 @@ class Row:
             raise self.broken(f"the field {field!r} is empty. Fill it in or remove the row.")
         return text
 
+    def text_or_empty(self, field: str) -> str:
+        """Return a field as text, which may be empty, missing or null; truth values are written out.
+
+        Raises:
+            DataError: It holds something else than text, a number or a truth value.
+        """
+        try:
+            value = self.value(field)
+        except DataError:
+            return ""
+        text = cell_text(value)
+        if text is None:
+            raise self.broken(f"the field {field!r} is a {type(value).__name__}, not text or a number.")
+        return text
+
     def first(self, *fields: str) -> str:
         """Return the :meth:`text` of the first of these fields that the row has; schemas differ in names."""
         return self.text(next((field for field in fields if self.has(field)), fields[0]))
@@ -73,6 +88,15 @@ class Row:
 
     def has(self, field: str) -> bool:
         return self.values.get(_name_in(self.values, field)) is not None
+
+    def names(self, field: str) -> bool:
+        """Return whether the row has the field, which may be nested or null."""
+        value: object = self.values
+        for name in [field] if field in self.values else field.split("."):
+            if not isinstance(value, Mapping) or (spelt := _name_in(value, name)) not in value:
+                return False
+            value = value[spelt]
+        return True
 
 
 def _name_in(values: Mapping[str, object], name: str) -> str:

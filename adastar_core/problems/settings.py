@@ -1,5 +1,9 @@
 """The settings that problems share: where data are, how they are split and prompted."""
 
+from typing import ClassVar, Literal
+
+from pydantic import field_validator
+
 from adastar_core.settings import (
     DataPart,
     DataSource,
@@ -7,7 +11,9 @@ from adastar_core.settings import (
     Settings,
     SystemTemplate,
     Text,
+    columns_of,
     setting,
+    unknown_field,
 )
 
 
@@ -62,6 +68,9 @@ class SplitSettings(Settings):
 class DataSettings(SplitSettings, SourceSettings):
     """Where the data are, how they are split and prompted. Every problem that is read from files has these."""
 
+    shows_columns: ClassVar[bool] = False
+    """Whether prompts may show columns besides question and options: only where the user knows what the columns are."""
+
     shots: int | None = setting(
         None, "Exemplars", "Exemplars before a generation prompt. Default: all there are.", ge=0
     )
@@ -73,7 +82,7 @@ class DataSettings(SplitSettings, SourceSettings):
     prompt: PromptTemplate | None = setting(
         None,
         "Prompt",
-        "Text with {question}, {choices} (a line each) and {labels}, in generation, training and evaluation. Default: Q: … A:.",
+        "Text with {question}, {choices} (a line each), {labels} and, of a table, any {column}, in generation, training and evaluation. Default: Q: … A:.",
         added=True,
     )
     system: SystemTemplate | None = setting(
@@ -82,3 +91,20 @@ class DataSettings(SplitSettings, SourceSettings):
         "The system message, with the same fields; needs prompt.chat. Default: what the chat template writes by itself.",
         added=True,
     )
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """The columns that prompt and system message show besides question and options."""
+        return tuple(dict.fromkeys([*self.shown_by("prompt"), *self.shown_by("system")]))
+
+    def shown_by(self, key: Literal["prompt", "system"]) -> tuple[str, ...]:
+        """Return the columns that one of the two shows besides question and options."""
+        template: str | None = getattr(self, key)
+        return () if template is None else columns_of(template)
+
+    @field_validator("prompt", "system")
+    @classmethod
+    def _has_known_fields(cls, template: str | None) -> str | None:
+        if template is not None and not cls.shows_columns and (columns := columns_of(template)):
+            raise unknown_field(columns[0])
+        return template

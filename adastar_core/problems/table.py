@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from itertools import groupby, product
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -26,6 +27,8 @@ _LOOKED_AT = 100
 
 class TableSettings(DataSettings):
     """A table of your own: which fields hold what, and what kind of answer it has."""
+
+    shows_columns: ClassVar[bool] = True
 
     type: Literal["table"] = "table"
     path: DataSource = setting(
@@ -66,6 +69,14 @@ class TableSettings(DataSettings):
             raise ValueError("prompt has no {choices}, so the model would not see the options; add the field")
         return self
 
+    @model_validator(mode="after")
+    def _answer_is_hidden(self) -> "TableSettings":
+        if shown := [name for name in self.context if name.casefold() == self.answer.casefold()]:
+            raise ValueError(
+                f"the prompt's field {{{shown[0]}}} is the answer's column, so the model would only copy it; remove the field"
+            )
+        return self
+
 
 class Table(FewShotProblem):
     """The problem that a :class:`TableSettings` describes."""
@@ -74,9 +85,12 @@ class Table(FewShotProblem):
     remedy = ", or set problem.answer and problem.verifier to what the answers are"
 
     def __init__(self, settings: TableSettings) -> None:
+        self.settings = settings
         self._shown_rows: list[Row] = []
         if settings.exemplars is not None:
             self._shown_rows = read_rows(confine.readable(settings.exemplars, "problem.exemplars"))
+        if self._shown_rows:
+            self._check_columns(self._shown_rows)
         read = table_reader(self._shown_rows, settings)
         asked = [(row, read(row)) for row in self._shown_rows]
         exemplars = tuple(Exemplar(observation, row.text("rationale")) for row, observation in asked)
@@ -90,27 +104,17 @@ class Table(FewShotProblem):
         return table_reader([*rows, *self._shown_rows], self.settings)
 
     def _check_columns(self, rows: Sequence[Row]) -> None:
-        """Refuse columns that no row has, with what may be meant."""
-        wanted = {
-            key: getattr(self.settings, key) for key in ("question", "answer", "choices", "id", "difficulty")
-        }
-        missing = {
-            key: name for key, name in wanted.items() if name and not any(map(partial(_has, name), rows))
-        }
-        if not missing:
-            return
-        key, name = next(iter(missing.items()))
-        there = ", ".join(dict.fromkeys(str(name) for row in rows[:_LOOKED_AT] for name in row.values))
-        try:
-            guessed = guess_columns(rows)
-        except DataError:
-            meant = "Name the right one."
-        else:
-            sets = f"problem.question={guessed.question} and problem.answer={guessed.answer}"
-            meant = f"Set problem.{key} to the right one; the table looks like {sets}."
-        raise DataError(
-            f"{rows[0].source}: there is no column {name!r} (problem.{key}), only {there}. {meant}"
-        )
+        """Refuse columns that no row has, or of those that only the prompt shows no row of a file, with what may be meant."""
+        keys = ("question", "answer", "choices", "id", "difficulty")
+        wanted = [(key, getattr(self.settings, key)) for key in keys]
+        for key, name in wanted:
+            if name and not any(map(partial(_has, name), rows)):
+                raise _no_column(rows, key, name, _meant(rows, key))
+        files = {source: list(part) for source, part in groupby(rows, lambda row: row.source)}
+        shown = [(key, name) for key in ("prompt", "system") for name in self.settings.shown_by(key)]
+        for (key, name), part in product(shown, files.values()):
+            if not any(row.names(name) for row in part):
+                raise _no_column(part, key, name, "Name one of them, or remove the field.")
 
     def is_readable(self, row: Row, observation: Observation) -> bool:
         """Return the same, and whether a solution that declares its answer declares no other one."""
@@ -144,6 +148,20 @@ def _has(name: str, row: Row) -> bool:
     return row.has(name) or row.has(name.partition(".")[0])
 
 
+def _no_column(rows: Sequence[Row], key: str, name: str, remedy: str) -> DataError:
+    there = ", ".join(dict.fromkeys(str(name) for row in rows[:_LOOKED_AT] for name in row.values))
+    return DataError(f"{rows[0].source}: there is no column {name!r} (problem.{key}), only {there}. {remedy}")
+
+
+def _meant(rows: Sequence[Row], key: str) -> str:
+    try:
+        guessed = guess_columns(rows)
+    except DataError:
+        return "Name the right one."
+    sets = f"problem.question={guessed.question} and problem.answer={guessed.answer}"
+    return f"Set problem.{key} to the right one; the table looks like {sets}."
+
+
 def _answer(row: Row, field: str) -> str:
     """Return the answer of a row with options, which may be an index or a truth value."""
     value = row.value(field)
@@ -157,4 +175,5 @@ def _observation(row: Row, settings: TableSettings, choices: tuple[Choice, ...],
         answer=answer,
         choices=choices,
         difficulty=row.text(settings.difficulty) if settings.difficulty else None,
+        context=tuple((name, row.text_or_empty(name)) for name in settings.context),
     )

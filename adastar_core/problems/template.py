@@ -47,4 +47,5 @@ class Template:
             "choices": "\n".join(f"({choice.label}) {choice.text}" for choice in observation.choices),
             "labels": ", ".join(choice.label for choice in observation.choices),
         }
+        values |= {name: text for name, text in observation.context if name not in values}
         return "".join(literal + (values[field] if field else "") for literal, field in self._parts)

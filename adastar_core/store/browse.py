@@ -45,6 +45,7 @@ class ShownRollout:
     observation_id: str
     question: str
     choices: tuple[Choice, ...]
+    context: tuple[tuple[str, str], ...]
     reference: str
     difficulty: str | None
     hinted: bool
@@ -149,10 +150,12 @@ def _any_verifier(connection: Connection, run_id: int, iteration: int) -> str | 
 
 def _rollout(values: Sequence[object]) -> ShownRollout:
     fields = dict(zip(ShownRollout.__slots__, values, strict=True))
-    choices, stream = fields["choices"], fields["stream"]
+    choices, context, stream = fields["choices"], fields["context"], fields["stream"]
     assert isinstance(choices, list), "as the tables have them"
+    assert isinstance(context, list), "as the tables have them"
     assert isinstance(stream, int), "as the tables have them"
-    fields |= {"choices": tuple(Choice(*choice) for choice in choices), "stream": to_unsigned(stream)}
+    fields |= {"choices": tuple(Choice(*choice) for choice in choices), "context": tuple(map(tuple, context))}
+    fields["stream"] = to_unsigned(stream)
     return ShownRollout(**fields)  # type: ignore[arg-type]
 
 
@@ -180,8 +183,8 @@ _WANTED: dict[Wanted, str] = {
     "rejected": "v.rejected_by IS NOT NULL",
 }
 _PAGE = """
-    SELECT r.iteration, r.position, r.attempt, o.observation_id, o.question, o.choices, o.answer, o.difficulty, r.hinted,
-           r.response, r.finish_reason, r.generated_tokens, r.stream, i.checkpoint_iteration, r.checkpoint_sha256,
+    SELECT r.iteration, r.position, r.attempt, o.observation_id, o.question, o.choices, o.context, o.answer, o.difficulty,
+           r.hinted, r.response, r.finish_reason, r.generated_tokens, r.stream, i.checkpoint_iteration, r.checkpoint_sha256,
            EXISTS (SELECT FROM training_examples e WHERE e.run_id = r.run_id AND e.iteration = r.iteration
                    AND e.position = r.position AND e.attempt = r.attempt) AS trained,
            v.outcome, v.extracted, v.found_by, v.reason, v.rationale_correct, v.rejected_by, v.rejected_because, v.verifier

@@ -14,7 +14,7 @@ from adastar_core.records import Choice, Data, Observation, Split, shown_row
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, storable
 
-ITEM = ("observation_id", "question", "answer", "choices", "difficulty", "sha256")
+ITEM = ("observation_id", "question", "answer", "choices", "difficulty", "context", "sha256")
 """Columns of one item of the data."""
 
 
@@ -91,12 +91,13 @@ def open_dataset(connection: Connection, fingerprint: str, name: str) -> int:
     return dataset_id
 
 
-def _content(observation: Observation) -> tuple[str, str, list[list[str]], str | None]:
+def _content(observation: Observation) -> tuple[object, ...]:
     return (
         storable(observation.question),
         storable(observation.answer),
         [[storable(choice.label), storable(choice.text)] for choice in observation.choices],
         None if observation.difficulty is None else storable(observation.difficulty),
+        [[storable(name), storable(text)] for name, text in observation.context],
     )
 
 
@@ -118,10 +119,12 @@ def by_content(data: Data) -> dict[tuple[str, str], Observation]:
 def stored_observation(row: Row[Any]) -> Observation:
     """Return the observation in a stored row that has the columns of its content."""
     choices = tuple(Choice(label, option) for label, option in row.choices)
-    return Observation(row.observation_id, row.question, row.answer, choices, row.difficulty)
+    context = tuple((name, shown) for name, shown in row.context)
+    return Observation(row.observation_id, row.question, row.answer, choices, row.difficulty, context)
 
 
 @lru_cache(maxsize=1 << 18)  # opening a run compares every observation several times
 def content_sha256(observation: Observation) -> str:
-    """Return the digest of what an observation says."""
-    return hashlib.sha256(json.dumps(_content(observation)).encode()).hexdigest()
+    """Return the digest of what an observation says; without a context it is that of the first runs."""
+    content = _content(observation)
+    return hashlib.sha256(json.dumps(content if observation.context else content[:-1]).encode()).hexdigest()

@@ -70,7 +70,8 @@ def _content() -> tuple[SchemaItem, ...]:
         _value("answer", Text, "The reference answer y"),
         _value("choices", JSONB, "Options of a multiple-choice question, as [label, text] pairs"),
         _maybe("difficulty", Text, "Tag to break accuracy down by"),
-        _value("sha256", Text, "Digest of question, answer, choices and difficulty"),
+        _value("context", JSONB, "Other columns that the prompt shows, as [name, text] pairs", "'[]'::jsonb"),
+        _value("sha256", Text, "Digest of question, answer, choices, difficulty and context"),
     )
 
 

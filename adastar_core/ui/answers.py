@@ -108,7 +108,7 @@ _COUNTS = text(
     f"SELECT {', '.join(f'count(*) FILTER (WHERE {condition})' for condition in _CONDITIONS.values())} {_BOTH}"
 )
 _ITEM = text(
-    "SELECT observation_id, question, answer, choices, difficulty FROM evaluation_items "
+    "SELECT observation_id, question, answer, choices, difficulty, context FROM evaluation_items "
     "WHERE run_id = :run_id AND split = :split AND position = :position"
 )
 # By checkpoint, since that is how the table's key begins.

@@ -281,7 +281,7 @@ _RECORDED = (
 _OF_ATTEMPT = "run_id = :run_id AND iteration = :iteration AND position = :position AND attempt = :attempt"
 _ONE = text(
     f"""
-    SELECT o.observation_id, o.question, o.answer, o.choices, o.difficulty, r.stream, r.hinted, r.response,
+    SELECT o.observation_id, o.question, o.answer, o.choices, o.difficulty, o.context, r.stream, r.hinted, r.response,
            r.finish_reason, r.prompt_tokens, r.generated_tokens, r.seconds, r.checkpoint_sha256, r.prompt_sha256,
            r.created_at,
            (SELECT max(iteration) FROM checkpoints WHERE run_id = :run_id AND sha256 = r.checkpoint_sha256) AS weights,

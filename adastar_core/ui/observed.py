@@ -116,7 +116,7 @@ _SORTED = f"""
     WHERE o.dataset_id = :dataset_id ORDER BY key {{direction}}, position
 """
 _OBSERVATION = text(
-    "SELECT observation_id, question, answer, choices, difficulty FROM observations "
+    "SELECT observation_id, question, answer, choices, difficulty, context FROM observations "
     "WHERE dataset_id = :dataset_id AND position = :position"
 )
 _STATISTICS = text(

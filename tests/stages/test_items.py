@@ -17,6 +17,8 @@ from adastar_core.runs.nightly import nightly
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.stored import open_stored
 from adastar_core.runs.workspace import Workspace
+from adastar_core.store.items import Item, read_items
+from adastar_core.store.observations import read_observations
 from adastar_core.store.runs import finish_run
 from tests.support.runs import run_iteration
 from tests.support.scripted import ScriptedGenerator
@@ -48,6 +50,11 @@ def config_of(database: Engine, folder: Path, **problem: object) -> RunConfig:
         "home": str(folder / "home"),
     }
     return resolve(values, [])
+
+
+def read_items_of(workspace: Workspace, split: Split) -> list[Item]:
+    with workspace.engine.connect() as connection:
+        return [item for item in read_items(connection, workspace.run_id) if item.split is split]
 
 
 def items(workspace: Workspace) -> dict[Split, list[str]]:
@@ -142,6 +149,28 @@ def test_an_edited_or_removed_item_is_refused_and_found_by_verify(
     write(tmp_path, sums(60))
     assert opened(config)[split][1] == name
     assert all(one.violation is None for one in verify(open_stored(database, tmp_path / "home", "mine")))
+
+
+def test_the_columns_that_a_prompt_shows_are_pinned_too(database: Engine, tmp_path: Path) -> None:
+    """They are read back as they were stored, and an item whose column was edited is another one."""
+
+    def told(about: str) -> Rows:
+        return [{**row, "about": f"{about} {row['id']}"} for row in sums(60)]
+
+    config = config_of(database, tmp_path, prompt="{about}: {question}")
+    write(tmp_path, told("Add"))
+    with open_workspace(config, "mine") as workspace:
+        kept = [*workspace.train, *workspace.data[Split.TEST]]
+        assert {one.context for one in kept} >= {(("about", "Add s1"),)}
+        with database.connect() as connection:
+            stored = read_observations(connection, workspace.run.dataset_id)
+        assert stored == list(workspace.train)
+        assert [item.observation for item in read_items_of(workspace, Split.TEST)] == workspace.data[
+            Split.TEST
+        ]
+    write(tmp_path, told("Sum"))
+    with pytest.raises(DataError, match="Put the row back"):
+        opened(config)
 
 
 @pytest.mark.parametrize(

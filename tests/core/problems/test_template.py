@@ -40,17 +40,16 @@ def table(tmp_path: Path, prompt: object = None, **more: object) -> RunConfig:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("Q: {frage}", ["problem.prompt: has the unknown field {frage}", "{question}, {choices}, {labels}"]),
-        ("{question.__class__}", ["unknown field {question.__class__}"]),
-        ("{question[0]}", ["unknown field {question[0]}"]),
         ("{question!r}", ["unknown field {question!r}"]),
         ("{question:>999999999}", ["unknown field {question:>999999999}"]),
         ("{}{question}", ["unknown field {}"]),
-        ("{0} {question}", ["unknown field {0}"]),
+        ("{ } {question}", ["unknown field { }", "{question}, {choices}, {labels}"]),
         ("{question", ["brace without its partner", "{{ and }}"]),
         ("question}", ["brace without its partner"]),
         ("The same for all", ["no {question}"]),
-        ("{question}{answer}", ["unknown field {answer}"]),
+        ("Q: {frage}", ["no {question}", "problem.question"]),
+        ("{question}{answer}", ["{answer}", "the answer's column"]),
+        ("{question}{Answer}", ["{Answer}", "the answer's column"]),
     ],
 )
 def test_the_grammar_is_closed(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -160,3 +159,93 @@ def test_prompts_are_part_of_what_a_run_is(tmp_path: Path) -> None:
     assert own.identity()["problem.prompt"] == "{question}\n"
     assert not {"problem.prompt", "problem.system"} & set(plain.identity())
     assert RunConfig.of_identity(own.identity()).problem == own.problem
+
+
+NOTES = [
+    {
+        "passage": f"Note {i}. Ann has {i} pens.",
+        "kind": ["a", None][i % 2],
+        "question": "How many pens?",
+        "answer": str(i),
+    }
+    for i in range(60)
+]
+
+
+def with_columns(tmp_path: Path, prompt: str, **more: object) -> RunConfig:
+    """Return the configuration of a run on notes that all are asked the same question."""
+    (tmp_path / "notes.json").write_text(json.dumps(NOTES))
+    problem = {"type": "table", "path": str(tmp_path / "notes.json"), "prompt": prompt, **more}
+    return files.resolve({"problem": problem, "prompt": {"chat": "system" in more}})
+
+
+def test_a_table_s_prompt_shows_any_of_its_columns(tmp_path: Path) -> None:
+    """Empty cells fill in nothing. The hint stays with the question; exemplars show their own columns."""
+    shown = tmp_path / "shown.jsonl"
+    shown.write_text(json.dumps({**NOTES[7], "rationale": "Read it."}) + "\n")
+    config = with_columns(tmp_path, "{Passage} [{kind}]\nQ: {question}\nA:", exemplars=str(shown))
+    problem = open_problem(config.problem)
+    rows = {row.answer: row for row in problem.everything()}
+    worked = "Note 7. Ann has 7 pens. []\nQ: How many pens?{}\nA: Read it.\n#### 7\n\n"
+    asked = "Note 8. Ann has 8 pens. [a]\nQ: How many pens?{}\nA:"
+    assert problem.prompt(rows["8"]) == worked.format("") + asked.format("")
+    assert problem.hinted_prompt(rows["8"]) == worked.format(" (7)") + asked.format(" (8)")
+    assert problem.training_prompt(rows["8"]) == problem.evaluation_prompt(rows["8"], 0) == asked.format("")
+
+
+def test_a_system_message_shows_columns_too(tmp_path: Path) -> None:
+    config = with_columns(tmp_path, "{question}", system="You know: {passage}")
+    problem = open_problem(config.problem)
+    row = problem.load(Split.TRAIN)[0]
+    assert problem.system(row) == f"You know: {dict(row.context)['passage']}"
+
+
+def test_one_question_about_two_texts_is_two_questions(tmp_path: Path) -> None:
+    """So nothing is repeated, contradictory or in two splits; the same rows without the text are all of this."""
+    problem = open_problem(with_columns(tmp_path, "{passage}\n{question}").problem)
+    everything = problem.everything()
+    assert len({row.observation_id for row in everything}) == len(NOTES)
+    assert not any("-" in row.observation_id for row in everything)
+    assert problem.notes == ()
+    bare = open_problem(with_columns(tmp_path, "{question}").problem)
+    with pytest.raises(DataError, match="has no observations"):
+        bare.everything()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "more", "words"),
+    [
+        ("{text}\n{question}", {}, "no column 'text' (problem.prompt), only passage, kind, question, answer"),
+        ("{question}", {"system": "{passage.x}"}, "no column 'passage.x' (problem.system), only passage"),
+        ("{question[0]}{question}", {}, "no column 'question[0]' (problem.prompt)"),
+        ("{0} {question}", {}, "no column '0' (problem.prompt)"),
+    ],
+)
+def test_a_column_that_does_not_exist_is_refused_with_those_that_do(
+    tmp_path: Path, prompt: str, more: dict[str, object], words: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        open_problem(with_columns(tmp_path, prompt, **more).problem).everything()
+    assert words in str(caught.value)
+
+
+def test_every_file_must_have_the_column(tmp_path: Path) -> None:
+    """Also that of the worked examples: an empty text in all of its prompts would be noticed by nobody."""
+    bare = tmp_path / "bare.jsonl"
+    bare.write_text(json.dumps({"question": "How many?", "answer": "1", "rationale": "One."}) + "\n")
+    for file in ({"test": "bare.jsonl"}, {"exemplars": str(bare)}):
+        with pytest.raises(DataError, match=r"bare.jsonl: there is no column 'passage'"):
+            open_problem(with_columns(tmp_path, "{passage}\n{question}", **file).problem).everything()
+
+
+def test_a_column_must_hold_text(tmp_path: Path) -> None:
+    listed = [{**row, "passage": ["a", "b"]} for row in NOTES]
+    config = with_columns(tmp_path, "{passage}\n{question}")
+    (tmp_path / "notes.json").write_text(json.dumps(listed))
+    with pytest.raises(DataError, match=r"row 1: the field 'passage' is a list, not text or a number"):
+        open_problem(config.problem).everything()
+
+
+def test_benchmarks_have_no_columns_of_the_users_own(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"problem\.prompt: has the unknown field \{body\}.*of a table"):
+        files.resolve({"problem": {"type": "svamp", "path": str(tmp_path), "prompt": "{body} {question}"}})
