@@ -25,7 +25,7 @@ from adastar_core.models.source import is_hub_name
 from adastar_core.records import Accuracy, Split
 from adastar_core.report.build import report_of
 from adastar_core.report.records import RunReport
-from adastar_core.report.text import DIFFICULTY_HEADINGS, difficulty_cells, escape, markdown_table, worst
+from adastar_core.report.text import difficulty_cells, difficulty_headings, escape, markdown_table, worst
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.overview import find_overview
 from adastar_core.store.provenance import read_ancestors
@@ -172,7 +172,7 @@ def _body(stored: StoredRun, report: RunReport, iteration: int, licenses: Licens
     if report.by_difficulty:
         yield "\n"
         parts = [(escape(name), *numbers) for name, *numbers in difficulty_cells(report)]
-        yield from markdown_table(DIFFICULTY_HEADINGS, parts)
+        yield from markdown_table(difficulty_headings(report), parts)
     if said := worst(replace(report, failure=None)):
         yield f"\n{escape(said)}"
     yield "\n## Training\n"

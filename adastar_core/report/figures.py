@@ -55,7 +55,8 @@ def figures(report: RunReport) -> tuple[Figure, ...]:
     )
     drawn = [draw("accuracy-by-compute", caption, partial(_accuracy_by_compute, report))]
     if report.by_difficulty:
-        caption = "Accuracy by difficulty, before and after training, with 95 % intervals."
+        whose = "of the base model" if report.selects_base else "before and after training"
+        caption = f"Accuracy by difficulty, {whose}, with 95 % intervals."
         drawn.append(draw("accuracy-by-difficulty", caption, partial(_by_difficulty, report)))
     if sum(report.trained_frequency):
         caption = "How often each observation was trained on in the whole run; narrower is more even."
@@ -113,7 +114,8 @@ def _by_difficulty(report: RunReport, canvas: Canvas) -> None:
     axes = canvas.add_subplot()
     rows = report.by_difficulty
     before, after = [_bounds(row.before) for row in rows], [_bounds(row.after) for row in rows]
-    for offset, label, color, side in ((-0.2, "before", GREY, before), (0.2, "after", BLUE, after)):
+    sides = ((-0.2, "before", GREY, before), (0.2, "after", BLUE, after))
+    for offset, label, color, side in ((0.0, "base model", GREY, before),) if report.selects_base else sides:
         axes.bar(
             [place + offset for place in range(len(rows))],
             [bounds.share for bounds in side],

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,7 +12,6 @@ from adastar_core.machine.visible import visible
 from adastar_core.report import beside, text
 from adastar_core.report.figures import Figure
 from adastar_core.report.records import RunReport
-from adastar_core.store.samples import KINDS
 
 
 def html(report: RunReport, figures: Iterable[Figure]) -> str:
@@ -25,12 +24,15 @@ def html(report: RunReport, figures: Iterable[Figure]) -> str:
         controls=beside.tables(report),
         worst=text.worst(report),
         shares=text.what_shares_are_of(report),
-        samples=[(KINDS[group.kind], group.total, group.samples) for group in report.samples],
+        samples=[
+            (text.sample_title(report, group.kind), group.total, group.samples) for group in report.samples
+        ],
+        answers=partial(text.answers, report),
         shown=text.shown,
         tiles=_tiles(report),
         figures=figures,
         iterations=(text.headings(report), text.cells(report)),
-        difficulties=(text.DIFFICULTY_HEADINGS, text.difficulty_cells(report)),
+        difficulties=(text.difficulty_headings(report), text.difficulty_cells(report)),
         costs=(text.cost_headings(report), text.cost_cells(report)),
         facts=text.facts(report),
     )
@@ -57,13 +59,17 @@ def _tiles(report: RunReport) -> list[tuple[str, str, str]]:
     validation = ("validation", report.base_validation, report.selected_validation)
     for split, before, after in (("test", report.base_test, report.test), validation):
         if before is not None and after is not None:
-            gain = (
-                f"{points(before, after)} points, from {percent(before.share)} of {after.total:,} questions"
-            )
+            count = f"of {after.total:,} questions"
+            gain = f"{points(before, after)} points, from {percent(before.share)} {count}"
+            gain = f"the base model's, {count}" if report.selects_base else gain
             tiles.append((f"{split} accuracy", percent(after.share), gain))
     return [
         *tiles,
-        ("selected iteration", str(report.best_iteration), f"of {len(report.iterations)}"),
+        (
+            "selected iteration",
+            "base model" if report.selects_base else str(report.best_iteration),
+            f"of {len(report.iterations)}",
+        ),
         ("compute", flops(report.total_pflops), f"{flops(report.total_padded_pflops)} with padding"),
         ("wall time", wall_time(report.wall_seconds), ""),
     ]

@@ -138,6 +138,11 @@ class RunReport:
     warnings: tuple[str, ...] = ()
 
     @property
+    def selects_base(self) -> bool:
+        """Whether the base model was selected, so that nothing in the report was measured after training."""
+        return self.best_iteration == 0
+
+    @property
     def total_pflops(self) -> float:
         """The cost of all iterations without padding, in 10^15 FLOPs."""
         return sum(row.pflops for row in self.iterations)

@@ -16,7 +16,7 @@ from adastar_core.machine.units import NONE, flops, number, percent_number
 from adastar_core.machine.visible import visible
 from adastar_core.report.beside import beside, tables
 from adastar_core.report.records import DifficultySummary, RunReport
-from adastar_core.store.samples import KINDS, Given
+from adastar_core.store.samples import BASE_KINDS, KINDS, Given, Sample
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]#!|~$])")
 _LONGEST_SHOWN = 1_200
@@ -138,12 +138,16 @@ def headline(report: RunReport) -> str:
     split, before, after = "validation", report.base_validation, report.selected_validation
     if report.test is not None and report.base_test is not None:
         split, before, after = "test", report.base_test, report.test
-    selected = f"iteration {report.best_iteration}" if report.best_iteration else "the base model"
     count = f" of {after.total:,} questions" if after and after.total else ""
+    cost = f"for {flops(report.total_pflops)} and {units.wall_time(report.wall_seconds)}"
+    if report.selects_base:
+        tried = len(report.iterations)
+        which = f"which validation selected over {tried} trained checkpoint{'s' if tried > 1 else ''}"
+        which = which if tried else "which nothing was trained on yet"
+        return f"{split.capitalize()} accuracy {units.accuracy(before)}{count}: that of the base model, {which}, {cost}."
     return (
         f"{split.capitalize()} accuracy {units.accuracy(before)} → {units.accuracy(after)}{count}, "
-        f"{units.points(before, after)} points (validation selected {selected}), "
-        f"for {flops(report.total_pflops)} and {units.wall_time(report.wall_seconds)}."
+        f"{units.points(before, after)} points (validation selected iteration {report.best_iteration}), {cost}."
     )
 
 
@@ -196,21 +200,31 @@ def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
     )
 
 
+def difficulty_headings(report: RunReport) -> tuple[str, ...]:
+    measured = ("base model",) if report.selects_base else ("before", "after", "points")
+    return ("difficulty", "questions", *measured)
+
+
 def difficulty_cells(report: RunReport) -> list[tuple[str, ...]]:
     """Return a row per difficulty: its name, how many questions it has, accuracy before and after, and the difference in points."""
-    return [
-        (
-            row.difficulty,
-            f"{row.after.total:,}",
-            units.accuracy(row.before),
-            units.accuracy(row.after),
-            units.points(row.before, row.after),
+    table = []
+    for row in report.by_difficulty:
+        after = (
+            () if report.selects_base else (units.accuracy(row.after), units.points(row.before, row.after))
         )
-        for row in report.by_difficulty
-    ]
+        table.append((row.difficulty, f"{row.after.total:,}", units.accuracy(row.before), *after))
+    return table
 
 
-DIFFICULTY_HEADINGS = ("difficulty", "questions", "before", "after", "points")
+def sample_title(report: RunReport, kind: str) -> str:
+    return (BASE_KINDS if report.selects_base else KINDS)[kind]
+
+
+def answers(report: RunReport, sample: Sample) -> tuple[tuple[str, Given], ...]:
+    """Return the answers to a sampled question that differ by who gave them, each with its name."""
+    if report.selects_base:
+        return (("base model", sample.before),)
+    return (("before", sample.before), ("after", sample.after))
 
 
 def markdown(report: RunReport) -> str:
@@ -224,7 +238,7 @@ def markdown(report: RunReport) -> str:
     lines += ["", escape(what_shares_are_of(report))]
     if report.by_difficulty:
         difficulties = [(escape(name), *numbers) for name, *numbers in difficulty_cells(report)]
-        lines += ["", *markdown_table(DIFFICULTY_HEADINGS, difficulties)]
+        lines += ["", *markdown_table(difficulty_headings(report), difficulties)]
     for title, (heads, rows) in tables(report):
         escaped = [tuple(map(escape, row)) for row in rows]
         lines += ["", f"**{title}**", "", *markdown_table(tuple(map(escape, heads)), escaped)]
@@ -239,11 +253,11 @@ def markdown(report: RunReport) -> str:
 def _markdown_samples(report: RunReport) -> list[str]:
     lines = []
     for group in report.samples:
-        lines += ["", f"**{KINDS[group.kind]}** ({group.total:,} questions)"]
+        lines += ["", f"**{sample_title(report, group.kind)}** ({group.total:,} questions)"]
         for sample in group.samples:
             lines += ["", f"* {escape(sample.question)} (reference: {escape(sample.reference)})"]
-            answers = (("before", sample.before), ("after", sample.after))
-            lines += [f"  * {name}, {verdict(given)}: {escape(shown(given))}" for name, given in answers]
+            given = answers(report, sample)
+            lines += [f"  * {name}, {verdict(answer)}: {escape(shown(answer))}" for name, answer in given]
     return lines
 
 

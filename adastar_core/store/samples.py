@@ -44,6 +44,8 @@ KINDS = {
     "kept": "Right before and after",
 }
 """The kinds of questions in the order of a report, with their titles. Each question is of one kind."""
+BASE_KINDS = {"wrong": "Wrong", "undecided": "Undecided", "kept": "Right"}
+"""The same where the base model was selected: nothing was measured after training, and no question is of another kind."""
 
 
 def read_samples(

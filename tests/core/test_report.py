@@ -326,8 +326,27 @@ def test_samples_are_shown_with_their_verdicts_and_only_the_end_of_a_long_one() 
 
 
 def test_the_headline_falls_back_to_validation() -> None:
-    assert headline(BEFORE_ANYTHING).startswith("Validation accuracy 68.0 % (63.8–71.9) → 68.0 %")
-    assert "validation selected the base model" in headline(BEFORE_ANYTHING)
+    assert headline(replace(REPORT, base_test=None)).startswith("Validation accuracy 68.0 % (63.8–71.9) → ")
+    assert headline(BEFORE_ANYTHING).startswith(
+        "Validation accuracy 68.0 % (63.8–71.9) of 500 questions: that of the base model, which nothing was trained on yet, "
+    )
+
+
+def test_nothing_is_said_to_be_after_training_where_the_base_model_was_selected() -> None:
+    rows = tuple(DifficultySummary(row.difficulty, row.before, row.before) for row in REPORT.by_difficulty)
+    answer = Given("wrong", "3", "I say 3")
+    groups = tuple(
+        SampleGroup(kind, 7, (Sample("a", "1+1", "2", answer, answer),))
+        for kind in ("wrong", "undecided", "kept")
+    )
+    report = replace(REPORT, best_iteration=0, test=REPORT.base_test, by_difficulty=rows, samples=groups)
+    said = "Test accuracy 67.7 % (64.7–70.5) of 1,000 questions: that of the base model, which validation selected over 3 trained checkpoints"
+    for text in (markdown(report), page(report), headline(report)):
+        assert said in " ".join(text.split())
+        assert "+0.0" not in text
+    for text in (markdown(report), page(report)):
+        assert not re.search(r"\b(after|before)\b", text.lower().replace("stop after", ""))
+        assert text.count("I say 3") == 3
 
 
 def test_markdown_holds_every_row() -> None:
