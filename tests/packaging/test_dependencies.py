@@ -16,12 +16,13 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text()
 PROJECT = tomllib.loads(PYPROJECT)["project"]
 OURS = {"adastar_core", "flows", "tasks", "tests", "bench", "examples", "scripts"}
 PRODUCT = ("adastar_core", "flows", "tasks")
+MONITORS = ("mlflow", "wandb", "tensorboard", "trackio")
 AROUND = ("tests", "bench", "examples", "scripts", "docker")
 
 
 def imported(*folders: str) -> set[str]:
     """Return the distributions whose packages the code in these folders imports."""
-    known = packages_distributions()
+    known = {"mlflow": ["mlflow-skinny"], **packages_distributions()}
     beside = {path.stem for path in (ROOT / "bench").rglob("*.py")}  # scripts that import each other
     names = {
         name for folder in folders for path in (ROOT / folder).rglob("*.py") for name in packages_of(path)
@@ -50,7 +51,7 @@ def declared(*extras: str) -> set[str]:
 
 def test_whatever_the_product_imports_is_declared() -> None:
     assert {"torch", "pyyaml", "antlr4-python3-runtime", "cyclopts"} <= imported(*PRODUCT)
-    assert imported(*PRODUCT) - declared("ray", "vllm") == set()
+    assert imported(*PRODUCT) - declared("ray", "vllm", *MONITORS) == set()
 
 
 def test_every_dependency_is_imported_or_says_why_not() -> None:
@@ -62,7 +63,7 @@ def test_every_dependency_is_imported_or_says_why_not() -> None:
 def test_tests_and_benchmarks_find_what_they_import() -> None:
     through_transformers = {"tokenizers"}
     through_prefect = {"docker", "packaging"}
-    here = declared("dev", "ray", "bench", "vllm") | through_transformers | through_prefect
+    here = declared("dev", "ray", "bench", "vllm", *MONITORS) | through_transformers | through_prefect
     assert imported(*AROUND) - here == set()
     assert "trl" in imported("bench")
     assert "trl" not in declared()
