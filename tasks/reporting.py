@@ -9,6 +9,7 @@ from adastar_core import names
 from adastar_core.machine.units import flops
 from adastar_core.report.build import report_of
 from adastar_core.report.curves import curves
+from adastar_core.report.numbers import follow_end, follow_iteration
 from adastar_core.report.records import IterationSummary, RunReport
 from adastar_core.report.text import cells, headings, markdown
 from adastar_core.report.write import write_report
@@ -33,7 +34,7 @@ def report_iteration(run: RunRef, iteration: int) -> None:
     row = next(row for row in report.iterations if row.t == iteration)
     for line in (iteration_line(row), *row.warnings):
         workspace.progress.line(line)
-    workspace.monitors.iteration(row)
+    follow_iteration(workspace, report, row)
 
 
 @task(task_run_name="report", cache_policy=NOT_CACHED, persist_result=False)
@@ -49,7 +50,7 @@ def report_run(run: RunRef, best: int) -> RunReport:
     drawn = [image(path.stem, path.read_bytes()) for path in figures]
     page = "\n".join((markdown(report), *drawn))
     put_artifact("markdown", names.key(run.name, "report"), page, f"Run {run.name}")
-    workspace.monitors.finished(report)
+    follow_end(workspace, report, files)
     return report
 
 

@@ -114,7 +114,10 @@ class RunConfig(Settings):
         None, "Data directory", "Directory of checkpoints, reports and the local database.", run_time=True
     )
     monitors: tuple[PluginSettings, ...] = setting(
-        (), "Monitors", "Your own monitors, each with a path and options.", run_time=True
+        (),
+        "Monitors",
+        "What follows the run: mlflow, wandb, tensorboard, trackio, or your own, with a path and options.",
+        run_time=True,
     )
 
     @model_validator(mode="before")
@@ -132,6 +135,22 @@ class RunConfig(Settings):
         if isinstance(value, dict):
             return {"type": default, **value}
         return {"type": value} if isinstance(value, str) else value
+
+    @field_validator("monitors", mode="before")
+    @classmethod
+    def _services_by_name(cls, value: object) -> object:
+        """Accept ``mlflow`` and ``{type: mlflow, project: mine}`` for ``{path: mlflow, options: {project: mine}}``."""
+        listed = value if isinstance(value, list | tuple) else [value]
+        found: list[object] = []
+        for monitor in listed:
+            if isinstance(monitor, str):
+                found.append({"path": monitor})
+            elif isinstance(monitor, dict) and "type" in monitor:
+                options = {key: inner for key, inner in monitor.items() if key != "type"}
+                found.append({"path": monitor["type"], "options": options})
+            else:
+                found.append(monitor)
+        return found
 
     @model_validator(mode="after")
     def _modes_agree(self) -> "RunConfig":

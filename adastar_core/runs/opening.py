@@ -21,13 +21,13 @@ from adastar_core.machine.threads import limit_threads
 from adastar_core.machine.version import code_version
 from adastar_core.models import checkpoints
 from adastar_core.models.source import resolve_model
+from adastar_core.monitors.following import Monitors
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.progress import Display, Silent
 from adastar_core.records import Data, Incident, Split
 from adastar_core.runs.lengths import check_room
-from adastar_core.runs.monitors import Monitors
 from adastar_core.runs.numerics import resolved
 from adastar_core.runs.stored import RunRef, folder_of
 from adastar_core.runs.workspace import Workspace
@@ -86,7 +86,10 @@ def open_workspace(
             if workspace.when_failed is not None and isinstance(error, Exception):
                 with suppress(DBAPIError, AdaStarError, OSError):
                     workspace.when_failed()
+            workspace.monitors.close("failed")
             raise
+        else:
+            workspace.monitors.close("finished")
         finally:
             del _open[workspace.ref.uid]
             workspace.generators.close()
@@ -135,7 +138,7 @@ def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack:
     workspace = Workspace(engine, home, run, config, lease, problem, splits, model, display, monitors)
     limit_threads(workspace.parameters)
     _record_start(workspace)
-    monitors.open(name)
+    monitors.open(name, run.uid, workspace.folder)
     return workspace
 
 

@@ -18,13 +18,13 @@ from adastar_core.generators.reference import ReferenceGenerator
 from adastar_core.machine.numerics import Numerics
 from adastar_core.machine.threads import threads_for
 from adastar_core.models.source import model_shape
+from adastar_core.monitors.following import Monitors
 from adastar_core.problems import Problem
 from adastar_core.progress import Display, Progress
 from adastar_core.records import Incident, Observation, Split
 from adastar_core.runs.itinerary import RunItinerary, stored_paces
 from adastar_core.runs.judging import Judge
 from adastar_core.runs.lengths import Room, training_limit
-from adastar_core.runs.monitors import Monitors
 from adastar_core.runs.numerics import numerics_of
 from adastar_core.runs.results import ResultsSoFar
 from adastar_core.runs.stored import RunRef, StoredRun

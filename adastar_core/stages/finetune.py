@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from adastar_core.compute import StageTokens
 from adastar_core.models import checkpoints
+from adastar_core.monitors import STEPS
 from adastar_core.progress import Counts
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.costs import record_cost
@@ -49,6 +50,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
 
     examples, config = read_examples(workspace, iteration), workspace.config
     started, steps, launcher = time.monotonic(), config.steps(iteration), None
+    before = _steps_before(workspace, iteration)
     if config.compute.backend == "ray":
         from adastar_core.cluster.training import launch_on
 
@@ -64,6 +66,7 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
         # Only the training knows how many steps it has, and where it resumes.
         workspace.progress.enter(replace(stage, goal=step.steps), Counts(step.step - 1))
         workspace.progress.add(1, tokens=step.train_tokens, loss=step.loss, learning_rate=step.learning_rate)
+        workspace.monitors.log(STEPS, before + step.step, _numbers(step, iteration))
         workspace.at_work()
 
     outcome = sft.finetune(
@@ -109,8 +112,23 @@ def _schedule(workspace: Workspace, iteration: int) -> "Schedule | None":
 
     if workspace.config.trainer.schedule_scope == "iteration":
         return None
+    return Schedule(_steps_before(workspace, iteration), workspace.config.schedule_steps())
+
+
+def _steps_before(workspace: Workspace, iteration: int) -> int:
+    """Return the steps of all earlier iterations."""
     done = [workspace.checkpoint(earlier).training for earlier in range(1, iteration)]
-    return Schedule(sum(facts.steps for facts in done if facts), workspace.config.schedule_steps())
+    return sum(facts.steps for facts in done if facts)
+
+
+def _numbers(step: TrainingProgress, iteration: int) -> dict[str, float]:
+    """Return what monitors get of a step."""
+    return {
+        "train/loss": step.loss,
+        "train/learning_rate": step.learning_rate,
+        "train/tokens_per_second": step.train_tokens / max(step.seconds, 1e-9),
+        "train/iteration": iteration,
+    }
 
 
 def read_examples(workspace: Workspace, iteration: int) -> list[TrainingExample]:

@@ -51,6 +51,25 @@ def read_trained_frequency(connection: Connection, run_id: int) -> tuple[int, ..
     return tuple(counts.get(times, 0) for times in range(max(counts, default=-1) + 1))
 
 
+@dataclass(frozen=True, slots=True)
+class ResponseLengths:
+    """An iteration's responses, surplus ones included: how many, their tokens, and the share cut at the length limit."""
+
+    responses: int
+    mean: float | None
+    p90: int | None
+    cut_share: float | None
+
+
+def read_response_lengths(connection: Connection, run_id: int, iteration: int) -> ResponseLengths:
+    row = connection.execute(_LENGTHS, {"run_id": run_id, "iteration": iteration}).one()
+    return ResponseLengths(*row)
+
+
+_LENGTHS = text(
+    "SELECT count(*), avg(generated_tokens)::float8, percentile_disc(0.9) WITHIN GROUP (ORDER BY generated_tokens), "
+    "avg((finish_reason = 'length')::int)::float8 FROM rollouts WHERE run_id = :run_id AND iteration = :iteration"
+)
 _RESULTS = text(
     f"SELECT {', '.join(IterationResult.__slots__)} FROM iterations "
     "JOIN (SELECT iteration, sum(flops) AS flops, sum(padded_flops) AS padded_flops, "

@@ -25,13 +25,14 @@ class TrainingExample:
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """A finished step, from 1, of ``steps``: its mean loss in nats, its rows' tokens without padding, its learning rate."""
+    """A finished step, from 1, of ``steps``: its mean loss in nats, its rows' tokens without padding, its learning rate, its time."""
 
     step: int
     steps: int
     loss: float
     train_tokens: int
     learning_rate: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,8 @@ class Training:
                 if self._world.writes:
                     tokens = sum(len(row.tokens) for row in self.plan.batch(step))
                     rate = float(self.optimizer.param_groups[0]["lr"])  # one for all groups
-                    report(TrainingProgress(step + 1, self.plan.steps, self._done[step].loss, tokens, rate))
+                    loss, seconds = self._done[step].loss, self._done[step].seconds
+                    report(TrainingProgress(step + 1, self.plan.steps, loss, tokens, rate, seconds))
                 done, last = step + 1, step + 1 == self.plan.steps
                 if keep_last if last else done % self.settings.save_every == 0:
                     self._save(directory, done)
