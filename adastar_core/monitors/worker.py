@@ -22,7 +22,7 @@ from adastar_core.monitors.services import SERVICES
 _LAST_SECONDS = 60
 _SECONDS_BETWEEN_TRIES = 30.0
 _LARGEST_LOG = 1 << 20
-_NICENESS = 10
+_NICENESS = 5
 _LOGGED = "logged.json"
 
 
