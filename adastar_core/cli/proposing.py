@@ -1,6 +1,8 @@
 """``adastar init``: from a table and a model to a configuration that runs."""
 
+import re
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,14 @@ from cyclopts import Parameter
 from adastar_core.cli.output import print_line
 from adastar_core.config import files
 from adastar_core.errors import UserError
+from adastar_core.planning.look import NONE, ModelLook, RawTable, TableLook
+from adastar_core.planning.proposal import Proposal
+from adastar_core.verifiers.catalogue import VERIFIER_NAMES, VerifierName
+
+_COLUMN = Parameter(metavar="COLUMN")
+_ASKED = ("question", "answer", "choices", "context", "id", "verifier")
+_YES = ("", "y", "yes")
+_SHOWN = 70
 
 
 def init(
@@ -17,9 +27,13 @@ def init(
     /,
     *,
     model: Annotated[str | None, Parameter(metavar="MODEL")] = None,
-    question: Annotated[str | None, Parameter(metavar="COLUMN")] = None,
-    answer: Annotated[str | None, Parameter(metavar="COLUMN")] = None,
-    choices: Annotated[str | None, Parameter(metavar="COLUMN")] = None,
+    question: Annotated[str | None, _COLUMN] = None,
+    answer: Annotated[str | None, _COLUMN] = None,
+    choices: Annotated[str | None, _COLUMN] = None,
+    context: Annotated[str | None, _COLUMN] = None,
+    id: Annotated[str | None, _COLUMN] = None,
+    verifier: VerifierName | None = None,
+    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative=())] = False,
     output: Annotated[Path, Parameter(metavar="FILE.yaml")] = Path("run.yaml"),
 ) -> int:
     """Look at a table and a model, and write a configuration that fits both and this machine.
@@ -27,60 +41,124 @@ def init(
     Args:
         data: Your table: a file (.jsonl, .json, .csv, .parquet), a folder, or a hub name. Asked for on a terminal.
         model: tiny-adder, a name from `adastar models`, a directory, a .gguf file, or a hub name. Asked for on a terminal.
-        question: The column with the question (default: found by name, else by what is in it).
+        question: The column with the question; a.b looks into a nested one. Columns are found by name, else by content.
         answer: The column with the answer, alone or at the end of a worked solution.
-        choices: The column with the options of multiple-choice questions.
+        choices: The column with the options of multiple-choice questions; none: there is none.
+        context: A column that belongs before the question, such as a passage; none: there is none. The prompt in the file
+            may show any other column too, as {column}.
+        id: The column with a unique id; none: rows are named by their content.
+        verifier: What compares answers (default: the first that can read them).
+        yes: Take the columns as they are found. Otherwise a terminal asks, unless question and answer are named.
         output: Where the configuration is written; a file that exists is not overwritten.
     """
-    from adastar_core.planning.look import look_at_model, look_at_table
+    from adastar_core.planning.look import look_at_model, read_table
     from adastar_core.planning.proposal import propose
 
-    if output.exists():
-        raise UserError(f"{output} exists and is not overwritten. Name another file with --output.")
-    table = look_at_table(
-        _asked(data, "DATA", "Data file"), question=question, answer=answer, choices=choices
-    )
+    given = {"question": question, "answer": answer, "choices": choices, "context": context, "id": id}
+    worked = output.with_suffix(".exemplars.jsonl")
+    for path in (output, worked):
+        if path.exists():
+            raise UserError(f"{path} exists and is not overwritten. Name another file with --output.")
+    named = question is not None and answer is not None
+    found = read_table(_asked(data, "DATA", "Data file"))
+    table = _agreed(found, {**given, "verifier": verifier}, ask=sys.stdin.isatty() and not (yes or named))
+    known = look_at_model(_asked(model, "--model MODEL", "Model (a name, a directory, or a .gguf file)"))
+    print_line(f"Model      {_about_model(known)}")
+    _write(propose(table, known, worked), output, worked)
+    return 0
+
+
+def _agreed(table: RawTable, given: dict[str, str | None], *, ask: bool) -> TableLook:
+    """Show what was found in a table, and return it once the person at the terminal, if any, agrees."""
+    from adastar_core.planning.look import look_at_table
+
+    while True:
+        try:
+            found = look_at_table(table, **given)
+            for line in _about_table(found):
+                print_line(line)
+        except UserError as error:
+            if not ask:
+                raise
+            print_line(str(error))
+            found = None
+        if found is not None and not ask:
+            return found
+        reply = _answered("Right? Press Enter, or change it, e.g. answer=solution, choices=none").strip()
+        if found is not None and reply.lower() in _YES:
+            return found
+        given = {**given, **_changes(reply)}
+
+
+def _changes(reply: str) -> dict[str, str | None]:
+    """Return what ``answer=solution, choices=none`` changes; a word that is no change is named, and changes nothing."""
+    changes: dict[str, str | None] = {}
+    for part in re.split(r",\s*(?=\w+\s*=)", reply):
+        key, _, value = (word.strip() for word in part.partition("="))
+        if key not in _ASKED or not value:
+            print_line(
+                f"{part!r} is not understood. Write one of {', '.join(_ASKED)}, =, and a column or {NONE}."
+            )
+        elif key == "verifier" and value not in VERIFIER_NAMES:
+            print_line(f"There is no verifier {value!r}. Write one of {', '.join(VERIFIER_NAMES)}.")
+        else:
+            changes[key] = value
+    return changes
+
+
+def _about_table(table: TableLook) -> Iterator[str]:
+    """Yield what was found in a table, a line each."""
     first, columns = table.observations[0], table.columns
     parts = ", ".join(f"{count:,} rows of {split}" for split, count in table.sizes.items())
-    print_line(
-        f"Data       {table.path}: {parts if len(table.sizes) > 1 else f'{sum(table.sizes.values()):,} rows'}"
-    )
-    print_line(f"Question   column {columns.question}, e.g. {first.question[:70]!r}")
-    print_line(f"Answer     column {columns.answer}, e.g. {first.answer[:70]!r}")
+    rows = parts if len(table.sizes) > 1 else f"{sum(table.sizes.values()):,} rows"
+    yield f"Data       {table.path}: {rows}"
+    yield f"Columns    {', '.join(table.names)}"
+    yield f"Question   column {columns.question}, e.g. {first.question[:_SHOWN]!r}"
+    if columns.context:
+        yield f"Context    column {columns.context}, e.g. {dict(first.context)[columns.context][:_SHOWN]!r}"
+    yield f"Answer     column {columns.answer}, e.g. {first.answer[:_SHOWN]!r}"
     if columns.choices:
         options = ", ".join(f"({choice.label}) {choice.text[:20]}" for choice in first.choices)
-        print_line(f"Options    column {columns.choices}, e.g. {options}")
+        yield f"Options    column {columns.choices}, e.g. {options}"
+    if columns.id:
+        yield f"Id         column {columns.id}, e.g. {first.observation_id[:_SHOWN]!r}"
     looked = len(table.observations)
     read = f"{looked - table.unreadable:,} of {looked:,}" if table.unreadable else f"all {looked:,}"
-    print_line(f"Verifier   {table.verifier}: it reads {read} answers")
-    found = look_at_model(_asked(model, "--model MODEL", "Model (a name, a directory, or a .gguf file)"))
-    chat = (
-        "with a chat template"
-        if found.no_chat is None
-        else f"without chat ({found.no_chat.partition('. ')[0]})"
-    )
-    positions = "any length" if found.positions is None else f"{found.positions:,} positions"
-    print_line(f"Model      {found.name}: {found.parameters:,} parameters, {positions}, {chat}")
-    proposal = propose(table, found)
-    print_line(f"Here       {proposal.memory}; the longest prompt has {proposal.longest_prompt:,} tokens")
-    text = proposal.text.replace("run FILE", f"run {output}")
-    config = files.resolve({str(key): value for key, value in yaml.safe_load(text).items()})
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{output} cannot be written: {error.strerror}. Name another file with --output."
-        ) from error
-    print_line(
-        f"\n{text}\nWritten to {output}. Next: adastar run {output} --dry-run, then adastar run {output}"
-    )
+    yield f"Verifier   {table.verifier}: it reads {read} answers"
+    yield from (f"Note: {note}" for note in table.notes)
+
+
+def _about_model(model: ModelLook) -> str:
+    why = None if model.no_chat is None else model.no_chat.partition(". ")[0]
+    chat = "with a chat template" if why is None else f"without chat ({why})"
+    positions = "any length" if model.positions is None else f"{model.positions:,} positions"
+    return f"{model.name}: {model.parameters:,} parameters, {positions}, {chat}"
+
+
+def _write(proposal: Proposal, output: Path, worked: Path) -> None:
+    """Write the files, show the configuration, and refuse what would be refused when it runs."""
     from adastar_core.planning.plan import plan_of
     from adastar_core.planning.text import warning_lines
 
-    plan = plan_of(config)  # refuses what would be refused when it runs
+    print_line(f"Here       {proposal.memory}; the longest prompt has {proposal.longest_prompt:,} tokens")
+    text = proposal.text.replace("run FILE", f"run {output}")
+    written = {worked: proposal.exemplars, output: text} if proposal.exemplars else {output: text}
+    for path, content in written.items():
+        try:
+            path.write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be written: {error.strerror}. Name another file with --output."
+            ) from error
+    values: Mapping[object, object] = yaml.safe_load(text)
+    config = files.resolve({str(key): value for key, value in values.items()})
+    names = " and ".join(map(str, reversed(written)))
+    print_line(
+        f"\n{text}\nWritten to {names}. Next: adastar run {output} --dry-run, then adastar run {output}"
+    )
+    plan = plan_of(config)
     for line in (*warning_lines(plan, None), *plan.data_notes):
         print_line(line)
-    return 0
 
 
 def _asked(given: str | None, option: str, question: str) -> str:
@@ -93,6 +171,13 @@ def _asked(given: str | None, option: str, question: str) -> str:
         return given
     if not sys.stdin.isatty():
         raise UserError(f"{question}: not given. Write adastar init DATA --model MODEL; {option} is missing.")
+    return _answered(question)
+
+
+def _answered(question: str) -> str:
     from rich.prompt import Prompt
 
-    return Prompt.ask(question)
+    try:
+        return Prompt.ask(question, default="", show_default=False)
+    except EOFError as error:
+        raise UserError("The input has ended before everything was answered. Nothing was written.") from error

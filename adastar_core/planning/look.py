@@ -1,7 +1,8 @@
 """Looks at a table and at a model that a user names: what ``adastar init`` proposes follows from what is found here."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from adastar_core.errors import ConfigError
 from adastar_core.models.source import parameter_count, positions_of, resolve_model
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.problems.chat import check_template
-from adastar_core.problems.columns import Columns, guess_columns
+from adastar_core.problems.columns import NONE, Columns, column_names, guess_columns
 from adastar_core.problems.references import declared_or_whole
-from adastar_core.problems.rows import Row
+from adastar_core.problems.rows import Row, cell_text
 from adastar_core.problems.sources import Source
 from adastar_core.problems.table import Table, TableSettings, table_reader
 from adastar_core.records import Observation, Split
@@ -22,6 +23,17 @@ _LOOKED_AT = 2000
 _MOST_CLASSES, _ROWS_PER_CLASS, _LONGEST_CLASS = 12, 5, 40
 _NEARLY = 0.9
 _FORMULA = ("\\", "^", "=", "$", "x", "π")
+_DECIMAL_COMMA = re.compile(r"[-−+]?(\d+,(\d{1,2}|\d{4,})|0,\d+)\D*")
+
+__all__ = ["NONE", "ModelLook", "RawTable", "TableLook", "look_at_model", "look_at_table", "read_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """A table's rows by part, and its path as the user named it."""
+
+    path: str
+    parts: Mapping[Split, Sequence[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +43,28 @@ class TableLook:
     Attributes:
         path: As the user named it.
         sizes: Rows of each part that there is.
+        names: Of all columns.
         columns: Which hold what.
         verifier: The first that can read the answers.
         unreadable: Rows among the first ones whose answer it cannot read.
         observations: The first rows.
-        solutions: Their worked solutions, where the answers are such.
+        written: What the answer's column says in each.
+        solutions: Those of them that are worked solutions, where most are.
         classes: The answers, where they are few.
+        notes: What should be looked at, a sentence each.
     """
 
     path: str
     sizes: Mapping[Split, int]
+    names: tuple[str, ...]
     columns: Columns
     verifier: VerifierName
     unreadable: int
     observations: tuple[Observation, ...]
+    written: tuple[str, ...]
     solutions: tuple[str, ...]
     classes: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +78,51 @@ class ModelLook:
     no_chat: str | None
 
 
-def look_at_table(path: str, **given: str | None) -> TableLook:
-    """Read a table and find out what is in it; columns that are ``given`` are taken as they are.
+def read_table(path: str) -> RawTable:
+    """Read a table.
 
     Raises:
-        DataError: It cannot be read, or a column cannot be found.
+        DataError: It cannot be read.
     """
-    parts = Source(path, None, ()).read()
-    rows = [row for part in parts.values() for row in part]
-    columns = guess_columns(rows, **given)
-    first = rows[:_LOOKED_AT]
-    written = [str(row.values.get(columns.answer, "")).strip() for row in first]
+    return RawTable(path, Source(path, None, ()).read())
+
+
+def look_at_table(table: RawTable, *, verifier: VerifierName | None = None, **given: str | None) -> TableLook:
+    """Find out what is in a table; columns, and a verifier, that are ``given`` are taken as they are.
+
+    Raises:
+        DataError: A column does not exist or cannot be found, or a row cannot be read.
+    """
+    rows = [row for part in table.parts.values() for row in part]
+    columns, first = guess_columns(rows, **given), rows[:_LOOKED_AT]
+    written = [cell_text(row.get(columns.answer)) or "" for row in first]
     solutions = tuple(text for text in written if declared_or_whole(text) != text)
     answers = list(dict.fromkeys(map(declared_or_whole, written)))
-    verifier, unreadable = _verifier(path, first, columns, answers)
-    read = table_reader(first, _settings(path, columns, verifier))
+    candidates = _candidates(len(first), columns, answers) if verifier is None else [verifier]
+    name, unreadable = _verifier(table.path, first, columns, candidates)
+    read = table_reader(first, _settings(table.path, columns, name))
     return TableLook(
-        path=path,
-        sizes={split: len(part) for split, part in parts.items()},
+        path=table.path,
+        sizes={split: len(part) for split, part in table.parts.items()},
+        names=tuple(column_names(rows)),
         columns=columns,
-        verifier=verifier,
+        verifier=name,
         unreadable=unreadable,
         observations=tuple(map(read, first)),
+        written=tuple(written),
         solutions=solutions if len(solutions) > len(first) / 2 else (),
-        classes=tuple(answers) if verifier == "label" else (),
+        classes=tuple(answers) if name == "label" else (),
+        notes=tuple(_notes(answers)),
     )
+
+
+def _notes(answers: Sequence[str]) -> Iterator[str]:
+    commas = [answer for answer in answers if _DECIMAL_COMMA.fullmatch(answer)]
+    if len(commas) > len(answers) / 4:
+        yield (
+            f"answers such as {commas[0]!r} seem to have a decimal comma, which is not read as one (1,500 is one thousand "
+            f"five hundred). Write {commas[0].replace(',', '.')}."
+        )
 
 
 def look_at_model(name: str) -> ModelLook:
@@ -103,24 +141,27 @@ def look_at_model(name: str) -> ModelLook:
 
 
 def _settings(path: str, columns: Columns, verifier: VerifierName) -> TableSettings:
+    shown = [name for name in (columns.context, "question", columns.choices and "choices") if name]
     return TableSettings(
         path=path,
         question=columns.question,
         answer=columns.answer,
         choices=columns.choices,
+        id=columns.id,
         verifier=verifier,
+        prompt="".join(f"{{{name}}}" for name in shown),
     )
 
 
 def _verifier(
-    path: str, rows: Sequence[Row], columns: Columns, answers: Sequence[str]
+    path: str, rows: Sequence[Row], columns: Columns, candidates: Sequence[VerifierName]
 ) -> tuple[VerifierName, int]:
     """Return the first verifier that can read nearly every answer, and how many it cannot; any text is an exact answer."""
-    for name in _candidates(len(rows), columns, answers):
+    for name in candidates:
         settings = _settings(path, columns, name)
-        table, read = Table(settings), table_reader(rows, settings)
-        unreadable = sum(not table.is_readable(row, read(row)) for row in rows)
-        close_verifier(table.verifier)
+        problem, read = Table(settings), table_reader(rows, settings)
+        unreadable = sum(not problem.is_readable(row, read(row)) for row in rows)
+        close_verifier(problem.verifier)
         if unreadable <= (1 - _NEARLY) * len(rows):
             break
     return name, unreadable

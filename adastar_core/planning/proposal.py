@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import yaml
 
@@ -15,6 +16,7 @@ from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning import footprint
 from adastar_core.planning.look import ModelLook, TableLook
 from adastar_core.planning.memory import machine_memory
+from adastar_core.planning.shown import COUNT, exemplar_lines
 from adastar_core.problems.chat import in_chat
 from adastar_core.problems.template import Template
 from adastar_core.records import Split
@@ -30,6 +32,11 @@ _WANTED = 0.6
 _MOST_STEPS = 40
 _GROWTH = 1.2
 _NEW_TOKENS = 256
+"""After worked examples half: responses are as short as theirs, and none that was right was longer than 60."""
+_TEMPERATURE = 0.7
+"""At 1.0 half as many responses were right, and four times as many never ended (docs/findings.md)."""
+_FEW_PARAMETERS = 1_000_000_000
+"""Below this, a model rarely follows an instruction, and continues worked examples instead (docs/findings.md)."""
 _LORA_RANK, _LORA_RATE, _RATE = 16, 1e-4, 1e-5
 _ROOM = 0.7
 """Share of the memory that generation or training may take: Python, torch and other programs need some."""
@@ -44,11 +51,15 @@ _ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A configuration as lines of YAML, each with what it follows from, and the lengths that were measured in tokens."""
+    """A configuration as lines of YAML, each with what it follows from, and the lengths that were measured in tokens.
+
+    ``exemplars`` are the lines of the file of worked examples that it names, if any.
+    """
 
     lines: tuple[tuple[str, str], ...]
     longest_prompt: int
     memory: str
+    exemplars: str = ""
 
     @property
     def text(self) -> str:
@@ -61,44 +72,68 @@ def instruction(table: TableLook) -> str:
     return f'Reason step by step, then end with "The answer is" and {ending}.'
 
 
-def prompt_for(table: TableLook, model: ModelLook) -> str:
+def prompt_for(table: TableLook, model: ModelLook, *, shown: bool = False) -> str:
     """Return the template of prompts: a message where the model takes messages, else text to continue.
 
-    The packaged model was taught one form of questions and knows no words.
+    After worked examples that are ``shown`` no instruction is needed. The packaged model was taught one form of questions
+    and knows no words.
     """
     options = "\n{choices}" if table.columns.choices else ""
     if is_packaged(model.name):
         return f"{{question}}{options}\n"
+    context = f"{{{table.columns.context}}}\n\n" if table.columns.context else ""
     braced = instruction(table).replace("{", "{{").replace("}", "}}")
+    if shown:
+        return f"{context}Q: {{question}}{options}\nA:"
     if model.no_chat is None:
-        return f"{{question}}{options}\n\n{braced}"
-    return f"{braced}\n\nQ: {{question}}{options}\nA:"
+        return f"{context}{{question}}{options}\n\n{braced}"
+    return f"{braced}\n\n{context}Q: {{question}}{options}\nA:"
 
 
-def propose(table: TableLook, model: ModelLook) -> Proposal:
-    """Return a configuration that fits; nothing is generated or trained."""
+def propose(table: TableLook, model: ModelLook, exemplars: Path) -> Proposal:
+    """Return a configuration that fits, with worked examples in a file at ``exemplars``; nothing is generated or trained."""
     import torch
 
     bf16, (room, whose) = torch.cuda.is_available(), machine_memory()
-    vocabulary, template = Vocabulary(model.directory), Template(prompt_for(table, model))
-    longest = _longest_prompt(table, model, vocabulary, template)
-    new = _new_tokens(table, model, vocabulary, longest)
+    vocabulary = Vocabulary(model.directory)
+    shown = _worked_examples(table, model, vocabulary)
+    chat = model.no_chat is None and not shown
+    prompt = prompt_for(table, model, shown=bool(shown))
+    longest = _longest_prompt(table, vocabulary, prompt, shown, chat=chat)
+    new = _new_tokens(table, model, vocabulary, longest, shown=bool(shown))
     generator = _generator(model, longest, new, _ROOM * room, bf16=bf16)
     trainer = _trainer(model, longest + new + 1, _ROOM * room, bf16=bf16)
     memory = f"{size(room)} of {whose}"
     lines = (
         ("# Written by adastar init. Look at it first: adastar run FILE --dry-run", ""),
         (f"model: {_plain(model.name)}", _about(model)),
-        *_problem_lines(table, template.text),
-        (
-            f"prompt: {{chat: {str(model.no_chat is None).lower()}}}",
-            "whether prompts are messages in the chat template",
-        ),
+        *_problem_lines(table, prompt),
+        *(_shown_lines(exemplars) if shown else _chat_lines(chat)),
         *_schedule_lines(table),
         (f"generator: {_flow(generator)}", f"prompts have up to {longest:,} tokens; {memory}"),
         (f"trainer: {_flow(trainer)}", "LoRA" if "lora" in trainer else "all parameters"),
     )
-    return Proposal(lines, longest, memory)
+    return Proposal(lines, longest, memory, shown)
+
+
+def _worked_examples(table: TableLook, model: ModelLook, vocabulary: Vocabulary) -> str:
+    """Return the lines of worked examples that a small model is shown; empty for others, and where there is no room."""
+    if model.parameters >= _FEW_PARAMETERS or is_packaged(model.name):
+        return ""
+    shown = exemplar_lines(table)
+    prompt = prompt_for(table, model, shown=True)
+    longest = _longest_prompt(table, vocabulary, prompt, shown, chat=False)
+    room = model.positions is None or longest + _NEW_TOKENS <= model.positions
+    return shown if room else ""
+
+
+def _shown_lines(path: Path) -> Iterator[tuple[str, str]]:
+    yield f"  exemplars: {_plain(str(path))}", "worked examples, since the model is small; better: your own"
+    yield f"evaluation: {{shots: {COUNT}}}", "with them, so that the base model is measured fairly"
+
+
+def _chat_lines(chat: bool) -> Iterator[tuple[str, str]]:
+    yield f"prompt: {{chat: {str(chat).lower()}}}", "whether prompts are messages in the chat template"
 
 
 def _about(model: ModelLook) -> str:
@@ -143,16 +178,19 @@ def _schedule_lines(table: TableLook) -> Iterator[tuple[str, str]]:
     yield f"schedule: {{first_steps: {steps}}}", wants
 
 
-def _longest_prompt(table: TableLook, model: ModelLook, vocabulary: Vocabulary, template: Template) -> int:
-    prompts = [template.fill(observation) for observation in table.observations]
-    if model.no_chat is None:
+def _longest_prompt(table: TableLook, vocabulary: Vocabulary, prompt: str, shown: str, *, chat: bool) -> int:
+    template = Template(prompt)
+    prompts = [shown + template.fill(observation) for observation in table.observations]
+    if chat:
         prompts = [in_chat(prompt, vocabulary, date.today()) for prompt in prompts]
     return max(map(len, vocabulary.prompt_ids(prompts)))
 
 
-def _new_tokens(table: TableLook, model: ModelLook, vocabulary: Vocabulary, prompt: int) -> int:
+def _new_tokens(
+    table: TableLook, model: ModelLook, vocabulary: Vocabulary, prompt: int, *, shown: bool
+) -> int:
     """Return the longest rationale: half as long again as nearly all worked solutions, where the table has them."""
-    wanted = _NEW_TOKENS
+    wanted = _NEW_TOKENS // 2 if shown else _NEW_TOKENS
     if table.solutions:
         lengths = sorted(len(vocabulary.completion_ids(text)) for text in table.solutions)
         wanted = max(64, 32 * math.ceil(1.5 * lengths[int(0.95 * (len(lengths) - 1))] / 32))
@@ -165,7 +203,7 @@ def _generator(model: ModelLook, prompt: int, new: int, room: float, *, bf16: bo
         settings = GeneratorSettings(batch_size=rows, max_new_tokens=new)
         if footprint.generation_memory(model.directory, settings, prompt, bf16=bf16).total <= room:
             break
-    return {"batch_size": rows, "max_new_tokens": new}
+    return {"temperature": _TEMPERATURE, "batch_size": rows, "max_new_tokens": new}
 
 
 def _trainer(model: ModelLook, text: int, room: float, *, bf16: bool) -> dict[str, object]:

@@ -11,61 +11,93 @@ from adastar_core.problems.choices import read_choices
 from adastar_core.problems.references import declared_or_whole
 from adastar_core.problems.rows import Row, cell_text
 
+NONE = "none"
+"""What is given where a table has no such column."""
 _LOOKED_AT = 500
 _NAMES = {
-    "question": "question problem prompt query instruction input ask task exercise questiontext problemtext text",
+    "question": "question problem prompt query instruction stem input ask task exercise questiontext problemtext text",
     "answer": "answer finalanswer solution answerkey target label output response expected reference gold result completion",
     "choices": "choices options candidates alternatives",
     "id": "id uid qid questionid name",
+    "context": "context passage body background premise paragraph story article document input text",
 }
 """Names without case and signs, the likeliest first."""
+
+Texts = dict[str, list[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns that a table problem needs; ``None`` where there is none."""
+    """The columns that a table problem needs; ``None`` where there is none. The prompt shows a context before the question."""
 
     question: str
     answer: str
     choices: str | None = None
     id: str | None = None
+    context: str | None = None
+
+
+def column_names(rows: Sequence[Row]) -> list[str]:
+    """Return the names in the first rows, those of nested fields as ``a.b``."""
+    return list(dict.fromkeys(name for row in rows[:_LOOKED_AT] for name in row.columns()))
 
 
 def guess_columns(rows: Sequence[Row], **given: str | None) -> Columns:
-    """Return the columns, those that are ``given`` as they are.
+    """Return the columns, those that are ``given`` as they are; ``none`` stands for no column.
 
     Raises:
-        DataError: No column looks like a question or an answer.
+        DataError: A given column does not exist, or no column looks like a question or an answer.
     """
-    rows = rows[:_LOOKED_AT]
-    names = list(dict.fromkeys(name for row in rows for name in row.values))
-    left = [name for name in names if name not in given.values()]
+    rows, names = rows[:_LOOKED_AT], column_names(rows)
+    known = {key: _spelt(rows, names, key, name) for key, name in given.items() if name is not None}
+    left = [name for name in names if name not in known.values()]
+    texts: Texts = {name: [cell_text(row.get(name)) for row in rows] for name in names}
 
     def find(key: str, fits: Callable[[str], bool], best: Callable[[list[str]], str | None]) -> str | None:
-        if found := given.get(key):
-            return found
+        if key in known:
+            return known[key]
         fitting = [name for name in left if fits(name)]
         found = _by_name(fitting, key) or best(fitting)
         if found:
             left.remove(found)
         return found
 
-    texts = {name: [cell_text(row.values.get(name)) for row in rows] for name in names}
     choices = find("choices", lambda name: _are_options(rows, name), lambda found: next(iter(found), None))
     id_ = find("id", lambda name: len(set(texts[name])) == len(rows), lambda _: None)
     question = find("question", lambda name: _asks(texts[name]), lambda found: _longest(found, texts))
     answer = find("answer", lambda name: _has_texts(texts[name]), lambda found: _likeliest(found, texts))
+    context = find("context", lambda name: any(texts[name]) and _is_field(name), lambda _: None)
     if question is None or answer is None:
         what = "question" if question is None else "answer"
         raise DataError(
             f"{rows[0].source}: none of the columns {', '.join(names)} looks like the {what}. Name it: --{what} COLUMN."
         )
-    return Columns(question, answer, choices, id_)
+    return Columns(question, answer, choices, id_, context)
+
+
+def _spelt(rows: Sequence[Row], names: Sequence[str], key: str, name: str) -> str | None:
+    """Return a given column as the table spells it; ``None`` for none."""
+    if name not in names and name.lower() == NONE:
+        return None
+    if name not in names and not any(row.names(name) for row in rows):
+        raise DataError(
+            f"{rows[0].source}: there is no column {name!r} (--{key}), only {', '.join(names)}. Name one of them."
+        )
+    return next((known for known in names if known.casefold() == name.casefold()), name)
 
 
 def _by_name(names: Iterable[str], key: str) -> str | None:
-    plain = {re.sub(r"[\W_]+", "", name).casefold(): name for name in names}
+    """Return the column with the likeliest name; that of a nested one may be its last part."""
+    plain: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: "." in name):
+        for shown in (name, name.rpartition(".")[2]):
+            plain.setdefault(re.sub(r"[\W_]+", "", shown).casefold(), name)
     return next((plain[known] for known in _NAMES[key].split() if known in plain), None)
+
+
+def _is_field(name: str) -> bool:
+    """Return whether a template can name the column."""
+    return not set(name) & set("{}!:")
 
 
 def _are_options(rows: Sequence[Row], name: str) -> bool:
@@ -86,12 +118,12 @@ def _asks(texts: Sequence[str | None]) -> bool:
     return _has_texts(texts) and len(set(known)) > len(known) / 2 and declaring < len(known) / 2
 
 
-def _longest(names: list[str], texts: dict[str, list[str | None]]) -> str | None:
+def _longest(names: list[str], texts: Texts) -> str | None:
     lengths = {name: fmean(len(text or "") for text in texts[name]) for name in names}
     return max(lengths, key=lengths.__getitem__) if lengths and max(lengths.values()) > 0 else None
 
 
-def _likeliest(names: list[str], texts: dict[str, list[str | None]]) -> str | None:
+def _likeliest(names: list[str], texts: Texts) -> str | None:
     """Return the column of worked solutions, if there is one; else that of the shortest texts that do not only count rows."""
 
     def rank(name: str) -> tuple[bool, bool, float]:

@@ -26,18 +26,32 @@ class Row:
     def broken(self, what: str) -> DataError:
         return DataError(f"{self.source}, row {self.number}: {what}")
 
-    def value(self, field: str) -> object:
-        """Return a field's value; ``"question.stem"`` looks into a nested field, unless a name has a dot itself.
+    def columns(self) -> Iterator[str]:
+        """Yield the fields' names, those of nested fields as ``a.b`` after the field that holds them."""
+        for name, value in self.values.items():
+            yield str(name)
+            if isinstance(value, Mapping):
+                yield from (f"{name}.{inner}" for inner in value)
+
+    def get(self, field: str) -> object:
+        """Return a field's value, or ``None``; ``"question.stem"`` looks into a nested field, unless a name has a dot itself.
 
         Case counts only where two names differ by it.
-
-        Raises:
-            DataError: The row has no such field, or it is null.
         """
         value: object = self.values
         for name in [field] if field in self.values else field.split("."):
             value = value.get(_name_in(value, name)) if isinstance(value, Mapping) else None
-        if value is None or (isinstance(value, float) and math.isnan(value)):  # as tables have null numbers
+        empty = isinstance(value, float) and math.isnan(value)  # as tables have null numbers
+        return None if empty else value
+
+    def value(self, field: str) -> object:
+        """Return the same.
+
+        Raises:
+            DataError: The row has no such field, or it is null.
+        """
+        value = self.get(field)
+        if value is None:
             there = ", ".join(map(str, self.values))
             raise self.broken(
                 f"the field {field!r} is missing or null (fields: {there}). Fix the row or name another field."
@@ -64,11 +78,8 @@ class Row:
         Raises:
             DataError: It holds something else than text, a number or a truth value.
         """
-        try:
-            value = self.value(field)
-        except DataError:
-            return ""
-        text = cell_text(value)
+        value = self.get(field)
+        text = "" if value is None else cell_text(value)
         if text is None:
             raise self.broken(f"the field {field!r} is a {type(value).__name__}, not text or a number.")
         return text

@@ -16,6 +16,8 @@ from adastar_core import cli
 from adastar_core.config import RunConfig, files
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning.plan import plan_of
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.records import Split
 from tests.core.problems.test_chat import BODY
 from tests.support.tiny_llama import write_tiny_llama
 
@@ -53,7 +55,10 @@ def records(path: Path, kind: str, count: int = 120) -> Path:
 
 
 def chat_model(folder: Path) -> Path:
+    """Write a model with a chat template and room for worked examples, of which each character is a token."""
     write_tiny_llama(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 8192}))
     settings = folder / "tokenizer_config.json"
     settings.write_text(json.dumps({**json.loads(settings.read_text()), "chat_template": BODY}))
     return folder
@@ -80,12 +85,14 @@ def test_every_kind_of_table_becomes_a_file_of_at_most_twenty_lines(
     assert len(written.splitlines()) <= 20
     assert written.count("  # ") >= 6
     assert config.problem.verifier == ("number" if kind == "solution" else kind)  # type: ignore[union-attr]
-    assert config.prompt.chat is chat
+    shown = chat and kind in ("number", "solution", "choice")
+    assert config.prompt.chat is (chat and not shown)
     plan = plan_of(config)
     assert not any("beta" in warning for warning in plan.warnings)
     assert plan.positions is not None
     assert plan.longest_text <= plan.positions
-    assert ("The answer is" in plan.preview.texts[0].text) is chat  # the packaged model knows no words
+    asked = chat and not shown  # worked examples need no instruction, and the packaged model knows no words
+    assert ("Reason step by step" in plan.preview.texts[0].text) is asked
     assert plan.preview.judged[0].verdict.outcome == "right"
 
 
@@ -124,6 +131,20 @@ def test_answers_that_cannot_be_read_are_named_once_the_file_is_there(
     assert yaml.safe_load((tmp_path / "run.yaml").read_text())["problem"]["verifier"] == "number"
 
 
+def on_a_terminal(folder: Path, keys: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run ``adastar init`` as somebody does who types these keys."""
+    ours, theirs = pty.openpty()
+    os.write(ours, keys.encode())
+    command = [sys.executable, "-m", "adastar_core.cli", "init", *options]
+    try:
+        return subprocess.run(
+            command, cwd=folder, stdin=theirs, capture_output=True, text=True, check=False, timeout=300
+        )
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
 def test_what_is_not_given_is_asked_for_on_a_terminal(tmp_path: Path) -> None:
     additions(tmp_path / "t.csv")
     command = [sys.executable, "-m", "adastar_core.cli", "init"]
@@ -132,10 +153,67 @@ def test_what_is_not_given_is_asked_for_on_a_terminal(tmp_path: Path) -> None:
     )
     assert alone.returncode == 2
     assert "adastar init DATA --model MODEL" in alone.stderr
-    ours, theirs = pty.openpty()
-    os.write(ours, b"t.csv\ntiny-adder\n")
-    asked = subprocess.run(command, cwd=tmp_path, stdin=theirs, capture_output=True, text=True, check=True)
-    os.close(theirs)
-    os.close(ours)
-    assert re.search(r"Data file.*Model", asked.stdout, re.DOTALL)
-    assert (tmp_path / "run.yaml").is_file()
+    asked = on_a_terminal(tmp_path, "t.csv\n\ntiny-adder\n")
+    assert re.search(r"Data file.*column Aufgabe.*Right\?.*Model", asked.stdout, re.DOTALL), asked.stderr
+    assert yaml.safe_load((tmp_path / "run.yaml").read_text())["problem"]["answer"] == "Ergebnis"
+
+
+def test_a_terminal_may_name_other_columns(tmp_path: Path) -> None:
+    """What is not understood, or does not exist, is said and asked for again."""
+    additions(tmp_path / "t.csv")
+    keys = "nonsense\nanswer=Nowhere\nanswer=Lfd. Nr., verifier=math\ny\n"
+    asked = on_a_terminal(tmp_path, keys, "t.csv", "--model", "tiny-adder")
+    assert asked.returncode == 0, asked.stderr
+    assert "'nonsense' is not understood" in asked.stdout
+    assert "no column 'Nowhere' (--answer), only Lfd. Nr., Aufgabe, Ergebnis, Stufe" in asked.stdout
+    problem = yaml.safe_load((tmp_path / "run.yaml").read_text())["problem"]
+    assert (problem["answer"], problem["verifier"]) == ("Lfd. Nr.", "math")
+
+
+@pytest.mark.parametrize("options", [("--yes",), ("--question", "Aufgabe", "--answer", "Ergebnis")])
+def test_nothing_is_asked_where_all_is_said(tmp_path: Path, options: tuple[str, ...]) -> None:
+    additions(tmp_path / "t.csv")
+    asked = on_a_terminal(tmp_path, "", "t.csv", "--model", "tiny-adder", *options)
+    assert asked.returncode == 0, asked.stderr
+    assert "Right?" not in asked.stdout
+
+
+def test_a_passage_stands_before_its_question(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": f"r{i}",
+            "task": {"passage": f"Tom has {i} pens.", "ask": f"How many pens has Tom {i}?"},
+            "answer": i,
+        }
+        for i in range(60)
+    ]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    model = str(chat_model(tmp_path / "model"))
+    written, config = init(tmp_path, tmp_path / "rows.json", model, "--question", "task.ask")
+    assert len(written.splitlines()) <= 20
+    plan = plan_of(config)
+    assert "pens.\n\nQ: How many pens has Tom" in plan.preview.texts[0].text
+    assert plan.preview.judged[0].verdict.outcome == "right"
+
+
+@pytest.mark.parametrize("kind", ["number", "solution", "choice"])
+def test_a_small_model_is_shown_worked_examples(tmp_path: Path, kind: str) -> None:
+    """They are the table's own where it has worked solutions, in a file that can be edited, and the plan shows them."""
+    model = str(chat_model(tmp_path / "model"))
+    _, config = init(tmp_path, records(tmp_path / "rows.json", kind), model)
+    assert config.problem.exemplars == str(tmp_path / "run.exemplars.jsonl")  # type: ignore[union-attr]
+    shown = [json.loads(line) for line in (tmp_path / "run.exemplars.jsonl").read_text().splitlines()]
+    assert len(shown) == config.evaluation.shots == 4
+    own = json.loads((tmp_path / "rows.json").read_text())
+    assert (shown[0].get("q") in {row.get("q") for row in own}) is (kind == "solution")
+    problem = open_problem(config.problem)
+    prompt = problem.prompt(problem.load(Split.TRAIN)[0])
+    assert all(row["rationale"] in prompt for row in shown)
+
+
+def test_decimal_commas_are_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A spreadsheet writes 1,500 for one and a half, which is a number too, and another one."""
+    with (tmp_path / "t.csv").open("w", encoding="utf-8-sig") as file:
+        file.writelines(["Frage;Antwort\n", *(f"Wie lang ist Weg {i}?;{i},5\n" for i in range(60))])
+    init(tmp_path, tmp_path / "t.csv", "tiny-adder")
+    assert "'0,5' seem to have a decimal comma" in " ".join(capsys.readouterr().out.split())
