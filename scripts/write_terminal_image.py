@@ -22,7 +22,7 @@ from flows.console import TerminalProgress
 from flows.prefect_server import prefect_server
 
 IMAGE = Path(__file__).parents[1] / "docs" / "images" / "terminal.svg"
-COMMAND = "$ make run"
+COMMAND = "$ python flows/adastar.py --run quickstart"
 WIDTH = 132
 
 
@@ -63,7 +63,7 @@ def main() -> None:
             pass
         finally:
             stop_local_postgres(home)
-    svg = console.export_svg(title="make run")
+    svg = console.export_svg(title="adastar")
     # The page's own fonts do: none is fetched from elsewhere.
     IMAGE.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
 
