@@ -74,7 +74,8 @@ def _agreed(table: RawTable, given: dict[str, str | None], *, ask: bool) -> Tabl
 
     while True:
         try:
-            found = look_at_table(table, **given)
+            columns = {name: column for name, column in given.items() if name != "verifier"}
+            found = look_at_table(table, verifier=_verifier(given["verifier"]), **columns)
             for line in _about_table(found):
                 print_line(line)
         except UserError as error:
@@ -88,6 +89,10 @@ def _agreed(table: RawTable, given: dict[str, str | None], *, ask: bool) -> Tabl
         if found is not None and reply.lower() in _YES:
             return found
         given = {**given, **_changes(reply)}
+
+
+def _verifier(name: str | None) -> VerifierName | None:
+    return next((known for known in VERIFIER_NAMES if known == name), None)
 
 
 def _changes(reply: str) -> dict[str, str | None]:
