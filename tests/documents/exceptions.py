@@ -62,7 +62,7 @@ NOT_RUN: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 SHORTER: dict[str, str] = {
-    "make run TORCH=cpu": '{} ARGS="--set iterations=1"',
+    "make run": '{} ARGS="--set iterations=1"',
     "python flows/compare.py *": "{} --dry-run",
 }
 """What runs instead of a command that takes minutes or hours; ``{}`` is the command itself."""
