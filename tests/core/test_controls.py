@@ -181,7 +181,7 @@ def simulated(
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
 def test_healthy_models_are_accused_of_no_collapse(classes: int) -> None:
-    """The tests' level is one in 1,000; with the least excess, 3,000 simulated models give no false alarm at all."""
+    """The test's level is one in 1,000; 990 simulated models give one false alarm at most."""
     stream = np.random.default_rng(classes)
     alarms = sum(
         one_answer(simulated(stream, items, classes, skill).overuse) is not None
