@@ -22,6 +22,7 @@ NOT_RUN: dict[str, dict[str, str]] = {
         "make lint types": THIS_TEST,
         "make test": THIS_TEST,
         "make test ARGS=*": THIS_TEST,
+        "make test-real": "a downloaded model: .ci/run runs this command",
         "make test-vllm": "vLLM has an environment of its own: .ci/run runs this command",
         "make soak": "an hour and a half",
         "make audit": "asks a service on the internet",
@@ -40,6 +41,8 @@ NOT_RUN: dict[str, dict[str, str]] = {
     },
     "docs/engines.md": {
         "pip install *": DOWNLOADS,
+        "adastar models get *": "downloads a model: tests/core/test_model_library.py",
+        "adastar init *": "needs the downloaded model: tests/documents/test_commands.py runs it in the README",
         "make test-vllm": "vLLM has an environment of its own: .ci/run runs this command",
         "python flows/adastar.py --set generator.type=vllm": "vLLM has an environment of its own: tests/vllm/test_run.py",
         "VLLM_SERVER_DEV_MODE=1 vllm serve *": "a server that stays up: tests/vllm/test_server_run.py",
