@@ -25,7 +25,7 @@ def beside(before: Controls | None, after: Controls | None, as_sampled: Controls
         parts.append(
             f"{percent(before.read.share)} → {percent(after.read.share)} of the answers could be read"
         )
-    if before.right_of_read and after.right_of_read:
+    if before.right_of_read and after.right_of_read and after.right_of_read.total:
         shares = (percent(before.right_of_read.share), percent(after.right_of_read.share))
         parts.append(f"of those {shares[0]} → {shares[1]} are right")
     if after.chance is not None and after.overuse:

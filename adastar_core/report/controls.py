@@ -56,9 +56,8 @@ class Controls:
 
     @property
     def right_of_read(self) -> Accuracy | None:
-        """The right answers among those that could be read, if any could: accuracy apart from format."""
-        read = self.read.correct if self.read else 0
-        return Accuracy(self.accuracy.correct, read) if read else None
+        """The right answers among those that could be read: accuracy apart from format."""
+        return None if self.read is None else Accuracy(self.accuracy.correct, self.read.correct)
 
 
 def controls(items: Sequence[Answered]) -> Controls | None:
