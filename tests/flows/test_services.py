@@ -128,7 +128,8 @@ def test_every_service_has_each_number_of_a_killed_and_resumed_run_once(
     compare_with_the_store(logged, database)
     assert callers == []
 
-    identity = RunConfig.model_validate(yaml.safe_load(Path(file).read_text())).identity()
+    with database.connect() as connection:
+        identity = connection.execute(text("SELECT config FROM runs")).scalar_one()
     assert found["mlflow"]["config"] == {key: str(value) for key, value in identity.items()}
     assert identity.items() <= found["wandb"]["config"].items()
     assert identity.items() <= found["trackio"]["config"].items()
