@@ -102,7 +102,8 @@ def propose(table: TableLook, model: ModelLook, exemplars: Path) -> Proposal:
     longest = _longest_prompt(table, vocabulary, prompt, shown, chat=chat)
     new = _new_tokens(table, model, vocabulary, longest, shown=bool(shown))
     generator = _generator(model, longest, new, _ROOM * room, bf16=bf16)
-    trainer = _trainer(model, longest + new + 1, _ROOM * room, bf16=bf16)
+    trained = _longest_prompt(table, vocabulary, prompt, "", chat=chat)
+    trainer = _trainer(model, trained + new + 1, _ROOM * room, bf16=bf16)
     memory = f"{size(room)} of {whose}"
     lines = (
         ("# Written by adastar init. Look at it first: adastar run FILE --dry-run", ""),

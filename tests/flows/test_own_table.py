@@ -204,8 +204,9 @@ def test_a_small_model_is_shown_worked_examples(tmp_path: Path, kind: str) -> No
     assert config.problem.exemplars == str(tmp_path / "run.exemplars.jsonl")  # type: ignore[union-attr]
     shown = [json.loads(line) for line in (tmp_path / "run.exemplars.jsonl").read_text().splitlines()]
     assert len(shown) == config.evaluation.shots == 4
-    own = json.loads((tmp_path / "rows.json").read_text())
-    assert (shown[0].get("q") in {row.get("q") for row in own}) is (kind == "solution")
+    asked = "stem" if kind == "choice" else "q"
+    own = {row[asked] for row in json.loads((tmp_path / "rows.json").read_text())}
+    assert (shown[0][asked] in own) is (kind == "solution")
     problem = open_problem(config.problem)
     prompt = problem.prompt(problem.load(Split.TRAIN)[0])
     assert all(row["rationale"] in prompt for row in shown)
