@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import wandb
 
@@ -13,8 +14,9 @@ class Wandb:
     """One run of W&B, whose id is the run's uid."""
 
     def __init__(self, about: About) -> None:
-        mode = os.environ.get("WANDB_MODE")
-        if not mode:  # the client would ask for a key on a terminal
+        asked = os.environ.get("WANDB_MODE")
+        mode: Literal["online", "offline"] | None = None
+        if not asked:  # the client would ask for a key on a terminal
             mode = "online" if wandb.login(prompt=False, verify=False) else "offline"
         settings = wandb.Settings(
             console="off", disable_code=True, disable_git=True, silent=True, x_disable_meta=True, x_disable_stats=True
@@ -22,7 +24,7 @@ class Wandb:
         folder = os.environ.get("WANDB_DIR") or about.folder
         self._run = wandb.init(
             project=about.project, id=about.uid, name=about.run, config=dict(about.config), mode=mode, dir=folder,
-            resume="allow" if mode == "online" else None, settings=settings,
+            resume="allow" if "online" in (mode, asked) else None, settings=settings,
         )  # fmt: skip
         self._groups = set[str]()
 
