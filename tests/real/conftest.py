@@ -1,7 +1,7 @@
 """Tests on a real model and real tokenizers (`make test-real`): what cannot be downloaded here skips its tests.
 
 The model is kept where `adastar models get` keeps it, so that it is made once, also by several test processes.
-`ADASTAR_TEST_DATA` names a folder with the benchmarks' own files (`commonsense_qa/train.jsonl`, ...); without it, rows
+`ADASTAR_TEST_DATA` names a folder with the benchmarks' own files (`cladder/train.jsonl`, ...); without it, rows
 that come with the package are used. `ADASTAR_TEST_GEMMA=1` accepts Gemma's license and adds its tokenizer.
 """
 
@@ -51,7 +51,7 @@ def gemma() -> Path:
 
 @pytest.fixture(scope="session")
 def questions() -> Path:
-    """Rows of CommonsenseQA: the authors', or of the same form."""
+    """Rows of CLadder, whose answers are yes or no: the authors', or of the same form."""
     if folder := os.environ.get("ADASTAR_TEST_DATA"):
-        return Path(folder) / "commonsense_qa" / "train.jsonl"
-    return ROOT / "adastar_core" / "presets" / "smoke" / "commonsense_qa.jsonl"
+        return Path(folder) / "cladder" / "train.jsonl"
+    return ROOT / "adastar_core" / "presets" / "smoke" / "cladder.jsonl"

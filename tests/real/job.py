@@ -19,7 +19,13 @@ SMALL: Mapping[str, object] = {
     "attempts": 2,
     "attempt_mode": "until_correct",
     "schedule": {"first_steps": 1, "growth": 1.0},
-    "generator": {"type": "transformers", "batch_size": 4, "max_new_tokens": 32, "dtype": "float32"},
+    "generator": {
+        "type": "transformers",
+        "batch_size": 4,
+        "max_new_tokens": 48,
+        "temperature": 0.5,
+        "dtype": "float32",
+    },
     "trainer": {"batch_size": 2, "batching": "packed", "dtype": "float32", "save_every": 1},
 }
 
@@ -28,7 +34,7 @@ def config_of(engine: Engine, home: Path, questions: Path, *overrides: str) -> R
     """Return two short iterations on a test's database: one exemplar, and plain text to continue."""
     url = engine.url.render_as_string(hide_password=False)
     problem = {
-        "type": "commonsense_qa",
+        "type": "cladder",
         "path": str(questions),
         "train_limit": 24,
         "shots": 1,
