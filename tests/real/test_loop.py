@@ -102,7 +102,7 @@ def test_a_run_that_is_killed_while_it_generates_and_trains_ends_with_the_same_d
     kill_when(process, lambda: count(database, "rollouts") > 0)
     assert count(database, "training_examples") == 0
     process = started(path)
-    kill_when(process, lambda: any(tmp_path.glob("runs/*/work/finetune-0001/*")))
+    kill_when(process, lambda: any(tmp_path.glob("runs/*/*/finetune-0001/*")))
     assert count(database, "checkpoints") == 1
     process = started(path)
     assert process.wait(PATIENCE_SECONDS) == 0

@@ -40,7 +40,7 @@ def test_every_stage_is_cached_under_the_one_policy_and_its_own_version() -> Non
 
 
 def test_what_an_open_wave_lacks_only_the_store_knows() -> None:
-    assert set(UNCACHED) == {"generate", "verify"}
+    assert set(UNCACHED) == {"generate", "verify", "measure_as_sampled"}
     assert all(one.cache_policy is caching.NOT_CACHED for one in UNCACHED.values())
 
 
