@@ -39,7 +39,7 @@ def doubts(directory: Path, header: Header, *, english: bool) -> list[str]:
         found.append(f"transformers does not know how {header.splitting} splits texts into tokens")
     with no_progress_bars():
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            directory, dtype="auto", local_files_only=True, trust_remote_code=False
+            directory, dtype="auto", use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
     model.train(mode=False)
     mean = log_probability(model, tokenizer)
