@@ -7,9 +7,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from adastar_core import stages
 from adastar_core.config import RunConfig
 from adastar_core.config.files import resolve
+from adastar_core.records import Split
 from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.workspace import Workspace
 from tests.support.runs import run_iteration
 
 NAME = "real"
@@ -47,12 +50,17 @@ def config_of(engine: Engine, home: Path, questions: Path, *overrides: str) -> R
     return resolve({**SMALL, "problem": problem, "database_url": url, "home": str(home)}, overrides)
 
 
+def work(workspace: Workspace) -> None:
+    """Do all of the run; what is done already is read back by its stage."""
+    stages.evaluate(workspace, 0, Split.VALIDATION)
+    for iteration in (1, 2):
+        run_iteration(workspace, iteration)
+
+
 def main(path: Path) -> None:
     values = json.loads(path.read_text())
-    # What is done already is read back by its stage.
     with open_workspace(resolve(values), NAME) as workspace:
-        for iteration in (1, 2):
-            run_iteration(workspace, iteration)
+        work(workspace)
 
 
 if __name__ == "__main__":

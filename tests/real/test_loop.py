@@ -22,7 +22,7 @@ from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.stored import StoredRun, open_stored
 from adastar_core.store.database import connect
 from tests.conftest import new_database
-from tests.real.job import NAME, config_of
+from tests.real.job import NAME, config_of, work
 from tests.stages.test_forecast import COSTS, MEANS
 from tests.support.runs import outcome_of, run_iteration
 
@@ -46,8 +46,7 @@ def calm(
     home = tmp_path_factory.mktemp("calm")
     config = config_of(own_database, home, questions)
     with open_workspace(config, NAME) as workspace:
-        for iteration in (1, 2):
-            run_iteration(workspace, iteration)
+        work(workspace)
     return open_stored(own_database, home, NAME), config
 
 
@@ -89,7 +88,7 @@ def test_the_run_cost_what_the_plan_says_of_it(calm: tuple[StoredRun, RunConfig]
     assert plan.expected_pflops * 1e15 == pytest.approx(costs.flops, rel=0.5)
 
 
-def test_a_run_that_is_killed_while_it_generates_and_trains_ends_with_the_same_digits(
+def test_a_run_that_is_killed_while_it_generates_trains_and_saves_ends_with_the_same_digits(
     calm: tuple[StoredRun, RunConfig], database: Engine, questions: Path, tmp_path: Path
 ) -> None:
     config = config_of(database, tmp_path, questions)
@@ -98,12 +97,11 @@ def test_a_run_that_is_killed_while_it_generates_and_trains_ends_with_the_same_d
     path.write_text(
         json.dumps({**values, "database_url": database.url.render_as_string(hide_password=False)})
     )
-    process = started(path)
-    kill_when(process, lambda: count(database, "rollouts") > 0)
+    kill_when(started(path), lambda: count(database, "rollouts") > 0)
     assert count(database, "training_examples") == 0
-    process = started(path)
-    kill_when(process, lambda: any(tmp_path.glob("runs/*/*/finetune-0001/*")))
-    assert count(database, "checkpoints") == 1
+    kill_when(started(path), lambda: count(database, "iterations", "phase = 'sampled'") == 1)
+    kill_when(started(path), lambda: any(tmp_path.glob("runs/*/checkpoints/.iteration-0001.partial-*")))
+    assert count(database, "checkpoints") == 1  # the base model
     process = started(path)
     assert process.wait(PATIENCE_SECONDS) == 0
     run = open_stored(database, tmp_path, NAME)
@@ -125,9 +123,9 @@ def kill_when(process: "subprocess.Popen[bytes]", reached: Callable[[], bool]) -
     process.wait()
 
 
-def count(engine: Engine, table: str) -> int:
+def count(engine: Engine, table: str, where: str = "true") -> int:
     with engine.connect() as connection:
-        return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+        return int(connection.execute(text(f"SELECT count(*) FROM {table} WHERE {where}")).scalar_one())
 
 
 def test_an_iteration_in_the_chat_template_with_lora_in_bfloat16(
