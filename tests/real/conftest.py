@@ -1,7 +1,7 @@
 """Tests on a real model and real tokenizers (`make test-real`): what cannot be downloaded here skips its tests.
 
 The model is kept where `adastar models get` keeps it, so that it is made once, also by several test processes.
-`ADASTAR_TEST_DATA` names a folder with the benchmarks' own files (`cladder/train.jsonl`, ...); without it, rows
+`ADASTAR_TEST_DATA` names a folder with the benchmarks' own files (`anli_r1/dev.jsonl`, ...); without it, rows
 that come with the package are used. `ADASTAR_TEST_GEMMA=1` accepts Gemma's license and adds its tokenizer.
 """
 
@@ -51,7 +51,7 @@ def gemma() -> Path:
 
 @pytest.fixture(scope="session")
 def questions() -> Path:
-    """Rows of CLadder, whose answers are yes or no: the authors', or of the same form."""
+    """Rows of ANLI, which a small model answers in the asked form: the authors', or of the same form."""
     if folder := os.environ.get("ADASTAR_TEST_DATA"):
-        return Path(folder) / "cladder" / "train.jsonl"
-    return ROOT / "adastar_core" / "presets" / "smoke" / "cladder.jsonl"
+        return Path(folder) / "anli_r1" / "dev.jsonl"
+    return ROOT / "adastar_core" / "presets" / "smoke" / "anli_r1.jsonl"

@@ -37,7 +37,7 @@ def config_of(engine: Engine, home: Path, questions: Path, *overrides: str) -> R
     """Return two short iterations on a test's database: one exemplar, and plain text to continue."""
     url = engine.url.render_as_string(hide_password=False)
     problem = {
-        "type": "cladder",
+        "type": "anli_r1",
         "path": str(questions),
         "train_limit": 24,
         "shots": 1,
