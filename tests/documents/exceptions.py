@@ -22,7 +22,7 @@ NOT_RUN: dict[str, dict[str, str]] = {
         "make lint types": THIS_TEST,
         "make test": THIS_TEST,
         "make test ARGS=*": THIS_TEST,
-        "make test-real": "a downloaded model: .ci/run runs this command",
+        "make test-real": "a downloaded model, and minutes of its runs",
         "make test-vllm": "vLLM has an environment of its own: .ci/run runs this command",
         "make soak": "an hour and a half",
         "make audit": "asks a service on the internet",
