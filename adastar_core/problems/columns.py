@@ -46,7 +46,7 @@ def guess_columns(rows: Sequence[Row], **given: str | None) -> Columns:
     """Return the columns, those that are ``given`` as they are; ``none`` stands for no column.
 
     Raises:
-        DataError: A given column does not exist, or no column looks like a question or an answer.
+        DataError: A given column does not exist or is the answer's too, or no column looks like a question or an answer.
     """
     rows, names = rows[:_LOOKED_AT], column_names(rows)
     known = {key: _spelt(rows, names, key, name) for key, name in given.items() if name is not None}
@@ -71,6 +71,10 @@ def guess_columns(rows: Sequence[Row], **given: str | None) -> Columns:
         what = "question" if question is None else "answer"
         raise DataError(
             f"{rows[0].source}: none of the columns {', '.join(names)} looks like the {what}. Name it: --{what} COLUMN."
+        )
+    if answer in (question, context, choices):
+        raise DataError(
+            f"{rows[0].source}: the column {answer!r} holds the answer, so the prompt may not show it. Name another one for either."
         )
     return Columns(question, answer, choices, id_, context)
 

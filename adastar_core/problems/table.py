@@ -71,6 +71,10 @@ class TableSettings(DataSettings):
 
     @model_validator(mode="after")
     def _answer_is_hidden(self) -> "TableSettings":
+        if self.question.casefold() == self.answer.casefold():
+            raise ValueError(
+                f"question ({self.question}) is the answer's column too, so the model would only copy it; name another one"
+            )
         if shown := [name for name in self.context if name.casefold() == self.answer.casefold()]:
             raise ValueError(
                 f"the prompt's field {{{shown[0]}}} is the answer's column, so the model would only copy it; remove the field"

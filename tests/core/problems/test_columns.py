@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from datasets import Dataset, DatasetDict
+from pydantic import ValidationError
 
 from adastar_core.errors import DataError
 from adastar_core.problems.columns import Columns, guess_columns
@@ -111,3 +112,15 @@ def test_folders_of_the_datasets_library_load(tmp_path: Path) -> None:
     assert len(Table(TableSettings(path=str(tmp_path / "one"))).everything()) == 60
     for name, subset in (("parts", None), ("repository", None), ("subset", "main")):
         assert len(Table(TableSettings(path=str(tmp_path / name), subset=subset)).load(Split.TEST)) == 9
+
+
+@pytest.mark.parametrize("key", ["question", "context", "choices"])
+def test_a_column_that_is_the_answers_is_not_shown(key: str) -> None:
+    table = rows(question=list(STORIES), answer=list(range(60)))
+    with pytest.raises(DataError, match="the column 'answer' holds the answer"):
+        guess_columns(table, answer="answer", **{key: "answer"})
+
+
+def test_a_configuration_cannot_ask_for_the_answer_by_showing_it() -> None:
+    with pytest.raises(ValidationError, match="question \\(Answer\\) is the answer's column too"):
+        TableSettings(path="x.csv", question="Answer", answer="answer")
