@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from adastar_core.cli.output import print_line
 from adastar_core.config import files
-from adastar_core.errors import UserError
+from adastar_core.errors import AdaStarError, UserError
 from adastar_core.planning.look import NONE, ModelLook, RawTable, TableLook
 from adastar_core.planning.proposal import Proposal
 from adastar_core.verifiers.catalogue import VERIFIER_NAMES, VerifierName
@@ -141,7 +141,7 @@ def _about_model(model: ModelLook) -> str:
 
 
 def _write(proposal: Proposal, output: Path, worked: Path) -> None:
-    """Write the files, show the configuration, and refuse what would be refused when it runs."""
+    """Show the configuration and write the files, and refuse what would be refused when it runs."""
     from adastar_core.planning.plan import plan_of
     from adastar_core.planning.text import warning_lines
 
@@ -155,15 +155,17 @@ def _write(proposal: Proposal, output: Path, worked: Path) -> None:
             raise UserError(
                 f"{path} cannot be written: {error.strerror}. Name another file with --output."
             ) from error
-    values: Mapping[object, object] = yaml.safe_load(text)
-    config = files.resolve({str(key): value for key, value in values.items()})
     names = " and ".join(map(str, reversed(written)))
-    print_line(
-        f"\n{text}\nWritten to {names}. Next: adastar run {output} --dry-run, then adastar run {output}"
-    )
-    plan = plan_of(config)
+    print_line(f"\n{text}")
+    values: Mapping[object, object] = yaml.safe_load(text)
+    try:
+        plan = plan_of(files.resolve({str(key): value for key, value in values.items()}))
+    except AdaStarError:
+        print_line(f"Written to {names}, which cannot run yet:")
+        raise
     for line in (*warning_lines(plan, None), *plan.data_notes):
         print_line(line)
+    print_line(f"Written to {names}. Next: adastar run {output} --dry-run, then adastar run {output}")
 
 
 def _asked(given: str | None, option: str, question: str) -> str:

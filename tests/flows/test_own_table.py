@@ -128,6 +128,8 @@ def test_answers_that_cannot_be_read_are_named_once_the_file_is_there(
     printed = capsys.readouterr()
     assert "it reads 119 of 120 answers" in printed.out
     assert "row 7: 'about seven'" in printed.err
+    assert "which cannot run yet:" in printed.out
+    assert "Next: " not in printed.out
     assert yaml.safe_load((tmp_path / "run.yaml").read_text())["problem"]["verifier"] == "number"
 
 
