@@ -65,13 +65,13 @@ def test_two_iterations_leave_four_artifacts_and_a_line_each_in_the_flow_runs_lo
     server = Server(prefect_environment["PREFECT_API_URL"])
     config = small_config(database, tmp_path, "iterations=2")
     with prefect_client():
-        report = run_flow(config, "watched")
+        report = run_flow(config, "seen_in_prefect")
 
-    artifacts = server.artifacts("watched")
+    artifacts = server.artifacts("seen_in_prefect")
     by_key = {str(one["key"]): one for one in artifacts}
     kinds = {"progress": "progress", "iterations": "table", "curves": "markdown", "report": "markdown"}
     assert {key: one["type"] for key, one in by_key.items()} == {
-        names.key("watched", what): kind for what, kind in kinds.items()
+        names.key("seen_in_prefect", what): kind for what, kind in kinds.items()
     }
     assert len(artifacts) == 4  # one version of each
     (owner,) = {one["flow_run_id"] for one in artifacts}
@@ -80,12 +80,12 @@ def test_two_iterations_leave_four_artifacts_and_a_line_each_in_the_flow_runs_lo
     assert percents == sorted(percents)
     assert percents[-1] == 100
     said = " ".join(description for _, description in moved)
-    assert all(f"watched: t=2 {stage}" in said for stage in ("sample", "finetune", "evaluate validation"))
-    shown = by_key[names.key("watched", "progress")]
+    assert all(f"seen_in_prefect: t=2 {stage}" in said for stage in ("sample", "finetune", "evaluate validation"))
+    shown = by_key[names.key("seen_in_prefect", "progress")]
     assert shown["data"] == 100
     assert "accuracy" in str(shown["description"])
-    assert str(by_key[names.key("watched", "iterations")]["data"]).count('"stamped"') == 3
-    assert "data:image/png;base64," in str(by_key[names.key("watched", "curves")]["data"])
+    assert str(by_key[names.key("seen_in_prefect", "iterations")]["data"]).count('"stamped"') == 3
+    assert "data:image/png;base64," in str(by_key[names.key("seen_in_prefect", "curves")]["data"])
 
     def lines() -> list[str]:
         found = server.ask("logs", logs={"flow_run_id": {"any_": [owner]}}, limit=200)
