@@ -1,15 +1,19 @@
 """Worked examples that ``adastar init`` proposes for small models: the table's own, else packaged ones of its kind."""
 
 import json
+from collections.abc import Iterator, Sequence
 
 from adastar_core.planning.look import TableLook
 from adastar_core.problems import arc_challenge, word_problems
 from adastar_core.problems.prompts import Exemplar
 from adastar_core.records import Observation
+from adastar_core.shingles import words
 from adastar_core.verifiers.catalogue import VerifierName
 
 COUNT = 4
 """More make prompts longer, and a small model's answers not better."""
+_OVER_MEDIAN = 1.5
+"""How much longer than the median an example may be: long ones cost room in every prompt."""
 _DECLARED = "####"
 _PACKAGED: dict[VerifierName, tuple[Exemplar, ...]] = {
     "number": word_problems.EXEMPLARS,
@@ -37,14 +41,42 @@ def exemplar_lines(table: TableLook) -> str:
 
 
 def _own(table: TableLook) -> tuple[Exemplar, ...]:
-    """Return the shortest worked solutions, whose rationale ends where the answer is declared."""
+    """Return short worked solutions that differ: examples of one kind teach the form of that kind alone.
+
+    Only those count whose rationale ends where the answer is declared.
+    """
     found = []
     for observation, text in zip(table.observations, table.written, strict=True):
         rationale, declared, _ = text.rpartition(_DECLARED)
         if declared and rationale.strip() and not observation.choices:
             found.append(Exemplar(observation, rationale.strip()))
-    found.sort(key=lambda one: len(one.rationale) + len(one.observation.question))
-    return tuple(found[:COUNT]) if table.solutions else ()
+    if not table.solutions or not found:
+        return ()
+    found.sort(key=_length)
+    longest = _length(found[len(found) // 2]) * _OVER_MEDIAN
+    short = [one for place, one in enumerate(found) if place < COUNT or _length(one) <= longest]
+    return tuple(_differing(short))
+
+
+def _length(exemplar: Exemplar) -> int:
+    return len(exemplar.rationale) + len(exemplar.observation.question)
+
+
+def _differing(candidates: Sequence[Exemplar]) -> Iterator[Exemplar]:
+    """Yield the first candidate, then each time the one whose words are most unlike those of the nearest yielded one."""
+    said = [
+        frozenset(word for word in words(one.observation.question) if not word.isdigit())
+        for one in candidates
+    ]
+    nearest = [0.0] * len(candidates)
+    left = list(range(len(candidates)))
+    for _ in range(min(COUNT, len(candidates))):
+        chosen = min(left, key=lambda place: (nearest[place], place))
+        yield candidates[chosen]
+        left.remove(chosen)
+        for place in left:
+            alike = len(said[place] & said[chosen]) / max(1, len(said[place] | said[chosen]))
+            nearest[place] = max(nearest[place], alike)
 
 
 def _row(table: TableLook, exemplar: Exemplar, *, by_text: bool) -> dict[str, object]:

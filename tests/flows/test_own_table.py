@@ -214,6 +214,21 @@ def test_a_small_model_is_shown_worked_examples(tmp_path: Path, kind: str) -> No
     assert all(row["rationale"] in prompt for row in shown)
 
 
+def test_worked_examples_differ_in_kind(tmp_path: Path) -> None:
+    """Where a table has several kinds of question, the shortest ones may all be of one."""
+    kinds = [
+        "Add {i} and 4.",
+        "A tram carries {i} people and 3 get off. How many stay?",
+        "Each of {i} boxes holds 5 cups. How many cups are in the boxes?",
+        "Lena is {i} years old now. How old was she a year ago?",
+    ]
+    rows = [{"q": kinds[i % 4].format(i=i), "a": f"So it is {i}.\n#### {i}"} for i in range(80)]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    init(tmp_path, tmp_path / "rows.json", str(chat_model(tmp_path / "model")))
+    shown = [json.loads(line)["q"] for line in (tmp_path / "run.exemplars.jsonl").read_text().splitlines()]
+    assert len({question.split()[0] for question in shown}) == 4
+
+
 def test_decimal_commas_are_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A spreadsheet writes 1,500 for one and a half, which is a number too, and another one."""
     with (tmp_path / "t.csv").open("w", encoding="utf-8-sig") as file:
