@@ -80,7 +80,9 @@ def test_two_iterations_leave_four_artifacts_and_a_line_each_in_the_flow_runs_lo
     assert percents == sorted(percents)
     assert percents[-1] == 100
     said = " ".join(description for _, description in moved)
-    assert all(f"seen_in_prefect: t=2 {stage}" in said for stage in ("sample", "finetune", "evaluate validation"))
+    assert all(
+        f"seen_in_prefect: t=2 {stage}" in said for stage in ("sample", "finetune", "evaluate validation")
+    )
     shown = by_key[names.key("seen_in_prefect", "progress")]
     assert shown["data"] == 100
     assert "accuracy" in str(shown["description"])
