@@ -133,7 +133,9 @@ def plain_generate(
     """Return transformers' own ``generate``, one batch after the other; ``padding`` is how the tokenizer pads prompts."""
     tokenizer = AutoTokenizer.from_pretrained(directory, padding_side="left")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=number_format(how.dtype, device)).to(device)
+    model = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=number_format(how.dtype, directory, device)
+    ).to(device)
     eos = tokenizer.eos_token_id
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     config = GenerationConfig(

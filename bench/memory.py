@@ -70,8 +70,8 @@ def _compare(
 
 
 def _train(model: Path, size: int, length: int) -> dict[str, int]:
-    settings = TrainerSettings(batch_size=size)
-    predicted = training_memory(model, settings, length, bf16=False)
+    settings = TrainerSettings(batch_size=size, dtype="float32")
+    predicted = training_memory(model, settings, length)
     examples = tuple(TrainingExample("1+", "2" * (length - 3), str(place)) for place in range(2 * size))
     with tempfile.TemporaryDirectory() as work:
         job = Job(model, examples, settings, 2, None, 0, 1, Path(work) / "out", Path(work))
@@ -87,8 +87,8 @@ def _train(model: Path, size: int, length: int) -> dict[str, int]:
 
 
 def _generate(model: Path, size: int, length: int) -> dict[str, int]:
-    settings = GeneratorSettings(batch_size=size, max_new_tokens=length)
-    predicted = generation_memory(model, settings, PROMPT, bf16=False)
+    settings = GeneratorSettings(batch_size=size, max_new_tokens=length, dtype="float32")
+    predicted = generation_memory(model, settings, PROMPT)
     opened = open_transformers(model, settings)
     generator = Endless(opened._loaded, opened._vocabulary)
     requests = [GenerationRequest(place, 1, False, "1" * PROMPT, stream=place) for place in range(size)]

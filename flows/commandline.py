@@ -175,7 +175,7 @@ def dry_run(
     from adastar_core.planning.plan import plan_of
     from adastar_core.planning.text import plan_lines, plan_table, warning_lines
 
-    plan = plan_of(config, assumptions, bf16=card is not None or torch.cuda.is_available())
+    plan = plan_of(config, assumptions, on_gpu=card is not None or torch.cuda.is_available())
     sizes = ", ".join(f"{count:,} {split}" for split, count in plan.sizes.items())
     about = f"Run {names.shown(name)}: {config.method_title()} on {config.problem.type} ({sizes}), from {config.model}."
     say(console, about)

@@ -148,7 +148,7 @@ def dry_run(settings: ComparisonSettings, configs: Sequence[RunConfig], console:
     from adastar_core.planning.plan import plan_of
     from adastar_core.planning.text import warning_lines
 
-    plans = [plan_of(config, bf16=torch.cuda.is_available()) for config in configs]
+    plans = [plan_of(config, on_gpu=torch.cuda.is_available()) for config in configs]
     seeds = len(settings.seeds)
     table = Table("method", title=settings.title, title_justify="left", box=None, pad_edge=False)
     for heading in ("runs", "iterations", "a run", "at most", "all runs"):

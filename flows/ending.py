@@ -14,7 +14,7 @@ from adastar_core.stages.manifests import EvaluateManifest
 from adastar_core.store.evaluations import read_evaluations
 from adastar_core.store.iterations import read_iterations
 from adastar_core.store.results import spent_pflops
-from adastar_core.store.runs import differences, find_run
+from adastar_core.store.runs import differences, find_run, kept_formats
 
 
 def best_of(validation: Sequence[EvaluateManifest]) -> int:
@@ -42,8 +42,8 @@ def finished_run(config: RunConfig, name: str) -> Iterator[tuple[StoredRun, int]
         run = find_run(engine, name)
         found = None
         if run is not None and run.status == "finished":
-            meant = resolved(config)
             with engine.connect() as connection:
+                meant = resolved(config, kept_formats(connection, run))
                 same = not differences(connection, run, meant)
             stored = replace(open_stored(engine, home, name), config=meant)
             best = _best_if_done(stored, meant) if same else None

@@ -142,6 +142,8 @@ def _about_model(model: ModelLook) -> str:
 
 def _write(proposal: Proposal, output: Path, worked: Path) -> None:
     """Show the configuration and write the files, and refuse what would be refused when it runs."""
+    import torch
+
     from adastar_core.planning.plan import plan_of
     from adastar_core.planning.text import warning_lines
 
@@ -159,7 +161,8 @@ def _write(proposal: Proposal, output: Path, worked: Path) -> None:
     print_line(f"\n{text}")
     values: Mapping[object, object] = yaml.safe_load(text)
     try:
-        plan = plan_of(files.resolve({str(key): value for key, value in values.items()}))
+        config = files.resolve({str(key): value for key, value in values.items()})
+        plan = plan_of(config, on_gpu=torch.cuda.is_available())
     except AdaStarError:
         print_line(f"Written to {names}, which cannot run yet:")
         raise

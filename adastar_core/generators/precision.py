@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import torch
 from torch.overrides import TorchFunctionMode
 
+from adastar_core.models.formats import auto_format
+
 FLOAT64 = torch.float64
 
 
-def number_format(name: str, device: torch.device) -> torch.dtype:
+def number_format(name: str, model_dir: Path, device: torch.device) -> torch.dtype:
     if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
+        name = auto_format(model_dir, on_gpu=device.type == "cuda")
     return {"float64": FLOAT64, "float32": torch.float32, "bfloat16": torch.bfloat16}[name]
 
 

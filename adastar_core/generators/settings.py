@@ -134,7 +134,7 @@ class GeneratorSettings(Settings):
     dtype: Literal["auto", "float64", "float32", "bfloat16"] = setting(
         "auto",
         "Precision",
-        "Number format of generation. auto: float32 on a CPU, bfloat16 on a GPU. A run keeps the format that it started with.",
+        "Number format of generation. auto: bfloat16 on a GPU, and for a model stored in 16 bits on a processor with units for it; else float32. A run keeps the format that it started with.",
     )
     temperature: float = setting(1.0, "Temperature", "Sampling temperature.", gt=0, le=10)
     top_p: float = setting(

@@ -50,7 +50,7 @@ def open_transformers(
         OutOfMemory: A few tokens do not fit.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = number_format(settings.dtype, device)
+    dtype = number_format(settings.dtype, model_dir, device)
     vocabulary = Vocabulary(model_dir)
     try:
         with no_progress_bars(), arithmetic(dtype):

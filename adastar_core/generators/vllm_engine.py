@@ -8,10 +8,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TextIO
 
 from adastar_core.machine.memory import is_memory_error
 from adastar_core.machine.parent import end_soon_after
+from adastar_core.models.formats import auto_format
 
 Reply = dict[str, Any]
 Order = dict[str, Any]
@@ -27,7 +29,7 @@ class Engine:
         on_cpu = current_platform.is_cpu()
         dtype = order["dtype"]
         if dtype == "auto":
-            dtype = "float32" if on_cpu else "bfloat16"
+            dtype = auto_format(Path(order["model"]), on_gpu=not on_cpu)
         sleeps = order["sleeps"] and current_platform.is_sleep_mode_available()
         self._llm = LLM(
             model=order["model"],

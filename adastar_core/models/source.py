@@ -4,6 +4,7 @@ It is checked without loading weights.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 PACKAGED = Path(__file__).parent
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 _IMPLEMENTATIONS = ("attn_implementation", "_attn_implementation", "experts_implementation")
+_FORMATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _TIED_HEAD = "lm_head.weight"
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
 
@@ -165,15 +167,38 @@ def text_config(directory: Path) -> "PreTrainedConfig":
     return config
 
 
+def stored_format(directory: Path) -> str:
+    """Return the number format that a model was published in: its configuration says it, else its weights show it.
+
+    Raises:
+        ModelError: It has no safetensors weights, or a file is unreadable.
+    """
+    groups = _groups(_config(directory))
+    named = (group.get(key) for group in groups for key in ("dtype", "torch_dtype"))
+    if (found := next((name for name in named if isinstance(name, str)), None)) is not None:
+        return found
+    counts = Counter(dtype for _, dtype, _ in _tensors(directory))
+    most = counts.most_common(1)[0][0]
+    return _FORMATS.get(most, most)
+
+
 def _tensor_sizes(directory: Path) -> Iterator[tuple[str, int]]:
     import numpy as np
+
+    for name, _, shape in _tensors(directory):
+        yield name, int(np.prod(shape, dtype=np.int64))
+
+
+def _tensors(directory: Path) -> Iterator[tuple[str, str, list[int]]]:
+    """Yield name, number format and shape of a model's weights, from the headers of their files."""
     from safetensors import SafetensorError, safe_open
 
     for path in weight_files(directory):
         try:
             with safe_open(path, framework="np") as tensors:
                 for name in tensors.keys():  # noqa: SIM118 (not a mapping)
-                    yield name, int(np.prod(tensors.get_slice(name).get_shape(), dtype=np.int64))
+                    part = tensors.get_slice(name)
+                    yield name, part.get_dtype(), part.get_shape()
         except (SafetensorError, OSError) as error:
             raise ModelError(
                 f"model: {path} is not a readable safetensors file ({error}); copy it again"

@@ -131,10 +131,10 @@ class Widths:
         return stream + attention + scores + mlp + routing
 
 
-def training_memory(directory: Path, settings: TrainerSettings, length: int, *, bf16: bool) -> TrainingMemory:
-    """Return the memory of training on ``length`` tokens a text; with ``bf16``, ``dtype: auto`` is bfloat16.
+def training_memory(directory: Path, settings: TrainerSettings, length: int) -> TrainingMemory:
+    """Return the memory of training on ``length`` tokens a text.
 
-    Of the model only the configuration and the sizes of its weights are read.
+    Of the model only the configuration and the sizes of its weights are read. The settings' ``dtype`` must name a format.
     """
     model, parameters, adapter = Widths.of(directory), parameter_count(directory), 0
     if settings.lora.rank is not None:
@@ -145,7 +145,7 @@ def training_memory(directory: Path, settings: TrainerSettings, length: int, *, 
     weights = _FLOAT32 * (parameters + adapter)
     gradients = _FLOAT32 * (adapter or parameters)
     rows = settings.micro_batch_size or -(-settings.batch_size // processes)
-    half = settings.dtype == "bfloat16" or (settings.dtype == "auto" and bf16)
+    half = settings.dtype == "bfloat16"
     block = rows * length * model.kept(length, bf16=half, adapter=adapter > 0)
     # Scores of the vocabulary, their logarithms and the gradient of either, at most three of them at a time.
     head = 3 * rows * length * model.vocabulary * _FLOAT32
@@ -165,12 +165,10 @@ def training_memory(directory: Path, settings: TrainerSettings, length: int, *, 
     return TrainingMemory(weights, 2 * gradients, max(forward + again, gradients + block))
 
 
-def generation_memory(
-    directory: Path, settings: GeneratorSettings, prompt: int, *, bf16: bool
-) -> GenerationMemory:
+def generation_memory(directory: Path, settings: GeneratorSettings, prompt: int) -> GenerationMemory:
     """Return the memory of generating a full batch after prompts of ``prompt`` tokens, as for training."""
-    model, number, rows = Widths.of(directory), _number_bytes(settings, bf16=bf16), settings.batch_size
-    token = cache_bytes_per_token(directory, settings, bf16=bf16)
+    model, number, rows = Widths.of(directory), _BYTES[settings.dtype], settings.batch_size
+    token = cache_bytes_per_token(directory, settings)
     cache = rows * room_for(prompt, settings.max_new_tokens) * token
     later = cache - rows * room_for(prompt, 1) * token  # not held yet while prompts are read
     # Nothing is kept for a backward pass, so the largest moment of one block counts: in its MLP, or in eager attention.
@@ -183,11 +181,7 @@ def generation_memory(
     return GenerationMemory(weights, cache, max(reading - later, choosing, growing))
 
 
-def cache_bytes_per_token(directory: Path, settings: GeneratorSettings, *, bf16: bool) -> int:
+def cache_bytes_per_token(directory: Path, settings: GeneratorSettings) -> int:
     """Return the bytes of one token's keys and values in all layers."""
     model = Widths.of(directory)
-    return 2 * model.layers * model.keys * _number_bytes(settings, bf16=bf16)
-
-
-def _number_bytes(settings: GeneratorSettings, *, bf16: bool) -> int:
-    return _BYTES["bfloat16" if bf16 else "float32"] if settings.dtype == "auto" else _BYTES[settings.dtype]
+    return 2 * model.layers * model.keys * _BYTES[settings.dtype]

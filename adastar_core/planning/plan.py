@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from adastar_core import compute
 from adastar_core.config import RunConfig
 from adastar_core.generators.catalogue import check_engine
+from adastar_core.models.formats import in_format
 from adastar_core.models.source import parameter_count, positions_of, resolve_model
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning.forecast import Assumptions, Forecast, Texts, forecast, measure_texts
@@ -16,6 +17,7 @@ from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
 from adastar_core.runs.lengths import check_room
+from adastar_core.runs.numerics import formats_line
 from adastar_core.runs.preview import Preview, preview
 from adastar_core.runs.warnings import data_warnings
 from adastar_core.verifiers.batch import close_verifier
@@ -41,7 +43,7 @@ class Plan:
     """A run as planned, for N training observations and P parameters.
 
     ``longest_text`` are tokens of prompt and rationale together, of which the model has ``positions`` (``None``: no limit);
-    ``rationale_tokens`` is the assumed mean. ``training`` is the memory of each training process, ``generation`` that of the generator on transformers.
+    ``rationale_tokens`` is the assumed mean. ``formats`` says in which number formats it computes. ``training`` is the memory of each training process, ``generation`` that of the generator on transformers.
     """
 
     sizes: Mapping[Split, int]
@@ -54,6 +56,7 @@ class Plan:
     training: "TrainingMemory"
     generation: "GenerationMemory"
     cache_bytes_per_token: int
+    formats: str
     preview: Preview
     data_notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -72,12 +75,12 @@ class Plan:
         return float(Fraction(sum(planned.expected_flops for planned in self.iterations), 10**15))
 
 
-def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: bool = False) -> Plan:
+def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu: bool = False) -> Plan:
     """Return the plan of ``config``. Reads the data and the tokenizer; writes nothing and loads no weights.
 
     The bound takes every observation of the pool with all K attempts at the longest prompt and the longest
-    rationale allowed, and training on as many such texts as the iteration may accept. With ``bf16``,
-    ``dtype: auto`` means bfloat16, as on a GPU.
+    rationale allowed, and training on as many such texts as the iteration may accept. With ``on_gpu``,
+    ``dtype: auto`` means what it does on a GPU.
     """
     from adastar_core.planning import footprint
     from adastar_core.trainers.lora import trained_parameters
@@ -90,7 +93,8 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
     notes = (*problem.notes, *check_room(config, problem, splits, model))
     texts = measure_texts(problem, observations, model, hints=config.rationalize)
     assumed = assumptions or Assumptions()
-    training = footprint.training_memory(model, config.trainer, _longest_text(config, texts), bf16=bf16)
+    generator = in_format(config.generator, model, on_gpu=on_gpu)
+    trainer = in_format(config.trainer, model, on_gpu=on_gpu)
     adapter = trained_parameters(model, config.trainer) if config.trainer.lora.rank else 0
     shape = compute.ModelShape(parameter_count(model), 0, 0, adapter)
     iterations = tuple(
@@ -107,9 +111,10 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, bf16: 
         positions_of(model),
         assumed.rationale_tokens or config.generator.max_new_tokens / 2,
         iterations,
-        training,
-        footprint.generation_memory(model, config.generator, texts.longest_prompt, bf16=bf16),
-        footprint.cache_bytes_per_token(model, config.generator, bf16=bf16),
+        footprint.training_memory(model, trainer, _longest_text(config, texts)),
+        footprint.generation_memory(model, generator, texts.longest_prompt),
+        footprint.cache_bytes_per_token(model, generator),
+        formats_line(generator, trainer, model, on_gpu=on_gpu),
         shown,
         notes,
         data_warnings(config, splits),

@@ -11,6 +11,7 @@ import yaml
 
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.machine.units import size
+from adastar_core.models.formats import Format, auto_format
 from adastar_core.models.source import is_packaged
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning import footprint
@@ -94,16 +95,17 @@ def propose(table: TableLook, model: ModelLook, exemplars: Path) -> Proposal:
     """Return a configuration that fits, with worked examples in a file at ``exemplars``; nothing is generated or trained."""
     import torch
 
-    bf16, (room, whose) = torch.cuda.is_available(), machine_memory()
+    room, whose = machine_memory()
+    dtype = auto_format(model.directory, on_gpu=torch.cuda.is_available())
     vocabulary = Vocabulary(model.directory)
     shown = _worked_examples(table, model, vocabulary)
     chat = model.no_chat is None and not shown
     prompt = prompt_for(table, model, shown=bool(shown))
     longest = _longest_prompt(table, vocabulary, prompt, shown, chat=chat)
     new = _new_tokens(table, model, vocabulary, longest, shown=bool(shown))
-    generator = _generator(model, longest, new, _ROOM * room, bf16=bf16)
+    generator = _generator(model, longest, new, _ROOM * room, dtype)
     trained = _longest_prompt(table, vocabulary, prompt, "", chat=chat)
-    trainer = _trainer(model, trained + new + 1, _ROOM * room, bf16=bf16)
+    trainer = _trainer(model, trained + new + 1, _ROOM * room, dtype)
     memory = f"{size(room)} of {whose}"
     lines = (
         ("# Written by adastar init. Look at it first: adastar run FILE --dry-run", ""),
@@ -198,16 +200,16 @@ def _new_tokens(
     return wanted if model.positions is None else max(min(wanted, model.positions - prompt - 1), 1)
 
 
-def _generator(model: ModelLook, prompt: int, new: int, room: float, *, bf16: bool) -> dict[str, object]:
+def _generator(model: ModelLook, prompt: int, new: int, room: float, dtype: Format) -> dict[str, object]:
     """Return the generator's values, with the largest batch that fits."""
     for rows in (256, 128, 64, 32, 16, 8, 4, 2):
-        settings = GeneratorSettings(batch_size=rows, max_new_tokens=new)
-        if footprint.generation_memory(model.directory, settings, prompt, bf16=bf16).total <= room:
+        settings = GeneratorSettings(batch_size=rows, max_new_tokens=new, dtype=dtype)
+        if footprint.generation_memory(model.directory, settings, prompt).total <= room:
             break
     return {"temperature": _TEMPERATURE, "batch_size": rows, "max_new_tokens": new}
 
 
-def _trainer(model: ModelLook, text: int, room: float, *, bf16: bool) -> dict[str, object]:
+def _trainer(model: ModelLook, text: int, room: float, dtype: Format) -> dict[str, object]:
     """Return the trainer's values: all parameters with the largest micro-batch that fits, else LoRA."""
     longest = text if model.positions is None else min(text, model.positions)
     own = {"max_length": longest} if longest > TrainerSettings().max_length else {}
@@ -219,8 +221,8 @@ def _trainer(model: ModelLook, text: int, room: float, *, bf16: bool) -> dict[st
                 values |= {"micro_batch_size": rows} if rows < _BATCH else {}
                 values |= {"gradient_checkpointing": True} if saving else {}
                 values |= {"lora": lora} if lora else {}
-                settings = TrainerSettings.model_validate(values)
-                if footprint.training_memory(model.directory, settings, longest, bf16=bf16).total <= room:
+                settings = TrainerSettings.model_validate({**values, "dtype": dtype})
+                if footprint.training_memory(model.directory, settings, longest).total <= room:
                     return values
     return values
 

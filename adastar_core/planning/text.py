@@ -65,6 +65,7 @@ def plan_lines(plan: Plan, config: RunConfig, assumptions: Assumptions, card: st
         "not counted.",
         f"The longest prompt has {plan.texts.longest_prompt:,} tokens; with generator.max_new_tokens "
         f"({config.generator.max_new_tokens:,}) that is {plan.longest_text:,} of {positions}.",
+        plan.formats,
         *_memory_lines(plan, config),
     ]
     return lines if card is None else [*lines, *_card_lines(plan, config, card)]

@@ -3,6 +3,7 @@
 from adastar_core.config import RunConfig
 from adastar_core.machine.units import flops
 from adastar_core.records import Split
+from adastar_core.runs.numerics import opening_formats
 from adastar_core.runs.preview import preview
 from adastar_core.runs.stored import StoredRun
 from adastar_core.runs.warnings import data_warnings
@@ -16,14 +17,14 @@ def opening(workspace: Workspace) -> str:
     sizes = ", ".join(f"{len(workspace.data[split]):,} {split}" for split in Split)
     first = preview(config, workspace.problem, workspace.train, workspace.vocabulary)
     notes = (*workspace.problem.notes, *data_warnings(config, workspace.data))
-    engine = ""
+    engine, formats = "", opening_formats(config, workspace.base)
     if config.generator.type == "auto":
         choice = workspace.generators.choice
         engine = f"Generates with {choice.engine}: {choice.why}. "
     return (
         f"Run {workspace.run.name}: {config.method_title()} on {workspace.problem.name} ({sizes}), from {config.model} "
         f"with {workspace.parameters:,} parameters.\n{_plan(config)}, at most {config.attempts_at_most()} attempts per "
-        f"observation. {engine}Files: {workspace.folder}"
+        f"observation. {engine}{formats} Files: {workspace.folder}"
         + "".join(f"\n{line}" for line in (*notes, *first.lines(_MOST_LINES)))
     )
 

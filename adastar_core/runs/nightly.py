@@ -11,7 +11,7 @@ from adastar_core.runs.numerics import resolved
 from adastar_core.runs.opening import load_data, open_store
 from adastar_core.store.items import moved_into_training
 from adastar_core.store.observations import new_observations, read_observations
-from adastar_core.store.runs import Run, differences, find_run
+from adastar_core.store.runs import Run, differences, find_run, kept_formats
 from adastar_core.store.statistics import read_statistics
 
 
@@ -29,7 +29,7 @@ def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
         if run is None:
             return config, name
         with engine.connect() as connection:
-            if all(differences(connection, run, given) for given in (config, resolved(config))):
+            if differences(connection, run, resolved(config, kept_formats(connection, run))):
                 return config, dated(name, today)
         if run.status != "finished" or config.iterations > run.iterations:
             iterations = max(config.iterations, run.iterations)

@@ -28,7 +28,7 @@ from adastar_core.problems.chat import prompted
 from adastar_core.progress import Display, Silent
 from adastar_core.records import Data, Incident, Split
 from adastar_core.runs.lengths import check_room
-from adastar_core.runs.numerics import resolved
+from adastar_core.runs.numerics import formats_of, resolved
 from adastar_core.runs.stored import RunRef, folder_of
 from adastar_core.runs.workspace import Workspace
 from adastar_core.samplers.custom import CustomSettings
@@ -38,7 +38,7 @@ from adastar_core.store.database import open_database
 from adastar_core.store.incidents import ROUNDED_OTHERWISE
 from adastar_core.store.lease import own_run
 from adastar_core.store.numerics import read_numerics, write_numerics
-from adastar_core.store.runs import Run, finish_run, start_or_continue
+from adastar_core.store.runs import Run, find_run, finish_run, kept_formats, start_or_continue
 from adastar_core.verifiers.batch import close_verifier
 
 _LONGEST_REASON = 2_000
@@ -70,9 +70,9 @@ def open_workspace(
     Raises:
         UserError: Something is invalid, or another process owns the run.
     """
-    config = resolved(config)
     for workspace in _open.values():
-        if (workspace.ref.name, workspace.ref.config_sha256) == (name, config.sha256()):
+        meant = resolved(config, formats_of(workspace.config))
+        if (workspace.ref.name, workspace.ref.config_sha256) == (name, meant.sha256()):
             yield workspace
             return
     with ExitStack() as stack:
@@ -112,7 +112,7 @@ def _reason(error: BaseException) -> str:
 def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack: ExitStack) -> Workspace:
     # Everything that can be refused without a write comes first.
     check_access(config)
-    monitors = Monitors(config, display.line)
+    Monitors(config, display.line)
     check_engine(config.generator)
     problem = open_problem(config.problem)
     data = load_data(problem)
@@ -127,19 +127,30 @@ def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack:
         trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
     chat = prompted(problem, config.prompt, model, date.today())
     data = replace(data, notes=(*data.notes, *check_room(config, chat, data.splits, model)))
+    meant = resolved(config)
     engine, home = open_store(config)
     stack.callback(engine.dispose)
+    config = _as_started(engine, name, config) or meant
     run, splits = start_or_continue(engine, name, config, data, code_version(), display.line)
     _make_folder(engine, run, folder_of(home, name, run.uid))
     # A chat template may state the date: a continued run's prompts keep the day it was created.
     problem = prompted(problem, config.prompt, model, run.day)
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
+    monitors = Monitors(config, display.line)
     workspace = Workspace(engine, home, run, config, lease, problem, splits, model, display, monitors)
     limit_threads(workspace.parameters)
     _record_start(workspace)
     monitors.open(name, run.uid, workspace.folder)
     return workspace
+
+
+def _as_started(engine: Engine, name: str, config: RunConfig) -> RunConfig | None:
+    """Return the configuration in the number formats that the run of this name keeps; ``None`` if there is none yet."""
+    if (run := find_run(engine, name)) is None:
+        return None
+    with engine.connect() as connection:
+        return resolved(config, kept_formats(connection, run))
 
 
 def _make_folder(engine: Engine, run: Run, folder: Path) -> None:

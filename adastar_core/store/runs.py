@@ -116,6 +116,17 @@ def read_run_config(connection: Connection, run_id: int) -> dict[str, object]:
     return config
 
 
+def kept_formats(connection: Connection, run: Run) -> dict[str, str]:
+    """Return the number formats that a run has kept since it started, by the configuration's key.
+
+    One that was stored as ``auto`` is that of the first process recorded since, if there is one.
+    """
+    config = read_run_config(connection, run.run_id)
+    first = next(iter(read_numerics(connection, run.run_id).values()), None)
+    kept = {key: str(config[key]) for key in _FORMATS if config[key] != "auto"}
+    return kept if first is None else {key: getattr(first, name) for key, name in _FORMATS.items()} | kept
+
+
 def read_preset(connection: Connection, run_id: int) -> str | None:
     """Return the preset or file that the run's configuration came from; ``None`` for one from neither."""
     preset: str | None = connection.execute(text(f"SELECT preset {_OF_RUN}"), {"run_id": run_id}).scalar_one()
@@ -204,28 +215,22 @@ def _require_same(connection: Connection, run: Run, config: RunConfig) -> None:
 def differences(connection: Connection, run: Run, config: RunConfig) -> list[str]:
     """Return each field in which ``config`` does not continue the run: ``trainer.batch_size was 8, is now 16``.
 
-    Limits may have grown. A number format stored as ``auto`` means the one recorded first since, else this machine's.
+    Limits may have grown. A number format stored as ``auto`` means the one recorded first since, else any.
     """
     if run.config_sha256 == config.sha256():
         return []
     old, new = read_run_config(connection, run.run_id), _plain(config.identity())
-    first = next(iter(read_numerics(connection, run.run_id).values()), None)
-    formats = {key: new[key] if first is None else getattr(first, name) for key, name in _FORMATS.items()}
-    meant = {key: value for key, value in formats.items() if old.get(key) == "auto"}
-    accepted = old | meant | _grown(old, new)
+    kept = kept_formats(connection, run)
+    accepted = old | {key: kept.get(key, new[key]) for key in _FORMATS} | _grown(old, new)
     found = []
     for key in sorted(old.keys() | new.keys()):
         if accepted.get(key, _ABSENT) == new.get(key, _ABSENT):
             continue
         was, now = (
-            json.dumps(values[key], ensure_ascii=False) if key in values else _ABSENT for values in (old, new)
+            json.dumps(values[key], ensure_ascii=False) if key in values else _ABSENT
+            for values in (accepted, new)
         )
-        if key in LIMITS:
-            advice = ", and may only grow"
-        elif key in _FORMATS:  # auto means another format on a GPU than on a CPU
-            advice = f" (what auto means on this machine; --set {key}={old[key]} keeps it)"
-        else:
-            advice = ""
+        advice = ", and may only grow" if key in LIMITS else ""
         found.append(f"{key} was {was}, is now {now}{advice}")
     return found
 

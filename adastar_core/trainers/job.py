@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from adastar_core.errors import HomeError, ModelError
 from adastar_core.models import canary, checkpoints
 from adastar_core.models.checkpoints import Fence
+from adastar_core.models.formats import in_format
 from adastar_core.models.source import positions_of
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.streams import stream_key
@@ -98,7 +99,7 @@ def open_training(job: Job, plan: TrainingPlan, world: World = ALONE) -> Trainin
         HomeError: The disk has no room for the checkpoint and its restart points.
         ModelError: The model cannot be trained on, or not as configured.
     """
-    settings = job.settings
+    settings = in_format(job.settings, job.start, on_gpu=world.device.type == "cuda")
     model = load(job.start)
     if plan.micro_batch_size > 1:
         require_apart(model, collate_packed if plan.packed else collate)

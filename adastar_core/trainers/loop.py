@@ -154,8 +154,7 @@ class Training:
         arrange = collate_packed if self.plan.packed else collate
         inputs = {name: part.to(self._world.device) for name, part in arrange(rows, self._padding).items()}
         labels = inputs.pop("labels")
-        device, dtype = self._world.device, self.settings.dtype
-        bf16 = dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda")
+        device, bf16 = self._world.device, self.settings.dtype == "bfloat16"
         # Autocast computes products in bfloat16 and keeps the weights in float32; a small update survives there.
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
             logits = self.model(**inputs, use_cache=False).logits

@@ -70,7 +70,7 @@ class TrainerSettings(Settings):
     dtype: Literal["auto", "float32", "bfloat16"] = setting(
         "auto",
         "Precision",
-        "Number format of training: auto is float32 on CPU and bfloat16 on GPU; a run keeps what it started with.",
+        "Number format of training. auto means what it does for generation. A run keeps the format that it started with.",
     )
     save_every: int = setting(
         100, "Save every", "Steps between restart points inside a training stage.", ge=1

@@ -66,11 +66,11 @@ def _speed(generator: Endless, directory: Path, rows: int, tokens: int, ceilings
     settings = GeneratorSettings(dtype="bfloat16", batch_size=rows, max_new_tokens=tokens)
     parameters, forecast = (
         parameter_count(directory),
-        generation_memory(directory, settings, PROMPT, bf16=True),
+        generation_memory(directory, settings, PROMPT),
     )
     read, card = sum(len(request.prompt) for request in requests), known_card()
     flops = generation_flops(parameters, read, rows * tokens)
-    context, token_bytes = read / rows + tokens / 2, cache_bytes_per_token(directory, settings, bf16=True)
+    context, token_bytes = read / rows + tokens / 2, cache_bytes_per_token(directory, settings)
     load = decoding_load(flops, rows * tokens, rows, forecast.weights, context, token_bytes)
     return Speed(
         rows=rows,

@@ -97,7 +97,7 @@ def speed(
         ms_per_step=took / (steps - _WARM_UP) * 1e3,
         seconds_over_forecast=took / Load(flops, 0).seconds(card, settings.processes) if card else None,
         peak_gib=peak_gib() if settings.processes == 1 else None,
-        forecast_gib=training_memory(directory, settings, longest, bf16=True).total / GIB,
+        forecast_gib=training_memory(directory, settings, longest).total / GIB,
         first_loss=lines[0][1].loss,
         last_loss=lines[-1][1].loss,
     )

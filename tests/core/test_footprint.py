@@ -10,6 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 from adastar_core.config import GeneratorSettings, LoraSettings, TrainerSettings
 from adastar_core.generators import Decoding
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
+from adastar_core.models.formats import in_format
 from adastar_core.models.source import parameter_count
 from adastar_core.planning.footprint import (
     cache_bytes_per_token,
@@ -66,7 +67,8 @@ def test_a_mixture_of_experts_holds_what_was_forecast(family: str, tmp_path: Pat
 
 
 def hold_training_to_its_forecast(base: Path, settings: TrainerSettings, work: Path) -> None:
-    forecast = training_memory(base, settings, LENGTH, bf16=False)
+    settings = in_format(settings, base, on_gpu=False)
+    forecast = training_memory(base, settings, LENGTH)
     job = Job(base, EXAMPLES, settings, 2, None, 0, 1, work / "out", work)
     training = open_training(job, job.plan())
     training.model.train()
@@ -79,8 +81,8 @@ def hold_training_to_its_forecast(base: Path, settings: TrainerSettings, work: P
 
 
 def test_a_shard_is_a_share_of_all_but_the_activations(base: Path) -> None:
-    alone = training_memory(base, TrainerSettings(batch_size=8), LENGTH, bf16=False)
-    shared = training_memory(base, TrainerSettings(batch_size=32, processes=4), LENGTH, bf16=False)
+    alone = training_memory(base, TrainerSettings(batch_size=8, dtype="float32"), LENGTH)
+    shared = training_memory(base, TrainerSettings(batch_size=32, processes=4, dtype="float32"), LENGTH)
     assert (shared.weights, shared.moments) == (alone.weights // 4, alone.moments // 4)
     assert shared.passing > alone.passing / 2
 
@@ -98,8 +100,8 @@ def test_generation_holds_what_was_forecast(base: Path, prompt: int, longest: in
 
 
 def hold_generation_to_its_forecast(base: Path, prompt: int, longest: int) -> None:
-    settings = GeneratorSettings(batch_size=32, max_new_tokens=longest)
-    forecast = generation_memory(base, settings, prompt, bf16=False)
+    settings = GeneratorSettings(batch_size=32, max_new_tokens=longest, dtype="float32")
+    forecast = generation_memory(base, settings, prompt)
     opened = open_transformers(base, settings)
     generator = Endless(opened._loaded, opened._vocabulary)
     wanted = [GenerationRequest(place, 1, False, "1" * prompt, stream=place) for place in range(32)]
@@ -115,6 +117,5 @@ def test_an_adapter_is_all_that_is_trained(base: Path) -> None:
 
 
 def test_a_token_s_keys_and_values_are_counted_in_every_layer(base: Path) -> None:
-    settings = GeneratorSettings()
-    assert cache_bytes_per_token(base, settings, bf16=False) == 2 * 2 * 64 * 4
-    assert cache_bytes_per_token(base, settings, bf16=True) == 2 * 2 * 64 * 2
+    for dtype, number in (("float32", 4), ("bfloat16", 2)):
+        assert cache_bytes_per_token(base, GeneratorSettings(dtype=dtype)) == 2 * 2 * 64 * number

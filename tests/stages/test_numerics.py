@@ -1,17 +1,27 @@
 """What decides last digits: resolved number formats, records of each process, and reuse between processes that round alike."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from sqlalchemy import Engine, text
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core import stages
 from adastar_core.config import RunConfig
 from adastar_core.errors import RunConflictError
 from adastar_core.generators import Decoding
+from adastar_core.generators.steps import Way
+from adastar_core.generators.transformers import TransformersGenerator
+from adastar_core.models import formats
+from adastar_core.models.source import resolve_model, stored_format
+from adastar_core.models.vocabulary import Vocabulary
+from adastar_core.planning.plan import plan_of
 from adastar_core.records import Attempt, GenerationRequest, Split, Verdict
+from adastar_core.report.opening import opening
 from adastar_core.runs import judging, numerics
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.workspace import Workspace
@@ -20,10 +30,11 @@ from adastar_core.store.incidents import read_incidents
 from adastar_core.store.numerics import read_numerics
 from adastar_core.streams import rng
 from adastar_core.verifiers import Response, Verifier
-from tests.support.runs import small_config
+from tests.support.runs import run_iteration, small_config
 from tests.support.scripted import ScriptedGenerator
 
 FLOAT32 = ("generator.dtype=float32", "trainer.dtype=float32")
+ONE_STEP = ("schedule.first_steps=1", "generator.max_new_tokens=24")
 STAR = ("method=star", "problem.train=24", "generator.max_new_tokens=8")
 
 
@@ -47,23 +58,63 @@ def test_a_run_is_what_auto_meant_when_it_started(database: Engine, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("gpu")
-def test_a_run_of_a_gpu_is_refused_on_a_cpu_until_its_format_is_named(
+def test_a_run_keeps_its_formats_where_auto_would_mean_others(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    config = small_config(database, tmp_path)
+    with open_workspace(config, "one") as first, open_workspace(config, "one") as same:
+        assert same is first
+    monkeypatch.setattr(numerics, "_has_gpu", lambda *_: (False, False))
+    with open_workspace(config, "one") as again:
+        assert again.config.generator.dtype == again.config.trainer.dtype == "bfloat16"
+        assert again.ref == first.ref
+    with open_workspace(small_config(database, tmp_path), "another") as other:
+        assert other.config.generator.dtype == "float32"
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_named_format_that_is_not_the_run_s_is_refused(database: Engine, tmp_path: Path) -> None:
     with open_workspace(small_config(database, tmp_path), "one"):
         pass
-    monkeypatch.setattr(numerics, "_has_gpu", lambda *_: (False, False))
     with (
         pytest.raises(
-            RunConflictError,
-            match=r'generator\.dtype was "bfloat16", is now "float32".*--set generator\.dtype=bfloat16 keeps it.*trainer\.dtype was',
+            RunConflictError, match=r'generator\.dtype was "bfloat16", is now "float32"; trainer\.dtype was'
         ),
-        open_workspace(small_config(database, tmp_path), "one"),
+        open_workspace(small_config(database, tmp_path, *FLOAT32), "one"),
     ):
         pass
-    named = small_config(database, tmp_path, "generator.dtype=bfloat16", "trainer.dtype=bfloat16")
-    with open_workspace(named, "one"):
-        pass
+
+
+def test_a_model_in_16_bits_is_computed_in_them_through_all_iterations(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints are stored in float32, so a format decided for each of them would change after the first."""
+    monkeypatch.setattr(formats, "has_bfloat16_units", lambda: True)
+    opened, made = list[torch.dtype](), TransformersGenerator.__init__
+
+    def noting(self: TransformersGenerator, model: PreTrainedModel, vocabulary: Vocabulary, way: Way) -> None:
+        opened.append(model.dtype)
+        made(self, model, vocabulary, way)
+
+    monkeypatch.setattr(TransformersGenerator, "__init__", noting)
+    config = small_config(database, tmp_path, f"model={half_adder(tmp_path)}", "problem.train=24", *ONE_STEP)
+    with open_workspace(config, "half") as workspace:
+        why = "the model is stored in bfloat16, and this processor has units for bfloat16"
+        assert f"Generates and trains in bfloat16: {why}." in opening(workspace)
+        run_iteration(workspace, 1)
+        assert stored_format(Path(workspace.checkpoint(1).path)) == "float32"
+        assert workspace.numerics.generation_dtype == workspace.numerics.training_dtype == "bfloat16"
+    assert opened == [torch.bfloat16] * 2
+    assert plan_of(config).formats == f"Generates and trains in bfloat16: {why}."
+
+
+def half_adder(folder: Path) -> Path:
+    """Write the packaged model as one that was published in bfloat16."""
+    source, base = resolve_model("tiny-adder"), folder / "half"
+    AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16).save_pretrained(base)
+    for file in source.glob("tokenizer*"):
+        shutil.copy(file, base)
+    return base
 
 
 def test_a_run_stored_with_auto_resumes_with_the_recorded_formats(
@@ -83,8 +134,8 @@ def test_a_run_stored_with_auto_resumes_with_the_recorded_formats(
         with open_workspace(again, "old"):
             pass
     monkeypatch.setattr(numerics, "_has_gpu", lambda *_: (True, True))
-    with pytest.raises(RunConflictError, match=r"generator\.dtype was"), open_workspace(config, "old"):
-        pass
+    with open_workspace(config, "old") as workspace:
+        assert workspace.config.generator.dtype == "float32"
 
 
 @pytest.mark.parametrize(("dtype", "said"), [("float32", 1), ("bfloat16", 1), ("float64", 0)])
