@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeVar
 
-from adastar_core.models.source import stored_format
-
 Format = Literal["float32", "bfloat16"]
 _HALF = ("bfloat16", "float16")
 
@@ -36,6 +34,8 @@ def auto_format(model_dir: Path, *, on_gpu: bool) -> Format:
     Raises:
         ModelError: The model's configuration or weights cannot be read.
     """
+    from adastar_core.models.source import stored_format
+
     if on_gpu:
         return "bfloat16"
     return "bfloat16" if stored_format(model_dir) in _HALF and has_bfloat16_units() else "float32"
@@ -43,6 +43,8 @@ def auto_format(model_dir: Path, *, on_gpu: bool) -> Format:
 
 def why_auto(model_dir: Path, *, on_gpu: bool) -> str:
     """Return why ``auto`` means what it does for a model, for people."""
+    from adastar_core.models.source import stored_format
+
     if on_gpu:
         return "on a GPU"
     stored = stored_format(model_dir)

@@ -104,8 +104,8 @@ def test_settings_import_nothing_that_computes() -> None:
 @pytest.mark.parametrize(
     ("module", "most", "without"),
     [
-        ("generators.transformers", 21, ""),
-        ("trainers.sft", 30, ""),
+        ("generators.transformers", 22, ""),
+        ("trainers.sft", 31, ""),
         ("cluster.connection", 12, "torch transformers ray"),
         ("cluster.engine", 25, "sqlalchemy psycopg2"),  # what a Ray actor runs
     ],
