@@ -16,6 +16,42 @@ _FIRST = -0x40A7B892E31B1A47
 _SECOND = -0x6B2FB644ECCEEE15
 _DISCARDED_BITS = 12
 _UNIT = 2.0**-52
+_CANDIDATES = 1024
+"""Likeliest tokens among which the nucleus is looked for first: sorting a whole vocabulary costs as much as a model's step."""
+_CELLS = 2**16
+"""Cells of noise that are computed at a time on a CPU, so that they stay in its cache."""
+
+
+def choose(logits: Tensor, streams: Tensor, step: int | Tensor, decoding: Decoding) -> Tensor:
+    """Return the next token of every row, int64, [rows]: the largest of :func:`noisy_scores`, found with less work."""
+    if decoding.greedy or decoding.top_p == 1:
+        return noisy_scores(logits, streams, step, decoding).argmax(-1)
+    scores = logits.to(torch.float64) / decoding.temperature
+    chosen, whole = _among_candidates(scores, streams, step, decoding.top_p)
+    for row in (~whole).nonzero().flatten().tolist():
+        one = slice(row, row + 1)
+        at = step[one] if isinstance(step, Tensor) else step
+        chosen[one] = noisy_scores(logits[one], streams[one], at, decoding).argmax(-1)
+    return chosen
+
+
+def _among_candidates(
+    scores: Tensor, streams: Tensor, step: int | Tensor, top_p: float
+) -> tuple[Tensor, Tensor]:
+    """Return each row's choice among its likeliest tokens, and whether they hold its whole nucleus.
+
+    They do if the nucleus ends before the last of them: what is left out is no likelier than that one. Equally likely
+    tokens come in the order of their ids, as in :func:`mass_before`.
+    """
+    probabilities = torch.softmax(scores, dim=-1)
+    tokens = probabilities.topk(min(_CANDIDATES, scores.shape[-1])).indices.sort(-1).values
+    likely, order = probabilities.gather(-1, tokens).sort(dim=-1, descending=True, stable=True)
+    tokens = tokens.gather(-1, order)
+    inside = likely.cumsum(-1) - likely < top_p
+    whole = ~(inside & (likely == likely[:, -1:])).any(-1)
+    noisy = scores.gather(-1, tokens) + gumbel_of(tokens, streams, step)
+    best = noisy.masked_fill(~inside, -torch.inf).argmax(-1, keepdim=True)
+    return tokens.gather(-1, best).squeeze(-1), whole | (tokens.shape[-1] == scores.shape[-1])
 
 
 def noisy_scores(logits: Tensor, streams: Tensor, step: int | Tensor, decoding: Decoding) -> Tensor:
@@ -54,11 +90,24 @@ def gumbel(streams: Tensor, step: int | Tensor, vocabulary: int) -> Tensor:
         step: Number of the generated token, from 0, without the prompt: one for all rows, or int64, [rows].
         vocabulary: How many token ids there are.
     """
+    tokens = torch.arange(vocabulary, device=streams.device)
+    if streams.device.type != "cpu":
+        return gumbel_of(tokens, streams, step)
+    noise = torch.empty(len(streams), vocabulary, dtype=torch.float64)
+    count = max(1, _CELLS // vocabulary)
+    for start in range(0, len(streams), count):
+        rows = slice(start, start + count)
+        at = step[rows] if isinstance(step, Tensor) else step
+        noise[rows] = gumbel_of(tokens, streams[rows], at)
+    return noise
+
+
+def gumbel_of(tokens: Tensor, streams: Tensor, step: int | Tensor) -> Tensor:
+    """Return the noise of some tokens: int64, [tokens] for every row or [rows, tokens]; see :func:`gumbel`."""
     # Python's integers do not wrap as a tensor's do.
     counter = (step + 1) * _GOLDEN if isinstance(step, Tensor) else signed((step + 1) * _GOLDEN % (1 << 64))
     rows = _mix(_mix(streams) + counter)
-    tokens = torch.arange(1, vocabulary + 1, device=streams.device) * _GOLDEN
-    return -torch.log(-torch.log(uniform(rows[:, None] + tokens)))
+    return uniform(rows[:, None] + (tokens + 1) * _GOLDEN).log_().neg_().log_().neg_()
 
 
 def uniform(counters: Tensor) -> Tensor:

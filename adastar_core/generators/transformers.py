@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from adastar_core.errors import ConfigError, DataError, ModelError
 from adastar_core.generators import Decoding, OnIncident
 from adastar_core.generators.endings import end, first_stop
-from adastar_core.generators.noise import noisy_scores
+from adastar_core.generators.noise import choose
 from adastar_core.generators.precision import arithmetic, number_format
 from adastar_core.generators.serving import serving
 from adastar_core.generators.settings import GeneratorSettings
@@ -159,11 +159,11 @@ class TransformersGenerator:
         for step in range(limit):
             # Noise belongs to (stream, step, token), so neither the batch nor the rows that left it change a choice.
             with arithmetic(model.dtype):
-                scores = noisy_scores(batch.forward(), batch.streams, step, decoding)
-            chosen = scores.argmax(-1)
+                logits = batch.forward()
+                chosen = choose(logits, batch.streams, step, decoding)
             generated[batch.places, step] = chosen
             batch.append(chosen)
-            ended |= ~self._is_text(scores.shape[-1])[chosen]
+            ended |= ~self._is_text(logits.shape[-1])[chosen]
             # Stop strings show in decoded text alone, which is slow to make; a late check costs a few steps, and
             # ``endings.end`` finds the exact place afterwards.
             if decoding.stop and step % _STEPS_BETWEEN_STOP_CHECKS == 0:

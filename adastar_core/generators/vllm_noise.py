@@ -13,7 +13,7 @@ from vllm.config import VllmConfig
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor, MoveDirectionality
 
 from adastar_core.generators import Decoding
-from adastar_core.generators.noise import noisy_scores, signed
+from adastar_core.generators.noise import choose, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class StreamNoise(LogitsProcessor):
             places = self._tensor(indices)
             streams = self._tensor([row.stream for row in rows])
             steps = self._tensor([len(row.output) for row in rows])
-            chosen = noisy_scores(logits[places], streams, steps, decoding).argmax(-1)
+            chosen = choose(logits[places], streams, steps, decoding)
             logits[places] = -torch.inf
             logits[places, chosen] = 0.0
         return logits

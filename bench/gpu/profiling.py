@@ -99,14 +99,14 @@ def parts(generator: Endless, rows: int, tokens: int, trace: Path | None) -> Ite
 
 
 def _run(generator: Endless, watch: Watch, requests: list[GenerationRequest], how: Decoding) -> None:
-    choose = transformers.noisy_scores
+    choose = transformers.choose
 
     def watched(*args: object) -> torch.Tensor:
         with watch.part("choose"):
             return choose(*args)  # type: ignore[arg-type]
 
     watching: TransformersGenerator = Endless(generator._loaded, generator._vocabulary, _watched(watch))
-    with patch.object(transformers, "noisy_scores", watched):
+    with patch.object(transformers, "choose", watched):
         watching.generate(requests, how)
 
 

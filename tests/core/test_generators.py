@@ -1,15 +1,16 @@
 """The pure parts of generation: choosing a token, finding the end, and the scripted generator."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adastar_core.generators import Decoding
+from adastar_core.generators import Decoding, noise
 from adastar_core.generators.endings import Ending, end
-from adastar_core.generators.noise import gumbel, noisy_scores
+from adastar_core.generators.noise import choose, gumbel, noisy_scores
 from adastar_core.models.vocabulary import Ends
 from adastar_core.records import FinishReason, GenerationRequest
 from tests.support.scripted import ScriptedGenerator, from_table
@@ -63,6 +64,41 @@ def test_no_smaller_set_than_the_nucleus_reaches_top_p(
     assert inside.sum() >= top_p - 1e-9
     assert inside.sum() - inside.min() < top_p + 1e-9
     assert kept.all() or inside.min() >= probabilities[~kept].max()
+
+
+@pytest.mark.parametrize("vocabulary", [2, 1000, 1024, 1025, 6000])
+@given(
+    seed=st.integers(0, 2**32),
+    spread=st.sampled_from([0.0, 0.01, 1.0, 4.0, 12.0]),
+    levels=st.sampled_from([1, 2, 5, 1000]),
+    top_p=st.sampled_from([1e-9, 0.2, 0.5, 0.9, 0.95, 0.999, 1 - 1e-12, 1.0]),
+    own_steps=st.booleans(),
+)
+def test_the_choice_is_that_of_the_whole_vocabulary(
+    vocabulary: int, seed: int, spread: float, levels: int, top_p: float, own_steps: bool
+) -> None:
+    """Few levels make ties, also at the nucleus' border and at the last candidate; flat scores exceed the candidates."""
+    random = torch.Generator().manual_seed(seed)
+    logits = (torch.randn(5, vocabulary, generator=random) * levels).round() / levels * spread
+    streams = torch.randint(-(2**62), 2**62, (5,), generator=random)
+    step = torch.randint(0, 500, (5,), generator=random) if own_steps else 7
+    decoding = replace(SAMPLED, temperature=0.7, top_p=top_p)
+    expected = noisy_scores(logits, streams, step, decoding).argmax(-1)
+    assert torch.equal(choose(logits, streams, step, decoding), expected)
+
+
+def test_few_rows_need_the_whole_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    sorted_whole, real = list[int](), noise.noisy_scores
+
+    def counting(logits: torch.Tensor, *others: Any) -> torch.Tensor:  # noqa: ANN401
+        sorted_whole.append(len(logits))
+        return real(logits, *others)
+
+    monkeypatch.setattr(noise, "noisy_scores", counting)
+    logits = torch.randn(8, 6000, generator=torch.Generator().manual_seed(0)) * 4
+    logits[3] = 0  # flat: its nucleus has most of the vocabulary
+    choose(logits, torch.arange(8), 0, replace(SAMPLED, top_p=0.95))
+    assert sorted_whole == [1]
 
 
 def test_the_gap_is_that_of_the_two_best_scores_or_to_the_border_of_the_nucleus() -> None:
