@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import yaml
 from cyclopts import Parameter
@@ -12,9 +12,19 @@ from cyclopts import Parameter
 from adastar_core.cli.output import print_line
 from adastar_core.config import files
 from adastar_core.errors import AdaStarError, UserError
-from adastar_core.planning.look import NONE, ModelLook, RawTable, TableLook
-from adastar_core.planning.proposal import Proposal
+from adastar_core.machine.units import counted
+from adastar_core.planning.look import (
+    NONE,
+    RawTable,
+    TableLook,
+    examples,
+    look_at_table,
+    read_table,
+)
 from adastar_core.verifiers.catalogue import VERIFIER_NAMES, VerifierName
+
+if TYPE_CHECKING:
+    from adastar_core.planning.proposal import Proposal
 
 _COLUMN = Parameter(metavar="COLUMN")
 _ASKED = ("question", "answer", "choices", "context", "id", "verifier")
@@ -39,7 +49,7 @@ def init(
     """Look at a table and a model, and write a configuration that fits both and this machine.
 
     Args:
-        data: Your table: a file (.jsonl, .json, .csv, .parquet), a folder, or a hub name. Asked for on a terminal.
+        data: Your table: a file (.jsonl, .json, .csv, .tsv, .parquet), a folder, or a hub name. Asked for on a terminal.
         model: tiny-adder, a name from `adastar models`, a directory, a .gguf file, or a hub name. Asked for on a terminal.
         question: The column with the question; a.b looks into a nested one. Columns are found by name, else by content.
         answer: The column with the answer, alone or at the end of a worked solution.
@@ -51,9 +61,6 @@ def init(
         yes: Take the columns as they are found. Otherwise a terminal asks, unless question and answer are named.
         output: Where the configuration is written; a file that exists is not overwritten.
     """
-    from adastar_core.planning.look import look_at_model, read_table
-    from adastar_core.planning.proposal import propose
-
     given = {"question": question, "answer": answer, "choices": choices, "context": context, "id": id}
     worked = output.with_suffix(".exemplars.jsonl")
     for path in (output, worked):
@@ -62,16 +69,13 @@ def init(
     named = question is not None and answer is not None
     found = read_table(_asked(data, "DATA", "Data file"))
     table = _agreed(found, {**given, "verifier": verifier}, ask=sys.stdin.isatty() and not (yes or named))
-    known = look_at_model(_asked(model, "--model MODEL", "Model (a name, a directory, or a .gguf file)"))
-    print_line(f"Model      {_about_model(known)}")
-    _write(propose(table, known, worked), output, worked)
+    known = _asked(model, "--model MODEL", "Model (a name, a directory, or a .gguf file)")
+    _write(_proposed(table, known, worked), output, worked)
     return 0
 
 
 def _agreed(table: RawTable, given: dict[str, str | None], *, ask: bool) -> TableLook:
     """Show what was found in a table, and return it once the person at the terminal, if any, agrees."""
-    from adastar_core.planning.look import look_at_table
-
     while True:
         try:
             columns = {name: column for name, column in given.items() if name != "verifier"}
@@ -114,8 +118,8 @@ def _changes(reply: str) -> dict[str, str | None]:
 def _about_table(table: TableLook) -> Iterator[str]:
     """Yield what was found in a table, a line each."""
     first, columns = table.observations[0], table.columns
-    parts = ", ".join(f"{count:,} rows of {split}" for split, count in table.sizes.items())
-    rows = parts if len(table.sizes) > 1 else f"{sum(table.sizes.values()):,} rows"
+    parts = ", ".join(f"{counted(count, 'row')} of {split}" for split, count in table.sizes.items())
+    rows = parts if len(table.sizes) > 1 else counted(sum(table.sizes.values()), "row")
     yield f"Data       {table.path}: {rows}"
     yield f"Columns    {', '.join(table.names)}"
     yield f"Question   column {columns.question}, e.g. {first.question[:_SHOWN]!r}"
@@ -127,20 +131,25 @@ def _about_table(table: TableLook) -> Iterator[str]:
         yield f"Options    column {columns.choices}, e.g. {options}"
     if columns.id:
         yield f"Id         column {columns.id}, e.g. {first.observation_id[:_SHOWN]!r}"
-    looked = len(table.observations)
-    read = f"{looked - table.unreadable:,} of {looked:,}" if table.unreadable else f"all {looked:,}"
-    yield f"Verifier   {table.verifier}: it reads {read} answers"
+    looked, cannot = len(table.observations), table.unreadable
+    read = f"{looked - len(cannot):,} of {counted(looked, 'answer')}" if cannot else "every answer"
+    yield f"Verifier   {table.verifier}: it reads {read}{f', not {examples(cannot)}' if cannot else ''}"
     yield from (f"Note: {note}" for note in table.notes)
 
 
-def _about_model(model: ModelLook) -> str:
-    why = None if model.no_chat is None else model.no_chat.partition(". ")[0]
-    chat = "with a chat template" if why is None else f"without chat ({why})"
-    positions = "any length" if model.positions is None else f"{model.positions:,} positions"
-    return f"{model.name}: {model.parameters:,} parameters, {positions}, {chat}"
+def _proposed(table: TableLook, model: str, worked: Path) -> "Proposal":
+    """Look at the model, show what was found, and return what fits."""
+    from adastar_core.planning.model_look import look_at_model  # slow to load: a table is refused before
+    from adastar_core.planning.proposal import propose
+
+    known = look_at_model(model)
+    print_line(f"Model      {known.name}: {known.summary}")
+    if known.unusable:
+        print_line(f"Note: {known.unusable}")
+    return propose(table, known, worked)
 
 
-def _write(proposal: Proposal, output: Path, worked: Path) -> None:
+def _write(proposal: "Proposal", output: Path, worked: Path) -> None:
     """Show the configuration and write the files, and refuse what would be refused when it runs."""
     import torch
 

@@ -76,6 +76,11 @@ def about(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if round(seconds / 60) < 90 else f"{seconds / 3600:.1f} h"
 
 
+def counted(number: int, what: str) -> str:
+    """Return how many there are: ``1 row``, ``1,234 rows``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def wall_time(seconds: float | None) -> str:
     """Return a run's time as :func:`duration` does, or that it is not known."""
     return "an unknown time" if seconds is None else duration(seconds)

@@ -1,18 +1,15 @@
-"""Looks at a table and at a model that a user names: what ``adastar init`` proposes follows from what is found here."""
+"""Looks at a table that a user names: what ``adastar init`` proposes follows from what is found here."""
 
-import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from adastar_core.errors import ConfigError
-from adastar_core.models.source import parameter_count, positions_of, resolve_model
-from adastar_core.models.vocabulary import Vocabulary
-from adastar_core.problems.chat import check_template
+from adastar_core.errors import DataError
+from adastar_core.machine.units import counted
 from adastar_core.problems.columns import NONE, Columns, column_names, guess_columns
+from adastar_core.problems.headers import is_value
 from adastar_core.problems.references import declared_or_whole
-from adastar_core.problems.rows import Row, cell_text
+from adastar_core.problems.rows import Row, cell_text, each
 from adastar_core.problems.sources import Source
 from adastar_core.problems.table import Table, TableSettings, table_reader
 from adastar_core.records import Observation, Split
@@ -22,10 +19,11 @@ from adastar_core.verifiers.catalogue import VerifierName
 _LOOKED_AT = 2000
 _MOST_CLASSES, _ROWS_PER_CLASS, _LONGEST_CLASS = 12, 5, 40
 _NEARLY = 0.9
+_SHOWN = 60
 _FORMULA = ("\\", "^", "=", "$", "x", "π")
 _DECIMAL_COMMA = re.compile(r"[-−+]?(\d+,(\d{1,2}|\d{4,})|0,\d+)\D*")
 
-__all__ = ["NONE", "ModelLook", "RawTable", "TableLook", "look_at_model", "look_at_table", "read_table"]
+__all__ = ["NONE", "RawTable", "TableLook", "examples", "look_at_table", "read_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class TableLook:
         names: Of all columns.
         columns: Which hold what.
         verifier: The first that can read the answers.
-        unreadable: Rows among the first ones whose answer it cannot read.
+        unreadable: The answers of the first rows that it cannot read.
         observations: The first rows.
         written: What the answer's column says in each.
         solutions: Those of them that are worked solutions, where most are.
@@ -59,23 +57,12 @@ class TableLook:
     names: tuple[str, ...]
     columns: Columns
     verifier: VerifierName
-    unreadable: int
+    unreadable: tuple[str, ...]
     observations: tuple[Observation, ...]
     written: tuple[str, ...]
     solutions: tuple[str, ...]
     classes: tuple[str, ...]
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelLook:
-    """A model as it was found; ``no_chat`` says why its chat template cannot be used, if so."""
-
-    name: str
-    directory: Path
-    parameters: int
-    positions: int | None
-    no_chat: str | None
 
 
 def read_table(path: str) -> RawTable:
@@ -95,12 +82,16 @@ def look_at_table(table: RawTable, *, verifier: VerifierName | None = None, **gi
     """
     rows = [row for part in table.parts.values() for row in part]
     columns, first = guess_columns(rows, **given), rows[:_LOOKED_AT]
+    _refuse_values(
+        first, {key: getattr(columns, key) for key in ("question", "answer") if not given.get(key)}
+    )
     written = [cell_text(row.get(columns.answer)) or "" for row in first]
+    observations = each(first, table_reader(first, _settings(table.path, columns, "exact")))
     solutions = tuple(text for text in written if declared_or_whole(text) != text)
     answers = list(dict.fromkeys(map(declared_or_whole, written)))
     candidates = _candidates(len(first), columns, answers) if verifier is None else [verifier]
-    name, unreadable = _verifier(table.path, first, columns, candidates)
-    read = table_reader(first, _settings(table.path, columns, name))
+    tried = _tried(table.path, first, columns, candidates)
+    name, unreadable = next(reversed(tried.items()))
     return TableLook(
         path=table.path,
         sizes={split: len(part) for split, part in table.parts.items()},
@@ -108,36 +99,51 @@ def look_at_table(table: RawTable, *, verifier: VerifierName | None = None, **gi
         columns=columns,
         verifier=name,
         unreadable=unreadable,
-        observations=tuple(map(read, first)),
+        observations=tuple(observations),
         written=tuple(written),
         solutions=solutions if len(solutions) > len(first) / 2 else (),
         classes=tuple(answers) if name == "label" else (),
-        notes=tuple(_notes(answers)),
+        notes=(*_commas(written), *_nearly_read(tried, len(first))),
     )
 
 
-def _notes(answers: Sequence[str]) -> Iterator[str]:
-    commas = [answer for answer in answers if _DECIMAL_COMMA.fullmatch(answer)]
-    if len(commas) > len(answers) / 4:
+def _refuse_values(rows: Sequence[Row], found: Mapping[str, str]) -> None:
+    """Refuse columns that were found and not named, whose names look like values: the table's first row would be lost."""
+    for key, name in found.items():
+        if is_value(name, [cell_text(row.get(name)) for row in rows]):
+            raise DataError(
+                f"{rows[0].source}: {name[:_SHOWN]!r} is taken for the name of the {key}'s column, but looks like a value in it. "
+                f"Put a line with the columns' names first, or say that it is one: --{key} COLUMN."
+            )
+
+
+def _commas(written: Sequence[str]) -> Iterator[str]:
+    commas = [answer for answer in map(declared_or_whole, written) if _DECIMAL_COMMA.fullmatch(answer)]
+    if len(commas) > len(written) / 4:
         yield (
-            f"answers such as {commas[0]!r} seem to have a decimal comma, which is not read as one (1,500 is one thousand "
-            f"five hundred). Write {commas[0].replace(',', '.')}."
+            f"{len(commas):,} of {counted(len(written), 'answer')} seem to have a decimal comma, e.g. {examples(commas)}, which is "
+            "not read as one: here and in responses 1,500 is one thousand five hundred. Write them with a point, "
+            f"{commas[0].replace(',', '.')}, and the verifier number reads them."
         )
 
 
-def look_at_model(name: str) -> ModelLook:
-    """Return what is known of a model without loading its weights.
+def _nearly_read(tried: Mapping[VerifierName, Sequence[str]], count: int) -> Iterator[str]:
+    """Yield which verifier can read most answers and was not chosen, and which ones it cannot read."""
+    *passed, chosen = tried
+    nearest = min(passed, key=lambda name: len(tried[name]), default=chosen)
+    cannot = tried[nearest]
+    if nearest != chosen and len(cannot) < count / 2:
+        yield (
+            f"the verifier {nearest} reads {count - len(cannot):,} of {counted(count, 'answer')}, but not {len(cannot):,}, e.g. "
+            f"{examples(cannot)}. Rewrite or remove these rows if they are not meant; {chosen} asks for the same "
+            "answer in the same words."
+        )
 
-    Raises:
-        ModelError: There is none of this name, or it lacks something.
-    """
-    directory = resolve_model(name)
-    try:
-        check_template(Vocabulary(directory), directory, datetime.date.today())
-        no_chat = None
-    except ConfigError as error:
-        no_chat = str(error)
-    return ModelLook(name, directory, parameter_count(directory), positions_of(directory), no_chat)
+
+def examples(answers: Sequence[str]) -> str:
+    """Return the first two different answers, quoted."""
+    shown = list(dict.fromkeys(answers))[:2]
+    return " and ".join(repr(answer[:_SHOWN]) for answer in shown)
 
 
 def _settings(path: str, columns: Columns, verifier: VerifierName) -> TableSettings:
@@ -153,18 +159,22 @@ def _settings(path: str, columns: Columns, verifier: VerifierName) -> TableSetti
     )
 
 
-def _verifier(
+def _tried(
     path: str, rows: Sequence[Row], columns: Columns, candidates: Sequence[VerifierName]
-) -> tuple[VerifierName, int]:
-    """Return the first verifier that can read nearly every answer, and how many it cannot; any text is an exact answer."""
+) -> dict[VerifierName, tuple[str, ...]]:
+    """Return the answers that each verifier cannot read, up to the first that reads nearly all; any text is an exact one."""
+    tried: dict[VerifierName, tuple[str, ...]] = {}
     for name in candidates:
         settings = _settings(path, columns, name)
         problem, read = Table(settings), table_reader(rows, settings)
-        unreadable = sum(not problem.is_readable(row, read(row)) for row in rows)
+        asked = [(row, read(row)) for row in rows]
+        tried[name] = tuple(
+            observation.answer for row, observation in asked if not problem.is_readable(row, observation)
+        )
         close_verifier(problem.verifier)
-        if unreadable <= (1 - _NEARLY) * len(rows):
+        if len(rows) - len(tried[name]) >= _NEARLY * len(rows):
             break
-    return name, unreadable
+    return tried
 
 
 def _candidates(rows: int, columns: Columns, answers: Sequence[str]) -> list[VerifierName]:

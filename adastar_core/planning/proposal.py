@@ -10,13 +10,14 @@ from pathlib import Path
 import yaml
 
 from adastar_core.generators.settings import GeneratorSettings
-from adastar_core.machine.units import size
+from adastar_core.machine.units import counted, size
 from adastar_core.models.formats import Format, auto_format
 from adastar_core.models.source import is_packaged
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning import footprint
-from adastar_core.planning.look import ModelLook, TableLook
+from adastar_core.planning.look import TableLook
 from adastar_core.planning.memory import machine_memory
+from adastar_core.planning.model_look import ModelLook
 from adastar_core.planning.shown import COUNT, exemplar_lines
 from adastar_core.problems.chat import in_chat
 from adastar_core.problems.template import Template
@@ -86,7 +87,7 @@ def prompt_for(table: TableLook, model: ModelLook, *, shown: bool = False) -> st
     braced = instruction(table).replace("{", "{{").replace("}", "}}")
     if shown:
         return f"{context}Q: {{question}}{options}\nA:"
-    if model.no_chat is None:
+    if model.chats:
         return f"{context}{{question}}{options}\n\n{braced}"
     return f"{braced}\n\n{context}Q: {{question}}{options}\nA:"
 
@@ -99,7 +100,7 @@ def propose(table: TableLook, model: ModelLook, exemplars: Path) -> Proposal:
     dtype = auto_format(model.directory, on_gpu=torch.cuda.is_available())
     vocabulary = Vocabulary(model.directory)
     shown = _worked_examples(table, model, vocabulary)
-    chat = model.no_chat is None and not shown
+    chat = model.chats and not shown
     prompt = prompt_for(table, model, shown=bool(shown))
     longest = _longest_prompt(table, vocabulary, prompt, shown, chat=chat)
     new = _new_tokens(table, model, vocabulary, longest, shown=bool(shown))
@@ -109,7 +110,7 @@ def propose(table: TableLook, model: ModelLook, exemplars: Path) -> Proposal:
     memory = f"{size(room)} of {whose}"
     lines = (
         ("# Written by adastar init. Look at it first: adastar run FILE --dry-run", ""),
-        (f"model: {_plain(model.name)}", _about(model)),
+        (f"model: {_plain(model.name)}", model.summary),
         *_problem_lines(table, prompt),
         *(_shown_lines(exemplars) if shown else _chat_lines(chat)),
         *_schedule_lines(table),
@@ -139,21 +140,16 @@ def _chat_lines(chat: bool) -> Iterator[tuple[str, str]]:
     yield f"prompt: {{chat: {str(chat).lower()}}}", "whether prompts are messages in the chat template"
 
 
-def _about(model: ModelLook) -> str:
-    positions = "any length" if model.positions is None else f"{model.positions:,} positions"
-    return f"{model.parameters:,} parameters, {positions}, {'chat template' if model.no_chat is None else 'no chat'}"
-
-
 def _problem_lines(table: TableLook, prompt: str) -> Iterator[tuple[str, str]]:
     columns, rows = table.columns, sum(table.sizes.values())
     yield "problem:", ""
     yield "  type: table", ""
-    yield f"  path: {_plain(table.path)}", f"{rows:,} rows"
+    yield f"  path: {_plain(table.path)}", counted(rows, "row")
     for key in ("question", "answer", "choices", "id"):
         if name := getattr(columns, key):
             yield f"  {key}: {_plain(name)}", ""
     read = (
-        f"cannot read {table.unreadable:,} answers: fix these rows"
+        f"cannot read {counted(len(table.unreadable), 'answer')}: fix these rows"
         if table.unreadable
         else "reads every answer"
     )

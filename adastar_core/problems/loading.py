@@ -10,7 +10,7 @@ from adastar_core.problems.ids import named
 from adastar_core.problems.overlap import Overlap, overlap
 from adastar_core.problems.references import is_reference, unreadable
 from adastar_core.problems.repeats import Repeats, find_repeats, spelling
-from adastar_core.problems.rows import Row
+from adastar_core.problems.rows import Row, each
 from adastar_core.problems.settings import SplitSettings
 from adastar_core.problems.splits import carve, limit
 from adastar_core.records import Observation, Split
@@ -130,7 +130,7 @@ class RowProblem(ABC):
         """Return the observations of every part, whose references can all be read, and what they repeat."""
         every = [row for part in rows.values() for row in part]
         read = self.row_reader(every)
-        asked = {split: [(row, read(row)) for row in part] for split, part in rows.items()}
+        asked = {split: list(zip(part, each(part, read), strict=True)) for split, part in rows.items()}
         pairs = [pair for part in asked.values() for pair in part]
         if wrong := [pair for pair in pairs if not self.is_readable(*pair)]:
             raise self.unreadable(wrong, len(every))

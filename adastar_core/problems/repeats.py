@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from adastar_core.machine.units import counted
 from adastar_core.problems.rows import Row
 from adastar_core.records import Observation
 from adastar_core.shingles import tokens
@@ -68,8 +69,7 @@ def find_repeats(asked: Iterable[Asked], same_answer: SameAnswer) -> Repeats:
 
 
 def _questions(groups: Sequence[tuple[Asked, ...]]) -> str:
-    questions = f"{len(groups):,} question{'s' if len(groups) > 1 else ''}"
-    return f"{questions} ({sum(map(len, groups)):,} rows)"
+    return f"{counted(len(groups), 'question')} ({sum(map(len, groups)):,} rows)"
 
 
 def _first(groups: Sequence[tuple[Asked, ...]]) -> str:

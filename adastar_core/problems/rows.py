@@ -1,18 +1,28 @@
-"""Reading rows from files: JSON lines, JSON, CSV and Parquet, with every broken row named by its number."""
+"""A row of a table: its fields as text, and errors that name the row by its number."""
 
-import csv
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
+from typing import TypeVar
 
 from adastar_core.errors import DataError
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SHOWN = 60
+
+Read = TypeVar("Read")
+
+
+class BrokenRow(DataError):
+    """A row that cannot be read; ``brief`` is why, without what to do."""
+
+    def __init__(self, row: "Row", what: str) -> None:
+        super().__init__(f"{row.source}, row {row.number}: {what}")
+        self.row = row
+        self.brief = what.partition(". ")[0].removesuffix(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +33,8 @@ class Row:
     number: int
     values: Mapping[str, object]
 
-    def broken(self, what: str) -> DataError:
-        return DataError(f"{self.source}, row {self.number}: {what}")
+    def broken(self, what: str) -> "BrokenRow":
+        return BrokenRow(self, what)
 
     def columns(self) -> Iterator[str]:
         """Yield the fields' names, those of nested fields as ``a.b`` after the field that holds them."""
@@ -54,7 +64,7 @@ class Row:
         if value is None:
             there = ", ".join(map(str, self.values))
             raise self.broken(
-                f"the field {field!r} is missing or null (fields: {there}). Fix the row or name another field."
+                f"the field {field!r} is missing or null. Fix the row or name another field ({there})."
             )
         return value
 
@@ -137,77 +147,37 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a local file, in its order.
+def each(rows: Sequence[Row], read: Callable[[Row], Read]) -> list[Read]:
+    """Return what is read of every row.
 
     Raises:
-        DataError: The file is missing, of an unknown kind, empty, or has a broken or an empty line or text that cannot be
-            stored.
+        DataError: Rows are broken: the one, or how many of how many and the first two.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path}: cannot read this kind of file. Give one of {', '.join(SUFFIXES)}.")
-    try:
-        rows = [row.checked() for row in reader(path)]
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror or error}). Check the path and its permissions."
-        ) from error
-    if not rows:
-        raise DataError(f"{path}: holds no rows. Give a file with at least one observation.")
-    return rows
+    done, broken = [], []
+    for row in rows:
+        try:
+            done.append(read(row))
+        except BrokenRow as error:
+            broken.append(error)
+    if len(broken) > 1:
+        raise _all_of(broken, len(rows))
+    if broken:
+        raise broken[0]
+    return done
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise Row(str(path), number, {}).broken(
-                    f"not UTF-8 ({error.reason}). Save the file as UTF-8."
-                ) from error
-            yield number, text.rstrip("\r\n")
-
-
-def _json_lines(path: Path) -> Iterator[Row]:
-    return (parse_row(str(path), number, line) for number, line in _lines(path))
-
-
-def _json_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a JSON document, or those of JSON lines, which many files of this name hold."""
-    lines = [(number, line) for number, line in _lines(path)]
-    try:
-        document = json.loads("\n".join(line for _, line in lines), object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as error:
-        if lines and lines[0][1].lstrip().startswith("{") and _is_json(lines[0][1]):
-            yield from (parse_row(str(path), number, line) for number, line in lines)
-            return
-        raise DataError(
-            f"{path}: not JSON ({error}). Write an array of objects, or one object per line."
-        ) from error
-    inside = (
-        [value for value in document.values() if isinstance(value, list)]
-        if isinstance(document, dict)
-        else []
+def _all_of(broken: Sequence[BrokenRow], count: int) -> DataError:
+    source = broken[0].row.source
+    (first, why), (second, why_not) = ((_place(error.row, source), error.brief) for error in broken[:2])
+    other = f" and {second}" if why == why_not else f"; {second}: {why_not}"
+    return DataError(
+        f"{source}: {len(broken):,} of {count:,} rows cannot be read, e.g. {first}: {why}{other}. Fix or remove them, or name "
+        "another column."
     )
-    found = document if isinstance(document, list) else inside[0] if len(inside) == 1 else None
-    if found is None:
-        raise DataError(
-            f"{path}: holds a JSON {type(document).__name__}, no array. Write an array of objects."
-        )
-    for number, values in enumerate(found, start=1):
-        if not isinstance(values, dict):
-            raise Row(str(path), number, {}).broken(f"a JSON {type(values).__name__}, not an object.")
-        yield Row(str(path), number, values)
 
 
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _place(row: Row, source: str) -> str:
+    return f"row {row.number}" if row.source == source else f"{row.source}, row {row.number}"
 
 
 def parse_row(source: str, number: int, line: str) -> Row:
@@ -216,7 +186,7 @@ def parse_row(source: str, number: int, line: str) -> Row:
     if not line.strip():
         raise row.broken("the line is empty. Remove it.")
     try:
-        values = json.loads(line, object_pairs_hook=_without_repeats)
+        values = json.loads(line, object_pairs_hook=without_repeats)
     except _Repeated as error:
         raise row.broken(f"the key {error} occurs twice. Remove one of the two.") from error
     except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
@@ -230,78 +200,12 @@ class _Repeated(ValueError):
     """A name that an object has twice."""
 
 
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    if twice := _repeated([name for name, _ in pairs]):
+def without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if twice := repeated([name for name, _ in pairs]):
         raise _Repeated(repr(twice))
     return dict(pairs)
 
 
-def _repeated(names: Sequence[str]) -> str | None:
+def repeated(names: Sequence[str]) -> str | None:
     """Return the first name that is there twice; a column without a name cannot be asked for."""
     return next((name for place, name in enumerate(names) if name and name in names[:place]), None)
-
-
-def _refuse_repeated_columns(path: Path, names: Sequence[str]) -> None:
-    if twice := _repeated(names):
-        raise DataError(f"{path}: two columns are called {twice!r}. Rename or remove one of them.")
-
-
-def _csv_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a table whose cells are separated as fits every line: by commas, else semicolons, else tabs."""
-    lines = [f"{line}\n" for _, line in _lines(path)]
-    first: DataError | None = None
-    for delimiter in ",;\t":
-        try:
-            rows = list(_separated(path, lines, delimiter))
-        except DataError as error:
-            first = first or error
-            continue
-        if not rows or len(rows[0].values) > 1:
-            yield from rows
-            return
-        first = first or DataError(
-            f"{path}: has one column, {next(iter(rows[0].values))!r}. Separate cells by commas."
-        )
-    assert first is not None
-    raise first
-
-
-def _separated(path: Path, lines: Sequence[str], delimiter: str) -> Iterator[Row]:
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    start = 1
-    try:
-        for cells in reader:
-            row = Row(str(path), start, {})
-            if not any(cells):
-                raise row.broken("the line is empty. Remove it.")
-            if header is None:
-                header = [name.strip() for name in cells]
-                _refuse_repeated_columns(path, header)
-            elif len(cells) != len(header):
-                raise row.broken(
-                    f"{len(cells)} cells under {len(header)} column names. Fix or remove the line."
-                )
-            else:
-                yield Row(str(path), start, dict(zip(header, cells, strict=True)))
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise Row(str(path), start, {}).broken(f"not CSV ({error}). Fix or remove the line.") from error
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    import pyarrow  # slow to load, and most data are text
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            _refuse_repeated_columns(path, file.schema_arrow.names)
-            batches = [batch.to_pylist() for batch in file.iter_batches()]
-    except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a Parquet file with UTF-8 texts ({error}). Write it again.") from error
-    for number, values in enumerate((row for batch in batches for row in batch), start=1):
-        yield Row(str(path), number, values)
-
-
-_READERS = {".jsonl": _json_lines, ".json": _json_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
-SUFFIXES = tuple(_READERS)

@@ -23,7 +23,7 @@ class SourceSettings(Settings):
     path: DataSource | None = setting(
         None,
         "Path",
-        "A file (.jsonl, .json, .csv, .parquet), a folder, or a hub name. Default: the benchmark's own hub name.",
+        "A file (.jsonl, .json, .csv, .tsv, .parquet), a folder, or a hub name. Default: the benchmark's own hub name.",
         min_length=1,
     )
     subset: Text | None = setting(None, "Subset", "Configuration of the hub data set. Default: its only one.")

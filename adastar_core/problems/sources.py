@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 from adastar_core.errors import DataError
 from adastar_core.machine import confine
 from adastar_core.machine.paths import path_of
-from adastar_core.problems.rows import SUFFIXES, Row, read_rows
+from adastar_core.problems.files import SUFFIXES, read_rows
+from adastar_core.problems.rows import Row
 from adastar_core.records import Split
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ _WORDS = {
     Split.VALIDATION: {"validation", "valid", "val", "dev"},
 }
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*(/[A-Za-z0-9][\w.\-]*)?")
+_SHOWN = 5
 _BESIDE = re.compile(r"(?!\.)[^/\\:\x00]+")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
@@ -61,7 +64,7 @@ class Source:
             return self._from_file(path)
         if _HUB_NAME.fullmatch(self.path) and path.suffix.lower() not in SUFFIXES:
             return self._from_datasets(saved=None)
-        raise DataError(f"{self.path}: no such file or folder. Set problem.path to the data.")
+        raise DataError(f"{self.path}: no such file or folder. Check the path.")
 
     def _from_file(self, path: Path) -> dict[Split, list[Row]]:
         parts = dict(self.parts)
@@ -86,10 +89,7 @@ class Source:
             parts[split] = [row for file in mine for row in read_rows(confine.readable(file, "problem.path"))]
         parts |= self._named_files(folder)
         if Split.TRAIN not in parts:
-            names = ", ".join(file.name for file in files) or "no data files"
-            raise DataError(
-                f"{folder}: no training file among {names}. Set problem.train to the one that is."
-            )
+            raise _no_training(folder, [file.name for file in files])
         return parts
 
     def _data_files(self, folder: Path) -> tuple[Path, list[Path]]:
@@ -135,6 +135,15 @@ class Source:
                     f"{self.path}: has no split {name!r}, only {there}. Set problem.{split.value} to one of them."
                 )
         return parts
+
+
+def _no_training(folder: Path, names: Sequence[str]) -> DataError:
+    if not names:
+        return DataError(f"{folder}: holds no data file ({', '.join(SUFFIXES)}). Check the path.")
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
+    return DataError(
+        f"{folder}: none of {shown} is called train. Give the path of one file, or name it in problem.train."
+    )
 
 
 def _load(name: str, subset: str | None, saved: Path | None) -> "DatasetDict":

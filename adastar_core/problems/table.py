@@ -12,10 +12,11 @@ from adastar_core.machine import confine
 from adastar_core.problems.choices import AnswerAs, read_choices, settle
 from adastar_core.problems.columns import guess_columns
 from adastar_core.problems.few_shot import Benchmark, FewShotProblem
+from adastar_core.problems.files import read_rows
 from adastar_core.problems.loading import RowReader
 from adastar_core.problems.prompts import Exemplar
 from adastar_core.problems.references import contradictory, contradicts_itself, declared_or_whole
-from adastar_core.problems.rows import Row, read_rows
+from adastar_core.problems.rows import Row, each
 from adastar_core.problems.settings import DataSettings
 from adastar_core.problems.template import Template
 from adastar_core.records import Choice, Observation
@@ -32,7 +33,7 @@ class TableSettings(DataSettings):
 
     type: Literal["table"] = "table"
     path: DataSource = setting(
-        ..., "Path", "A file (.jsonl, .json, .csv, .parquet), a folder, or a hub name.", min_length=1
+        ..., "Path", "A file (.jsonl, .json, .csv, .tsv, .parquet), a folder, or a hub name.", min_length=1
     )
     question: Text = setting(
         "question", "Question field", "Field with the question; a.b looks into a nested one.", min_length=1
@@ -136,9 +137,9 @@ class Table(FewShotProblem):
 def table_reader(rows: Sequence[Row], settings: TableSettings) -> RowReader:
     """Return what reads one of these rows, which together decide what an answer among options means."""
     if settings.choices is None:
-        return lambda row: _observation(row, settings, (), declared_or_whole(row.text(settings.answer)))
+        return lambda row: _observation(row, settings, (), declared_or_whole(_answer(row, settings.answer)))
     field = settings.choices
-    given = [(_answer(row, settings.answer), read_choices(row, field)) for row in rows]
+    given = each(rows, lambda row: (_answer(row, settings.answer), read_choices(row, field)))
     reading = settle(rows, given, settings.answer_as)
 
     def read(row: Row) -> Observation:
@@ -167,7 +168,7 @@ def _meant(rows: Sequence[Row], key: str) -> str:
 
 
 def _answer(row: Row, field: str) -> str:
-    """Return the answer of a row with options, which may be an index or a truth value."""
+    """Return the answer of a row, which may be a truth value."""
     value = row.value(field)
     return str(value) if isinstance(value, bool) else row.text(field)
 

@@ -4,6 +4,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from adastar_core.machine.units import counted
 from adastar_core.problems.chat import ChatProblem
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store import incidents
@@ -38,7 +39,7 @@ def run_notes(stored: StoredRun, rows: Sequence[IterationResult]) -> list[str]:
 
 
 def _incident(incident: IncidentRow) -> str:
-    times = f"{incident.times:,} time{'s' if incident.times > 1 else ''}"
+    times = counted(incident.times, "time")
     checkpoint = f"the checkpoint of iteration {incident.iteration}"
     match incident.kind:
         case incidents.CUT_SHORT:

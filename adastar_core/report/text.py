@@ -12,7 +12,7 @@ from rich.text import Text
 
 from adastar_core.compute import StageTokens
 from adastar_core.machine import units
-from adastar_core.machine.units import NONE, flops, number, percent_number
+from adastar_core.machine.units import NONE, counted, flops, number, percent_number
 from adastar_core.machine.visible import visible
 from adastar_core.report.beside import beside, tables
 from adastar_core.report.records import DifficultySummary, RunReport
@@ -142,7 +142,7 @@ def headline(report: RunReport) -> str:
     cost = f"for {flops(report.total_pflops)} and {units.wall_time(report.wall_seconds)}"
     if report.selects_base:
         tried = len(report.iterations)
-        which = f"which validation selected over {tried} trained checkpoint{'s' if tried > 1 else ''}"
+        which = f"which validation selected over {counted(tried, 'trained checkpoint')}"
         which = which if tried else "which nothing was trained on yet"
         return f"{split.capitalize()} accuracy {units.accuracy(before)}{count}: that of the base model, {which}, {cost}."
     return (

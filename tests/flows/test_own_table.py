@@ -126,7 +126,7 @@ def test_answers_that_cannot_be_read_are_named_once_the_file_is_there(
     path.write_text(json.dumps(rows))
     assert cli.main(["init", str(path), "--model", "tiny-adder", "--output", str(tmp_path / "run.yaml")]) == 2
     printed = capsys.readouterr()
-    assert "it reads 119 of 120 answers" in printed.out
+    assert "it reads 119 of 120 answers, not 'about seven'" in printed.out
     assert "row 7: 'about seven'" in printed.err
     assert "which cannot run yet:" in printed.out
     assert "Next: " not in printed.out
@@ -229,9 +229,80 @@ def test_worked_examples_differ_in_kind(tmp_path: Path) -> None:
     assert len({question.split()[0] for question in shown}) == 4
 
 
-def test_decimal_commas_are_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+NOTED = {
+    "decimal commas": (
+        [f"{i},5" for i in range(60)],
+        "60 of 60 answers seem to have a decimal comma, e.g. '0,5' and '1,5'",
+        "Write them with a point, 0.5,",
+    ),
+    "words among numbers": (
+        [("n/a", "a few", str(i))[min(i % 5, 2)] for i in range(60)],
+        "the verifier number reads 36 of 60 answers, but not 24, e.g. 'n/a' and 'a few'",
+        "Verifier exact: it reads every answer",
+    ),
+    "a few words among numbers": (
+        ["n/a" if i < 3 else "a few" if i < 6 else str(i) for i in range(60)],
+        "Verifier number: it reads 54 of 60 answers, not 'n/a' and 'a few'",
+        "which cannot run yet",
+    ),
+    "one row": (["7"], "t.csv: 1 row ", "Verifier number: it reads every answer"),
+}
+
+
+@pytest.mark.parametrize("kind", NOTED)
+def test_what_should_be_looked_at_is_said_with_its_number_and_examples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
     """A spreadsheet writes 1,500 for one and a half, which is a number too, and another one."""
+    answers, *said = NOTED[kind]
     with (tmp_path / "t.csv").open("w", encoding="utf-8-sig") as file:
-        file.writelines(["Frage;Antwort\n", *(f"Wie lang ist Weg {i}?;{i},5\n" for i in range(60))])
-    init(tmp_path, tmp_path / "t.csv", "tiny-adder")
-    assert "'0,5' seem to have a decimal comma" in " ".join(capsys.readouterr().out.split())
+        file.writelines(
+            ["Frage;Antwort\n", *(f"Wie lang ist Weg {i}?;{text}\n" for i, text in enumerate(answers))]
+        )
+    cli.main(
+        ["init", str(tmp_path / "t.csv"), "--model", "tiny-adder", "--output", str(tmp_path / "run.yaml")]
+    )
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(words in printed for words in said), printed
+
+
+def test_a_first_row_is_not_taken_for_names_unless_they_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "".join(
+            f"What is the capital of land {i}?,City{chr(97 + i % 26)}{chr(97 + i // 26)}\n" for i in range(60)
+        )
+    )
+    command = ["init", str(path), "--model", "tiny-adder", "--output", str(tmp_path / "run.yaml")]
+    assert cli.main(command) == 2
+    assert (
+        "Put a line with the columns' names first, or say that it is one: --question"
+        in capsys.readouterr().err
+    )
+    assert cli.main([*command, "--question", "What is the capital of land 0?"]) == 0
+
+
+def test_the_model_takes_one_short_line_and_what_is_wrong_with_it_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    additions(tmp_path / "t.csv")
+    model = chat_model(tmp_path / "model")
+    for template, said, noted in (
+        (BODY, "a chat template", False),
+        (None, "no chat template", False),
+        ("{{ raise_exception('no') }}", "an unusable chat template", True),
+    ):
+        settings = model / "tokenizer_config.json"
+        kept = {
+            key: value for key, value in json.loads(settings.read_text()).items() if key != "chat_template"
+        }
+        settings.write_text(json.dumps(kept | ({"chat_template": template} if template else {})))
+        init(tmp_path, tmp_path / "t.csv", str(model))
+        (tmp_path / "run.yaml").unlink()
+        (tmp_path / "run.exemplars.jsonl").unlink(missing_ok=True)
+        lines = capsys.readouterr().out.splitlines()
+        shown = next(line for line in lines if line.startswith("Model "))
+        assert shown.endswith(f"8,192 positions, {said}")
+        assert any(line.startswith("Note: prompt.chat") for line in lines) is noted

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import gzip
 import json
 import math
 from io import StringIO
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from adastar_core.errors import DataError
-from adastar_core.problems.rows import Row, parse_row, read_rows
+from adastar_core.problems.files import read_rows
+from adastar_core.problems.headers import is_value
+from adastar_core.problems.rows import Row, each, parse_row
 
 ROWS = [{"question": "1+1?", "answer": "2"}, {"question": "two\nlines, ünïcode", "answer": "3"}]
 
@@ -42,7 +45,7 @@ def test_the_three_kinds_of_files_hold_the_same_rows(tmp_path: Path) -> None:
         ("a.csv", b"question,answer\nx,1\ny\x00,2\n", ["row 3", r"'\x00'"]),
         ("a.jsonl", b"", ["no rows"]),
         ("a.csv", b"question,answer\nx,1\n\ny,2\n", ["row 3", "empty"]),
-        ("a.csv", b"question,answer\nx,1\ny\n", ["row 3", "1 cells under 2"]),
+        ("a.csv", b"question,answer\nx,1\ny\n", ["row 3", "1 cell under 2"]),
         ("a.csv", b'question,answer\nx,"1\n', ["row 2", "not CSV"]),
         ("a.csv", b"question,answer, answer\nx,1,2\n", ["two columns are called 'answer'"]),
         ("a.jsonl", b'{"question": "x", "answer": 1, "answer": 2}\n', ["row 1", "'answer' occurs twice"]),
@@ -67,9 +70,98 @@ def test_two_columns_of_one_name_are_refused_in_parquet_too(tmp_path: Path) -> N
         read_rows(tmp_path / "a.parquet")
 
 
-def test_columns_without_a_name_are_no_trouble(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("question, answer,,\nx,1,,\n")
-    assert read_rows(tmp_path / "a.csv")[0].text("answer") == "1"
+def test_a_column_without_a_name_is_called_by_its_place_and_an_empty_one_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(",question, answer,,\n0,x,1,,\n")
+    assert read_rows(tmp_path / "a.csv")[0].values == {"column 1": "0", "question": "x", "answer": "1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.xlsx", b"PK\x03\x04rest", ["workbook", "CSV"]),
+        ("a.csv", b"PK\x03\x04rest", ["workbook", "CSV"]),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ["workbook", "CSV"]),
+        ("a.pdf", b"%PDF-1.7\n", ["PDF"]),
+        ("a.csv.gz", gzip.compress(b"question,answer\nx,1\n"), ["compressed", "gunzip"]),
+        ("a.csv", gzip.compress(b"question,answer\nx,1\n"), ["compressed", "gunzip"]),
+        ("a.txt", b"question\tanswer\nx\t1\n", ["cannot read this kind", ".tsv", "rename"]),
+        ("a", b"question\tanswer\nx\t1\n", ["cannot read this kind", "rename"]),
+        ("a.csv", "question,answer\nMüller,1\n".encode("cp1252"), ["row 2", "'Müller,1'", "WINDOWS-1252"]),
+        ("a.csv", b"question,answer\n\xff\x00,1\n", ["row 2", "not text"]),
+        ("a.csv", b"\xff\xfe\x00", ["not UTF-16"]),
+        *((f"a.{suffix}", b"", ["no rows"]) for suffix in ("jsonl", "json", "csv", "tsv", "parquet")),
+    ],
+)
+def test_a_file_of_another_kind_is_told_what_to_do(
+    tmp_path: Path, name: str, content: bytes, words: list[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_rows(tmp_path / name)
+    assert all(word in str(caught.value) for word in [name, *words]), str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def asked(number: int) -> str:
+    return f"Tom has {number} pens and buys {number + 2}. How many has he?"
+
+
+ROWS_ALONE = {
+    "sums": [(asked(i), str(2 * i + 2)) for i in range(30)],
+    "numbers": [(str(i), str(i + 1), str(2 * i + 1)) for i in range(30)],
+    "classes": [(asked(i), ["yes", "no"][i % 2]) for i in range(30)],
+    "solutions": [(asked(i), f"He has {i} and {i + 2}. #### {2 * i + 2}") for i in range(30)],
+    "formulas": [(f"{i}+{i}", f"-{2 * i},5") for i in range(30)],
+    "ids": [(f"q-{i}", asked(i), "ABC"[i % 3]) for i in range(30)],
+}
+
+
+@pytest.mark.parametrize("kind", ROWS_ALONE)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_without_a_line_of_names_is_refused_and_with_one_is_read(
+    tmp_path: Path, kind: str, delimiter: str
+) -> None:
+    rows = [list(row) for row in ROWS_ALONE[kind]]
+    names = ["id", "What was asked of you?", "answer"][-len(rows[0]) :]
+    path = tmp_path / "a.csv"
+    for before in ([], [names]):
+        page = StringIO()
+        csv.writer(page, delimiter=delimiter).writerows([*before, *rows])
+        path.write_text(page.getvalue())
+        if before:
+            assert len(read_rows(path)) == 30
+        else:
+            with pytest.raises(DataError, match="is a row, not the columns' names"):
+                read_rows(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("2024", ["high", "low", "high"]),
+        ("0", ["What is it?", "Where is it?"]),
+        ("col1", ["7", "8", "9"]),
+        ("How many are there?", ["7", "8", "9"]),
+        ("answer", ["answer", "7", "8"]),
+        ("No.", ["1.", "2.", "3."]),
+        ("A", ["red", "blue", "green"]),
+        ("question", ["What is it?", "Where is it?"]),
+        ("", ["", ""]),
+    ],
+)
+def test_names_of_columns_are_no_values(name: str, cells: list[str]) -> None:
+    assert not is_value(name, cells)
+
+
+def test_rows_that_cannot_be_read_are_counted() -> None:
+    rows = [Row("f", number, {"answer": None if number in (2, 5, 9) else "x"}) for number in range(1, 11)]
+    with pytest.raises(
+        DataError, match=r"^f: 3 of 10 rows .*row 2: the field 'answer' is missing or null and row 5"
+    ):
+        each(rows, lambda row: row.text("answer"))
+    with pytest.raises(DataError, match=r"^f, row 2: the field 'answer'"):
+        each(rows[:4], lambda row: row.text("answer"))
+    assert each(rows[5:8], lambda row: row.number) == [6, 7, 8]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -123,33 +215,42 @@ def lines_of(rows: list[dict[str, object]], delimiter: str) -> str:
         ("rows.json", json.dumps(MANY)),
         ("rows.json", json.dumps(MANY, indent=2)),
         ("rows.json", json.dumps({"version": "1", "data": MANY})),
+        ("rows.json", json.dumps({"version": [1], "data": {"note": {"by": [{}]}, "items": MANY}})),
         ("rows.json", "".join(json.dumps(row) + "\n" for row in MANY)),
         ("rows.csv", lines_of(MANY, ",")),
         ("rows.csv", lines_of(MANY, ";")),
         ("rows.csv", lines_of(MANY, "\t")),
+        ("rows.csv", lines_of(MANY, "|")),
+        ("rows.tsv", lines_of(MANY, "\t")),
+        ("rows.csv", lines_of(MANY, ",") + "\n \n"),
+        ("rows.jsonl", "".join(json.dumps(row) + "\n" for row in MANY) + "\n\n"),
         ("rows.csv", "\N{ZERO WIDTH NO-BREAK SPACE}" + lines_of(MANY, ";")),
     ],
 )
 def test_every_common_form_of_a_table_gives_the_same_rows(tmp_path: Path, name: str, content: str) -> None:
-    (tmp_path / name).write_text(content, "utf-8")
-    read = read_rows(tmp_path / name)
-    assert [(row.text("question"), row.text("answer")) for row in read] == [
-        (row["question"], str(row["answer"])) for row in MANY
-    ]
+    for encoding in ("utf-8", "utf-16"):
+        (tmp_path / name).write_text(content, encoding)
+        read = read_rows(tmp_path / name)
+        assert [(row.text("question"), row.text("answer")) for row in read] == [
+            (row["question"], str(row["answer"])) for row in MANY
+        ]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("rows.json", "[1, 2]", ["row 1", "a JSON int"]),
-        ("rows.json", '{"a": [{}], "b": [{}]}', ["a JSON dict, no array"]),
-        ("rows.json", "3", ["a JSON int, no array"]),
+        ("rows.json", '{"a": [{}], "b": [{}]}', ["2 arrays of objects: a, b"]),
+        ("rows.json", '{"x": {"a": [{}], "b": {"c": [{}]}, "d": [{}]}}', ["2 arrays of objects: x.a, x.d"]),
+        ("rows.json", '{"question": ["x"], "answer": [1]}', ["no array of objects"]),
+        ("rows.json", '{"data": []}', ["no array of objects"]),
+        ("rows.json", "3", ["no array of objects"]),
         ("rows.json", "[{]", ["not JSON"]),
         ("rows.json", "[]", ["holds no rows"]),
         ("rows.json", '[{"a": 1, "a": 2}]', ["'a'"]),
         ("rows.json", '{"a": 1}\n{"a": \n', ["row 2", "not a JSON object"]),
-        ("rows.csv", "question,answer\nx,1\ny\n", ["row 3", "1 cells under 2 column names"]),
-        ("rows.csv", "question\nx\n", ["one column, 'question'"]),
+        ("rows.csv", "question,answer\nx,1\ny\n", ["row 3", "1 cell under 2 column names"]),
+        ("rows.csv", "question\nx\n", ["one column, 'question'", "commas, semicolons or tabs"]),
     ],
 )
 def test_what_is_no_table_says_where(tmp_path: Path, name: str, content: str, words: list[str]) -> None:

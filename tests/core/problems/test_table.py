@@ -197,7 +197,7 @@ def test_exemplars_come_from_a_file_and_shots_take_the_first(tmp_path: Path) -> 
 def test_folders_that_leave_the_part_open_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "one.jsonl", sums(10))
     write(tmp_path / "two.jsonl", sums(10))
-    with pytest.raises(DataError, match=r"no training file among one\.jsonl, two\.jsonl"):
+    with pytest.raises(DataError, match=r"none of one\.jsonl, two\.jsonl is called train"):
         Table(TableSettings(path=str(tmp_path))).load(Split.TRAIN)
     assert Table(TableSettings(path=str(tmp_path), train="two.jsonl")).load(Split.TRAIN)
     write(tmp_path / "train_a.jsonl", sums(10))
