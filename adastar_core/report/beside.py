@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from adastar_core.machine.units import NONE, accuracy, percent
+from adastar_core.records import Accuracy
 from adastar_core.report.cautions import quoted
 from adastar_core.report.controls import Controls
 from adastar_core.report.records import RunReport
@@ -22,28 +23,37 @@ def beside(before: Controls | None, after: Controls | None, as_sampled: Controls
             f"the base model, prompted as rationales are sampled, gives {accuracy(as_sampled.accuracy)} on validation"
         )
     if before.read and after.read:
-        parts.append(
-            f"{percent(before.read.share)} → {percent(after.read.share)} of the answers could be read"
-        )
+        parts.append(f"{_course(before.read, after.read)} of the answers could be read")
     if before.right_of_read and after.right_of_read and after.right_of_read.total:
-        shares = (percent(before.right_of_read.share), percent(after.right_of_read.share))
-        parts.append(f"of those {shares[0]} → {shares[1]} are right")
+        parts.append(f"of those {_course(before.right_of_read, after.right_of_read)} are right")
     if after.chance is not None and after.overuse:
         most, often = after.answers[0]
         parts.append(f"the most frequent answer is {quoted(most)} ({percent(often / after.overuse.of)})")
     return f"Beside it: {'; '.join(parts)}."
 
 
+def _course(before: Accuracy, after: Accuracy) -> str:
+    """Return what a share was and became; what it is alone where it was the same, as of a selected base model, or of nothing."""
+    was, now = percent(before.share), percent(after.share)
+    return now if was in (now, NONE) else f"{was} → {now}"
+
+
 def answers_table(report: RunReport) -> Table | None:
-    """Return how often each class is the reference, and was answered before and after; ``None`` where answers are open."""
+    """Return how often each class is the reference, and was answered before and after; ``None`` where answers are open.
+
+    Where the base model was selected there is no after.
+    """
     before, after = report.base_controls, report.controls
     if before is None or after is None or after.chance is None:
         return None
     total = after.accuracy.total
-    columns = [dict(after.references), dict(before.answers), dict(after.answers)]
+    sides, named = (
+        ((after,), ("base model",)) if report.selects_base else ((before, after), ("before", "after"))
+    )
+    columns = [dict(after.references), *(dict(side.answers) for side in sides)]
     classes = sorted(set().union(*columns))
     rows = [(one, *(_share(column.get(one, 0), total) for column in columns)) for one in classes]
-    unread = [None if side.read is None else total - side.read.correct for side in (before, after)]
+    unread = [None if side.read is None else total - side.read.correct for side in sides]
     rows.append(
         (
             "none that could be read",
@@ -51,7 +61,7 @@ def answers_table(report: RunReport) -> Table | None:
             *(NONE if count is None else _share(count, total) for count in unread),
         )
     )
-    return ("answer", "reference", "before", "after"), rows
+    return ("answer", "reference", *named), rows
 
 
 def classes_table(report: RunReport) -> Table | None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adastar_core.records import Accuracy, Choice, Outcome
+from adastar_core.report.beside import beside
 from adastar_core.report.cautions import cautions, no_more_than_as_sampled, one_answer
 from adastar_core.report.controls import Controls, controls
 from adastar_core.store.measured import Answered
@@ -42,6 +43,15 @@ def test_an_accuracy_stands_beside_guessing_and_the_most_frequent_reference() ->
     assert ALL_THE_SAME.references == (("1", 22), ("0", 21), ("2", 21))
     assert (NOTHING_READ.read, NOTHING_READ.answers, NOTHING_READ.overuse) == (Accuracy(0, 64), (), None)
     assert controls([]) is None
+
+
+def test_what_stayed_the_same_is_said_once() -> None:
+    said, learned = beside(ALL_THE_SAME, ALL_THE_SAME), beside(NOTHING_READ, ALL_THE_SAME)
+    assert said
+    assert learned
+    assert "; 100.0 % of the answers could be read; of those 32.8 % are right;" in said
+    assert "→" not in said
+    assert "; 0.0 % → 100.0 % of the answers could be read; of those 32.8 % are right;" in learned
 
 
 def test_undecided_answers_are_not_read() -> None:

@@ -18,7 +18,8 @@ from rich.console import Console
 
 from adastar_core.compute import StageTokens
 from adastar_core.machine import units
-from adastar_core.records import Accuracy
+from adastar_core.records import Accuracy, Choice, Outcome
+from adastar_core.report.controls import controls
 from adastar_core.report.figures import (
     _accuracy_by_compute,
     _by_difficulty,
@@ -29,6 +30,7 @@ from adastar_core.report.page import html
 from adastar_core.report.records import DifficultySummary, IterationSummary, RunReport, StageSummary
 from adastar_core.report.summary import summary, summary_text
 from adastar_core.report.text import cost_cells, cost_headings, escape, headline, markdown, table, worst
+from adastar_core.store.measured import Answered
 from adastar_core.store.samples import KINDS, Given, Sample, SampleGroup
 
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -339,11 +341,24 @@ def test_nothing_is_said_to_be_after_training_where_the_base_model_was_selected(
         SampleGroup(kind, 7, (Sample("a", "1+1", "2", answer, answer),))
         for kind in ("wrong", "undecided", "kept")
     )
-    report = replace(REPORT, best_iteration=0, test=REPORT.base_test, by_difficulty=rows, samples=groups)
+    choices = (Choice("A", "red"), Choice("B", "blue"))
+    given = controls(
+        [Answered("AB"[i % 2], choices, "A", Outcome("right" if i % 2 == 0 else "wrong")) for i in range(40)]
+    )
+    report = replace(
+        REPORT,
+        best_iteration=0,
+        test=REPORT.base_test,
+        by_difficulty=rows,
+        samples=groups,
+        base_controls=given,
+        controls=given,
+    )
     said = "Test accuracy 67.7 % (64.7–70.5) of 1,000 questions: that of the base model, which validation selected over 3 trained checkpoints"
     for text in (markdown(report), page(report), headline(report)):
         assert said in " ".join(text.split())
         assert "+0.0" not in text
+        assert "→" not in text
     for text in (markdown(report), page(report)):
         assert not re.search(r"\b(after|before)\b", text.lower().replace("stop after", ""))
         assert text.count("I say 3") == 3
