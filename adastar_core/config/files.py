@@ -1,6 +1,7 @@
 """From presets, YAML files and ``--set`` to a validated :class:`RunConfig`, with errors that name the key."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from adastar_core.errors import ConfigError
 DEFAULT_PRESET = "quickstart"
 _PRESETS = Path(__file__).parents[1] / "presets"
 _ROWS = "smoke/"
+_QUOTES = ("'", '"', "|", ">", "!", "")
+_FIELD = re.compile(r"\{\s*\w+\s*\}")
+"""A field of a template, such as ``{question}``."""
 
 
 def preset_names() -> list[str]:
@@ -94,11 +98,22 @@ def _with_override(values: dict[str, object], override: str) -> dict[str, object
         raise ConfigError(
             f"--set {override!r} is not of the form key.path=value, e.g. --set trainer.batch_size=16."
         )
+    return _replaced(values, key.strip().split("."), _value(text))
+
+
+def _value(text: str) -> object:
+    """Return what an override's value means in YAML. What is no YAML is text as it is, and so is a template.
+
+    YAML reads ``{question}`` as a mapping and ``Q: {question}`` as two, which no field takes. It drops line breaks and
+    what follows `` #``, which no command line means.
+    """
     try:
         value: object = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}: the value {text!r} is not valid YAML: {error}.") from error
-    return _replaced(values, key.strip().split("."), value)
+    except yaml.YAMLError:
+        return text
+    plain = isinstance(value, str) and text.lstrip()[:1] not in _QUOTES
+    template = isinstance(value, dict | list) and _FIELD.search(text)
+    return text if plain or template else value
 
 
 def _replaced(values: dict[str, object], path: list[str], value: object) -> dict[str, object]:

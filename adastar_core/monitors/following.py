@@ -1,5 +1,6 @@
 """The monitors of a run: services and the user's own. One that fails is reported as a line, and the run continues."""
 
+import difflib
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from adastar_core.config import RunConfig
 from adastar_core.errors import ConfigError
-from adastar_core.machine.plugins import PluginSettings, load_plugin
+from adastar_core.machine.plugins import PluginSettings, load_plugin, plugin_names
 from adastar_core.monitors import About, Ending, Row
 from adastar_core.monitors.process import MonitorFailure, ServiceProcess
 from adastar_core.monitors.services import SERVICES, require
@@ -93,6 +94,9 @@ def _loaded(config: RunConfig, place: int, named: PluginSettings) -> _Make:
     if named.path in SERVICES:
         require(named.path, key)
         return partial(_service, config, named.path, _project(key, named))
+    near = difflib.get_close_matches(named.path, SERVICES, n=1)
+    if near and ":" not in named.path and named.path not in plugin_names("monitors"):
+        raise ConfigError(f"{key} = {named.path!r} is unknown; did you mean {near[0]!r}?")
     part = load_plugin(named.path, "monitors", f"{key}.path")
     try:
         inspect.signature(part).bind("", config, **named.options)

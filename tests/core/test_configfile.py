@@ -105,6 +105,29 @@ def test_a_password_in_a_server_s_url_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{question}",
+        "Q: {question} A:",
+        "{question} {}",
+        "- {question}",
+        "[{question}",
+        "Q\n{question}",
+        "Q #1 {question}",
+    ],
+)
+def test_a_template_needs_no_second_quoting(prompt: str) -> None:
+    found = files.resolve({}, ["problem=stories", f"problem.prompt={prompt.replace('{}', '')}"])
+    assert found.problem.prompt == prompt.replace("{}", "")  # type: ignore[union-attr]
+    assert files.overridden({}, [f"a.b={prompt}"]) == {"a": {"b": prompt}}
+    assert files.overridden({}, ['a="{question}\\n"', "b=[x]", "c={d: null}"]) == {
+        "a": "{question}\n",
+        "b": ["x"],
+        "c": {"d": None},
+    }
+
+
 def test_overrides_reach_into_groups() -> None:
     config = files.resolve(
         {"problem": "arithmetic"},

@@ -105,6 +105,7 @@ def test_monitors_follow_a_run_and_those_that_fail_end_nothing(
     [
         ({"path": "trackers:Nobody"}, "monitors.0.path: trackers has no 'Nobody'"),
         ({"path": "nobody"}, "monitors.0.path = 'nobody' is no entry point of adastar.monitors"),
+        ({"path": "mlflw"}, "monitors.0 = 'mlflw' is unknown; did you mean 'mlflow'?"),
         ({"path": "trackers:Log", "options": {"fiel": "x"}}, "monitors.0: trackers:Log cannot be called"),
         ({"path": "trackers:json"}, "monitors.0.path: trackers:json is a module"),
     ],
