@@ -23,7 +23,7 @@ def plan_table(plan: Plan) -> Table:
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     counted = ("t", "beta", "visits", "attempts", "at most", "tokens made", "tokens trained")
     for heading in (*counted, unit, "at most"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for planned in plan.iterations:
         expected = planned.expected
         counts = (planned.beta, expected.observations, expected.attempts, planned.attempts)

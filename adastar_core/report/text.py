@@ -20,6 +20,8 @@ from adastar_core.store.samples import BASE_KINDS, KINDS, Given, Sample
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]#!|~$])")
 _LONGEST_SHOWN = 1_200
+_LESS_IMPORTANT = ("false pos. %", "surplus", "rej.", "stamped", "first try %", "m", "α", "β")
+"""Columns that a narrow terminal goes without, in this order."""
 _LINE_START = re.compile(r"^(\d*)([-+.)=])")
 
 
@@ -89,23 +91,37 @@ def cost_cells(report: RunReport) -> list[tuple[str, ...]]:
     return table
 
 
-def table(report: RunReport) -> Table:
-    """Return the table per iteration for a terminal of 80 columns; the selected iteration is green."""
+def table(report: RunReport, width: int = 80) -> Table:
+    """Return the table per iteration for a terminal of so many columns; the selected iteration is green.
+
+    Where it is too wide, whole columns are left out, the least important first: a number that is cut is a wrong one.
+    """
     title = Text(f"{report.run}: {report.method} on {report.problem}")
     drawn = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     surplus = "sur-\nplus" if report.has_rejections else "surplus"
-    for heading in headings(report):
-        shown = heading.replace(" ", "\n").replace("surplus", surplus)
-        drawn.add_column(shown, justify="right", vertical="bottom", no_wrap=True)
-    for t, row in enumerate(cells(report)):
+    names = [heading.replace(" ", "\n").replace("surplus", surplus) for heading in headings(report)]
+    columns = _fitting([[name, *cell] for name, *cell in zip(names, *cells(report), strict=True)], width)
+    for heading, *_ in columns:
+        drawn.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+    for t, row in enumerate(zip(*(column[1:] for column in columns), strict=True)):
         drawn.add_row(*row, style="bold green" if t == report.best_iteration else None)
     return drawn
+
+
+def _fitting(columns: list[list[str]], width: int) -> list[list[str]]:
+    """Return the columns without the least important ones, as many as must go."""
+    for heading in _LESS_IMPORTANT:
+        needed = sum(1 + max(len(line) for cell in column for line in cell.split("\n")) for column in columns)
+        if needed - 1 <= width:
+            break
+        columns = [column for column in columns if column[0].replace("-\n", "").replace("\n", " ") != heading]
+    return columns
 
 
 def print_report(report: RunReport, places: Mapping[str, Path | str], console: Console) -> None:
     """Print the table, the result in one sentence, the notes, and the named places of files and database."""
     console.print()
-    console.print(table(report))
+    console.print(table(report, console.width))
     console.print(headline(report), highlight=False, soft_wrap=True)
     print_controls(report, console)
     if said := worst(report):

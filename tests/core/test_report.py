@@ -267,7 +267,7 @@ def test_a_summary_of_nothing_is_valid_json() -> None:
 
 def _terminal(report: RunReport, width: int = 80) -> str:
     console = Console(width=width, record=True, file=StringIO())
-    console.print(table(report))
+    console.print(table(report, width))
     return console.export_text()
 
 
@@ -277,6 +277,18 @@ def test_the_table_fits_eighty_columns_uncut() -> None:
     assert re.search(
         r"^3 1,300 1,800 +1,300 +37 0\.730 +830 +61\.0 +7\.1 +77\.0 +12\.0 25\.5 s", text, re.MULTILINE
     )
+
+
+@pytest.mark.parametrize("width", [36, 45, 60, 79, 120])
+def test_a_narrow_table_leaves_columns_out_and_cuts_no_number(width: int) -> None:
+    large = replace(REPORT, iterations=(replace(ROWS[0], rejected=1_234_567, m=12_345_678), *ROWS[1:]))
+    for report in (REPORT, large):
+        lines = _terminal(report, width).splitlines()
+        assert all("…" not in line and len(line) <= width for line in lines)
+        assert all(
+            re.search(r"^3 .*77\.0 +12\.0 25\.5 s$", line.rstrip()) for line in lines if line[:1] == "3"
+        )
+        assert any(line[:1] == "3" for line in lines)
 
 
 def test_rejections_have_a_column_where_there_are_any() -> None:
