@@ -16,6 +16,15 @@ from adastar_core.store.rollouts import to_unsigned
 Wanted = Literal["all", "right", "wrong", "undecided", "rejected"]
 
 
+JUDGED_AS: dict[Wanted, str] = {
+    "right": "outcome = 'right'",
+    "wrong": "outcome = 'wrong'",
+    "undecided": "outcome = 'undecided'",
+    "rejected": "rejected_by IS NOT NULL",
+}
+"""What holds of the selecting verdict of a rollout that is wanted."""
+
+
 class RolloutKey(NamedTuple):
     """What names a rollout within its run."""
 
@@ -138,13 +147,12 @@ def _iterations(
     query = text("SELECT iteration, verifier FROM iterations WHERE run_id = :run_id ORDER BY iteration DESC")
     for iteration, verifier in connection.execute(query, {"run_id": run_id}).all():
         if condition.iteration in (None, iteration) and (after is None or iteration <= after.iteration):
-            yield iteration, verifier or _any_verifier(connection, run_id, iteration)
+            yield iteration, verifier or selecting_verifier(connection, run_id, iteration)
 
 
-def _any_verifier(connection: Connection, run_id: int, iteration: int) -> str | None:
-    """Return a verifier of an iteration that old code stored, which does not name the one that selected."""
-    query = text("SELECT min(verifier) FROM verdicts WHERE run_id = :run_id AND iteration = :iteration")
-    verifier: str | None = connection.scalar(query, {"run_id": run_id, "iteration": iteration})
+def selecting_verifier(connection: Connection, run_id: int, iteration: int) -> str | None:
+    """Return the verifier whose verdicts count in an iteration; any of it where an old version did not record which."""
+    verifier: str | None = connection.scalar(_VERIFIER, {"run_id": run_id, "iteration": iteration})
     return verifier
 
 
@@ -159,6 +167,11 @@ def _rollout(values: Sequence[object]) -> ShownRollout:
     return ShownRollout(**fields)  # type: ignore[arg-type]
 
 
+_VERIFIER = text(
+    "SELECT coalesce((SELECT verifier FROM iterations WHERE run_id = :run_id AND iteration = :iteration), "
+    "(SELECT verifier FROM verdicts WHERE run_id = :run_id AND iteration = :iteration "
+    "ORDER BY position, attempt LIMIT 1))"
+)
 _BY_KEY = text(
     "SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true), "
     "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
@@ -175,13 +188,7 @@ _VERDICTS_FIRST = """verdicts v JOIN LATERAL (
         SELECT * FROM rollouts WHERE run_id = v.run_id AND iteration = v.iteration AND position = v.position
         AND attempt = v.attempt LIMIT 1
     ) r ON v.verifier = :verifier"""
-_WANTED: dict[Wanted, str] = {
-    "all": "true",
-    "right": "v.outcome = 'right'",
-    "wrong": "v.outcome = 'wrong'",
-    "undecided": "v.outcome = 'undecided'",
-    "rejected": "v.rejected_by IS NOT NULL",
-}
+_WANTED = {"all": "true", **{wanted: f"v.{condition}" for wanted, condition in JUDGED_AS.items()}}
 _PAGE = """
     SELECT r.iteration, r.position, r.attempt, o.observation_id, o.question, o.choices, o.context, o.answer, o.difficulty,
            r.hinted, r.response, r.finish_reason, r.generated_tokens, r.stream, i.checkpoint_iteration, r.checkpoint_sha256,

@@ -1,19 +1,16 @@
-"""Attempts of a run, page by page, and everything that is recorded of one.
+"""Attempts of a run, page by page, and how far an iteration is that still samples.
 
 A page begins after the key of the last row of the one before it, so the last page costs what the first one does.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sqlalchemy import Connection, text
 
-from adastar_core.records import Observation
 from adastar_core.store import tables
-from adastar_core.store.observations import stored_observation
+from adastar_core.store.browse import JUDGED_AS, Wanted, selecting_verifier
 from adastar_core.store.partitions import partition
-from adastar_core.store.rollouts import to_unsigned
 
 PAGE = 50
 """Rows of a page."""
@@ -25,16 +22,8 @@ SEARCHED = 300_000
 """Verdicts that are searched for the rows of one page."""
 _COUNTED = 100_000
 """Rows of a table that are counted one by one; of more a sample is."""
-Kind = Literal["all", "right", "wrong", "undecided", "rejected", "trained"]
+Kind = Wanted | Literal["trained"]
 """Which attempts of an iteration: by verdict, kept out by the rationale filter, or trained on."""
-
-
-class Key(NamedTuple):
-    """An attempt within a run."""
-
-    iteration: int
-    position: int
-    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +55,7 @@ def read_attempts(
     ``after`` are position and attempt of the last row before the page; (-1, 0) for the first page. A page of a kind that
     hardly occurs may be short, or empty, and yet not the last one: it ends where enough verdicts were searched.
     """
-    verifier = _selecting_verifier(connection, run_id, iteration)
+    verifier = selecting_verifier(connection, run_id, iteration)
     values = {"run_id": run_id, "dataset_id": dataset_id, "iteration": iteration, "verifier": verifier}
     values |= {"position": after[0], "attempt": after[1], "limit": PAGE + 1, "searched": SEARCHED}
     values["characters"] = BEGINNING
@@ -74,7 +63,7 @@ def read_attempts(
     rows = [ListedAttempt(*row) for row in found]
     if len(rows) > PAGE:
         return rows[:PAGE], (rows[PAGE - 1].position, rows[PAGE - 1].attempt)
-    end = connection.execute(_SEARCHED_TO, values).one_or_none() if kind in _JUDGED_AS else None
+    end = connection.execute(_SEARCHED_TO, values).one_or_none() if kind in JUDGED_AS else None
     return rows, None if end is None else (end.position, end.attempt)
 
 
@@ -102,79 +91,6 @@ def read_attempts_at(
 
 
 @dataclass(frozen=True, slots=True)
-class GivenVerdict:
-    """What one version of a verifier says of an attempt; ``selects`` where its verdict counts."""
-
-    verifier: str
-    outcome: str
-    extracted: str | None
-    found_by: str
-    reason: str
-    rationale_correct: bool | None
-    rejected_by: str | None
-    rejected_because: str | None
-    selects: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """All that is recorded of one attempt.
-
-    ``stream`` is the key of its random stream, ``weights`` the iteration of the checkpoint that generated it (``None``
-    where no checkpoint of the run has that digest), ``place`` its place in D+.
-    """
-
-    key: Key
-    observation: Observation
-    hinted: bool
-    response: str
-    finish_reason: str
-    prompt_tokens: int
-    generated_tokens: int
-    seconds: float
-    stream: int
-    checkpoint_sha256: str
-    prompt_sha256: str
-    created_at: datetime
-    weights: int | None
-    place: int | None
-    code_version: str | None
-    verdicts: tuple[GivenVerdict, ...]
-
-    @property
-    def selecting(self) -> GivenVerdict | None:
-        """The verdict that counts."""
-        return next((verdict for verdict in self.verdicts if verdict.selects), None)
-
-
-def read_attempt(connection: Connection, run_id: int, dataset_id: int, key: Key) -> Detail | None:
-    """Return everything about one attempt; ``None`` if there is none with this key."""
-    values = {"run_id": run_id, "dataset_id": dataset_id, **key._asdict()}
-    row = connection.execute(_ONE, values).one_or_none()
-    if row is None:
-        return None
-    selecting = _selecting_verifier(connection, run_id, key.iteration)
-    given = connection.execute(_VERDICTS, {**values, "selecting": selecting})
-    recorded = {name: getattr(row, name) for name in _RECORDED}
-    return Detail(
-        key,
-        stored_observation(row),
-        stream=to_unsigned(row.stream),
-        verdicts=tuple(GivenVerdict(*verdict) for verdict in given),
-        **recorded,
-    )
-
-
-def read_neighbours(connection: Connection, run_id: int, key: Key) -> tuple[Key | None, Key | None]:
-    """Return the attempts before and after this one in its iteration, by position and attempt."""
-    found = []
-    for statement in (_BEFORE, _AFTER):
-        row = connection.execute(statement, {"run_id": run_id, **key._asdict()}).one_or_none()
-        found.append(None if row is None else Key(key.iteration, *row))
-    return found[0], found[1]
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """How far an iteration is that still samples: attempts stored, judged, right, and right and kept.
 
@@ -195,7 +111,7 @@ def read_progress(connection: Connection, run_id: int, iteration: int) -> Progre
         text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:name)"), {"name": name}
     )
     share = min(1.0, _COUNTED / max(float(stored or 0), 1.0))
-    verifier = _selecting_verifier(connection, run_id, iteration)
+    verifier = selecting_verifier(connection, run_id, iteration)
     values = {"run_id": run_id, "iteration": iteration, "verifier": verifier}
     sample = "" if share == 1 else f"TABLESAMPLE SYSTEM ({100 * share}) REPEATABLE (0)"
     row = connection.execute(text(_PROGRESS.format(sample=sample)), values).one()
@@ -203,29 +119,12 @@ def read_progress(connection: Connection, run_id: int, iteration: int) -> Progre
     return Progress(generated, judged, right, kept, exact=share == 1)
 
 
-def _selecting_verifier(connection: Connection, run_id: int, iteration: int) -> str | None:
-    """Return the verifier whose verdicts count in an iteration; any where an old version did not record it."""
-    found: str | None = connection.scalar(_VERIFIER, {"run_id": run_id, "iteration": iteration})
-    return found
-
-
-_VERIFIER = text(
-    "SELECT coalesce((SELECT verifier FROM iterations WHERE run_id = :run_id AND iteration = :iteration), "
-    "(SELECT verifier FROM verdicts WHERE run_id = :run_id AND iteration = :iteration "
-    "ORDER BY position, attempt LIMIT 1))"
-)
 _IN_ITERATION = "run_id = :run_id AND iteration = :iteration AND (position, attempt) > (:position, :attempt)"
 _JUDGED = f"FROM verdicts WHERE {_IN_ITERATION} AND verifier = :verifier ORDER BY position, attempt"
-_JUDGED_AS: dict[Kind, str] = {
-    "right": "outcome = 'right'",
-    "wrong": "outcome = 'wrong'",
-    "undecided": "outcome = 'undecided'",
-    "rejected": "rejected_by IS NOT NULL",
-}
 _DRIVERS: dict[Kind, str] = {
     "all": f"rollouts WHERE {_IN_ITERATION}",
     "trained": f"training_examples WHERE {_IN_ITERATION}",
-    **{kind: f"(SELECT * {_JUDGED} LIMIT :searched) v WHERE {wanted}" for kind, wanted in _JUDGED_AS.items()},
+    **{kind: f"(SELECT * {_JUDGED} LIMIT :searched) v WHERE {wanted}" for kind, wanted in JUDGED_AS.items()},
 }
 _SEARCHED_TO = text(f"SELECT position, attempt {_JUDGED} OFFSET :searched - 1 LIMIT 1")
 _COLUMNS = (
@@ -274,33 +173,6 @@ _AT = text(
     ORDER BY chosen.iteration DESC, chosen.attempt
     """
 )
-_RECORDED = (
-    "hinted", "response", "finish_reason", "prompt_tokens", "generated_tokens", "seconds", "checkpoint_sha256",
-    "prompt_sha256", "created_at", "weights", "place", "code_version",
-)  # fmt: skip
-_OF_ATTEMPT = "run_id = :run_id AND iteration = :iteration AND position = :position AND attempt = :attempt"
-_ONE = text(
-    f"""
-    SELECT o.observation_id, o.question, o.answer, o.choices, o.difficulty, o.context, r.stream, r.hinted, r.response,
-           r.finish_reason, r.prompt_tokens, r.generated_tokens, r.seconds, r.checkpoint_sha256, r.prompt_sha256,
-           r.created_at,
-           (SELECT max(iteration) FROM checkpoints WHERE run_id = :run_id AND sha256 = r.checkpoint_sha256) AS weights,
-           (SELECT place FROM training_examples WHERE {_OF_ATTEMPT}) AS place,
-           (SELECT code_version FROM owners WHERE run_id = :run_id AND taken_at <= r.created_at
-            ORDER BY lease_epoch DESC LIMIT 1) AS code_version
-    FROM (SELECT * FROM rollouts WHERE {_OF_ATTEMPT}) r
-    JOIN observations o ON o.dataset_id = :dataset_id AND o.position = :position
-    """
-)
-_VERDICTS = text(
-    "SELECT verifier, outcome, extracted, found_by, reason, rationale_correct, rejected_by, rejected_because, "
-    f"coalesce(verifier = :selecting, false) FROM verdicts WHERE {_OF_ATTEMPT} ORDER BY verifier"
-)
-_NEAR = "SELECT position, attempt FROM rollouts WHERE run_id = :run_id AND iteration = :iteration "
-_BEFORE = text(
-    f"{_NEAR} AND (position, attempt) < (:position, :attempt) ORDER BY position DESC, attempt DESC LIMIT 1"
-)
-_AFTER = text(f"{_NEAR} AND (position, attempt) > (:position, :attempt) ORDER BY position, attempt LIMIT 1")
 _PROGRESS = """
     SELECT (SELECT count(*) FROM rollouts {sample} WHERE run_id = :run_id AND iteration = :iteration), count(*),
            count(*) FILTER (WHERE outcome = 'right'),

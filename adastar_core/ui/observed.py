@@ -94,15 +94,6 @@ def read_observed(connection: Connection, run_id: int, dataset_id: int, position
     return Observed(stored_observation(row), statistics, visits)
 
 
-def find_position(connection: Connection, dataset_id: int, observation_id: str) -> int | None:
-    """Return the position of the observation with this id; ``None`` if there is none."""
-    query = text(
-        "SELECT position FROM observations WHERE dataset_id = :dataset AND observation_id = :observation"
-    )
-    found: int | None = connection.scalar(query, {"dataset": dataset_id, "observation": observation_id})
-    return found
-
-
 _SHOWN = (
     "position, {key}, observation_id, left(question, 300), difficulty, last_iteration, correct, attempts, "
     "times_visited, times_stamped, times_trained"

@@ -17,7 +17,7 @@ from adastar_core.models.source import is_packaged
 from adastar_core.problems.digests import prompt_sha256
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.checkpoints import read_checkpoint
-from adastar_core.ui.attempts import Detail
+from adastar_core.ui.attempt import Detail
 
 
 class Prompt(NamedTuple):

@@ -6,19 +6,17 @@ from typing import Annotated
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
+from adastar_core.store.browse import RolloutKey, find_position
 from adastar_core.store.iterations import find_iteration
+from adastar_core.ui.attempt import Detail, read_attempt, read_neighbours
 from adastar_core.ui.attempts import (
     PAGE,
-    Detail,
-    Key,
     Kind,
-    read_attempt,
     read_attempts,
     read_attempts_at,
-    read_neighbours,
     read_progress,
 )
-from adastar_core.ui.observed import Sort, find_position, read_observed, read_sorted
+from adastar_core.ui.observed import Sort, read_observed, read_sorted
 from adastar_core.ui.places import place_of
 from adastar_core.ui.prompts import prompt_of
 from adastar_core.ui.site import After, Number, Site, Values, first, missing
@@ -61,7 +59,7 @@ def add_iteration_views(app: FastAPI, site: Site) -> None:
     def one_attempt(
         request: Request, run_id: Number, iteration: Number, position: Number, attempt: Number
     ) -> HTMLResponse:
-        key = Key(iteration, position, attempt)
+        key = RolloutKey(iteration, position, attempt)
         with site.connection() as connection:
             run = site.run(connection, run_id)
             found = _found(read_attempt(connection, run_id, run.dataset_id, key), key)
@@ -73,7 +71,7 @@ def add_iteration_views(app: FastAPI, site: Site) -> None:
 
     @app.get(f"{_ATTEMPT}/response.txt")
     def response(run_id: Number, iteration: Number, position: Number, attempt: Number) -> PlainTextResponse:
-        key = Key(iteration, position, attempt)
+        key = RolloutKey(iteration, position, attempt)
         with site.connection() as connection:
             run = site.run(connection, run_id)
             found = _found(read_attempt(connection, run_id, run.dataset_id, key), key)
@@ -135,7 +133,7 @@ def add_observation_views(app: FastAPI, site: Site) -> None:
         return site.page(request, "observation.html.j2", values)
 
 
-def _found(attempt: Detail | None, key: Key) -> Detail:
+def _found(attempt: Detail | None, key: RolloutKey) -> Detail:
     if attempt is None:
         raise missing(f"Iteration {key.iteration} has no attempt {key.attempt} at position {key.position}.")
     return attempt

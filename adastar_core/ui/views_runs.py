@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy import Connection
 
 from adastar_core.compute import pflops
 from adastar_core.machine.units import accuracy, flops_unit, percent
@@ -23,7 +24,7 @@ from adastar_core.store.runs import read_run_config
 from adastar_core.ui.attempts import PAGE, read_progress
 from adastar_core.ui.curves import Curves, Line, Point, draw
 from adastar_core.ui.series import Measured, read_examples, read_measured
-from adastar_core.ui.site import After, Number, Site, Values, first, missing
+from adastar_core.ui.site import After, Number, SeenRun, Site, Values, first, missing
 
 _MOST_CURVES = 8
 """Runs side by side: as many as there are colours."""
@@ -37,65 +38,71 @@ def add_run_views(app: FastAPI, site: Site) -> None:
         before: Number | None = None,
     ) -> HTMLResponse:
         with site.connection() as connection:
-            overviews = sorted(read_overviews(connection), key=lambda one: -one.run_id)
-            chosen = [one for one in overviews if one.run_id in run] or overviews[:_MOST_CURVES]
-            measured = read_measured(connection, [one.run_id for one in chosen])
-            configs = [read_run_config(connection, one.run_id) for one in chosen] if run else []
-        rows, last = first([one for one in overviews if before is None or one.run_id < before], PAGE)
-        values: Values = {
-            "rows": rows,
-            "last": last,
-            "begins": before is None,
-            "asked": run,
-            "chosen": chosen,
-            "curves": _side_by_side(measured, chosen),
-            "differing": _differing(configs),
-            "live": any(one.state == "running" for one in overviews),
-        }
+            values = _of_all(connection, run, before)
         return site.page(request, "runs.html.j2", values)
 
     @app.get("/runs/{run_id}")
     def one_run(request: Request, run_id: Number) -> HTMLResponse:
         with site.connection() as connection:
-            run = site.run(connection, run_id)
-            iterations = read_iterations(connection, run_id)
-            evaluations = read_evaluations(connection, run_id)
-            checkpoints = read_checkpoints(connection, run_id, run.folder)
-            samples = run.overview.phase == "sampling"
-            values: Values = {
-                "run": run.overview,
-                "folder": run.folder,
-                "live": run.overview.state == "running",
-                "progress": read_progress(connection, run_id, run.overview.iteration) if samples else None,
-                "curves": _of_one(iterations, evaluations, checkpoints),
-                "iterations": iterations,
-                "splits": list(dict.fromkeys(row.split.value for row in evaluations)),
-                "measured": {(row.iteration, row.split.value): row.accuracy for row in evaluations},
-                "flops": _flops_of(read_costs(connection, run_id)),
-                "trained": {row.iteration for row in checkpoints},
-                "incidents": read_incidents(connection, run_id),
-                "owners": read_owners(connection, run_id),
-                "config": read_run_config(connection, run_id),
-            }
+            values = _of_run(connection, site.run(connection, run_id))
         return site.page(request, "run.html.j2", values)
 
     @app.get("/runs/{run_id}/checkpoints/{iteration}")
     def checkpoint(request: Request, run_id: Number, iteration: Number, after: After = -1) -> HTMLResponse:
         with site.connection() as connection:
-            run = site.run(connection, run_id)
-            if find_checkpoint(connection, run_id, iteration, run.folder) is None:
-                raise missing(f"{run.name} has no checkpoint of iteration {iteration}.")
-            ancestors = read_ancestors(connection, run_id, iteration, run.folder)
-            examples = read_examples(connection, run_id, run.dataset_id, iteration, after)
-        rows, last = first(examples, PAGE)
-        values: Values = {
-            "run": run.overview,
-            "ancestors": ancestors,
-            "rows": rows,
-            "last": last,
-            "begins": after < 0,
-        }
+            values = _of_checkpoint(connection, site.run(connection, run_id), iteration, after)
         return site.page(request, "checkpoint.html.j2", values)
+
+
+def _of_all(connection: Connection, asked: list[Number], before: Number | None) -> Values:
+    """Return what the page of all runs shows: a page of them, and those that were asked for side by side."""
+    overviews = sorted(read_overviews(connection), key=lambda one: -one.run_id)
+    chosen = [one for one in overviews if one.run_id in asked] or overviews[:_MOST_CURVES]
+    measured = read_measured(connection, [one.run_id for one in chosen])
+    configs = [read_run_config(connection, one.run_id) for one in chosen] if asked else []
+    rows, last = first([one for one in overviews if before is None or one.run_id < before], PAGE)
+    return {
+        "rows": rows,
+        "last": last,
+        "begins": before is None,
+        "asked": asked,
+        "chosen": chosen,
+        "curves": _side_by_side(measured, chosen),
+        "differing": _differing(configs),
+        "live": any(one.state == "running" for one in overviews),
+    }
+
+
+def _of_run(connection: Connection, run: SeenRun) -> Values:
+    """Return what the page of one run shows."""
+    iterations = read_iterations(connection, run.run_id)
+    evaluations = read_evaluations(connection, run.run_id)
+    checkpoints = read_checkpoints(connection, run.run_id, run.folder)
+    samples = run.overview.phase == "sampling"
+    return {
+        "run": run.overview,
+        "folder": run.folder,
+        "live": run.overview.state == "running",
+        "progress": read_progress(connection, run.run_id, run.overview.iteration) if samples else None,
+        "curves": _of_one(iterations, evaluations, checkpoints),
+        "iterations": iterations,
+        "splits": list(dict.fromkeys(row.split.value for row in evaluations)),
+        "measured": {(row.iteration, row.split.value): row.accuracy for row in evaluations},
+        "flops": _flops_of(read_costs(connection, run.run_id)),
+        "trained": {row.iteration for row in checkpoints},
+        "incidents": read_incidents(connection, run.run_id),
+        "owners": read_owners(connection, run.run_id),
+        "config": read_run_config(connection, run.run_id),
+    }
+
+
+def _of_checkpoint(connection: Connection, run: SeenRun, iteration: int, after: int) -> Values:
+    """Return what the page of a checkpoint shows: where it comes from, and a page of what it was trained on."""
+    if find_checkpoint(connection, run.run_id, iteration, run.folder) is None:
+        raise missing(f"{run.name} has no checkpoint of iteration {iteration}.")
+    ancestors = read_ancestors(connection, run.run_id, iteration, run.folder)
+    rows, last = first(read_examples(connection, run.run_id, run.dataset_id, iteration, after), PAGE)
+    return {"run": run.overview, "ancestors": ancestors, "rows": rows, "last": last, "begins": after < 0}
 
 
 def _flops_of(costs: list[CostRow]) -> dict[int, float]:
