@@ -52,6 +52,15 @@ def test_the_newest_migration_is_the_one_that_the_code_names() -> None:
     assert ScriptDirectory.from_config(migrations()).get_current_head() == SCHEMA_REVISION
 
 
+def test_migrations_are_one_chain_each_under_its_own_number() -> None:
+    scripts = list(ScriptDirectory.from_config(migrations()).walk_revisions())
+    numbers = [script.revision for script in scripts]
+    files = sorted(path.name for path in Path(scripts[0].path).parent.glob("*.py"))
+    assert [name[:4] for name in files] == sorted(set(numbers))
+    assert [script.down_revision for script in scripts] == [*numbers[1:], None]
+    assert numbers == sorted(numbers, reverse=True)
+
+
 def test_every_table_and_column_is_described() -> None:
     for table in metadata.tables.values():
         assert table.comment
