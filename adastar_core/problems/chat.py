@@ -105,7 +105,8 @@ class ChatProblem:
         return self._problem.system(observation)
 
     def reference(self, observation: Observation) -> str:
-        return self._problem.reference(observation)
+        """Return the problem's own, which may begin with the space after a prompt that is text: a message has none."""
+        return self._problem.reference(observation).lstrip()
 
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:
         return self._problem.rationale_is_correct(observation, response)

@@ -60,5 +60,9 @@ def worked(
 ) -> str:
     """Return an exemplar as it precedes the question, with the blank line that separates them."""
     asked = question(exemplar.observation, template, hinted=hinted)
-    space = "" if asked[-1:].isspace() else " "
-    return f"{asked}{space}{exemplar.rationale}{verifier.declare(exemplar.observation)}\n\n"
+    return f"{asked}{answered(asked, exemplar.rationale)}{verifier.declare(exemplar.observation)}\n\n"
+
+
+def answered(asked: str, rationale: str) -> str:
+    """Return a rationale as a model writes it after a prompt: with the space that the prompt's end leaves to it."""
+    return rationale if asked[-1:].isspace() else f" {rationale}"

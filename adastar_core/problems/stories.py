@@ -8,8 +8,8 @@
 Difficulty is known (steps, and digits of the numbers), guessing does not pay, and the steps of a rationale can be checked.
 What makes the data safe to measure on:
 
-* **Splits cannot meet.** The numbers of a story belong to one split by a hash that no setting changes: 8 of 10 to train, 1
-  to validation, 1 to test, in whatever words and whatever is done to them.
+* **Splits cannot meet.** The numbers of a story belong to one split by a hash that no setting changes: 7 of 10 to train, 1
+  to validation, 1 to test, 1 to the worked examples, in whatever words and whatever is done to them.
 * **New wordings are measured apart.** Half of the test questions are of scenes that no other split has. Their difficulty
   ends with ``new story``, so every report shows their accuracy by itself.
 * **Growth keeps the past.** A split of size k is the first k members of one endless sequence.
@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 
 from adastar_core.errors import DataError
-from adastar_core.problems.prompts import Exemplar, question, stops, worked
+from adastar_core.problems.prompts import Exemplar, answered, question, stops, worked
 from adastar_core.problems.scenes import KNOWN, NAMES, UNSEEN, Scene
 from adastar_core.problems.template import Template
 from adastar_core.records import Observation, Split
@@ -34,10 +34,13 @@ from adastar_core.streams import rng, stream_key
 from adastar_core.verifiers.number import NumberVerifier
 
 _SHARES = 10
-_SPLIT_OF_SHARE = {0: Split.VALIDATION, 1: Split.TEST}
+_EXEMPLAR = "exemplar"
+_PART_OF_SHARE: dict[int, str] = {0: Split.VALIDATION, 1: Split.TEST, 2: _EXEMPLAR}
 _MOST_TIMES = 5
 _DRAWS_BEFORE_GIVING_UP = 2000
 _EXEMPLARS = 8
+_BALANCED = 4
+"""A seed whose first exemplars have every sign, none of them mostly: small models copy what they see most."""
 _EQUATION = re.compile(r"(\d+)\s*([-+*×x−])\s*(\d+)\s*=\s*(\d+)")
 _SIGNS = {"×": "*", "x": "*", "−": "-"}
 
@@ -107,9 +110,10 @@ class Story:
         return " ".join(f"{before} {step.sign} {step.number} = {after}." for step, before, after in pairs)
 
     @property
-    def split(self) -> Split:
+    def part(self) -> str:
+        """The split that it belongs to, or ``exemplar``."""
         numbers = (self.start, *(step.number for step in self.steps))
-        return _SPLIT_OF_SHARE.get(stream_key(0, "story split", *numbers) % _SHARES, Split.TRAIN)
+        return _PART_OF_SHARE.get(stream_key(0, "story split", *numbers) % _SHARES, Split.TRAIN)
 
 
 def _told(story: Story, scene: Scene, draw: np.random.Generator) -> str:
@@ -139,8 +143,8 @@ def _drawn(steps: int, digits: int, scene: Scene, draw: np.random.Generator) -> 
     return Story(start, tuple(done))
 
 
-def stories(split: Split, max_steps: int, max_digits: int, seed: int) -> Iterator[Observation]:
-    """Yield stories of a split without end, of every number of steps and digits in turn, none twice.
+def stories(part: str, max_steps: int, max_digits: int, seed: int) -> Iterator[Observation]:
+    """Yield stories of a split, or for worked examples, without end, of every number of steps and digits in turn, none twice.
 
     Raises:
         DataError: A kind of story is used up.
@@ -149,27 +153,27 @@ def stories(split: Split, max_steps: int, max_digits: int, seed: int) -> Iterato
     asked: set[str] = set()
     for place in count():
         steps, digits = kinds[place % len(kinds)]
-        new = split is Split.TEST and place // len(kinds) % 2 == 1
+        new = part == Split.TEST and place // len(kinds) % 2 == 1
         for attempt in range(_DRAWS_BEFORE_GIVING_UP):
-            draw = rng(seed, "story", split.value, place, attempt)
+            draw = rng(seed, "story", str(part), place, attempt)
             scenes = UNSEEN if new else KNOWN
             scene = scenes[draw.integers(len(scenes))]
             story = _drawn(steps, digits, scene, draw)
-            if story is None or story.split is not split:
+            if story is None or story.part != part:
                 continue
             text = _told(story, scene, draw)
             if text not in asked:
                 break
         else:
             raise DataError(
-                f"problem.{split.value}: there are no more than {place} stories of these kinds. Lower it, or raise "
+                f"problem.{part}: there are no more than {place} stories of these kinds. Lower it, or raise "
                 "problem.max_digits."
             )
         asked.add(text)
         difficulty = (
             f"{steps} step{'s' * (steps > 1)}, {digits} digit{'s' * (digits > 1)}{', new story' * new}"
         )
-        yield Observation(f"{split.value}-{place}:{story.key}", text, str(story.values[-1]), (), difficulty)
+        yield Observation(f"{part}-{place}:{story.key}", text, str(story.values[-1]), (), difficulty)
 
 
 class Stories:
@@ -210,7 +214,8 @@ class Stories:
         """Return ``None``: the problem has no system message."""
 
     def reference(self, observation: Observation) -> str:
-        return f"{_story_of(observation).rationale}{self.verifier.declare(observation)}"
+        rationale = answered(self.training_prompt(observation), _story_of(observation).rationale)
+        return f"{rationale}{self.verifier.declare(observation)}"
 
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:
         """Return whether all equations of a response are true, and those of the reference among them, in order.
@@ -245,5 +250,5 @@ def _first(split: Split, max_steps: int, max_digits: int, seed: int, size: int) 
 @cache
 def _exemplars() -> tuple[Exemplar, ...]:
     """Return worked stories, the same for all settings: of data of their own, of one and two steps in turn."""
-    chosen = islice(stories(Split.TRAIN, 2, 2, _EXEMPLARS), _EXEMPLARS)
+    chosen = islice(stories(_EXEMPLAR, 2, 2, _BALANCED), _EXEMPLARS)
     return tuple(Exemplar(observation, _story_of(observation).rationale) for observation in chosen)
