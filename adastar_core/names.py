@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import date
 
 from adastar_core.errors import ConfigError
@@ -9,6 +10,30 @@ from adastar_core.errors import ConfigError
 LONGEST = 128
 """Characters of a name."""
 _DIGITS = 8
+_OF_A_RUN = "run:"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCheckpoint:
+    """A run's checkpoint as ``model`` names it, ``run:NAME:ITERATION``; without an iteration the best one is meant."""
+
+    run: str
+    iteration: int | None
+
+    @property
+    def model(self) -> str:
+        return f"{_OF_A_RUN}{self.run}" + ("" if self.iteration is None else f":{self.iteration}")
+
+
+def checkpoint_named(model: str) -> NamedCheckpoint | None:
+    """Return the checkpoint that ``model`` names; ``None`` for a model that is none of a run's."""
+    if not model.startswith(_OF_A_RUN):
+        return None
+    text = model.removeprefix(_OF_A_RUN)
+    name, _, iteration = text.rpartition(":")
+    if name and iteration.isascii() and iteration.isdigit():
+        return NamedCheckpoint(name, int(iteration))
+    return NamedCheckpoint(text, None)
 
 
 def require_name(name: str) -> None:

@@ -8,8 +8,7 @@ from adastar_core.config import RunConfig
 from adastar_core.config.access import check_access
 from adastar_core.records import Split
 from adastar_core.runs.numerics import resolved
-from adastar_core.runs.opening import open_store
-from adastar_core.runs.stored import StoredRun, open_stored
+from adastar_core.runs.stored import StoredRun, open_store, open_stored, pinned
 from adastar_core.stages.manifests import EvaluateManifest
 from adastar_core.store.evaluations import read_evaluations
 from adastar_core.store.iterations import read_iterations
@@ -42,8 +41,9 @@ def finished_run(config: RunConfig, name: str) -> Iterator[tuple[StoredRun, int]
         run = find_run(engine, name)
         found = None
         if run is not None and run.status == "finished":
+            meant = pinned(config, name)
             with engine.connect() as connection:
-                meant = resolved(config, kept_formats(connection, run))
+                meant = resolved(meant, kept_formats(connection, run))
                 same = not differences(connection, run, meant)
             stored = replace(open_stored(engine, home, name), config=meant)
             best = _best_if_done(stored, meant) if same else None

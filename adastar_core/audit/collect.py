@@ -1,4 +1,4 @@
-"""Removes checkpoints that nothing needs: all but the best, the last and every n-th of a run.
+"""Removes checkpoints that nothing needs: all but the best, the last, every n-th of a run, and those that other runs started from.
 
 The files of such a checkpoint go, and the token ids of the rollouts that it was trained on, which only training it again
 would need. All rows and texts stay, so lineage and verification still work. A marker in the emptied directory tells
@@ -56,7 +56,8 @@ class Orphan:
 def removable(stored: StoredRun, every: int | None) -> list[Removable]:
     """Return the directories that the run does not need.
 
-    The base model, the best and the last iteration are kept, and the multiples of ``every`` if it is given.
+    The base model, the best and the last iteration are kept, what other runs started from, and the multiples of ``every`` if
+    it is given.
     """
     trained, unneeded = _checkpoints(stored, every)
     found = [
@@ -104,7 +105,9 @@ def _checkpoints(stored: StoredRun, every: int | None) -> tuple[list[CheckpointR
         overview = find_overview(connection, stored.run.name)
     rows = [row for row in stored.read(read_checkpoints, stored.folder) if row.iteration > 0]
     last = max((row.iteration for row in rows), default=0)
+    starts = {path for _, path in stored.starts()}
     kept = {last, overview.best_iteration if overview else None}
+    kept |= {row.iteration for row in rows if Path(row.path).resolve() in starts}
     return rows, [
         row for row in rows if row.iteration not in kept and not (every and row.iteration % every == 0)
     ]

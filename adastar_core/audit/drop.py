@@ -10,7 +10,6 @@ from adastar_core.runs.stored import StoredRun
 from adastar_core.store.checkpoints import read_checkpoints
 from adastar_core.store.locks import find_owner, owned_by
 from adastar_core.store.partitions import size_of_partitions
-from adastar_core.store.provenance import read_base_models
 from adastar_core.store.runs import drop_run
 
 
@@ -33,15 +32,13 @@ def droppable(stored: StoredRun) -> Droppable:
     """
     with stored.engine.connect() as connection:
         owner = find_owner(connection, stored.run_id)
-        bases = read_base_models(connection, stored.run_id)
     if owner is not None:
         raise owned_by(owner, stored.run.name)
     folder = stored.folder
-    for name, base in bases:
-        if Path(base).resolve().is_relative_to(folder.resolve()):
-            raise RunConflictError(
-                f"Run {name!r} started from {base}, which is a checkpoint of run {stored.run.name!r}. Drop run {name!r} first."
-            )
+    for name, base in stored.starts():
+        raise RunConflictError(
+            f"Run {name!r} started from {base}, which is a checkpoint of run {stored.run.name!r}. Drop run {name!r} first."
+        )
     checkpoints = sum(row.iteration > 0 for row in stored.read(read_checkpoints, folder))
     here = folder if folder.is_dir() else None
     rows = stored.read(size_of_partitions)

@@ -10,6 +10,7 @@ from adastar_core.errors import HomeError
 from adastar_core.machine.files import atomic_write
 from adastar_core.machine.visible import visible
 from adastar_core.models.source import is_hub_name
+from adastar_core.names import checkpoint_named
 from adastar_core.report.text import escape
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.iterations import read_iterations
@@ -93,6 +94,8 @@ def _write_parquet(stored: StoredRun, path: Path) -> int:
 
 def shown_model(name: str) -> str:
     """Return a model's name for others: that of the hub or the package, or the last part of a path of this machine."""
+    if checkpoint_named(name):
+        return visible(name)
     return name if is_hub_name(name) else visible(Path(name).name)
 
 

@@ -30,13 +30,14 @@ class Lineage:
     """A checkpoint and its ancestors, newest first, down to the base model.
 
     ``owners`` are the processes that worked on the run; ``numerics`` is what decided rounding in each, by its
-    fencing number, where recorded.
+    fencing number, where recorded. ``origin`` is the lineage of the base model where that is another run's checkpoint.
     """
 
     stored: StoredRun
     chain: tuple[CheckpointRow, ...]
     owners: tuple[Owner, ...]
     numerics: dict[int, Numerics]
+    origin: "Lineage | None"
 
     def examples(self) -> Iterator[Provenance]:
         """Yield every training example of the chain, oldest iteration first."""
@@ -52,9 +53,14 @@ def trace(engine: Engine, home: Path | None, checkpoint: str) -> Lineage:
         RunConflictError: This names no checkpoint, or several.
     """
     name, iteration = _identify(engine, home, checkpoint)
-    stored = open_stored(engine, home, name)
+    return _lineage(open_stored(engine, home, name), iteration)
+
+
+def _lineage(stored: StoredRun, iteration: int) -> Lineage:
     chain = tuple(map(stored.located, stored.read(read_ancestors, iteration, stored.folder)))
-    return Lineage(stored, chain, tuple(stored.read(read_owners)), stored.read(read_numerics))
+    started = stored.origin
+    origin = None if started is None else _lineage(started[0], started[1].iteration)
+    return Lineage(stored, chain, tuple(stored.read(read_owners)), stored.read(read_numerics), origin)
 
 
 def _identify(engine: Engine, home: Path | None, checkpoint: str) -> tuple[str, int]:

@@ -39,21 +39,30 @@ def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
     """
     with common.database() as engine:
         found = trace(engine, common.directory(), checkpoint)
-        examples = list(found.examples())
+        if common.json:
+            return print_json(_lineage_json(found))
+        _print_lineage(found)
+    return 0
+
+
+def _lineage_json(found: Lineage) -> dict[str, object]:
     run = found.stored.run
-    if common.json:
-        document = {
-            "run": run.name,
-            "run_uid": run.uid,
-            "config_sha256": run.config_sha256,
-            "code_version": run.code_version,
-            "owners": found.owners,
-            "numerics": found.numerics,
-            "seed": found.stored.config.seed,
-            "checkpoints": found.chain,
-            "examples": [_example_json(found, example) for example in examples],
-        }
-        return print_json(document)
+    return {
+        "run": run.name,
+        "run_uid": run.uid,
+        "config_sha256": run.config_sha256,
+        "code_version": run.code_version,
+        "owners": found.owners,
+        "numerics": found.numerics,
+        "seed": found.stored.config.seed,
+        "checkpoints": found.chain,
+        "examples": [_example_json(found, example) for example in found.examples()],
+        "origin": found.origin and _lineage_json(found.origin),
+    }
+
+
+def _print_lineage(found: Lineage) -> None:
+    run, examples = found.stored.run, list(found.examples())
     versions = dict.fromkeys([run.code_version, *(owner.code_version for owner in found.owners)])
     numerics = dict.fromkeys(map(str, found.numerics.values()))
     print_line(f"run {run.name}, uid {run.uid}, configuration {run.config_sha256}")
@@ -69,7 +78,9 @@ def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
     print_line(f"\n{len(examples):,} training examples; the first {len(shown)}:")
     headings = ("observation", "verdict", "rationale", "t", "place", "attempt", "stream")
     print_table(headings, map(_example_cells, shown), left=3)
-    return 0
+    if found.origin is not None:
+        print_line(f"\nThe base model is a checkpoint of another run, {found.origin.stored.run.name}:\n")
+        _print_lineage(found.origin)
 
 
 def _example_json(found: Lineage, example: Provenance) -> dict[str, object]:

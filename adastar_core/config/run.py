@@ -54,7 +54,7 @@ class RunConfig(Settings):
     model: ModelSource = setting(
         "tiny-adder",
         "Model",
-        "tiny-adder, a name from `adastar models`, a directory, a .gguf file, or a hub name of a causal LM.",
+        "tiny-adder, a name from `adastar models`, a directory, a .gguf file, a hub name of a causal LM, or run:NAME, the best checkpoint of a finished run.",
         min_length=1,
     )
     method: MethodName = setting(

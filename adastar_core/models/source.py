@@ -14,6 +14,7 @@ from adastar_core.errors import ModelError
 from adastar_core.machine import confine
 from adastar_core.machine.paths import path_of
 from adastar_core.models.vocabulary import Vocabulary
+from adastar_core.names import checkpoint_named
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -31,10 +32,10 @@ def is_packaged(name: str) -> bool:
 
 
 def is_own_name(name: str) -> bool:
-    """Return whether a name is this project's own, whatever folder or hub model has it too: packaged, or in the list."""
+    """Return whether a name is this project's own, whatever folder or hub model has it too: packaged, listed, or a run's."""
     from adastar_core.models.library import OFFERS
 
-    return is_packaged(name) or name in OFFERS
+    return is_packaged(name) or name in OFFERS or checkpoint_named(name) is not None
 
 
 def is_hub_name(name: str) -> bool:
@@ -48,11 +49,16 @@ def resolve_model(name: str) -> Path:
 
     Raises:
         ConfigError: Runs here may not read the directory or file, or use the hub.
-        ModelError: The directory lacks something, a file cannot be converted, a listed model is not here yet, or the hub does
-            not have the name or cannot be reached.
+        ModelError: The directory lacks something, a file cannot be converted, a listed model is not here yet, the hub does
+            not have the name or cannot be reached, or it names a run's checkpoint, which only a run can look up.
     """
     from adastar_core.models import library
 
+    if (named := checkpoint_named(name)) is not None:
+        raise ModelError(
+            f"model: {name} is a checkpoint in a database, which is not read here. Give its directory "
+            f"(`adastar show {named.run}` names it)."
+        )
     if is_packaged(name):
         return check_model(PACKAGED / name)
     if name in library.OFFERS:

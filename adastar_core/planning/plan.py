@@ -10,7 +10,7 @@ from adastar_core import compute
 from adastar_core.config import RunConfig
 from adastar_core.generators.catalogue import check_engine
 from adastar_core.models.formats import in_format
-from adastar_core.models.source import parameter_count, positions_of, resolve_model
+from adastar_core.models.source import parameter_count, positions_of
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning.forecast import Assumptions, Forecast, Texts, forecast, measure_texts
 from adastar_core.problems.catalogue import open_problem
@@ -19,6 +19,7 @@ from adastar_core.records import Split
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_line
 from adastar_core.runs.preview import Preview, preview
+from adastar_core.runs.stored import root_of, start_of
 from adastar_core.runs.warnings import data_warnings
 from adastar_core.verifiers.batch import close_verifier
 
@@ -86,15 +87,16 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     from adastar_core.trainers.lora import trained_parameters
 
     check_engine(config.generator)
-    model = resolve_model(config.model)
+    model = start_of(config)
     problem = prompted(open_problem(config.problem), config.prompt, model, date.today())
     splits = {split: problem.load(split) for split in Split}
     observations = splits[Split.TRAIN]
     notes = (*problem.notes, *check_room(config, problem, splits, model))
     texts = measure_texts(problem, observations, model, hints=config.rationalize)
     assumed = assumptions or Assumptions()
-    generator = in_format(config.generator, model, on_gpu=on_gpu)
-    trainer = in_format(config.trainer, model, on_gpu=on_gpu)
+    root = root_of(config)
+    generator = in_format(config.generator, root, on_gpu=on_gpu)
+    trainer = in_format(config.trainer, root, on_gpu=on_gpu)
     adapter = trained_parameters(model, config.trainer) if config.trainer.lora.rank else 0
     shape = compute.ModelShape(parameter_count(model), 0, 0, adapter)
     iterations = tuple(
@@ -114,7 +116,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
         footprint.training_memory(model, trainer, _longest_text(config, texts)),
         footprint.generation_memory(model, generator, texts.longest_prompt),
         footprint.cache_bytes_per_token(model, generator),
-        formats_line(generator, trainer, model, on_gpu=on_gpu),
+        formats_line(generator, trainer, root, on_gpu=on_gpu),
         shown,
         notes,
         data_warnings(config, splits),

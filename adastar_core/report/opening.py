@@ -17,7 +17,7 @@ def opening(workspace: Workspace) -> str:
     sizes = ", ".join(f"{len(workspace.data[split]):,} {split}" for split in Split)
     first = preview(config, workspace.problem, workspace.train, workspace.vocabulary)
     notes = (*workspace.problem.notes, *data_warnings(config, workspace.data))
-    engine, formats = "", opening_formats(config, workspace.base)
+    engine, formats = "", opening_formats(config, workspace.root)
     if config.generator.type == "auto":
         choice = workspace.generators.choice
         engine = f"Generates with {choice.engine}: {choice.why}. "

@@ -8,7 +8,8 @@ from adastar_core.config import RunConfig
 from adastar_core.names import dated
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.runs.numerics import resolved
-from adastar_core.runs.opening import load_data, open_store
+from adastar_core.runs.opening import load_data
+from adastar_core.runs.stored import open_store, pinned
 from adastar_core.store.items import moved_into_training
 from adastar_core.store.observations import new_observations, read_observations
 from adastar_core.store.runs import Run, differences, find_run, kept_formats
@@ -28,8 +29,9 @@ def nightly(config: RunConfig, name: str, today: date) -> tuple[RunConfig, str]:
         run = find_run(engine, name)
         if run is None:
             return config, name
+        meant = pinned(config, name)
         with engine.connect() as connection:
-            if differences(connection, run, resolved(config, kept_formats(connection, run))):
+            if differences(connection, run, resolved(meant, kept_formats(connection, run))):
                 return config, dated(name, today)
         if run.status != "finished" or config.iterations > run.iterations:
             iterations = max(config.iterations, run.iterations)

@@ -10,7 +10,7 @@ from adastar_core.generators.catalogue import has_own_format, recorded_name
 from adastar_core.generators.settings import EngineName, GeneratorSettings
 from adastar_core.machine.numerics import Numerics, library_versions, processor
 from adastar_core.models.formats import auto_format, in_format, why_auto
-from adastar_core.models.source import resolve_model
+from adastar_core.runs.stored import root_of
 from adastar_core.trainers.settings import TrainerSettings
 
 _Group = TypeVar("_Group", GeneratorSettings, TrainerSettings)
@@ -31,7 +31,7 @@ def resolved(config: RunConfig, kept: Mapping[str, str] | None = None) -> RunCon
     trainer = _keeping(config.trainer, kept.get("trainer.dtype", "auto"))
     own = has_own_format(generator)
     if trainer.dtype == "auto" or (generator.dtype == "auto" and not own):
-        model, on_gpu = resolve_model(config.model), _has_gpu(config.compute, generator)
+        model, on_gpu = root_of(config), _has_gpu(config.compute, generator)
         trainer = in_format(trainer, model, on_gpu=on_gpu[1])
         generator = generator if own else in_format(generator, model, on_gpu=on_gpu[0])
     return config.model_copy(update={"generator": generator, "trainer": trainer})

@@ -14,13 +14,11 @@ from sqlalchemy.exc import DBAPIError
 
 from adastar_core.config import RunConfig
 from adastar_core.config.access import check_access
-from adastar_core.errors import AdaStarError, DataError, HomeError, StageError
+from adastar_core.errors import AdaStarError, CheckpointError, DataError, HomeError, StageError
 from adastar_core.generators.catalogue import check_engine
-from adastar_core.machine.home import usable_home
 from adastar_core.machine.threads import limit_threads
 from adastar_core.machine.version import code_version
 from adastar_core.models import checkpoints
-from adastar_core.models.source import resolve_model
 from adastar_core.monitors.following import Monitors
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
@@ -29,12 +27,11 @@ from adastar_core.progress import Display, Silent
 from adastar_core.records import Data, Incident, Split
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_of, resolved
-from adastar_core.runs.stored import RunRef, folder_of
+from adastar_core.runs.stored import RunRef, folder_of, open_store, pinned, start_of
 from adastar_core.runs.workspace import Workspace
 from adastar_core.samplers.custom import CustomSettings
 from adastar_core.store import checkpoints as rows
 from adastar_core.store.bulk import storable
-from adastar_core.store.database import open_database
 from adastar_core.store.incidents import ROUNDED_OTHERWISE
 from adastar_core.store.lease import own_run
 from adastar_core.store.numerics import read_numerics, write_numerics
@@ -70,6 +67,7 @@ def open_workspace(
     Raises:
         UserError: Something is invalid, or another process owns the run.
     """
+    config = pinned(config, name)
     for workspace in _open.values():
         meant = resolved(config, formats_of(workspace.config))
         if (workspace.ref.name, workspace.ref.config_sha256) == (name, meant.sha256()):
@@ -120,7 +118,7 @@ def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack:
         config.sampler.check(
             config.seed, [observation.observation_id for observation in data.splits[Split.TRAIN]]
         )
-    model = resolve_model(config.model)
+    model = start_of(config)
     if config.trainer.lora.rank is not None:
         from adastar_core.trainers.lora import trained_parameters
 
@@ -183,6 +181,7 @@ def _record_start(workspace: Workspace) -> None:
     """
     base, run_id, ours = workspace.base, workspace.run_id, workspace.numerics
     digest = checkpoints.digest_of(base)
+    _require_origin(workspace, digest)
     size_bytes = sum(path.stat().st_size for path in base.rglob("*") if path.is_file())
     row = rows.CheckpointRow(0, None, str(base), digest, size_bytes, workspace.parameters)
     with workspace.lease.transaction() as connection:
@@ -195,11 +194,13 @@ def _record_start(workspace: Workspace) -> None:
         workspace.record_incident(newest, Incident(ROUNDED_OTHERWISE, detail))
 
 
-def open_store(config: RunConfig) -> tuple[Engine, Path]:
-    """Return the database and the data directory that a configuration names."""
-    home = usable_home(config.checked_home())
-    url = config.database_url.get_secret_value() if config.database_url else None
-    return open_database(url, home), home
+def _require_origin(workspace: Workspace, digest: str) -> None:
+    """Refuse a run from another run's checkpoint whose files are not those that were recorded, with a ``CheckpointError``."""
+    if (origin := workspace.origin) is not None and origin[1].sha256 != digest:
+        raise CheckpointError(
+            f"model = {workspace.config.model!r}: the files in {origin[1].path} have the digest {digest}, and the recorded one "
+            f"is {origin[1].sha256}. Restore them, or start from another model."
+        )
 
 
 def load_data(problem: Problem) -> Data:

@@ -160,12 +160,21 @@ def find_checkpoints(connection: Connection, digest: str) -> list[tuple[str, int
     return [(row.name, row.iteration) for row in connection.execute(query, {"digest": digest})]
 
 
-def read_base_models(connection: Connection, run_id: int) -> list[tuple[str, str]]:
-    """Return (run name, directory of the base model) of every other run."""
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """What a run started from: the model as it was named, and its directory then."""
+
+    run: str
+    named: str
+    path: str
+
+
+def read_base_models(connection: Connection, run_id: int) -> list[BaseModel]:
+    """Return what every other run started from."""
     query = text(
-        "SELECT name, path FROM checkpoints JOIN runs USING (run_id) WHERE iteration = 0 AND run_id <> :run_id"
+        "SELECT name, base_model, path FROM checkpoints JOIN runs USING (run_id) WHERE iteration = 0 AND run_id <> :run_id"
     )
-    return [(row.name, row.path) for row in connection.execute(query, {"run_id": run_id})]
+    return [BaseModel(*row) for row in connection.execute(query, {"run_id": run_id})]
 
 
 _EXAMPLES = text(
