@@ -14,7 +14,6 @@ from adastar_core.errors import ModelError
 from adastar_core.machine import confine
 from adastar_core.machine.paths import path_of
 from adastar_core.models.vocabulary import Vocabulary
-from adastar_core.names import checkpoint_named
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -34,6 +33,7 @@ def is_packaged(name: str) -> bool:
 def is_own_name(name: str) -> bool:
     """Return whether a name is this project's own, whatever folder or hub model has it too: packaged, listed, or a run's."""
     from adastar_core.models.library import OFFERS
+    from adastar_core.names import checkpoint_named
 
     return is_packaged(name) or name in OFFERS or checkpoint_named(name) is not None
 
@@ -53,6 +53,7 @@ def resolve_model(name: str) -> Path:
             not have the name or cannot be reached, or it names a run's checkpoint, which only a run can look up.
     """
     from adastar_core.models import library
+    from adastar_core.names import checkpoint_named
 
     if (named := checkpoint_named(name)) is not None:
         raise ModelError(
