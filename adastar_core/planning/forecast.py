@@ -5,16 +5,11 @@ report says what they were.
 """
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean
 
 from adastar_core.compute import StageTokens
 from adastar_core.config import RunConfig
-from adastar_core.models.vocabulary import Vocabulary
-from adastar_core.problems import Problem
-from adastar_core.records import Observation
+from adastar_core.planning.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +24,6 @@ class Assumptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
-    """Tokens of a problem's texts: of the longest prompts, and means of all that is read or trained on."""
-
-    longest_prompt: int
-    longest_training_prompt: int
-    prompt: float
-    hinted_prompt: float
-    training_prompt: float
-    reference: float
-
-
-@dataclass(frozen=True, slots=True)
 class Forecast:
     """An iteration as expected: m visited observations, attempts, trained rationales, and their tokens."""
 
@@ -48,28 +31,6 @@ class Forecast:
     attempts: int
     examples: int
     tokens: StageTokens
-
-
-def measure_texts(
-    problem: Problem, observations: Sequence[Observation], model: Path, *, hints: bool
-) -> Texts:
-    """Return the lengths of a problem's texts in the model's tokens; hinted prompts are among the longest with ``hints``."""
-    vocabulary = Vocabulary(model)
-
-    def lengths(texts: Iterable[str]) -> list[int]:
-        return [len(ids) for ids in vocabulary.prompt_ids(list(texts))]
-
-    prompts = lengths(map(problem.prompt, observations))
-    hinted = lengths(map(problem.hinted_prompt, observations))
-    training = lengths(map(problem.training_prompt, observations))
-    return Texts(
-        longest_prompt=max(max(prompts), max(hinted) if hints else 0),
-        longest_training_prompt=max(training),
-        prompt=fmean(prompts),
-        hinted_prompt=fmean(hinted),
-        training_prompt=fmean(training),
-        reference=fmean(lengths(map(problem.reference, observations))) + 1,
-    )
 
 
 def forecast(

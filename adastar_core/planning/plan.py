@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adastar_core import compute
@@ -12,7 +13,8 @@ from adastar_core.generators.catalogue import check_engine
 from adastar_core.models.formats import in_format
 from adastar_core.models.source import parameter_count, positions_of
 from adastar_core.models.vocabulary import Vocabulary
-from adastar_core.planning.forecast import Assumptions, Forecast, Texts, forecast, measure_texts
+from adastar_core.planning.forecast import Assumptions, Forecast, forecast
+from adastar_core.planning.texts import Texts, measure_texts
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
@@ -84,26 +86,24 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     ``dtype: auto`` means what it does on a GPU.
     """
     from adastar_core.planning import footprint
-    from adastar_core.trainers.lora import trained_parameters
 
     check_engine(config.generator)
     model = start_of(config)
     problem = prompted(open_problem(config.problem), config.prompt, model, date.today())
     splits = {split: problem.load(split) for split in Split}
-    observations = splits[Split.TRAIN]
+    observations, vocabulary = splits[Split.TRAIN], Vocabulary(model)
     notes = (*problem.notes, *check_room(config, problem, splits, model))
-    texts = measure_texts(problem, observations, model, hints=config.rationalize)
+    texts = measure_texts(problem, observations, vocabulary, seed=config.seed, hints=config.rationalize)
     assumed = assumptions or Assumptions()
     root = root_of(config)
     generator = in_format(config.generator, root, on_gpu=on_gpu)
     trainer = in_format(config.trainer, root, on_gpu=on_gpu)
-    adapter = trained_parameters(model, config.trainer) if config.trainer.lora.rank else 0
-    shape = compute.ModelShape(parameter_count(model), 0, 0, adapter)
+    shape = compute.ModelShape(parameter_count(model), 0, 0, _adapter_parameters(config, model))
     iterations = tuple(
         _plan_iteration(config, number, len(observations), shape, texts, assumed)
         for number in range(1, config.iterations + 1)
     )
-    shown = preview(config, problem, observations, Vocabulary(model))
+    shown = preview(config, problem, observations, vocabulary)
     close_verifier(problem.verifier)
     return Plan(
         {split: len(rows) for split, rows in splits.items()},
@@ -150,6 +150,15 @@ def _plan_iteration(
     expected = forecast(config, iteration, observations, texts, assumptions, attempts_each)
     expected_flops = expected.tokens.flops(shape.parameters, shape.adapter_parameters)
     return PlannedIteration(iteration, beta, attempts, bound, expected, expected_flops)
+
+
+def _adapter_parameters(config: RunConfig, model: Path) -> int:
+    """Return the parameters of the adapter that is trained; 0 where all of the model's are."""
+    if config.trainer.lora.rank is None:
+        return 0
+    from adastar_core.trainers.lora import trained_parameters  # slow to load
+
+    return trained_parameters(model, config.trainer)
 
 
 def _longest_text(config: RunConfig, texts: Texts) -> int:

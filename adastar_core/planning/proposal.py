@@ -19,6 +19,7 @@ from adastar_core.planning.look import TableLook
 from adastar_core.planning.memory import machine_memory
 from adastar_core.planning.model_look import ModelLook
 from adastar_core.planning.shown import COUNT, exemplar_lines
+from adastar_core.planning.texts import longest_of
 from adastar_core.problems.chat import in_chat
 from adastar_core.problems.template import Template
 from adastar_core.records import Split
@@ -182,7 +183,7 @@ def _longest_prompt(table: TableLook, vocabulary: Vocabulary, prompt: str, shown
     prompts = [shown + template.fill(observation) for observation in table.observations]
     if chat:
         prompts = [in_chat(prompt, vocabulary, date.today()) for prompt in prompts]
-    return max(map(len, vocabulary.prompt_ids(prompts)))
+    return longest_of(vocabulary, prompts)
 
 
 def _new_tokens(

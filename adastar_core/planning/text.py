@@ -10,6 +10,7 @@ from adastar_core.planning.cards import CARDS, Load, decoding_load
 from adastar_core.planning.forecast import Assumptions
 from adastar_core.planning.memory import machine_memory
 from adastar_core.planning.plan import Plan
+from adastar_core.planning.texts import LOOKED_AT
 
 _GIB = 2**30
 _TOO_LARGE = (
@@ -65,10 +66,25 @@ def plan_lines(plan: Plan, config: RunConfig, assumptions: Assumptions, card: st
         "not counted.",
         f"The longest prompt has {plan.texts.longest_prompt:,} tokens; with generator.max_new_tokens "
         f"({config.generator.max_new_tokens:,}) that is {plan.longest_text:,} of {positions}.",
+        *_sampled(plan),
         plan.formats,
         *_memory_lines(plan, config),
     ]
     return lines if card is None else [*lines, *_card_lines(plan, config, card)]
+
+
+def _sampled(plan: Plan) -> list[str]:
+    """Return which texts were measured, where not all were."""
+    if plan.texts.sampled == plan.observations:
+        return []
+    found = (
+        f"; the longest prompt is that of the {LOOKED_AT:,} with most bytes"
+        if plan.observations > LOOKED_AT
+        else ""
+    )
+    return [
+        f"Mean lengths of prompts are those of {plan.texts.sampled:,} of the {plan.observations:,} questions, drawn by the seed{found}."
+    ]
 
 
 def _memory_lines(plan: Plan, config: RunConfig) -> list[str]:

@@ -6,7 +6,8 @@ import pytest
 
 from adastar_core.config.files import resolve
 from adastar_core.planning.cards import CARDS, Load, decoding_load
-from adastar_core.planning.forecast import Assumptions, Texts, forecast, per_visit
+from adastar_core.planning.forecast import Assumptions, forecast, per_visit
+from adastar_core.planning.texts import Texts
 
 TEXTS = Texts(
     longest_prompt=90,
@@ -15,6 +16,7 @@ TEXTS = Texts(
     hinted_prompt=85.0,
     training_prompt=20.0,
     reference=5.0,
+    sampled=100,
 )
 SCHEDULE = {"schedule": {"first_steps": 10, "growth": 2}, "trainer": {"batch_size": 8}, "attempts": 4}
 
