@@ -13,7 +13,26 @@ from adastar_core.records import Split
 from tests.support.tokenizers import KINDS, write_kind
 
 EXAMPLES = "".join(f"Q: How many are {i} + {i}?\nA: They are {2 * i}.\n\n" for i in range(20))
-WORDS = ["apples", "are", "12", "1000", "-", "7", "=", "how", "many", "日本", "déjà", "vu", "so", "there", "the", "", "two", "spaces"]
+WORDS = [
+    "apples",
+    "are",
+    "12",
+    "1000",
+    "-",
+    "7",
+    "=",
+    "how",
+    "many",
+    "日本",
+    "déjà",
+    "vu",
+    "so",
+    "there",
+    "the",
+    "",
+    "two",
+    "spaces",
+]
 
 
 @pytest.fixture(scope="module", params=KINDS)
