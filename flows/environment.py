@@ -14,6 +14,9 @@ _ALWAYS = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    # By default torch's threads spin while they wait for each other. Beside other work on the same cores, two threads
+    # then took 2.3 processor seconds for what takes 0.2 (docs/performance.md).
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 _ON_THE_COMMAND_LINE = {
     # The command line explains errors once, and shows its own progress.
