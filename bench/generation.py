@@ -52,6 +52,8 @@ class Sampling:
     batch_size: int
     max_new_tokens: int
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    temperature: float = 1.0
+    top_p: float = 1.0
 
     def batches(self, requests: list[GenerationRequest]) -> Iterator[list[GenerationRequest]]:
         for start in range(0, len(requests), self.batch_size):
@@ -116,7 +118,7 @@ def main(
 def project_generate(
     generator: Generator, requests: list[GenerationRequest], how: Sampling, *, greedy: bool = False
 ) -> Contender:
-    decoding = Decoding(greedy, temperature=1.0, top_p=1.0, max_new_tokens=how.max_new_tokens)
+    decoding = Decoding(greedy, how.temperature, how.top_p, max_new_tokens=how.max_new_tokens)
 
     def generate() -> int:
         attempts = (
@@ -140,8 +142,8 @@ def plain_generate(
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     config = GenerationConfig(
         do_sample=True,
-        temperature=1.0,
-        top_p=1.0,
+        temperature=how.temperature,
+        top_p=how.top_p,
         top_k=0,
         max_new_tokens=how.max_new_tokens,
         eos_token_id=eos,

@@ -1,6 +1,6 @@
 """Whether a model can be decoded with our cache, tested on the model itself: a wrong way would show only in its answers.
 
-Three texts of different lengths are decoded together, and one of them leaves in between. The scores of every step must
+Three texts of different lengths, which begin alike, are decoded together, and one of them leaves in between. The scores of every step must
 equal those of a plain forward pass over each text alone. Models that keep their state outside the cache that our loop
 passes (Mamba, RWKV, RecurrentGemma) are decoded by reading the whole text in every step.
 """
@@ -12,7 +12,9 @@ import torch
 from transformers import PreTrainedModel
 
 from adastar_core.errors import ModelError
+from adastar_core.generators.cache import roomy_cache
 from adastar_core.generators.precision import arithmetic
+from adastar_core.generators.prefix import ALIGNED, Prefixes, is_shareable
 from adastar_core.generators.steps import Cached, Reread, Way
 from adastar_core.machine.memory import is_memory_error, memory_errors
 from adastar_core.models import scores as model_scores
@@ -89,10 +91,14 @@ class Probe:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
+        # Elsewhere nothing is shared, and a window could pass over a fault by the time that the shared tokens are read.
+        shared = ALIGNED if is_shareable(roomy_cache(model.config)) else 0
+        self._prompts = [shared + length for length in _PROMPTS]
         texts = model_scores.random_texts(
-            model, [*(length + _STEPS for length in _PROMPTS), _PROMPTS[-1] - 1]
+            model, [*(length + _STEPS for length in self._prompts), self._prompts[-1] - 1]
         )
-        self._texts, instead = texts[:-1], texts[-1]
+        begun, instead = texts[0][:shared], texts[-1]
+        self._texts = [begun + text[shared:] for text in texts[:-1]]
         self._plain = [model_scores.plain_scores(model, text) for text in self._texts]
         self.effect = model_scores.text_effect(model, self._texts[-1], instead)
 
@@ -113,12 +119,12 @@ class Probe:
 
     def _furthest(self, way: Way) -> float:
         """Return the largest distance of any row's scores from the plain ones, over all steps."""
-        prompts = [text[:length] for text, length in zip(self._texts, _PROMPTS, strict=True)]
-        rows = way(self._model, prompts, [0] * len(prompts), room=_STEPS)
+        prompts = [text[:length] for text, length in zip(self._texts, self._prompts, strict=True)]
+        rows = way(self._model, prompts, [0] * len(prompts), _STEPS, Prefixes())
         distances = []
         for step in range(_STEPS):
             scores, places = rows.forward(), rows.places.tolist()
-            ends = [_PROMPTS[place] + step for place in places]
+            ends = [self._prompts[place] + step for place in places]
             plain = torch.stack(
                 [self._plain[place][end - 1] for place, end in zip(places, ends, strict=True)]
             )

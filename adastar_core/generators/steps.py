@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from adastar_core.generators.cache import roomy_cache
 from adastar_core.generators.noise import signed
+from adastar_core.generators.prefix import ALIGNED, Prefixes, is_shareable, shared_prefix
 
 
 class Steps(Protocol):
@@ -27,18 +28,22 @@ class Steps(Protocol):
 
 
 class Way(Protocol):
-    """How steps begin: with prompts of any lengths, the rows' noise keys, and room for so many new tokens each."""
+    """How steps begin: with prompts of any lengths, the rows' noise keys, and room for so many new tokens each.
+
+    ``prefixes`` are those of this model.
+    """
 
     def __call__(
-        self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
+        self,
+        model: PreTrainedModel,
+        prompts: list[list[int]],
+        streams: list[int],
+        room: int,
+        prefixes: Prefixes,
     ) -> Steps: ...
 
     def width(self, model: PreTrainedModel, prompts: list[list[int]]) -> int:
         """Return the tokens that every prompt is padded to before its first step."""
-
-
-ALIGNED = 16
-"""In 16 bits, prompts are padded to a multiple of this, so that kernels cut a row's sums into the same blocks in every batch."""
 
 
 class Cached:
@@ -49,9 +54,14 @@ class Cached:
     """
 
     def __init__(
-        self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
+        self,
+        model: PreTrainedModel,
+        prompts: list[list[int]],
+        streams: list[int],
+        room: int,
+        prefixes: Prefixes,
     ) -> None:
-        self._model = model
+        self._model, self._prefixes = model, prefixes
         every = prompts * 2 if len(prompts) == 1 and _in_16_bits(model) else prompts
         width = self.width(model, prompts)
         tokens = [[0] * (width - len(prompt)) + prompt for prompt in every]
@@ -61,6 +71,7 @@ class Cached:
         self._length = width
         self._positions = (self._mask[:, :width].cumsum(-1) - 1).clamp(min=0)
         self._cache = roomy_cache(model.config)
+        self._shared = shared_prefix(prompts) if is_shareable(self._cache) else []
         self.places = torch.arange(len(prompts), device=model.device)
         self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
 
@@ -70,6 +81,8 @@ class Cached:
         return -(-longest // ALIGNED) * ALIGNED if _in_16_bits(model) else longest
 
     def forward(self) -> torch.Tensor:
+        if self._shared:
+            self._begin()
         output = self._model(
             input_ids=self._tokens,
             attention_mask=self._mask[:, : self._length],
@@ -80,6 +93,18 @@ class Cached:
         )
         logits: torch.Tensor = output.logits[: len(self.places), -1]
         return logits
+
+    def _begin(self) -> None:
+        """Read what the prompts share, and leave the rest of the longest prompt, as many columns in every row, to be read.
+
+        A shorter prompt has some of the shared tokens among these columns, and reads them again.
+        """
+        lengths = self._mask[:, : self._length].sum(-1)
+        columns = self._length - int(lengths.max()) + len(self._shared)
+        prefix = self._prefixes.of(self._model, self._shared)
+        prefix.begin(self._cache, self._length - lengths, columns)
+        self._tokens, self._positions = self._tokens[:, columns:], self._positions[:, columns:]
+        self._shared = []
 
     def append(self, chosen: torch.Tensor) -> None:
         self._tokens = self._paired(chosen)[:, None]
@@ -110,7 +135,12 @@ class Reread:
     """
 
     def __init__(
-        self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
+        self,
+        model: PreTrainedModel,
+        prompts: list[list[int]],
+        streams: list[int],
+        room: int,
+        prefixes: Prefixes,  # noqa: ARG002
     ) -> None:
         self._model = model
         width = max(map(len, prompts)) + room

@@ -23,6 +23,7 @@ from adastar_core.generators import Decoding, OnIncident
 from adastar_core.generators.endings import end, first_stop
 from adastar_core.generators.noise import choose
 from adastar_core.generators.precision import arithmetic, number_format
+from adastar_core.generators.prefix import Prefixes
 from adastar_core.generators.serving import serving
 from adastar_core.generators.settings import GeneratorSettings
 from adastar_core.generators.steps import Cached, Way
@@ -84,6 +85,7 @@ class TransformersGenerator:
         self._model: PreTrainedModel | None = model
         self._way = way
         self._vocabulary = vocabulary
+        self._prefixes = Prefixes()
         self._text: torch.Tensor | None = None
         self._positions: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
@@ -152,7 +154,7 @@ class TransformersGenerator:
     def _continue(self, prompts: list[list[int]], streams: list[int], decoding: Decoding) -> list[list[int]]:
         """Return each row's generated tokens, up to its end or a little further: what follows it is ignored later."""
         model, limit = self._loaded, decoding.max_new_tokens
-        batch = self._way(model, prompts, streams, room=limit)
+        batch = self._way(model, prompts, streams, limit, self._prefixes)
         generated = torch.full((len(prompts), limit), self._vocabulary.eos, device=model.device)
         lengths = torch.full((len(prompts),), limit, device=model.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)

@@ -24,7 +24,7 @@ class Numerics:
         batch_size: Attempts generated at once.
         piece: Attempts that an actor of a cluster takes at a time; ``None`` on one machine.
         processor: The GPU or CPU, with its instruction set; on a cluster that of the flow's machine.
-        versions: Versions of the libraries that compute.
+        versions: Versions of the libraries that compute, and of this project's decoding loop where that generates.
     """
 
     engine: str

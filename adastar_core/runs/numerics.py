@@ -13,6 +13,8 @@ from adastar_core.models.formats import auto_format, in_format, why_auto
 from adastar_core.runs.stored import root_of
 from adastar_core.trainers.settings import TrainerSettings
 
+DECODING = "2"
+"""Raise it when this project's own loop over transformers rounds otherwise: 2 reads what prompts share only once."""
 _Group = TypeVar("_Group", GeneratorSettings, TrainerSettings)
 
 
@@ -83,6 +85,9 @@ def numerics_of(config: RunConfig, engine: EngineName) -> Numerics:
     """Return how this process rounds; the configuration must be resolved."""
     import torch
 
+    versions = library_versions()
+    if engine == "transformers":
+        versions["decoding"] = DECODING
     return Numerics(
         recorded_name(config.generator, engine),
         config.generator.dtype,
@@ -91,5 +96,5 @@ def numerics_of(config: RunConfig, engine: EngineName) -> Numerics:
         config.compute.piece if config.compute.backend == "ray" else None,
         processor(),
         torch.get_num_threads(),
-        library_versions(),
+        versions,
     )

@@ -12,6 +12,7 @@ from adastar_core.errors import ModelError
 from adastar_core.generators import Decoding
 from adastar_core.generators import serving as serving_module
 from adastar_core.generators.noise import noisy_scores, signed
+from adastar_core.generators.prefix import Prefixes
 from adastar_core.generators.serving import Probe, serving
 from adastar_core.generators.steps import Cached, Reread, Way
 from adastar_core.generators.transformers import open_transformers
@@ -42,9 +43,14 @@ class NoMask(Cached):
     """Lets rows see the padding before them."""
 
     def __init__(
-        self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
+        self,
+        model: PreTrainedModel,
+        prompts: list[list[int]],
+        streams: list[int],
+        room: int,
+        prefixes: Prefixes,
     ) -> None:
-        super().__init__(model, prompts, streams, room)
+        super().__init__(model, prompts, streams, room, prefixes)
         self._mask = torch.ones_like(self._mask)
 
 
@@ -57,21 +63,24 @@ class WrongRows(Cached):
 
 
 @torch.no_grad()
-def furthest(model: PreTrainedModel, way: Way) -> float:
-    """Return the largest difference from plain forward passes, in a batch longer than any window that rows leave."""
+def furthest(model: PreTrainedModel, way: Way, *, shared: int = 0) -> float:
+    """Return the largest difference from plain forward passes, in a batch longer than any window that rows leave.
+
+    So many tokens are ``shared`` by all prompts and come before those of ``PROMPTS``.
+    """
     chance = torch.Generator().manual_seed(3)
-    texts = [torch.randint(4, 60, (prompt + STEPS,), generator=chance).tolist() for prompt in PROMPTS]
-    plain = [model(input_ids=torch.tensor([text]), use_cache=False).logits[0] for text in texts]
-    rows = way(
-        model, [text[:prompt] for text, prompt in zip(texts, PROMPTS, strict=True)], [0] * 5, room=STEPS
-    )
+    begun = torch.randint(4, 60, (shared,), generator=chance).tolist()
+    texts = [begun + torch.randint(4, 60, (prompt + STEPS,), generator=chance).tolist() for prompt in PROMPTS]
+    plain = [model(input_ids=torch.tensor([text]), use_cache=False).logits[0, shared:] for text in texts]
+    prompts = [text[: shared + prompt] for text, prompt in zip(texts, PROMPTS, strict=True)]
+    rows = way(model, prompts, [0] * 5, STEPS, Prefixes())
     found = 0.0
     for step in range(STEPS):
         scores, places = rows.forward(), rows.places.tolist()
         for row, place in enumerate(places):
             expected = plain[place][PROMPTS[place] + step - 1]
             found = max(found, float((scores[row] - expected).abs().max() / expected.std()))
-        rows.append(torch.tensor([texts[place][PROMPTS[place] + step] for place in places]))
+        rows.append(torch.tensor([texts[place][shared + PROMPTS[place] + step] for place in places]))
         if step in LEAVE:
             rows.keep(torch.tensor(LEAVE[step]))
     return found
@@ -84,6 +93,8 @@ def test_every_family_is_decoded_as_a_plain_forward_pass_scores(family: str) -> 
     assert new
     assert served.way is (Cached if family in SHARED_CACHE else Reread), served.why
     assert furthest(model, served.way) < 1e-3
+    for shared in (16, 20, 40):
+        assert furthest(model, served.way, shared=shared) < 1e-3
 
 
 @pytest.mark.parametrize("family", SHARED_CACHE)

@@ -20,6 +20,7 @@ from transformers import (
     GPT2LMHeadModel,
     MistralConfig,
     MistralForCausalLM,
+    PreTrainedModel,
 )
 
 from adastar_core.config import GeneratorSettings
@@ -28,6 +29,7 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.catalogue import ENGINES, LocalEngines, choose_engine
 from adastar_core.generators.noise import noisy_scores, signed
 from adastar_core.generators.precision import arithmetic
+from adastar_core.generators.prefix import Prefix, Prefixes
 from adastar_core.generators.settings import EngineName
 from adastar_core.generators.steps import ALIGNED, Cached
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
@@ -100,6 +102,32 @@ def test_the_order_of_requests_changes_nothing(exact: TransformersGenerator) -> 
     wanted = requests(20)
     forwards = exact.generate(wanted, SAMPLED)
     assert exact.generate(wanted[::-1], SAMPLED) == forwards[::-1]
+
+
+def worked(requests: list[GenerationRequest], examples: str) -> list[GenerationRequest]:
+    return [replace(request, prompt=examples + request.prompt) for request in requests]
+
+
+@pytest.mark.parametrize("decoding", [SAMPLED, NUCLEUS, GREEDY], ids=["sampled", "nucleus", "greedy"])
+def test_what_prompts_share_is_read_once_and_changes_nothing(
+    exact: TransformersGenerator, monkeypatch: pytest.MonkeyPatch, decoding: Decoding
+) -> None:
+    """Batches of other beginnings, of one row, and of prompts that share all but a token, in turns."""
+    read, real = list[int](), Prefix.read
+
+    def counting(model: PreTrainedModel, tokens: list[int]) -> Prefix:
+        read.append(len(tokens))
+        return real(model, tokens)
+
+    monkeypatch.setattr(Prefix, "read", counting)
+    monkeypatch.setattr(exact, "_prefixes", Prefixes())
+    plain = requests(6)
+    long, short = worked(plain, "12+34\n" * 9), worked(plain, "7+8\n" * 5)
+    same = [replace(request, prompt=long[0].prompt) for request in plain]
+    for wanted in (long, short, long[:2], long, same, long):
+        alone = in_batches(exact, wanted, decoding, 1)
+        assert [one.response for one in exact.generate(wanted, decoding)] == [one.response for one in alone]
+    assert read == [48, 16, 48], "a multiple of 16, and again only after another one"
 
 
 def test_float32_differs_between_batch_sizes_only_at_near_ties(single: TransformersGenerator) -> None:

@@ -7,6 +7,7 @@ import torch
 from adastar_core.generators import Decoding
 from adastar_core.generators.noise import mass_before, noisy_scores
 from adastar_core.generators.precision import arithmetic
+from adastar_core.generators.prefix import Prefixes
 from adastar_core.generators.transformers import TransformersGenerator
 from adastar_core.records import Attempt, GenerationRequest
 
@@ -37,7 +38,7 @@ def _gap_after(
 ) -> float:
     """Return how near a tie the choice of the token after ``tokens`` is, run alone."""
     model, prompt = generator._loaded, generator._prompts([request])[0]
-    batch = generator._way(model, [[*prompt, *tokens]], [request.stream], room=0)
+    batch = generator._way(model, [[*prompt, *tokens]], [request.stream], 0, Prefixes())
     with arithmetic(model.dtype):
         return tie_gap(batch.forward(), batch.streams, len(tokens), decoding).item()
 
