@@ -25,6 +25,7 @@ from common import in_turns, processor_seconds, run, save, show
 from generation import Contender, Sampling, plain_generate, project_generate
 
 from adastar_core.config import GeneratorSettings
+from adastar_core.generators import Generator
 from adastar_core.generators import transformers as loop
 from adastar_core.generators.steps import Cached
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
@@ -32,6 +33,8 @@ from adastar_core.machine.numerics import processor
 from adastar_core.models.checkpoints import digest_of
 from adastar_core.models.source import resolve_model
 from adastar_core.records import GenerationRequest
+
+OURS = "this project's loop"
 
 
 @dataclass(frozen=True)
@@ -89,21 +92,18 @@ def main(
     directory = resolve_model(model)
     ours = open_transformers(directory, settings)
     with tempfile.TemporaryDirectory() as work, _vllm(directory, settings, Path(work)) as vllm:
-        everyone = {
-            "this project's loop": lambda some: project_generate(ours, some, how),
-            **({"vLLM": lambda some: project_generate(vllm, some, how)} if vllm else {}),
-            "model.generate": lambda some: plain_generate(directory, some, how, padding="longest"),
-        }
 
         def contenders(some: list[GenerationRequest]) -> dict[str, Contender]:
-            return {name: make(some) for name, make in everyone.items()}
+            theirs = {"vLLM": project_generate(vllm, some, how)} if vllm else {}
+            plain = {"model.generate": plain_generate(directory, some, how, padding="longest")}
+            return {OURS: project_generate(ours, some, how), **theirs, **plain}
 
         in_turns(contenders(wanted[:2]), 1)  # warm up
         found = in_turns(contenders(wanted), rounds)
     timings = []
     each = {name: turns.processor / turns.result for name, turns in found.items()}
     for name, turns in found.items():
-        ratio = each[name] / each["this project's loop"]
+        ratio = each[name] / each[OURS]
         timings.append(Timing(name, turns.result, turns.wall, turns.processor, 1 / each[name], ratio))
     about = f"{model} in {dtype}: {requests} attempts, {batch_size} at once, on {processor()}"
     show(f"{about}, load {os.getloadavg()[0]:.1f}", timings)
@@ -160,7 +160,7 @@ def profile(generator: TransformersGenerator, requests: list[GenerationRequest],
 
 
 @contextmanager
-def _vllm(directory: Path, settings: GeneratorSettings, work: Path):  # noqa: ANN202
+def _vllm(directory: Path, settings: GeneratorSettings, work: Path) -> Iterator[Generator | None]:
     if find_spec("vllm") is None:
         yield None
         return

@@ -36,6 +36,12 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # transformers
         self.keys, self.values = self._all_keys[:, :, :length], self._all_values[:, :, :length]
         return self.keys, self.values
 
+    def states_of_first(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the first row's keys and values, [heads, tokens, width]."""
+        assert self.keys is not None, "a model has read something"
+        assert self.values is not None
+        return self.keys[0], self.values[0]
+
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
         super().reorder_cache(beam_idx)
         self._room = 0

@@ -28,14 +28,13 @@ class Prefix:
         cache = roomy_cache(model.config)
         ids = torch.tensor([tokens], device=model.device)
         model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        layers = (layer for layer in cache.layers if isinstance(layer, RoomyLayer))
-        return cls(tokens, [(layer.keys[0], layer.values[0]) for layer in layers])
+        return cls(tokens, [layer.states_of_first() for layer in _roomy(cache)])
 
     def begin(self, cache: DynamicCache, paddings: torch.Tensor, columns: int) -> None:
         """Fill an empty cache's first columns with every row's padding, int64, [rows], and then its first tokens."""
         places = torch.arange(columns, device=paddings.device) - paddings[:, None]
         places = places.clamp(min=0)  # padding gets any numbers, since it is masked
-        for layer, states in zip(cache.layers, self.states, strict=True):
+        for layer, states in zip(_roomy(cache), self.states, strict=True):
             keys, values = (part[:, places].transpose(0, 1) for part in states)
             layer.update(keys, values)
 
@@ -66,4 +65,8 @@ def shared_prefix(prompts: Sequence[list[int]]) -> list[int]:
 
 def is_shareable(cache: DynamicCache) -> bool:
     """Return whether every layer keeps the keys and values of all tokens, and nothing else."""
-    return all(type(layer) is RoomyLayer for layer in cache.layers)
+    return len(_roomy(cache)) == len(cache.layers)
+
+
+def _roomy(cache: DynamicCache) -> list[RoomyLayer]:
+    return [layer for layer in cache.layers if isinstance(layer, RoomyLayer)]
