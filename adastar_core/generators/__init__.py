@@ -1,7 +1,7 @@
 """Generators: sample attempts from a checkpoint, one random stream per attempt."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -22,7 +22,8 @@ class Decoding:
 
     Greedy decoding takes the most likely token and uses neither ``temperature``, > 0, which divides the
     scores, nor ``top_p``, in (0, 1]: the smallest set of tokens with this probability is sampled from. A
-    response ends before a ``stop`` string.
+    response ends before a ``stop`` string, and after an ``answer`` of this kind that it has finished declaring
+    (:mod:`adastar_core.verifiers.finished`).
     """
 
     greedy: bool
@@ -30,6 +31,21 @@ class Decoding:
     top_p: float
     max_new_tokens: int
     stop: tuple[str, ...] = ()
+    answer: str = ""
+
+    def decisive(self) -> dict[str, object]:
+        """Return the fields that decide a response; one that came later and has no effect is left out, so digests stay."""
+        return {name: value for name, value in asdict(self).items() if name != "answer" or value}
+
+    def ends(self, text: str) -> int | None:
+        """Return where a response ends in a text, if it does; more text changes nothing about it."""
+        places = [place for place in (text.find(string) for string in self.stop) if place >= 0]
+        if self.answer:
+            from adastar_core.verifiers.finished import finished
+
+            place = finished(text, self.answer)
+            places += [] if place is None else [place]
+        return min(places, default=None)
 
     def room(self, prompt_tokens: int, positions: int | None) -> int:
         """Return how many tokens may follow a prompt: the longest allowed, or fewer where the model's positions end."""

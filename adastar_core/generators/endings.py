@@ -1,4 +1,4 @@
-"""Where a response ends: at an end token, a stop string, a special token, or the longest length. Pure functions of its tokens."""
+"""Where a response ends: at an end token, a stop string, a finished answer, a special token, or the longest length. Pure functions of its tokens."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ class Ending:
     """A finished response: the text before its end.
 
     Attributes:
-        generated_tokens: Tokens up to the end, with the end token or the one that completed the stop string.
+        generated_tokens: Tokens up to the end, with the end token or the one that completed the stop string or the answer.
         tokens: Ids that the response was decoded from, and the end token if there is one. A token that holds both the
             response's last characters and a stop string's first ones is among them.
     """
@@ -47,7 +47,7 @@ class Ending:
         )
 
 
-def end(tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode) -> Ending:
+def end(tokens: Sequence[int], ends: Ends, decoding: Decoding, decode: Decode) -> Ending:
     """Return where ``tokens`` end; whatever was generated after that is ignored.
 
     Without an end among them, they must be as many as were allowed.
@@ -55,11 +55,11 @@ def end(tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode
     count = ends.first(tokens)
     kept = tuple(tokens[:count])
     text = decode(kept)
-    if first_stop(text, stop) is not None:
-        needed = _fewest(kept, lambda some: first_stop(decode(some), stop) is not None)
+    if decoding.ends(text) is not None:
+        needed = _fewest(kept, lambda some: decoding.ends(decode(some)) is not None)
         # Decode again instead of slicing: some decoders turn the same bytes into other text when more follow.
         text = decode(kept[:needed])
-        response = text[: first_stop(text, stop)]
+        response = text[: decoding.ends(text)]
         spelling = _fewest(kept[:needed], lambda some: decode(some).startswith(response))
         return Ending(response, FinishReason.STOP, needed, kept[:spelling])
     if count == len(tokens):
@@ -70,22 +70,16 @@ def end(tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode
 
 
 def end_elsewhere(
-    tokens: Sequence[int], ends: Ends, stop: tuple[str, ...], decode: Decode, *, longest: int
+    tokens: Sequence[int], ends: Ends, decoding: Decoding, decode: Decode, *, longest: int
 ) -> Ending:
     """Return where tokens end that came from an engine which looks for stop strings itself.
 
     It decodes token by token and may see a stop string that the whole text does not contain. So a response that is shorter
     than ``longest`` and has no end was stopped.
     """
-    ending = end(tokens, ends, stop, decode)
+    ending = end(tokens, ends, decoding, decode)
     early = ending.finish_reason is FinishReason.LENGTH and len(tokens) < longest
     return replace(ending, finish_reason=FinishReason.STOP) if early else ending
-
-
-def first_stop(text: str, stop: tuple[str, ...]) -> int | None:
-    """Return where the earliest stop string begins in ``text``, if one is in it."""
-    found = [place for place in (text.find(string) for string in stop) if place >= 0]
-    return min(found, default=None)
 
 
 def _fewest(tokens: tuple[int, ...], enough: Callable[[tuple[int, ...]], bool]) -> int:

@@ -158,11 +158,13 @@ class OpenAiGenerator:
         choice, known = answer["choices"][0], self._vocabulary
         if tokens := choice.get("token_ids"):
             room = decoding.room(prompt_tokens, self._positions)
-            return end_elsewhere(tokens, known.ends, decoding.stop, known.decode, longest=room)
+            return end_elsewhere(tokens, known.ends, decoding, known.decode, longest=room)
         text, generated = str(choice["text"]), int(answer["usage"]["completion_tokens"])
         broken = known.first_special(text)
         if broken is not None:
             return Ending(text[:broken], FinishReason.SPECIAL, generated, ())
+        if (ended := decoding.ends(text)) is not None:
+            return Ending(text[:ended], FinishReason.STOP, generated, ())
         if choice["finish_reason"] == "length":
             return Ending(text, FinishReason.LENGTH, generated, ())
         # Servers that do not name the stop string call every end but the limit a stop.

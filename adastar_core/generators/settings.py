@@ -143,6 +143,12 @@ class GeneratorSettings(Settings):
     max_new_tokens: int = setting(
         256, "Longest rationale", "Largest number of generated tokens per attempt.", ge=1
     )
+    end_at_answer: bool = setting(
+        False,
+        "End at the answer",
+        "End a response with the line that declares its answer, so that nothing after it is generated. With the verifiers number and yes_no.",
+        added=True,
+    )
     vllm: VllmSettings = setting(VllmSettings, "vLLM", "How vLLM uses the machine.", run_time=True)
     openai: OpenAiSettings = setting(OpenAiSettings, "Server", "Where a server is and how it is asked.")
     custom: CustomGeneratorSettings = setting(CustomGeneratorSettings, "Custom", "A generator of your own.")

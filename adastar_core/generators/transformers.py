@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from adastar_core.errors import ConfigError, DataError, ModelError
 from adastar_core.generators import Decoding, OnIncident
-from adastar_core.generators.endings import end, first_stop
+from adastar_core.generators.endings import end
 from adastar_core.generators.noise import choose
 from adastar_core.generators.precision import arithmetic, number_format
 from adastar_core.generators.prefix import Prefixes
@@ -106,7 +106,7 @@ class TransformersGenerator:
             streams = [requests[place].stream for place in places]
             with memory_errors():
                 rows = self._continue(batch, streams, replace(decoding, max_new_tokens=room))
-            endings = [end(tokens, known.ends, decoding.stop, known.decode) for tokens in rows]
+            endings = [end(tokens, known.ends, decoding, known.decode) for tokens in rows]
             width = self._way.width(self._loaded, batch)
             steps = max(ending.generated_tokens for ending in endings)
             for place, ending in zip(places, endings, strict=True):
@@ -166,11 +166,11 @@ class TransformersGenerator:
             generated[batch.places, step] = chosen
             batch.append(chosen)
             ended |= ~self._is_text(logits.shape[-1])[chosen]
-            # Stop strings show in decoded text alone, which is slow to make; a late check costs a few steps, and
+            # Stop strings and answers show in decoded text alone, which is slow to make; a late check costs a few steps, and
             # ``endings.end`` finds the exact place afterwards.
-            if decoding.stop and step % _STEPS_BETWEEN_STOP_CHECKS == 0:
+            if (decoding.stop or decoding.answer) and step % _STEPS_BETWEEN_STOP_CHECKS == 0:
                 texts = map(self._vocabulary.decode, generated[batch.places, : step + 1].tolist())
-                found = [first_stop(text, decoding.stop) is not None for text in texts]
+                found = [decoding.ends(text) is not None for text in texts]
                 stopped = torch.tensor(found, device=model.device) & ~ended
                 lengths[batch.places[stopped]] = step + 1
                 ended |= stopped

@@ -184,7 +184,7 @@ class VllmGenerator:
                 self._refuse([requests[place] for place in places], answer["prompt_tokens"], decoding)
             for place, length, tokens in zip(places, answer["prompt_tokens"], answer["tokens"], strict=True):
                 room = decoding.room(length, self._positions)
-                ending = end_elsewhere(tokens, known.ends, decoding.stop, known.decode, longest=room)
+                ending = end_elsewhere(tokens, known.ends, decoding, known.decode, longest=room)
                 attempts[place] = ending.attempt(requests[place], decoding, length)
         return [attempts[place] for place in range(len(requests))]
 

@@ -18,6 +18,7 @@ from adastar_core.planning.texts import Texts, measure_texts
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
+from adastar_core.runs.answers import answer_kind
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_line
 from adastar_core.runs.preview import Preview, preview
@@ -90,6 +91,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     check_engine(config.generator)
     model = start_of(config)
     problem = prompted(open_problem(config.problem), config.prompt, model, date.today())
+    answer_kind(config, problem)
     splits = {split: problem.load(split) for split in Split}
     observations, vocabulary = splits[Split.TRAIN], Vocabulary(model)
     notes = (*problem.notes, *check_room(config, problem, splits, model))

@@ -25,6 +25,7 @@ from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.progress import Display, Silent
 from adastar_core.records import Data, Incident, Split
+from adastar_core.runs.answers import answer_kind
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_of, resolved
 from adastar_core.runs.stored import RunRef, folder_of, open_store, pinned, start_of
@@ -113,6 +114,7 @@ def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack:
     Monitors(config, display.line)
     check_engine(config.generator)
     problem = open_problem(config.problem)
+    answer_kind(config, problem)
     data = load_data(problem)
     if isinstance(config.sampler, CustomSettings):
         config.sampler.check(

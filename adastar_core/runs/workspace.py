@@ -22,6 +22,7 @@ from adastar_core.monitors.following import Monitors
 from adastar_core.problems import Problem
 from adastar_core.progress import Display, Progress
 from adastar_core.records import Incident, Observation, Split
+from adastar_core.runs.answers import answer_kind
 from adastar_core.runs.itinerary import RunItinerary, stored_paces
 from adastar_core.runs.judging import Judge
 from adastar_core.runs.lengths import Room, training_limit
@@ -129,6 +130,11 @@ class Workspace(StoredRun):
         room = Room(self.problem, self.vocabulary, self.config.prompt.chat, limit)
         return Judge.of(self.config, self.problem, self.problem.verifier, room)
 
+    @cached_property
+    def answer(self) -> str:
+        """The kind of answer after which a response ends; empty where none does."""
+        return answer_kind(self.config, self.problem)
+
     def sampling_decoding(self, iteration: int) -> Decoding:
         settings, control = self.config.generator, self.control(iteration)
         return Decoding(
@@ -137,6 +143,7 @@ class Workspace(StoredRun):
             top_p=settings.top_p,
             max_new_tokens=settings.max_new_tokens,
             stop=self.problem.stop,
+            answer=self.answer,
         )
 
     def evaluation_decoding(self) -> Decoding:
@@ -145,7 +152,7 @@ class Workspace(StoredRun):
         longest = settings.max_new_tokens or self.config.generator.max_new_tokens
         greedy = settings.samples == 1
         temperature = 1.0 if greedy else settings.temperature
-        return Decoding(greedy, temperature, top_p=1.0, max_new_tokens=longest, stop=self.problem.stop)
+        return Decoding(greedy, temperature, 1.0, longest, self.problem.stop, self.answer)
 
     def generator(self, checkpoint: CheckpointRow) -> Generator:
         """Return a generator that holds ``checkpoint``, whose files are the recorded ones; one is kept open."""

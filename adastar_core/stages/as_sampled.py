@@ -41,7 +41,7 @@ def measure_as_sampled(workspace: Workspace) -> None:
     ]
     decoding = Decoding(
         greedy=True, temperature=1.0, top_p=1.0, max_new_tokens=workspace.evaluation_decoding().max_new_tokens,
-        stop=workspace.problem.stop,
+        stop=workspace.problem.stop, answer=workspace.answer,
     )  # fmt: skip
     content = content_of(workspace, 0, Split.VALIDATION, requests, decoding)
     with evaluate_alone(workspace.engine, content, workspace.ref.name, workspace.progress.line):

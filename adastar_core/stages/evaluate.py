@@ -86,7 +86,15 @@ def content_of(
     checkpoint = workspace.checkpoint(iteration).sha256
     ends = sorted(workspace.vocabulary.ends.ends)
     rounding = workspace.numerics.generation_sha256()
-    content = [checkpoint, rounding, asdict(decoding), workspace.problem.verifier.version, items, ends, *more]
+    content = [
+        checkpoint,
+        rounding,
+        decoding.decisive(),
+        workspace.problem.verifier.version,
+        items,
+        ends,
+        *more,
+    ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

@@ -54,6 +54,11 @@ class NumberVerifier:
         return f"\n#### {observation.answer}"
 
 
+def declares(text: str) -> bool:
+    """Return whether a text declares one number that can be read, and nothing after it speaks."""
+    return extract(text, FinishReason.EOS, _read, Number.equals, None, _restates).answer is not None
+
+
 def _compare(written: str, value: Number) -> tuple[Outcome, str]:
     reference = reference_number(written)
     if reference is None:

@@ -50,6 +50,11 @@ class YesNoVerifier:
         return f" The answer is {observation.answer}."
 
 
+def declares(text: str) -> bool:
+    """Return whether a text declares one yes or no that can be read, and nothing after it speaks."""
+    return extract(text, FinishReason.EOS, _read, str.__eq__).answer is not None
+
+
 def _compare(written: str, value: str) -> tuple[Outcome, str]:
     reference = read_yes_no(written)
     if not isinstance(reference, Parsed) or what_speaks(reference.rest):

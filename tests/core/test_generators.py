@@ -115,13 +115,15 @@ def test_the_gap_is_that_of_the_two_best_scores_or_to_the_border_of_the_nucleus(
 def test_what_follows_the_end_has_no_influence(
     ids: list[int], garbage: list[int], stop: tuple[str, ...]
 ) -> None:
-    ending = end([*ids, EOS], ENDS, stop, decode)
-    assert end([*ids, EOS, *garbage], ENDS, stop, decode) == ending
+    decoding = replace(SAMPLED, stop=stop)
+    ending = end([*ids, EOS], ENDS, decoding, decode)
+    assert end([*ids, EOS, *garbage], ENDS, decoding, decode) == ending
     assert not any(string in ending.response for string in stop)
     if ending.finish_reason is FinishReason.STOP:
-        assert end(ids[: ending.generated_tokens], ENDS, stop, decode) == ending
+        assert end(ids[: ending.generated_tokens], ENDS, decoding, decode) == ending
         assert (
-            end(ids[: ending.generated_tokens - 1], ENDS, stop, decode).finish_reason is not FinishReason.STOP
+            end(ids[: ending.generated_tokens - 1], ENDS, decoding, decode).finish_reason
+            is not FinishReason.STOP
         )
 
 
@@ -141,7 +143,7 @@ def test_what_follows_the_end_has_no_influence(
 def test_a_response_ends_at_eos_stop_or_length(
     ids: list[int], stop: tuple[str, ...], expected: Ending
 ) -> None:
-    assert end(ids, ENDS, stop, decode) == expected
+    assert end(ids, ENDS, replace(SAMPLED, stop=stop), decode) == expected
 
 
 def request(position: int, attempt: int = 1, prompt: str = "1+1\n") -> GenerationRequest:
@@ -167,6 +169,11 @@ def test_a_script_counts_characters_as_tokens_and_obeys_the_limits() -> None:
     assert (long.response, long.finish_reason, long.generated_tokens) == ("x" * 20, FinishReason.LENGTH, 20)
     assert (stopped.response, stopped.finish_reason, stopped.generated_tokens) == ("so", FinishReason.STOP, 4)
     assert (unknown.response, unknown.generated_tokens) == ("", 1)
+    (wordy,) = ScriptedGenerator(from_table({(0, 1): "so\n#### 2\nA tree"})).generate(
+        [request(0)], replace(SAMPLED, answer="number")
+    )
+    assert (wordy.response, wordy.finish_reason) == ("so\n#### 2", FinishReason.STOP)
+    assert wordy.generated_tokens == len("so\n#### 2\n")
     assert (right.prompt_tokens, right.padded_prompt_tokens, right.padded_generated_tokens) == (4, 11, 20)
 
 

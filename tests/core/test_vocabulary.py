@@ -129,7 +129,7 @@ def test_a_special_token_never_vanishes(tmp_path: Path, spelt: str, reason: Fini
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, turn]}))
     vocabulary = Vocabulary(folder)
     tokens = ids_of(vocabulary, f"The answer is 1{spelt}2 cats</s>")
-    ending = end(tokens, vocabulary.ends, (), vocabulary.decode)
+    ending = end(tokens, vocabulary.ends, SAMPLED, vocabulary.decode)
     assert (ending.response, ending.finish_reason) == ("The answer is 1", reason)
     assert (ending.tokens[-1] in vocabulary.ends.ends) == (reason is FinishReason.EOS)
     assert ending.generated_tokens == len(ids_of(vocabulary, "The answer is 1")) + 1
@@ -139,7 +139,7 @@ def test_an_id_that_the_tokenizer_does_not_have_breaks_a_response_off(tmp_path: 
     vocabulary = Vocabulary(write_kind(tmp_path, "characters"))
     unknown = max(vocabulary._tokenizer.get_vocab().values()) + 1
     tokens = [*ids_of(vocabulary, "is 1"), unknown, *ids_of(vocabulary, "2")]
-    ending = end(tokens, vocabulary.ends, (), vocabulary.decode)
+    ending = end(tokens, vocabulary.ends, SAMPLED, vocabulary.decode)
     assert (ending.response, ending.finish_reason) == ("is 1", FinishReason.SPECIAL)
 
 
@@ -150,7 +150,7 @@ def test_added_tokens_that_are_not_special_stay_text(tmp_path: Path) -> None:
     tokenizer.save_pretrained(folder)
     vocabulary = Vocabulary(folder)
     tokens = ids_of(vocabulary, "<think>so</s>")
-    assert end(tokens, vocabulary.ends, (), vocabulary.decode).response == "<think>so"
+    assert end(tokens, vocabulary.ends, SAMPLED, vocabulary.decode).response == "<think>so"
 
 
 def test_generation_stops_at_every_end(tmp_path: Path) -> None:

@@ -70,6 +70,6 @@ def test_smollm_ends_where_its_template_does_and_splits_digits(smollm: Path) -> 
     assert vocabulary.message_end == vocabulary.eos == ids_of(vocabulary, "<|im_end|>")[0]
     assert len(vocabulary.completion_ids("1234567")) == 7
     tokens = ids_of(vocabulary, "It is 42.<|im_end|>\n<|im_start|>user")
-    assert end(tokens, vocabulary.ends, (), vocabulary.decode).response == "It is 42."
+    assert end(tokens, vocabulary.ends, SAMPLED, vocabulary.decode).response == "It is 42."
     stray = ids_of(vocabulary, "It is 42.<|im_start|>user")
-    assert end(stray, vocabulary.ends, (), vocabulary.decode).finish_reason is FinishReason.SPECIAL
+    assert end(stray, vocabulary.ends, SAMPLED, vocabulary.decode).finish_reason is FinishReason.SPECIAL

@@ -33,7 +33,7 @@ class ScriptedGenerator:
         endings = []
         for request in requests:
             tokens = [*map(ord, self._script(request)), _EOS][: decoding.max_new_tokens]
-            endings.append(end(tokens, _ENDS, decoding.stop, lambda kept: "".join(map(chr, kept))))
+            endings.append(end(tokens, _ENDS, decoding, lambda kept: "".join(map(chr, kept))))
         width = max((len(request.prompt) for request in requests), default=0)
         steps = max((ending.generated_tokens for ending in endings), default=0)
         return [
