@@ -174,6 +174,7 @@ def dry_run(
 
     from adastar_core.planning.plan import plan_of
     from adastar_core.planning.text import plan_lines, plan_table, warning_lines
+    from adastar_core.planning.timing import time_line
 
     plan = plan_of(config, assumptions, on_gpu=card is not None or torch.cuda.is_available())
     sizes = ", ".join(f"{count:,} {split}" for split, count in plan.sizes.items())
@@ -181,7 +182,8 @@ def dry_run(
     say(console, about)
     console.print(plan_table(plan))
     say(console, *warning_lines(plan, card))
-    say(console, *plan_lines(plan, config, assumptions, card), "", *plan.preview.lines(), "")
+    time = [time_line(plan, config)] if card is None and plan.needs else []
+    say(console, *plan_lines(plan, config, assumptions, card), *time, "", *plan.preview.lines(), "")
     say(console, "Nothing was written. --show-config prints every key of the configuration.")
 
 
@@ -202,6 +204,7 @@ def execute(
         )
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+    from adastar_core.planning.needs import memory_warnings, needs_of
     from adastar_core.report.opening import opening, places
     from adastar_core.report.text import print_report
     from adastar_core.runs.opening import open_workspace
@@ -219,6 +222,8 @@ def execute(
         open_workspace(config, name, preset=preset, display=display) as workspace,
     ):
         say(console, *opening(workspace).split("\n"))
+        if config.compute.backend == "local":
+            say(console, *memory_warnings(needs_of(workspace)))
         # A sync flow with heartbeats waits for whole seconds at its end, and nobody reads them here.
         with prefect_server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             report = run_flow(config, name)

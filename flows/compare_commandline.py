@@ -150,6 +150,7 @@ def dry_run(settings: ComparisonSettings, configs: Sequence[RunConfig], console:
 
     plans = [plan_of(config, on_gpu=torch.cuda.is_available()) for config in configs]
     seeds = len(settings.seeds)
+    at_once = min(settings.parallel, seeds * len(configs))
     table = Table("method", title=settings.title, title_justify="left", box=None, pad_edge=False)
     for heading in ("runs", "iterations", "a run", "at most", "all runs"):
         table.add_column(heading, justify="right")
@@ -162,7 +163,7 @@ def dry_run(settings: ComparisonSettings, configs: Sequence[RunConfig], console:
         table.add_row(config.method, str(seeds), str(config.iterations), *costs)
     console.print(table)
     say(console, f"Expected for all runs, if half of the visited observations are accepted: {flops(total)}.")
-    warnings = (line for plan in plans for line in (*warning_lines(plan, None), *plan.data_notes))
+    warnings = (line for plan in plans for line in (*warning_lines(plan, None, at_once), *plan.data_notes))
     say(console, *dict.fromkeys(warnings), "", *plans[0].preview.lines(), "", "Nothing was written.")
 
 

@@ -14,7 +14,7 @@ from adastar_core.models.formats import in_format
 from adastar_core.models.source import parameter_count, positions_of
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.planning.forecast import Assumptions, Forecast, forecast
-from adastar_core.planning.texts import Texts, measure_texts
+from adastar_core.planning.texts import Texts, longest_text, measure_texts
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
@@ -28,6 +28,7 @@ from adastar_core.verifiers.batch import close_verifier
 
 if TYPE_CHECKING:
     from adastar_core.planning.footprint import GenerationMemory, TrainingMemory
+    from adastar_core.planning.needs import Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class Plan:
     """A run as planned, for N training observations and P parameters.
 
     ``longest_text`` are tokens of prompt and rationale together, of which the model has ``positions`` (``None``: no limit);
-    ``rationale_tokens`` is the assumed mean. ``formats`` says in which number formats it computes. ``training`` is the memory of each training process, ``generation`` that of the generator on transformers.
+    ``rationale_tokens`` is the assumed mean. ``formats`` says in which number formats it computes. ``training`` is the memory of each training process, ``generation`` that of the generator on transformers;
+    ``needs`` compares them with this machine's, where it computes.
     """
 
     sizes: Mapping[Split, int]
@@ -59,6 +61,7 @@ class Plan:
     iterations: tuple[PlannedIteration, ...]
     training: "TrainingMemory"
     generation: "GenerationMemory"
+    needs: "Needs | None"
     cache_bytes_per_token: int
     formats: str
     preview: Preview
@@ -87,6 +90,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     ``dtype: auto`` means what it does on a GPU.
     """
     from adastar_core.planning import footprint
+    from adastar_core.planning.needs import Needs
 
     check_engine(config.generator)
     model = start_of(config)
@@ -100,6 +104,8 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     root = root_of(config)
     generator = in_format(config.generator, root, on_gpu=on_gpu)
     trainer = in_format(config.trainer, root, on_gpu=on_gpu)
+    longest = longest_text(config, texts.longest_training_prompt)
+    needs = Needs(model, trainer, generator, texts.longest_prompt, longest)
     shape = compute.ModelShape(parameter_count(model), 0, 0, _adapter_parameters(config, model))
     iterations = tuple(
         _plan_iteration(config, number, len(observations), shape, texts, assumed)
@@ -115,8 +121,9 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
         positions_of(model),
         assumed.rationale_tokens or config.generator.max_new_tokens / 2,
         iterations,
-        footprint.training_memory(model, trainer, _longest_text(config, texts)),
-        footprint.generation_memory(model, generator, texts.longest_prompt),
+        needs.training(),
+        needs.generation(),
+        needs if config.compute.backend == "local" else None,
         footprint.cache_bytes_per_token(model, generator),
         formats_line(generator, trainer, root, on_gpu=on_gpu),
         shown,
@@ -147,7 +154,9 @@ def _plan_iteration(
     read, generated = attempts * texts.longest_prompt, attempts * config.generator.max_new_tokens
     bound = compute.generation_flops(shape.parameters, read, generated)
     bound += compute.training_flops(
-        shape.parameters, examples * _longest_text(config, texts), shape.adapter_parameters
+        shape.parameters,
+        examples * longest_text(config, texts.longest_training_prompt),
+        shape.adapter_parameters,
     )
     expected = forecast(config, iteration, observations, texts, assumptions, attempts_each)
     expected_flops = expected.tokens.flops(shape.parameters, shape.adapter_parameters)
@@ -161,8 +170,3 @@ def _adapter_parameters(config: RunConfig, model: Path) -> int:
     from adastar_core.trainers.lora import trained_parameters  # slow to load
 
     return trained_parameters(model, config.trainer)
-
-
-def _longest_text(config: RunConfig, texts: Texts) -> int:
-    """Return the tokens of the longest text that can be trained on."""
-    return min(config.trainer.max_length, texts.longest_training_prompt + config.generator.max_new_tokens + 1)

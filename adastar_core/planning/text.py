@@ -8,7 +8,7 @@ from adastar_core.config import RunConfig
 from adastar_core.machine.units import duration, flops, flops_unit, number, size
 from adastar_core.planning.cards import CARDS, Load, decoding_load
 from adastar_core.planning.forecast import Assumptions
-from adastar_core.planning.memory import machine_memory
+from adastar_core.planning.needs import memory_warnings
 from adastar_core.planning.plan import Plan
 from adastar_core.planning.texts import LOOKED_AT
 
@@ -38,22 +38,13 @@ def plan_table(plan: Plan) -> Table:
     return table
 
 
-def warning_lines(plan: Plan, card: str | None) -> list[str]:
-    """Return what will not go as configured, a paragraph each: data, and this machine's memory unless a card is named."""
-    room, whose = machine_memory()
-    needs = {
-        f"training needs at most {size(plan.training.total)}": (plan.training.total, _TOO_LARGE),
-        f"generation needs at most {size(plan.generation.total)}": (
-            plan.generation.total,
-            "lower generator.batch_size or generator.max_new_tokens",
-        ),
-    }
-    too_large = [
-        f"WARNING: {need}, and {whose} has {size(room)}. {fix.capitalize()}."
-        for need, (total, fix) in needs.items()
-        if card is None and total > room
-    ]
-    return [*plan.warnings, *too_large]
+def warning_lines(plan: Plan, card: str | None, runs: int = 1) -> list[str]:
+    """Return what will not go as configured, a paragraph each: data, and this machine's memory unless a card is named.
+
+    ``runs`` share the memory.
+    """
+    here = () if plan.needs is None or card else memory_warnings(plan.needs, runs)
+    return [*plan.warnings, *here]
 
 
 def plan_lines(plan: Plan, config: RunConfig, assumptions: Assumptions, card: str | None) -> list[str]:

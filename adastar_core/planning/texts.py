@@ -7,6 +7,7 @@ from itertools import takewhile
 from statistics import fmean
 
 from adastar_core import streams
+from adastar_core.config import RunConfig
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.problems import Problem
 from adastar_core.records import Observation
@@ -74,6 +75,11 @@ def longest_of(vocabulary: Vocabulary, prompts: Sequence[str]) -> int:
     counts = map(len, vocabulary.prompt_ids([prompt[alike:] for prompt in longest]))
     whole = nlargest(_WHOLE, zip(counts, longest, strict=True))
     return max(map(len, vocabulary.prompt_ids([prompt for _, prompt in whole])))
+
+
+def longest_text(config: RunConfig, longest_training_prompt: int) -> int:
+    """Return the tokens of the longest text that can be trained on."""
+    return min(config.trainer.max_length, longest_training_prompt + config.generator.max_new_tokens + 1)
 
 
 def _drawn(observations: Sequence[Observation], seed: int) -> Sequence[Observation]:

@@ -52,12 +52,14 @@ def _speeds(standing: Standing) -> list[str]:
     if seconds <= 0:
         return []
     found = [] if standing.counts.attempts or done <= 0 else [speed(done / seconds, standing.stage.unit)]
-    return [*found, f"{tokens / seconds:,.0f} tokens/s"] if tokens else found
+    return [*found, speed(tokens / seconds, "tokens")] if tokens else found
 
 
 def speed(rate: float, unit: str) -> str:
-    """Return ``12.3 steps/s``, or ``4.2 s per step`` where a second is not enough for one."""
-    return f"{rate:,.1f} {unit}/s" if rate >= 1 else f"{1 / rate:,.1f} s per {unit.removesuffix('s')}"
+    """Return ``12.3 steps/s``, ``1,234 tokens/s``, or ``4.2 s per step`` where a second is not enough for one."""
+    if rate < 1:
+        return f"{1 / rate:,.1f} s per {unit.removesuffix('s')}"
+    return f"{rate:,.0f} {unit}/s" if rate >= 100 else f"{rate:,.1f} {unit}/s"
 
 
 def left_text(standing: Standing, now: float) -> str:

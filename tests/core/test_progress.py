@@ -97,7 +97,14 @@ def test_a_stage_in_words(stage: Stage, counts: Counts, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "said"), [(41.66, "41.7 steps/s"), (1.0, "1.0 steps/s"), (0.24, "4.2 s per step")]
+    ("rate", "said"),
+    [
+        (41.66, "41.7 steps/s"),
+        (1.0, "1.0 steps/s"),
+        (0.24, "4.2 s per step"),
+        (0.17, "5.9 s per step"),
+        (1234.5, "1,234 steps/s"),
+    ],
 )
 def test_a_rate_below_one_a_second_is_seconds_per_step(rate: float, said: str) -> None:
     assert speed(rate, "steps") == said
@@ -203,7 +210,7 @@ def test_what_another_process_did_counts_for_the_goal_and_for_no_speed() -> None
     progress.add(attempts=4, tokens=100)
     progress.add(2, judged=4, accepted=2)
     assert shown[-1].left.stage == pytest.approx(4)  # 2 s for each of the two that are missing
-    assert "25 tokens/s" in stage_text(shown[-1], clock.now)
+    assert "25.0 tokens/s" in stage_text(shown[-1], clock.now)
 
 
 def test_a_training_that_resumes_begins_where_it_stood() -> None:

@@ -106,6 +106,7 @@ def test_dry_run_touches_nothing(adastar: Command, configuration: Path) -> None:
     result = adastar("--config", str(configuration), "--dry-run")
     assert result.returncode == 0, result.stderr
     assert "FLOPs; at most" in result.stdout
+    assert "How long it takes is not known" in result.stdout
     assert "seed: 0" not in result.stdout
     assert not (configuration.parent / "home").exists()
 

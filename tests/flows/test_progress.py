@@ -27,7 +27,7 @@ from tests.support.runs import run_iteration, small_config
 
 COUNTED = re.compile(r"t=(\d+) ([\w ]+): ([\d,]+)(?: of ([\d,]+))? (accepted|steps|answers)")
 SAMPLING = re.compile(
-    r"t=1 sample: [\d,]+ of 24 accepted, [\d,]+( of [\d,]+ planned)? attempts(, [\d.]+ % accepted)?, [\d,]+ tokens/s"
+    r"t=1 sample: [\d,]+ of 24 accepted, [\d,]+( of [\d,]+ planned)? attempts(, [\d.]+ % accepted)?, [\d,.]+ tokens/s"
 )
 
 

@@ -1,19 +1,25 @@
 """Given how often the model is right, a plan forecasts the tokens and the compute of the real run."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core.planning.forecast import Assumptions
+from adastar_core.planning.needs import needs_of
 from adastar_core.planning.plan import plan_of
+from adastar_core.planning.timing import time_line
 from adastar_core.runs.opening import open_workspace
+from adastar_core.store.pace import read_pace
 from tests.support.runs import run_iteration, small_config
 
 COSTS = text(
     "SELECT sum(generated_tokens) AS generated, sum(train_tokens) AS trained, sum(flops) AS flops FROM compute "
     "WHERE run_id = :run AND stage NOT LIKE 'evaluate%' AND stage NOT LIKE '%surplus%'"
 )
+SECONDS = text("SELECT sum(seconds) FROM compute WHERE run_id = :run")
 MEANS = text(
     "SELECT (SELECT sum(accepted)::float / sum(m) FROM iterations WHERE run_id = :run) AS acceptance, "
     "(SELECT avg(generated_tokens)::float FROM rollouts WHERE run_id = :run) AS tokens"
@@ -29,12 +35,17 @@ def test_the_real_run_takes_what_was_forecast(database: Engine, tmp_path: Path) 
         "problem.max_digits=5",
         "schedule.first_steps=8",
     )
+    assert "is not known" in time_line(plan_of(config), config)
     with open_workspace(config, "foretold") as workspace:
+        assert plan_of(workspace.config).needs == needs_of(workspace)
         run_iteration(workspace, 1)
         run_iteration(workspace, 2)
         with database.connect() as connection:
             means = connection.execute(MEANS, {"run": workspace.run_id}).one()
             costs = connection.execute(COSTS, {"run": workspace.run_id}).one()
+            pace = read_pace(connection, config.model, workspace.numerics)
+            taken = connection.scalar(SECONDS, {"run": workspace.run_id})
+    assert pace is not None
     plan = plan_of(config, Assumptions(means.acceptance, means.tokens))
     expected = [one.expected.tokens for one in plan.iterations]
     assert sum(one.generated_tokens for one in expected) == pytest.approx(int(costs.generated), rel=0.25)
@@ -42,3 +53,15 @@ def test_the_real_run_takes_what_was_forecast(database: Engine, tmp_path: Path) 
     assert costs.trained <= sum(one.train_tokens for one in expected) <= 2 * costs.trained
     assert plan.expected_pflops * 1e15 == pytest.approx(costs.flops, rel=0.25)
     assert plan.pflops > plan.expected_pflops
+    answers = 3 * config.problem.validation  # type: ignore[union-attr]
+    foretold = pace.generation * sum(one.generated_tokens for one in expected) + pace.answer * answers
+    foretold += pace.training * sum(one.train_tokens for one in expected)
+    assert foretold == pytest.approx(taken, rel=0.5)
+    assert re.search(
+        r"^About .* as the run foretold did here: generation .*, training .*, evaluation ",
+        time_line(plan, config),
+    )
+    elsewhere = replace(workspace.numerics, processor="another")
+    with database.connect() as connection:
+        assert read_pace(connection, config.model, elsewhere) is None
+        assert read_pace(connection, "another", workspace.numerics) is None

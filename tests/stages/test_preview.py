@@ -1,6 +1,7 @@
 """What is shown before anything is spent: the prompt, the training text, verdicts, and what will not go as configured."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -131,6 +132,22 @@ def test_small_splits_are_known_before() -> None:
 def test_more_memory_than_this_machine_has_is_known_before() -> None:
     config = base(schedule={"first_steps": 2}, generator={"batch_size": 10**9})
     (warning,) = warning_lines(plan_of(config), None)
-    assert warning.startswith("WARNING: generation needs at most")
-    assert "generator.batch_size" in warning
+    assert warning.startswith("WARNING: generation needs up to")
+    assert "Set generator.batch_size to " in warning
     assert warning_lines(plan_of(config), "h100") == []
+
+
+@pytest.mark.parametrize(("processes", "runs"), [(1, 1), (2, 1), (1, 3)])
+def test_what_a_warning_of_memory_says_to_set_fits(processes: int, runs: int) -> None:
+    """For one process, for several that share this machine, and for several runs at once."""
+    trainer = {"batch_size": 2**14, "processes": processes, "max_length": 2048}
+    long = {"schedule": {"first_steps": 1}, "generator": {"max_new_tokens": 2000}}
+
+    def warned(**values: object) -> str:
+        return "\n".join(warning_lines(plan_of(base(trainer=trainer | values, **long)), None, runs))
+
+    before = warned()
+    (rows,) = re.findall(r"training needs up to .* Set trainer.micro_batch_size to (\d+)\.", before)
+    assert "training needs" not in warned(micro_batch_size=int(rows))
+    together = processes * runs
+    assert (f" in {together} processes, " in before) is (together > 1)

@@ -1,0 +1,80 @@
+"""How long a run will take, by what an earlier one of the same model took on this machine; else that nothing tells."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from adastar_core.config import RunConfig
+from adastar_core.errors import DatabaseError
+from adastar_core.machine.home import default_home
+from adastar_core.machine.numerics import Numerics
+from adastar_core.machine.threads import limit_threads
+from adastar_core.machine.units import about
+from adastar_core.planning.plan import Plan
+from adastar_core.postgres.server import is_up
+from adastar_core.records import Split
+from adastar_core.runs.numerics import numerics_of
+from adastar_core.store.database import find_database
+from adastar_core.store.migrate import stored_revision
+from adastar_core.store.pace import RunPace, read_pace
+from adastar_core.store.tables import SCHEMA_REVISION
+
+
+def time_line(plan: Plan, config: RunConfig) -> str:
+    """Return how long the run is expected to take on this machine, for people. No server is started for that."""
+    pace = _pace(config, _here(plan, config))
+    times = _times(plan, config, pace) if pace else None
+    if pace is None or times is None:
+        return "How long it takes is not known: the database has no run of this model on this machine that trained."
+    parts = ", ".join(f"{what} {about(seconds)}" for what, seconds in times.items() if seconds)
+    sooner = " at most" if config.patience is not None or config.budget_pflops is not None else ""
+    return f"About {about(sum(times.values()))}{sooner}, if it goes as fast by token and answer as the run {pace.run} did here: {parts}."
+
+
+def _here(plan: Plan, config: RunConfig) -> Numerics:
+    limit_threads(plan.parameters)
+    assert plan.needs is not None
+    formats = {"generator": plan.needs.generator, "trainer": plan.needs.trainer}
+    return numerics_of(config.model_copy(update=formats), "transformers")
+
+
+def _times(plan: Plan, config: RunConfig, pace: RunPace) -> dict[str, float] | None:
+    """Return the seconds of each kind of work; ``None`` where the earlier run had nothing of a kind."""
+    every = [planned.expected.tokens for planned in plan.iterations]
+    tests = config.iterations + 1 if config.evaluation.test_every_iteration else 2
+    answers = (config.iterations + 1) * plan.sizes[Split.VALIDATION] + tests * plan.sizes[Split.TEST]
+    work = {
+        "generation": (pace.generation, sum(tokens.generated_tokens for tokens in every)),
+        "training": (pace.training, sum(tokens.train_tokens for tokens in every)),
+        "evaluation": (pace.answer, answers),
+    }
+    if any(each is None and count for each, count in work.values()):
+        return None
+    return {what: (each or 0.0) * count for what, (each, count) in work.items()}
+
+
+def _pace(config: RunConfig, here: Numerics) -> RunPace | None:
+    try:
+        with _connection(config) as connection:
+            return None if connection is None else read_pace(connection, config.model, here)
+    except (DatabaseError, DBAPIError):
+        return None  # a plan needs no database
+
+
+@contextmanager
+def _connection(config: RunConfig) -> Iterator[Connection | None]:
+    """Yield a connection to the configuration's database; ``None`` where it does not run or has other tables."""
+    url = config.database_url.get_secret_value() if config.database_url else None
+    home = config.checked_home() or default_home()
+    if not url and not os.environ.get("ADASTAR_DATABASE_URL") and not is_up(home):
+        yield None
+        return
+    engine = find_database(url, home)
+    try:
+        with engine.connect() as connection:
+            yield connection if stored_revision(connection) == SCHEMA_REVISION else None
+    finally:
+        engine.dispose()

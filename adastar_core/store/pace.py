@@ -1,0 +1,53 @@
+"""How fast an earlier run of a model was on a machine: what the time of another one can be foretold from."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from adastar_core.machine.numerics import Numerics
+
+
+@dataclass(frozen=True, slots=True)
+class RunPace:
+    """The seconds that a run took for each generated token, trained token and evaluated answer.
+
+    ``None`` where it had none. Tokens generated beyond the last visit take time and are not counted, as in a forecast.
+    """
+
+    run: str
+    generation: float | None
+    training: float | None
+    answer: float | None
+
+
+def read_pace(connection: Connection, base_model: str, here: Numerics) -> RunPace | None:
+    """Return the pace of the newest run from this model whose processes all computed as ``here``; ``None`` if there is none.
+
+    Batch size and versions of libraries may differ.
+    """
+    decisive = ("processor", "threads", "generation_dtype", "training_dtype")
+    values = {name: getattr(here, name) for name in decisive}
+    row = connection.execute(_NEWEST, {"base_model": base_model, **values}).one_or_none()
+    return None if row is None else RunPace(*row)
+
+
+_NEWEST = text(
+    """
+    SELECT r.name,
+           (SELECT sum(seconds) / nullif(sum(generated_tokens) FILTER (WHERE stage NOT LIKE '%surplus%'), 0)
+            FROM compute WHERE run_id = r.run_id AND stage LIKE 'generate%' AND stage <> 'generate probe'),
+           (SELECT sum(seconds) / nullif(sum(train_tokens), 0)
+            FROM compute WHERE run_id = r.run_id AND stage = 'finetune'),
+           (SELECT sum(seconds) / nullif(sum(total), 0) FROM evaluations WHERE run_id = r.run_id)
+    FROM runs r
+    WHERE r.base_model = :base_model
+      AND EXISTS (SELECT FROM compute WHERE run_id = r.run_id AND stage = 'finetune')
+      AND EXISTS (SELECT FROM numerics WHERE run_id = r.run_id)
+      AND NOT EXISTS (
+          SELECT FROM numerics n WHERE n.run_id = r.run_id
+          AND (n.processor, n.threads, n.generation_dtype, n.training_dtype)
+              IS DISTINCT FROM (:processor, :threads, :generation_dtype, :training_dtype)
+      )
+    ORDER BY r.created_at DESC LIMIT 1
+    """
+)
