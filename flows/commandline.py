@@ -60,7 +60,7 @@ class Options:
         preset: A ready-made run (default: quickstart; with another model, the defaults for pre-trained models).
         overrides: Change one configuration key; may be repeated.
         run: Name of the run; an existing name resumes it (default: the preset's name and a digest of the values).
-        dry_run: Print the plan, its warnings, compute and memory, and the first prompt; write nothing.
+        dry_run: Print the plan, its warnings, compute, memory and time, and the first prompt; write nothing.
         show_config: Print the whole resolved configuration too, as YAML; write nothing.
         accepted: Share of visited observations with an accepted rationale, above 0 and up to 1.
         rationale_tokens: Mean tokens of a rationale (default: half of the longest).
