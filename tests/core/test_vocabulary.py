@@ -13,6 +13,7 @@ from adastar_core.config import GeneratorSettings
 from adastar_core.errors import DataError, ModelError
 from adastar_core.generators import Decoding
 from adastar_core.generators.endings import end
+from adastar_core.generators.prefix import Prefixes
 from adastar_core.generators.steps import Cached
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
 from adastar_core.models.vocabulary import Vocabulary
@@ -43,9 +44,14 @@ def generated(
 
     class Watched(Cached):
         def __init__(
-            self, model: PreTrainedModel, prompts: list[list[int]], streams: list[int], room: int
+            self,
+            model: PreTrainedModel,
+            prompts: list[list[int]],
+            streams: list[int],
+            room: int,
+            prefixes: Prefixes,
         ) -> None:
-            super().__init__(model, prompts, streams, room)
+            super().__init__(model, prompts, streams, room, prefixes)
             seen.extend(self._tokens[0].tolist())
 
         def append(self, chosen: torch.Tensor) -> None:
