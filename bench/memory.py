@@ -91,7 +91,9 @@ def _generate(model: Path, size: int, length: int) -> dict[str, int]:
     predicted = generation_memory(model, settings, PROMPT)
     opened = open_transformers(model, settings)
     generator = Endless(opened._loaded, opened._vocabulary)
-    requests = [GenerationRequest(place, 1, False, "1" * PROMPT, stream=place) for place in range(size)]
+    requests = [
+        GenerationRequest(place, 1, False, str(place % 10) * PROMPT, stream=place) for place in range(size)
+    ]
     before = _start(generator._loaded)
     generator.generate(requests, Decoding(False, 1.0, 1.0, length))
     return {

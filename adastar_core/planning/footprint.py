@@ -166,7 +166,7 @@ def training_memory(directory: Path, settings: TrainerSettings, length: int) -> 
 
 
 def generation_memory(directory: Path, settings: GeneratorSettings, prompt: int) -> GenerationMemory:
-    """Return the memory of generating a full batch after prompts of ``prompt`` tokens, as for training."""
+    """Return the memory of generating a full batch after prompts of ``prompt`` tokens that share nothing, as for training."""
     model, number, rows = Widths.of(directory), _BYTES[settings.dtype], settings.batch_size
     token = cache_bytes_per_token(directory, settings)
     cache = rows * room_for(prompt, settings.max_new_tokens) * token
