@@ -91,7 +91,8 @@ def requests_of(rows: int) -> list[GenerationRequest]:
     """Return requests whose prompts have ``PROMPT`` tokens or down to half as many, in tokenizers that split digits."""
     lengths = (PROMPT - (place * 7919) % (PROMPT // 2) for place in range(rows))
     return [
-        GenerationRequest(place, 1, False, str(place % 10) * length, stream=place) for place, length in enumerate(lengths)
+        GenerationRequest(place, 1, False, str(place % 10) * length, stream=place)
+        for place, length in enumerate(lengths)
     ]
 
 
