@@ -67,7 +67,7 @@ def test_texts_are_those_of_the_run_with_special_tokens_spelled_out(tmp_path: Pa
     prompt, hinted, training = [shown.text for shown in found.texts]
     assert prompt == f"<s>user: Q: {asked}\nA:;assistant: "
     assert hinted == f"<s>user: Q: {asked} ({answer})\nA:;assistant: "
-    assert training == f"{prompt}\n#### {answer}</s>"
+    assert training == f"{prompt}#### {answer}</s>"
     vocabulary = Vocabulary(tmp_path / "model")
     assert [shown.tokens for shown in found.texts[:2]] == [
         len(vocabulary.prompt_ids([text.removeprefix("<s>")])[0]) for text in (prompt, hinted)
