@@ -156,7 +156,7 @@ def _write(proposal: "Proposal", output: Path, worked: Path) -> None:
     from adastar_core.planning.plan import plan_of
     from adastar_core.planning.text import warning_lines
 
-    print_line(f"Here       {proposal.memory}; the longest prompt has {proposal.longest_prompt:,} tokens")
+    print_line(f"Here       {proposal.memory}")
     text = proposal.text.replace("run FILE", f"run {output}")
     written = {worked: proposal.exemplars, output: text} if proposal.exemplars else {output: text}
     for path, content in written.items():

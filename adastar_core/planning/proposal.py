@@ -57,13 +57,12 @@ _ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A configuration as lines of YAML, each with what it follows from, and the lengths that were measured in tokens.
+    """A configuration as lines of YAML, each with what it follows from; ``memory`` is this machine's.
 
     ``exemplars`` are the lines of the file of worked examples that it names, if any.
     """
 
     lines: tuple[tuple[str, str], ...]
-    longest_prompt: int
     memory: str
     exemplars: str = ""
 
@@ -112,16 +111,18 @@ def propose(table: TableLook, model: ModelLook, exemplars: Path) -> Proposal:
     trained = _longest_prompt(table, vocabulary, prompt, "", chat=chat)
     trainer = _trainer(model, trained + new + 1, _ROOM * room, dtype)
     memory = f"{size(room)} of {whose}"
+    count = len(table.observations)
+    looked = f"the first {count:,} " if count < sum(table.sizes.values()) else ""
     lines = (
         ("# Written by adastar init. Look at it first: adastar run FILE --dry-run", ""),
         (f"model: {_plain(model.name)}", model.summary),
         *_problem_lines(table, prompt),
         *(_shown_lines(exemplars) if shown else _chat_lines(chat)),
         *_schedule_lines(table),
-        (f"generator: {_flow(generator)}", f"prompts have up to {longest:,} tokens; {memory}"),
+        (f"generator: {_flow(generator)}", f"{looked}prompts have up to {longest:,} tokens; {memory}"),
         (f"trainer: {_flow(trainer)}", "LoRA" if "lora" in trainer else "all parameters"),
     )
-    return Proposal(lines, longest, memory, shown)
+    return Proposal(lines, memory, shown)
 
 
 def _worked_examples(table: TableLook, model: ModelLook, vocabulary: Vocabulary) -> str:

@@ -10,7 +10,7 @@ from adastar_core.problems.headers import is_value
 from adastar_core.problems.lines import lines
 from adastar_core.problems.rows import Row, repeated
 
-_LOOKED_AT = 500
+_LOOKED_AT, _SHOWN = 500, 40
 
 Cells = tuple[int, list[str]]
 """A row's cells, and the number of the line that it starts on."""
@@ -65,8 +65,9 @@ def _rows(path: Path, table: Sequence[Cells]) -> list[Row]:
     named = [(place, name.strip()) for place, name in enumerate(header)]
     first = [cells for _, cells in below[:_LOOKED_AT]]
     if first and all(is_value(name, [cells[place] for cells in first]) for place, name in named if name):
+        shown = ", ".join(repr(cell if len(cell) <= _SHOWN else f"{cell[:_SHOWN]}...") for cell in header[:3])
         raise DataError(
-            f"{path}: the first line, {', '.join(map(repr, header))[:100]}, is a row, not the columns' names. Put a line of "
+            f"{path}: the first line, {shown}, is a row, not the columns' names. Put a line of "
             "names before it, e.g. question,answer."
         )
     names = {
