@@ -152,6 +152,7 @@ def test_each_process_is_recorded_and_another_batch_size_is_reported_where_it_ma
     assert [one.batch_size for one in recorded] == [16, 16, 8]
     assert {one.generation_dtype for one in recorded} == {dtype}
     assert all(one.processor and one.threads and one.versions["torch"] for one in recorded)
+    assert {one.versions["decoding"] for one in recorded} == {numerics.DECODING}
     assert len(incidents) == said
     assert all("batch_size was 16, is now 8" in one.detail for one in incidents)
 
