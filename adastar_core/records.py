@@ -235,6 +235,8 @@ class RejectionReason(StrEnum):
     """Prompt and rationale together are longer than what can be trained on."""
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near_duplicate"
+    GUESSING = "guessing"
+    """Guessing explains how often its observation is right. Known once all of its attempts are judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,7 @@ class RunConfig(Settings):
                 f"exploration.control ({self.exploration.control}) needs attempt_mode independent, not until_correct: the "
                 "balance score is that of all K attempts"
             )
+        self._guesses_can_be_told()
         if getattr(self.problem, "system", None) is not None and not self.prompt.chat:
             raise ValueError(
                 "problem.system needs prompt.chat: true, because only a chat has a system message; else put its text at the "
@@ -183,6 +184,23 @@ class RunConfig(Settings):
                 f"compute.backend (ray) starts compute.actors engines, so generator.vllm.data_parallel ({engines}) must be 1"
             )
         return self
+
+    def _guesses_can_be_told(self) -> None:
+        """Raise ``ValueError`` where ``filter.guessing`` would not see all attempts of every observation."""
+        if (level := self.filter.guessing) is None:
+            return
+        mode, control, kept = self.attempt_mode, self.exploration.control, self.rationales
+        for field, value, wanted, met in (
+            ("attempt_mode", mode, "independent", mode == "independent"),
+            ("exploration.control", control, "fixed or temperature", control != "balance"),
+            ("rationales", kept, "model", kept == "model"),
+            ("sampler", self.sampler.type, "one that allots no attempts", self.sampler.most_attempts is None),
+        ):
+            if not met:
+                raise ValueError(
+                    f"filter.guessing ({level:g}) needs {field} {wanted}, not {value}: it counts how many of all K attempts at an "
+                    "observation are right"
+                )
 
     @field_serializer("database_url", when_used="json")
     def _hide_password(self, value: SecretStr | None) -> str | None:

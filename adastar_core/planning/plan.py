@@ -19,6 +19,7 @@ from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
 from adastar_core.runs.answers import answer_kind
+from adastar_core.runs.guessing import check_guessing
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_line
 from adastar_core.runs.preview import Preview, preview
@@ -98,6 +99,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     answer_kind(config, problem)
     splits = {split: problem.load(split) for split in Split}
     observations, vocabulary = splits[Split.TRAIN], Vocabulary(model)
+    check_guessing(config, observations)
     notes = (*problem.notes, *check_room(config, problem, splits, model))
     texts = measure_texts(problem, observations, vocabulary, seed=config.seed, hints=config.rationalize)
     assumed = assumptions or Assumptions()

@@ -26,6 +26,7 @@ from adastar_core.problems.chat import prompted
 from adastar_core.progress import Display, Silent
 from adastar_core.records import Data, Incident, Split
 from adastar_core.runs.answers import answer_kind
+from adastar_core.runs.guessing import check_guessing
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_of, resolved
 from adastar_core.runs.stored import RunRef, folder_of, open_store, pinned, start_of
@@ -116,6 +117,7 @@ def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack:
     problem = open_problem(config.problem)
     answer_kind(config, problem)
     data = load_data(problem)
+    check_guessing(config, data.splits[Split.TRAIN])
     if isinstance(config.sampler, CustomSettings):
         config.sampler.check(
             config.seed, [observation.observation_id for observation in data.splits[Split.TRAIN]]

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from adastar_core.config import RunConfig
 from adastar_core.records import Accuracy, Observation, Split, is_closed
+from adastar_core.runs.guessing import options_of
+from adastar_core.selection.luck import least_attempts
 
 _FEW = 50
 """Questions below which an accuracy is too uncertain to choose a checkpoint by: at 50 it is known to 13 points."""
@@ -12,8 +14,14 @@ _FEW = 50
 
 def data_warnings(config: RunConfig, splits: Mapping[Split, Sequence[Observation]]) -> tuple[str, ...]:
     """Return a paragraph on each thing that will not go as configured; nothing if all will."""
+    train = splits[Split.TRAIN]
     sizes = {split: len(observations) for split, observations in splits.items()}
-    return (*_beta(config, sizes[Split.TRAIN]), *_small(sizes), *_open_answers(config, splits[Split.TRAIN]))
+    return (
+        *_beta(config, sizes[Split.TRAIN]),
+        *_small(sizes),
+        *_open_answers(config, train),
+        *_too_few_options(config, train),
+    )
 
 
 def _beta(config: RunConfig, pool: int) -> list[str]:
@@ -48,6 +56,20 @@ def _open_answers(config: RunConfig, train: Sequence[Observation]) -> list[str]:
     return [
         f"WARNING: schedule.balance_classes (true) keeps equally many rationales of each answer, and the training questions have "
         f"{len(found):,} different ones: little will be left to train on. Set it to false for open answers."
+    ]
+
+
+def _too_few_options(config: RunConfig, train: Sequence[Observation]) -> list[str]:
+    """Return that some observations have so few options that K right attempts can be luck."""
+    if (level := config.filter.guessing) is None:
+        return []
+    short = [options for options in options_of(train) if least_attempts(options, level) > config.attempts]
+    if not short:
+        return []
+    return [
+        f"WARNING: filter.guessing ({level:g}) can accept nothing of {len(short):,} of {len(train):,} training questions: with so few "
+        f"options, all {config.attempts} attempts (attempts) are right by guessing too often. Set attempts to "
+        f"{least_attempts(min(short), level)} or more."
     ]
 
 

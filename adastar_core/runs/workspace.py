@@ -23,6 +23,7 @@ from adastar_core.problems import Problem
 from adastar_core.progress import Display, Progress
 from adastar_core.records import Incident, Observation, Split
 from adastar_core.runs.answers import answer_kind
+from adastar_core.runs.guessing import options_of
 from adastar_core.runs.itinerary import RunItinerary, stored_paces
 from adastar_core.runs.judging import Judge
 from adastar_core.runs.lengths import Room, training_limit
@@ -33,6 +34,7 @@ from adastar_core.samplers import Allocating, Sampler
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned, Rules
 from adastar_core.selection.exploration import Control
+from adastar_core.selection.luck import Luck
 from adastar_core.store.checkpoints import CheckpointRow
 from adastar_core.store.controls import find_control
 from adastar_core.store.incidents import write_incident
@@ -92,6 +94,7 @@ class Workspace(StoredRun):
         self.plan: tuple[int, int, list[Planned]] | None = None
         self._sampler: tuple[int, Sampler] | None = None
         self._control: tuple[int, Control] | None = None
+        self._luck: Luck | None = None
         self._seen = time.monotonic()
 
     @property
@@ -113,7 +116,8 @@ class Workspace(StoredRun):
         if control := self.control(iteration):
             rules = replace(rules, attempts=control.attempts)
         sampler = self.sampler(iteration)
-        return replace(rules, budget_of=sampler.budget) if isinstance(sampler, Allocating) else rules
+        budget_of = sampler.budget if isinstance(sampler, Allocating) else None
+        return replace(rules, budget_of=budget_of, luck=self._luck)
 
     def control(self, iteration: int) -> Control | None:
         """Return what exploration control chose for an iteration; ``None`` before, or if temperature and K are fixed."""
@@ -193,7 +197,10 @@ class Workspace(StoredRun):
             statistics = self.read(read_statistics)
             # The store has statistics of the observations that entered; those that the data gained since enter with
             # the next iteration, so that an open one keeps its order.
-            ids = [observation.observation_id for observation in self.train[: len(statistics.last_iteration)]]
+            entered = self.train[: len(statistics.last_iteration)]
+            ids = [observation.observation_id for observation in entered]
+            if (level := self.config.filter.guessing) is not None:
+                self._luck = Luck(level, options_of(entered))
             past = partial(self.read, read_stamps)
             opened = open_sampler(self.config.sampler, self.config.seed, ids, statistics, past)
             self._sampler = (iteration, opened)

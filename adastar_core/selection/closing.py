@@ -78,7 +78,7 @@ def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Se
             raise ValueError(f"observation at position {position} still needs an attempt")
         # A hint gives the answer away, so its success may be kept out of the win rate; D+ takes the rationale either way.
         wins = sum(attempt.right and (rules.count_hinted_wins or not attempt.hinted) for attempt in judged)
-        kept = tuple(attempt.attempt for attempt in judged if attempt.accepted)[: rules.cut_off]
+        kept = rules.accepted(position, judged)
         visits.append(Visit(position, len(judged), wins, kept, judged[0].right))
         accepted += len(kept)
     return Selection(tuple(visits), exhausted=accepted < beta)

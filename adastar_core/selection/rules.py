@@ -8,6 +8,8 @@ from functools import cache
 from operator import attrgetter
 from typing import ClassVar
 
+from adastar_core.selection.luck import Luck
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -100,6 +102,7 @@ class Rules:
         rationalize: Whether attempts after the first are hinted.
         cut_off: Largest number of accepted rationales per observation, the first ones; ``None`` accepts every right one.
         budget_of: A sampler's own allocation of attempts, instead of the first two.
+        luck: Rejects all rationales of an observation that is right no more often than guessing; ``None`` rejects none.
     """
 
     attempts: int
@@ -109,6 +112,7 @@ class Rules:
     cut_off: int | None = None
     stop: Stop = _AT_BETA
     budget_of: BudgetOf | None = None
+    luck: Luck | None = None
 
     def missing(self, position: int, judged: Sequence[Judged]) -> range:
         """Return the numbers of the attempts that a visit still owes and that can be made now."""
@@ -119,6 +123,16 @@ class Rules:
     def capped(self, right: float) -> float:
         """Return how many of ``right`` rationales of one observation are accepted."""
         return right if self.cut_off is None else min(right, self.cut_off)
+
+    def is_luck(self, position: int, judged: Sequence[Judged]) -> bool:
+        """Return whether guessing explains how often an observation is right; only all of its attempts can tell."""
+        return self.luck is not None and self.luck.explains(position, sum(map(_right, judged)), len(judged))
+
+    def accepted(self, position: int, judged: Sequence[Judged]) -> tuple[int, ...]:
+        """Return the numbers of the attempts that enter D+ once the observation is visited."""
+        if self.is_luck(position, judged):
+            return ()
+        return tuple(attempt.attempt for attempt in judged if attempt.accepted)[: self.cut_off]
 
     def hinted(self, attempt: int) -> bool:
         return self.rationalize and attempt > 1

@@ -38,7 +38,12 @@ def next_attempts(
     #    expected at the rates seen so far, retries included. Twice the certain attempts bound what a first, bad
     #    estimate can cost: a model that is never right would otherwise be given the whole pool at once.
     judged = [attempt for attempts in results.values() for attempt in attempts]
-    right, accepted = sum(attempt.right for attempt in judged), sum(map(_accepted, judged))
+    right = sum(attempt.right for attempt in judged)
+    accepted = sum(
+        sum(map(_accepted, attempts))
+        for position, attempts in results.items()
+        if not rules.is_luck(position, attempts)
+    )
     rate = right / len(judged) if judged else 1.0
     kept = accepted / right if right else 1.0
     with_retries = 1 - (1 - rate) ** rules.attempts if rules.until_correct else rate
@@ -73,7 +78,7 @@ def _open(order: Iterable[int], results: Results, rules: Rules) -> Iterator[_Ope
             settled, before = 0, 0.0
         else:
             settled += 1
-            before += rules.capped(accepted)
+            before += 0 if rules.is_luck(position, judged) else rules.capped(accepted)
 
 
 def _walk(opened: Iterable[_Open], rules: Rules, beta: int, gain: float) -> Iterator[Planned]:

@@ -19,6 +19,7 @@ from adastar_core.store.examples import ExampleKey, write_training_examples
 from adastar_core.store.incidents import JUDGED_AGAIN
 from adastar_core.store.iterations import IterationRow
 from adastar_core.store.rollouts import read_responses
+from adastar_core.store.verdicts import reject_guesses
 from adastar_core.streams import rng
 
 
@@ -112,6 +113,7 @@ def trained_part(workspace: Workspace, iteration: int, selected: Selection) -> S
 
 def _close(workspace: Workspace, iteration: int) -> IterationRow:
     """Record what the iteration selected: D+, its counts, and what generation cost."""
+    _reject_guesses(workspace, iteration)
     selected = read_selection(workspace, iteration)
     if not selected.accepted:
         raise NothingAccepted(_advice(workspace, iteration, selected))
@@ -128,6 +130,27 @@ def _close(workspace: Workspace, iteration: int) -> IterationRow:
             connection, workspace.run_id, iteration, selected, workspace.problem.verifier.version
         )
         return iterations.read_iteration(connection, workspace.run_id, iteration)
+
+
+def _reject_guesses(workspace: Workspace, iteration: int) -> None:
+    """Store which right attempts guessing explains; done twice, it changes nothing.
+
+    Before anything is closed: where nothing is accepted, the run ends, and the reasons must be there to be looked at.
+    """
+    if (luck := workspace.rules(iteration).luck) is None:
+        return
+    counts = {
+        position: (sum(attempt.right for attempt in judged), len(judged))
+        for position, judged in workspace.results.of(iteration).items()
+    }
+    reasons = {
+        position: luck.reason(position, *count)
+        for position, count in counts.items()
+        if luck.explains(position, *count)
+    }
+    version = workspace.problem.verifier.version
+    with workspace.lease.transaction() as connection:
+        reject_guesses(connection, workspace.run_id, iteration, version, reasons)
 
 
 def _advice(workspace: Workspace, iteration: int, selected: Selection) -> str:

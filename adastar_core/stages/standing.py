@@ -14,11 +14,22 @@ def enter_sampling(workspace: Workspace, iteration: int, planned: int = 0) -> No
     """
     results = workspace.results.of(iteration)
     judged = sum(map(len, results.values()))
-    accepted = sum(attempt.accepted for attempts in results.values() for attempt in attempts)
+    accepted = accepted_of(workspace, iteration, results)
     stored = workspace.read(count_attempts, iteration)
     done = reached(workspace, iteration, results)
     counts = Counts(done, stored, max(judged + planned, stored), judged, accepted)
     workspace.progress.enter(workspace.itinerary.sample(iteration), counts)
+
+
+def accepted_of(workspace: Workspace, iteration: int, positions: Iterable[int]) -> int:
+    """Return how many attempts at these observations are accepted so far, if all were visited."""
+    results, rules = workspace.results.of(iteration), workspace.rules(iteration)
+    found = [(position, results.get(position, [])) for position in positions]
+    return sum(
+        sum(attempt.accepted for attempt in judged)
+        for position, judged in found
+        if not rules.is_luck(position, judged)
+    )
 
 
 def reached(workspace: Workspace, iteration: int, positions: Iterable[int]) -> int:
@@ -26,5 +37,5 @@ def reached(workspace: Workspace, iteration: int, positions: Iterable[int]) -> i
     results, rules = workspace.results.of(iteration), workspace.rules(iteration)
     found = [(position, results.get(position, [])) for position in positions]
     if rules.stop.by_acceptance:
-        return int(sum(rules.capped(sum(attempt.accepted for attempt in judged)) for _, judged in found))
+        return sum(len(rules.accepted(position, judged)) for position, judged in found)
     return sum(not rules.missing(position, judged) for position, judged in found)

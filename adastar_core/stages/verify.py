@@ -6,7 +6,7 @@ from adastar_core.records import Attempt
 from adastar_core.runs.judging import judge_stored, write_cut_short
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages.manifests import VerifyManifest
-from adastar_core.stages.standing import enter_sampling, reached
+from adastar_core.stages.standing import accepted_of, enter_sampling, reached
 from adastar_core.store.iterations import mark_judging
 from adastar_core.store.verdicts import JudgedAttempt, write_verdicts
 
@@ -18,6 +18,7 @@ def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
     def store(attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt], left: int) -> None:
         positions = {attempt.position for attempt in attempts}
         before = reached(workspace, iteration, positions)
+        accepted = accepted_of(workspace, iteration, positions)
         with (
             workspace.results.extending(iteration, attempts, judged),
             workspace.lease.transaction() as connection,
@@ -26,7 +27,8 @@ def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
             write_cut_short(connection, workspace.run_id, iteration - 1, [row.verdict for row in judged])
             mark_judging(connection, workspace.run_id, iteration, left)
         done = reached(workspace, iteration, positions) - before
-        workspace.progress.add(done, judged=len(judged), accepted=sum(row.accepted for row in judged))
+        accepted = accepted_of(workspace, iteration, positions) - accepted
+        workspace.progress.add(done, judged=len(judged), accepted=accepted)
 
     judge_stored(workspace.engine, workspace.judge, workspace.run_id, iteration, workspace.train, store)
     judged = [attempt for attempts in workspace.results.of(iteration).values() for attempt in attempts]

@@ -1,12 +1,12 @@
 """Verdicts on rollouts: one per attempt and verifier version; the first is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from adastar_core.records import Outcome, Rejection, Verdict
+from adastar_core.records import Outcome, Rejection, RejectionReason, Verdict
 from adastar_core.store import tables
 from adastar_core.store.bulk import insert_new, join_by_hash, storable
 
@@ -68,6 +68,14 @@ def write_verdicts(
     return insert_new(connection, tables.verdicts, _COLUMNS, rows)
 
 
+def reject_guesses(
+    connection: Connection, run_id: int, iteration: int, verifier: str, reasons: Mapping[int, str]
+) -> None:
+    """Reject the right attempts at the positions that have a reason; those that another rule rejects keep theirs."""
+    key = {"run_id": run_id, "iteration": iteration, "verifier": verifier, "rule": RejectionReason.GUESSING}
+    connection.execute(_GUESSED, {**key, "positions": list(reasons), "reasons": list(reasons.values())})
+
+
 def read_judged(connection: Connection, run_id: int, iteration: int, verifier: str) -> list[JudgedRow]:
     """Return an iteration's attempts that this verifier has judged, by position and attempt."""
     join_by_hash(connection)
@@ -89,6 +97,12 @@ def read_kept_responses(
     return kept
 
 
+_GUESSED = text(
+    "UPDATE verdicts v SET rejected_by = :rule, rejected_because = given.reason "
+    "FROM unnest(CAST(:positions AS int[]), CAST(:reasons AS text[])) AS given (position, reason) "
+    "WHERE v.run_id = :run_id AND v.iteration = :iteration AND v.verifier = :verifier AND v.position = given.position "
+    "AND v.outcome = 'right' AND v.rejected_by IS NULL"
+)
 _JUDGED = text(
     "SELECT r.position, r.attempt, r.hinted, v.outcome, v.rejected_by IS NOT NULL "
     "FROM verdicts v JOIN rollouts r USING (run_id, iteration, position, attempt) "

@@ -50,6 +50,15 @@ class FilterSettings(Settings):
     longest_tokens: int | None = setting(
         None, "Longest rationale", "Reject longer ones, in generated tokens (default: keep them).", ge=1
     )
+    guessing: float | None = setting(
+        None,
+        "Guessing",
+        "Reject the right rationales of an observation whose attempts are right no more often than guessing among its options, or "
+        "the problem's few classes, reaches with this probability, e.g. 0.05 (default: keep them).",
+        gt=0,
+        lt=1,
+        added=True,
+    )
 
 
 _ABOUT_THE_HINT = re.compile(

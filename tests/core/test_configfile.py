@@ -191,7 +191,7 @@ def test_the_flags_of_fields_give_the_lists_that_stored_runs_rely_on() -> None:
     }  # fmt: skip
     assert ADDED == {
         "generator.openai.plugins": False, "generator.custom.path": None, "generator.end_at_answer": False, "prompt.date": None, "schedule.balance_classes": False, "problem.answer_as": "auto",
-        "problem.prompt": None, "problem.system": None, "filter.run_on": True,
+        "problem.prompt": None, "problem.system": None, "filter.run_on": True, "filter.guessing": None,
         "trainer.lora.rank": None, "trainer.lora.alpha": None, "trainer.lora.dropout": 0.0,
         "trainer.lora.target_modules": "all-linear", "trainer.batching": "padded",
         "trainer.gradient_checkpointing": False, "trainer.optimizer_state": "reset",
