@@ -28,11 +28,6 @@ class JudgedAttempt:
     rationale_correct: bool | None = None
     rejection: Rejection | None = None
 
-    @property
-    def accepted(self) -> bool:
-        """Whether it may enter D+."""
-        return self.verdict.outcome is Outcome.RIGHT and self.rejection is None
-
 
 class JudgedRow(NamedTuple):
     """What planning needs of one judged attempt."""
