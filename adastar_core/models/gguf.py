@@ -5,9 +5,11 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from adastar_core.errors import ModelError
+from adastar_core.models.repack import repacked
 
 if TYPE_CHECKING:
     import torch
@@ -70,9 +72,13 @@ def convert(file: Path, directory: Path) -> Header:
 
     header = read_header(file)
     # transformers draws one of its bars without asking its own switch.
-    with no_progress_bars(), redirect_stderr(StringIO()):
+    with TemporaryDirectory(dir=directory.parent) as folder, no_progress_bars(), redirect_stderr(StringIO()):
         try:
-            tokenizer, model = _tokenizer(file, header), _model(file)
+            plain = repacked(file, Path(folder))
+            tokenizer, model = (
+                _tokenizer(plain or file, header),
+                _model(plain or file, packed=plain is not None),
+            )
         except ModelError:
             raise
         except Exception as error:  # a file with other contents than its header promises fails anywhere
@@ -130,14 +136,15 @@ def _tokenizer(file: Path, header: Header) -> "PreTrainedTokenizerFast":
     return made
 
 
-def _model(file: Path) -> "PreTrainedModel":
+def _model(file: Path, *, packed: bool) -> "PreTrainedModel":
+    import torch
     from transformers import AutoModelForCausalLM, GgufConfig
 
     # Unpacked on request: with packed weights transformers would fetch kernels, which are code, from the hub.
     loaded: tuple[PreTrainedModel, dict[str, set[str]]] = AutoModelForCausalLM.from_pretrained(  # type: ignore[assignment]
         file.parent,
         gguf_file=file.name,
-        dtype=_dtype(file),
+        dtype=torch.bfloat16 if packed else _dtype(file),
         quantization_config=GgufConfig(dequantize=True),
         output_loading_info=True,
         local_files_only=True,

@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from adastar_core.errors import ConfigError, ModelError
@@ -48,6 +50,22 @@ def test_a_file_gives_the_model_that_it_was_written_from(original: Path, tmp_pat
     assert (after.eos, after.has_template) == (before.eos, True)
     assert {before.eos, SPECIAL.index("<|end|>")} <= set(after.ends.ends)
     open_transformers(found, GeneratorSettings())
+
+
+@pytest.mark.parametrize("packing", ["Q4_0", "Q5_0", "Q5_1", "Q8_0"])
+def test_packed_weights_are_unpacked_also_where_transformers_cannot(
+    original: Path, tmp_path: Path, home: Path, packing: str
+) -> None:
+    """transformers 5.23 reads Q4_0 and Q8_0 of these; narrow matrices are packed as Q5_0 or Q5_1."""
+    found = resolve_model(str(write_gguf(original, tmp_path / "model.gguf", packing=packing)))
+    kind, name = gguf.GGMLQuantizationType[packing], "model.embed_tokens.weight"
+    before, after = (load_file(folder / "model.safetensors") for folder in (original, found))
+    expected = gguf.quants.dequantize(gguf.quants.quantize(before[name].float().numpy(), kind), kind)
+    assert torch.equal(after[name], torch.from_numpy(expected).bfloat16())
+    for one, weight in before.items():
+        alike = torch.cosine_similarity(weight.float().flatten(), after[one].float().flatten(), dim=0)
+        assert alike > 0.99, one
+    assert made_in(home) == [found.name]
 
 
 def test_a_file_is_converted_once_and_the_same_everywhere(

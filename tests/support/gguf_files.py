@@ -35,10 +35,11 @@ def write_gguf(
     end_of_turn: int | None = None,
     without: str = "",
     parts: int = 1,
+    packing: str | None = None,
 ) -> Path:
     """Write the Llama in a directory, its byte-level tokenizer and its chat template to one file.
 
-    ``without`` is the name of a tensor that is left out.
+    ``without`` is the name of a tensor that is left out, ``packing`` that of a ggml type for the matrices.
     """
     config = json.loads((model / "config.json").read_text())
     writer = gguf.GGUFWriter(file, "llama")
@@ -59,7 +60,12 @@ def write_gguf(
         writer.add_eot_token_id(end_of_turn)
     for name, weight in load_file(model / "model.safetensors").items():
         if (there := _name_of(name)) != without:
-            writer.add_tensor(there, _as_stored(name, weight, config))
+            values = _as_stored(name, weight, config)
+            if packing and values.ndim > 1:
+                kind = gguf.GGMLQuantizationType[packing]
+                writer.add_tensor(there, gguf.quants.quantize(values, kind), raw_dtype=kind)
+            else:
+                writer.add_tensor(there, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
