@@ -33,10 +33,11 @@ def check_guessing(config: RunConfig, train: Sequence[Observation]) -> None:
             f"filter.guessing ({level:g}) compares with guessing among options or few classes of answers, and "
             f"{options.count(0):,} of {len(train):,} training questions have neither. Leave it out."
         )
-    least = least_attempts(max(options), level)
+    most = max(options, default=2)
+    least = least_attempts(most, level)
     if config.attempts < least:
         raise ConfigError(
-            f"filter.guessing ({level:g}) can accept nothing with attempts ({config.attempts}): guessing among {max(options)} "
+            f"filter.guessing ({level:g}) can accept nothing with attempts ({config.attempts}): guessing among {most} "
             f"answers is right in all of them too often. Set attempts to {least} or more."
         )
     if isinstance(config.sampler, CustomSettings):

@@ -158,9 +158,12 @@ def _advice(workspace: Workspace, iteration: int, selected: Selection) -> str:
     start = f"0 of {selected.m} observations accepted {where}: "
     judged = [attempt for attempts in workspace.results.of(iteration).values() for attempt in attempts]
     if right := sum(attempt.right for attempt in judged):
+        guessed = (
+            "" if workspace.config.filter.guessing is None else ", more attempts if guessing explains them"
+        )
         return (
             f"{start}the rationale filter rejected all {right} right answers, so there is nothing to train on. Look at why "
-            f"with `{workspace.command('rollouts', '--rejected')}`; then switch that rule off (e.g. filter.empty: false), "
+            f"with `{workspace.command('rollouts', '--rejected')}`; then switch that rule off (e.g. filter.empty: false){guessed}, "
             "or try a model that gives reasons."
         )
     config = workspace.config

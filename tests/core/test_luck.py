@@ -1,6 +1,8 @@
 """The test that tells right attempts from guesses, and the walk that goes by it."""
 
+from contextlib import nullcontext
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,3 +136,18 @@ def test_a_part_that_cannot_pass_is_told() -> None:
 def test_attempts_that_do_not_all_count_are_refused(overrides: tuple[str, ...], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         files.resolve({}, [*GUESSING, *overrides])
+
+
+@pytest.mark.parametrize("allots", [False, True])
+def test_a_sampler_of_the_users_own_that_allots_attempts_is_refused(tmp_path: Path, *, allots: bool) -> None:
+    budget = " def budget(self, position, judged): ...\n" if allots else ""
+    own = f"class Own:\n def __init__(self, *_): ...\n def order(self, iteration): return []\n{budget}"
+    (tmp_path / "own.py").write_text(own)
+    sampler = ("sampler.type=custom", f"sampler.path={tmp_path}/own.py:Own")
+    config = files.resolve({}, [*GUESSING, "attempts=4", *sampler])
+    with (
+        pytest.raises(ConfigError, match="needs all attempts of every observation")
+        if allots
+        else nullcontext()
+    ):
+        check_guessing(config, rows(4))

@@ -1,5 +1,6 @@
 """Right rationales that guessing explains: out of D+ with their reason, wherever a run is looked at."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,15 @@ from adastar_core.report.build import report_of
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages import evaluate, generate, sample
 from adastar_core.stages import verify as judge
+from adastar_core.store import iterations
 from tests.stages.test_controls import opened
 from tests.support.runs import outcome_of, run_iteration
 from tests.support.scripted import ScriptedGenerator
 
 GUESSING = ("attempts=4", "attempt_mode=independent", "filter.guessing=0.05")
 """Among three classes, 4 right attempts of 4 pass (p = 0.012); 3 do not (p = 0.11)."""
+
+SELECTED = ("statistics", "events", "training examples", "iterations")
 
 
 def answer(workspace: Workspace, one: GenerationRequest) -> str:
@@ -60,31 +64,36 @@ def test_the_reason_is_stored_and_everything_agrees(database: Engine, tmp_path: 
     assert [one.violation for one in checked] == [None] * len(CHECKS)
 
 
-def test_a_run_that_is_killed_in_any_phase_selects_the_same(database: Engine, tmp_path: Path) -> None:
-    outcomes = []
-    for name, killed in (("whole", False), ("killed", True)):
-        with opened(database, tmp_path, name, *GUESSING, "generator.batch_size=8") as workspace:
-            workspace.generators.use(script(workspace))
-            if not killed:
-                run_iteration(workspace, 1)
-        if killed:
-            wave, closed = 0, False
-            while not closed:
-                with opened(database, tmp_path, name, *GUESSING, "generator.batch_size=8") as workspace:
-                    workspace.generators.use(script(workspace))
-                    if not (closed := sample(workspace, 1, wave).closed):
-                        generate(workspace, 1, wave)
-                        judge(workspace, 1, wave)
-                    wave += 1
-            assert wave > 2
-            with opened(database, tmp_path, name, *GUESSING) as workspace:
+def test_a_run_that_is_killed_in_any_phase_selects_the_same(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also between the rejections, which are stored first, and the end of the iteration's sampling."""
+    small = (*GUESSING, "generator.batch_size=8")
+    with opened(database, tmp_path, "whole", *small) as workspace:
+        workspace.generators.use(script(workspace))
+        run_iteration(workspace, 1)
+    whole = outcome_of(database, workspace.run_id, *SELECTED)
+    wave, closed = 0, False
+    with monkeypatch.context() as patched:
+        patched.setattr(iterations, "close_sampling", killed)
+        while not closed:
+            with suppress(KeyboardInterrupt), opened(database, tmp_path, "killed", *small) as workspace:
                 workspace.generators.use(script(workspace))
-                run_iteration(workspace, 1)
-        found = outcome_of(
-            database, workspace.run_id, "statistics", "events", "training examples", "iterations"
-        )
-        outcomes.append(found)
-    assert outcomes[0] == outcomes[1]
+                closed = True  # unless a wave is left
+                assert not sample(workspace, 1, wave).closed
+                generate(workspace, 1, wave)
+                judge(workspace, 1, wave)
+                wave, closed = wave + 1, False
+    assert wave > 1
+    with opened(database, tmp_path, "killed", *small) as workspace:
+        workspace.generators.use(script(workspace))
+        assert any(one.rejected for judged in workspace.results.of(1).values() for one in judged)
+        run_iteration(workspace, 1)
+    assert outcome_of(database, workspace.run_id, *SELECTED) == whole
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_where_guessing_explains_all_the_reasons_are_there_to_be_looked_at(
