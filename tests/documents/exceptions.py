@@ -62,6 +62,9 @@ NOT_RUN: dict[str, dict[str, str]] = {
         "ray start *": CLUSTER,
         "python flows/adastar.py --config mine.yaml": CLUSTER,
     },
+    "docs/training.md": {
+        "python flows/adastar.py --preset laptop-*": "a downloaded model: tests/stages/test_starting_from_a_run.py",
+    },
     "docs/ui.md": {"adastar ui*": "serves until Ctrl-C: tests/ui/test_command.py"},
 }  # fmt: skip
 
