@@ -1,4 +1,4 @@
-"""The presets of the benchmarks are what their script writes, resolve, and have Table 3's values."""
+"""The presets of the benchmarks are what their script writes, resolve, and have Table 3's values; a laptop's two fit together."""
 
 import runpy
 from pathlib import Path
@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from adastar_core.config import files
+from adastar_core.names import NamedCheckpoint, checkpoint_named
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.records import Split
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "write_presets.py"))
@@ -63,3 +66,17 @@ def test_paper_presets_have_the_values_of_table_3(name: str) -> None:
     assert (config.attempts, config.attempt_mode, config.generator.temperature) == (2, "until_correct", 1.0)
     assert config.rationalize == (config.problem.type not in ("gsm8k", "svamp"))
     assert [config.beta(t) for t in (1, 2)] == [320, 384]
+
+
+def test_laptop_stories_starts_from_its_warm_start_on_stories_that_are_new() -> None:
+    warm, then = (
+        files.resolve(files.load_preset(name)) for name in ("laptop-stories-warm-start", "laptop-stories")
+    )
+    assert checkpoint_named(then.model) == NamedCheckpoint("laptop-stories-warm-start", None)
+    shown, asked = open_problem(warm.problem), open_problem(then.problem)
+    told = {item.question for item in shown.load(Split.TRAIN)}
+    for split in Split:
+        first = asked.load(split)
+        repeated = sum(item.question in told for item in first)
+        assert repeated <= (len(first) // 100 if split is Split.TRAIN else 0)
+        assert shown.training_prompt(first[0]) == asked.training_prompt(first[0]) == asked.prompt(first[0])
