@@ -13,6 +13,8 @@ CLUSTER = "another machine: tests/cluster/test_ray_run.py starts a cluster on th
 NOT_RUN: dict[str, dict[str, str]] = {
     "README.md": {
         "make test": THIS_TEST,
+        "adastar models get *": DOWNLOADS,
+        "adastar run --preset laptop-*": "a downloaded model: tests/stages/test_starting_from_a_run.py",
         "python docker/set_up.py *": PROCESS_POOL,
         "python flows/adastar.py --config mine.yaml --set compute.backend=ray": CLUSTER,
     },
