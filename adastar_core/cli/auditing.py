@@ -28,7 +28,7 @@ from adastar_core.store.provenance import Provenance
 from adastar_core.verifiers.catalogue import parse_verifier
 
 _SHOWN_EXAMPLES = 20
-_SUFFIXES = {"parquet": ".parquet", "hub-dataset": ""}
+_SUFFIXES = {"jsonl": ".jsonl", "parquet": ".parquet", "hub-dataset": ""}
 
 
 def lineage(checkpoint: str, /, *, common: Common = Common()) -> int:
@@ -115,10 +115,10 @@ def export(
     Args:
         to: The format: rationales with their provenance (jsonl, parquet, hub-dataset), rationales for another trainer
             (trl-sft, sharegpt, axolotl), or pairs (trl-dpo).
-        output: File or folder; it must not exist (default: RUN and a suffix).
+        output: File or folder; it must not exist (default: RUN, the format and a suffix).
     """
     file_name = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in run).lstrip(".") or "run"
-    target = output or Path(file_name + _SUFFIXES.get(to, ".jsonl"))
+    target = output or Path(file_name + _SUFFIXES.get(to, f".{to}.jsonl"))
     with common.stored_run(run) as stored:
         count = write_export(stored, to, target)
     if common.json:

@@ -6,12 +6,14 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from adastar_core.machine.visible import json_text, visible
 
 _WIDTH_WITHOUT_TERMINAL = 160
+_ANY_WIDTH = 10_000
 
 
 def print_json(value: object) -> int:
@@ -21,13 +23,24 @@ def print_json(value: object) -> int:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
-    """Print a table whose first ``left`` columns are texts and the others numbers. No text is taken for markup."""
+    """Print a table whose first ``left`` columns are texts and the others numbers. No text is taken for markup.
+
+    On a terminal so narrow that words or numbers would break, each row is a paragraph with a line per column.
+    """
+    shown = [[" ".join(visible(cell).split("\n")) for cell in row] for row in rows]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for place, heading in enumerate(headings):
         table.add_column(heading, justify="left" if place < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(" ".join(visible(cell).split("\n"))) for cell in row))
-    console().print(table)
+    for row in shown:
+        table.add_row(*map(Text, row))
+    out = console()
+    needed = Measurement.get(out, out.options.update(width=_ANY_WIDTH), table).minimum
+    out.print(table if needed <= out.width else Text("\n\n".join(_paragraph(headings, row) for row in shown)))
+
+
+def _paragraph(headings: Sequence[str], row: Sequence[str]) -> str:
+    width = max(map(len, headings)) + 2
+    return "\n".join(f"{heading:{width}}{cell}" for heading, cell in zip(headings, row, strict=True))
 
 
 def print_line(text: str) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adastar_core.config import RunConfig
 from adastar_core.config.access import check_access
-from adastar_core.errors import AdaStarError, CheckpointError, DataError, HomeError, StageError
+from adastar_core.errors import AdaStarError, CheckpointError, ConfigError, DataError, HomeError, StageError
 from adastar_core.generators.catalogue import check_engine
 from adastar_core.machine.threads import limit_threads
 from adastar_core.machine.version import code_version
@@ -134,6 +134,7 @@ def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack:
     stack.callback(engine.dispose)
     config = _as_started(engine, name, config) or meant
     run, splits = start_or_continue(engine, name, config, data, code_version(), display.line)
+    _refuse_fewer(engine, run, config)
     _make_folder(engine, run, folder_of(home, name, run.uid))
     # A chat template may state the date: a continued run's prompts keep the day it was created.
     problem = prompted(problem, config.prompt, model, run.day)
@@ -153,6 +154,17 @@ def _as_started(engine: Engine, name: str, config: RunConfig) -> RunConfig | Non
         return None
     with engine.connect() as connection:
         return resolved(config, kept_formats(connection, run))
+
+
+def _refuse_fewer(engine: Engine, run: Run, config: RunConfig) -> None:
+    """Refuse fewer iterations than the run has trained: its result would be selected among some of them only."""
+    with engine.connect() as connection:
+        done = rows.newest_checkpoint(connection, run.run_id)
+    if done > config.iterations:
+        raise ConfigError(
+            f"iterations is {config.iterations}, and run {run.name!r} has trained {done} already. It can only be raised: "
+            f"--set iterations={done} shows the result, more of them resume the run, and another --run starts a new one."
+        )
 
 
 def _make_folder(engine: Engine, run: Run, folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.dialects.postgresql import insert
 
-from adastar_core.errors import CheckpointError, StageError
+from adastar_core.errors import CheckpointError, ConfigError
 from adastar_core.store import tables
 
 
@@ -89,10 +89,14 @@ def _checkpoint(row: Row[Any], folder: Path) -> CheckpointRow:
 
 
 def read_checkpoint(connection: Connection, run_id: int, iteration: int, folder: Path) -> CheckpointRow:
-    """Return the recorded checkpoint of an iteration; :class:`StageError` if there is none."""
+    """Return the recorded checkpoint of an iteration; :class:`ConfigError` if there is none."""
     found = find_checkpoint(connection, run_id, iteration, folder)
     if found is None:
-        raise StageError(f"Run number {run_id} has no recorded checkpoint of iteration {iteration}.")
+        name, newest = connection.scalar(_NAME, {"run_id": run_id}), newest_checkpoint(connection, run_id)
+        known = f"0 (the base model) to {newest}" if newest else "0, the base model,"
+        raise ConfigError(
+            f"Run {name!r} has no checkpoint of iteration {iteration}. There are those of {known} alone."
+        )
     return found
 
 
@@ -103,6 +107,7 @@ def newest_checkpoint(connection: Connection, run_id: int) -> int:
 
 
 _CHECKPOINT = text("SELECT * FROM checkpoints WHERE run_id = :run_id AND iteration = :iteration")
+_NAME = text("SELECT name FROM runs WHERE run_id = :run_id")
 _CHECKPOINTS = text("SELECT * FROM checkpoints WHERE run_id = :run_id ORDER BY iteration")
 _TRAINED = text(
     "UPDATE iterations SET phase = 'trained' WHERE run_id = :run_id AND iteration = :iteration AND phase = 'sampled'"

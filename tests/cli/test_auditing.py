@@ -34,6 +34,15 @@ def test_lineage_names_every_training_example(adastar_json: Json, run_database: 
     assert any(one["hinted"] for one in found["examples"])
 
 
+def test_an_iteration_that_the_run_does_not_have_is_the_users_mistake(adastar: Adastar) -> None:
+    status, _, error = adastar("lineage", "mine:7")
+    assert status == 2
+    assert (
+        "Run 'mine' has no checkpoint of iteration 7. There are those of 0 (the base model) to 3 alone."
+        in error
+    )
+
+
 def test_lineage_names_the_code_of_every_process_that_worked_on_the_run(
     adastar: Adastar, adastar_json: Json, run_database: Engine
 ) -> None:

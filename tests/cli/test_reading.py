@@ -1,5 +1,6 @@
 """``adastar runs``, ``show``, ``observations``, ``report``."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,19 @@ def test_runs_lists_what_there_is(adastar: Adastar, adastar_json: Json) -> None:
     (one,) = adastar_json("runs")
     assert (one["name"], one["state"], one["done"], one["problem"]) == ("mine", "finished", 3, "arithmetic")
     assert one["flops"] > 0
+
+
+@pytest.mark.parametrize("width", [30, 60, 100])
+def test_a_narrow_terminal_breaks_no_word(
+    adastar: Adastar, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    status, out, _ = adastar("runs")
+    assert status == 0
+    assert {"arithmetic", "finished", "adastar", "validation", "3/3"} <= set(
+        re.sub(r"\x1b\[[0-9;]*m", " ", out).split()
+    )
 
 
 def test_a_name_from_before_names_were_checked_is_one_row(adastar: Adastar, run_database: Engine) -> None:

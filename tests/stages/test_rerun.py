@@ -3,13 +3,16 @@
 from datetime import date
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
 from adastar_core.config import RunConfig
 from adastar_core.config.files import resolve
+from adastar_core.errors import ConfigError
 from adastar_core.runs.nightly import nightly
 from adastar_core.runs.opening import open_workspace
 from adastar_core.store.runs import finish_run
+from tests.support.runs import run_iteration, small_config
 
 TODAY = date(2026, 11, 23)
 
@@ -65,3 +68,18 @@ def test_the_rule(database: Engine, tmp_path: Path) -> None:
         grown,
         "mine-2026-11-23",
     )  # new validation rows are none of its business
+
+
+def test_iterations_that_are_trained_cannot_be_taken_back(database: Engine, tmp_path: Path) -> None:
+    """The result would be selected among some of them only, and replace the one that was reported."""
+    with open_workspace(small_config(database, tmp_path, "iterations=2"), "mine") as workspace:
+        run_iteration(workspace, 1)
+        run_iteration(workspace, 2)
+    fewer = small_config(database, tmp_path, "iterations=1")
+    with (
+        pytest.raises(ConfigError, match="iterations is 1, and run 'mine' has trained 2 already"),
+        open_workspace(fewer, "mine"),
+    ):
+        pass
+    with open_workspace(small_config(database, tmp_path, "iterations=3"), "mine") as workspace:
+        assert workspace.config.iterations == 3

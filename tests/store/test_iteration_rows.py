@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from adastar_core.compute import ModelShape, StageTokens, generation_pairs
-from adastar_core.errors import CheckpointError, StageError
+from adastar_core.errors import CheckpointError, ConfigError, StageError
 from adastar_core.records import Attempt, FinishReason, Outcome, Rejection, RejectionReason
 from adastar_core.selection import Selection, Visit
 from adastar_core.store.checkpoints import find_checkpoint, read_checkpoint, write_checkpoint
@@ -201,7 +201,9 @@ def test_checkpoints_are_recorded_once(lease: Lease) -> None:
         assert read_checkpoint(connection, lease.run_id, 1, FOLDER) == trained(1)
         with pytest.raises(CheckpointError, match=r"Iteration 1 has a recorded.*digest 1111.*has other"):
             write_checkpoint(connection, lease.run_id, replace(trained(1), sha256="other"), FOLDER)
-        with pytest.raises(StageError, match="no recorded checkpoint of iteration 2"):
+        with pytest.raises(
+            ConfigError, match=r"no checkpoint of iteration 2\. There are those of 0 .* to 1 alone"
+        ):
             read_checkpoint(connection, lease.run_id, 2, FOLDER)
 
 
