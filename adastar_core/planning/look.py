@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adastar_core.errors import DataError
 from adastar_core.machine.units import counted
+from adastar_core.planning.unshown import option_notes
 from adastar_core.problems.columns import NONE, Columns, column_names, guess_columns
 from adastar_core.problems.headers import is_value
 from adastar_core.problems.references import declared_or_whole
@@ -48,7 +49,7 @@ class TableLook:
         observations: The first rows.
         written: What the answer's column says in each.
         solutions: Those of them that are worked solutions, where most are.
-        classes: The answers, where they are few.
+        classes: The answers, where they are few, or the labels of options that have columns of their own.
         notes: What should be looked at, a sentence each.
     """
 
@@ -82,11 +83,12 @@ def look_at_table(table: RawTable, *, verifier: VerifierName | None = None, **gi
     """
     rows = [row for part in table.parts.values() for row in part]
     columns, first = guess_columns(rows, **given), rows[:_LOOKED_AT]
+    named = {key for key, name in given.items() if name is not None}
     _refuse_values(
         first, {key: getattr(columns, key) for key in ("question", "answer") if not given.get(key)}
     )
     written = [cell_text(row.get(columns.answer)) or "" for row in first]
-    observations = each(first, table_reader(first, _settings(table.path, columns, "exact")))
+    observations = _observations(table.path, first, columns)
     solutions = tuple(text for text in written if declared_or_whole(text) != text)
     answers = list(dict.fromkeys(map(declared_or_whole, written)))
     candidates = _candidates(len(first), columns, answers) if verifier is None else [verifier]
@@ -102,9 +104,29 @@ def look_at_table(table: RawTable, *, verifier: VerifierName | None = None, **gi
         observations=tuple(observations),
         written=tuple(written),
         solutions=solutions if len(solutions) > len(first) / 2 else (),
-        classes=tuple(answers) if name == "label" else (),
-        notes=(*_commas(written), *_nearly_read(tried, len(first))),
+        classes=_classes(columns, answers) if name == "label" else (),
+        notes=(
+            *_commas(written),
+            *_nearly_read(tried, len(first)),
+            *option_notes(columns, observations, asked="choices" not in named),
+        ),
     )
+
+
+def _observations(path: str, rows: Sequence[Row], columns: Columns) -> list[Observation]:
+    """Return what is read of the rows; an error about their options says how to do without them."""
+    plain = each(rows, table_reader(rows, _settings(path, replace(columns, choices=None), "exact")))
+    if columns.choices is None:
+        return plain
+    try:
+        return each(rows, table_reader(rows, _settings(path, columns, "exact")))
+    except DataError as error:
+        without = f"options: the column {columns.choices!r}; --choices {NONE} leaves it out"
+        raise DataError(f"{str(error).removesuffix('.')} ({without}).") from error
+
+
+def _classes(columns: Columns, answers: Sequence[str]) -> tuple[str, ...]:
+    return tuple(label for label, _ in columns.options) or tuple(answers)
 
 
 def _refuse_values(rows: Sequence[Row], found: Mapping[str, str]) -> None:
@@ -147,7 +169,8 @@ def examples(answers: Sequence[str]) -> str:
 
 
 def _settings(path: str, columns: Columns, verifier: VerifierName) -> TableSettings:
-    shown = [name for name in (columns.context, "question", columns.choices and "choices") if name]
+    options = [name for _, name in columns.options]
+    shown = [name for name in (columns.context, "question", columns.choices and "choices", *options) if name]
     return TableSettings(
         path=path,
         question=columns.question,
@@ -180,6 +203,8 @@ def _tried(
 def _candidates(rows: int, columns: Columns, answers: Sequence[str]) -> list[VerifierName]:
     if columns.choices is not None:
         return ["choice"]
+    if columns.options:
+        return ["label"]
     few = len(answers) <= _MOST_CLASSES and len(answers) * _ROWS_PER_CLASS <= rows
     classes = few and max(map(len, answers)) <= _LONGEST_CLASS
     formulas = sum(any(sign in answer for sign in _FORMULA) for answer in answers) > len(answers) / 2

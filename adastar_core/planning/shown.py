@@ -26,7 +26,7 @@ def exemplar_lines(table: TableLook) -> str:
 
     Options are named as the table's answers name theirs, since one way must fit all rows.
     """
-    packaged = _PACKAGED.get(table.verifier, ())[:COUNT]
+    packaged = () if table.columns.options else _PACKAGED.get(table.verifier, ())[:COUNT]
     by_text = bool(table.columns.choices) and all(
         any(text == choice.text for choice in row.choices)
         for row, text in zip(table.observations, table.written, strict=True)
@@ -82,8 +82,9 @@ def _differing(candidates: Sequence[Exemplar]) -> Iterator[Exemplar]:
 def _row(table: TableLook, exemplar: Exemplar, *, by_text: bool) -> dict[str, object]:
     asked, columns = exemplar.observation, table.columns
     cells: dict[str, object] = {columns.question: asked.question, "rationale": exemplar.rationale}
-    if columns.context:
-        cells[columns.context] = dict(asked.context).get(columns.context, "")
+    for name in (columns.context, *(name for _, name in columns.options)):
+        if name:
+            cells[name] = dict(asked.context).get(name, "")
     if columns.choices:
         cells[columns.choices] = [choice.text for choice in asked.choices]
     cells[columns.answer] = _text_of(asked) if by_text else asked.answer

@@ -12,6 +12,7 @@ from adastar_core.records import LETTERS, Choice
 from adastar_core.verifiers.options import named_option
 
 _WHOLE = re.compile(r"-?[0-9]+\.0+")
+_LABEL = re.compile("[A-Za-z]|[0-9]{1,2}")
 _LONG = 9
 
 AnswerAs = Literal["auto", "label", "text", "index_from_0", "index_from_1"]
@@ -23,7 +24,8 @@ def read_choices(row: Row, field: str) -> tuple[Choice, ...]:
     """Return the options that a row holds.
 
     They are a list of texts (labelled A, B, ...), a list of ``{"label", "text"}``, an object
-    ``{"label": [...], "text": [...]}``, or one of these as JSON text, as in a CSV file.
+    ``{"label": [...], "text": [...]}``, an object ``{"A": text, "B": text}`` of letters or numbers, where a null is no
+    option, or one of these as JSON text, as in a CSV file.
 
     Raises:
         DataError: The field has another shape, fewer than two options, or one label twice.
@@ -49,6 +51,8 @@ def read_choices(row: Row, field: str) -> tuple[Choice, ...]:
 
 def _choices(value: object) -> tuple[Choice, ...] | None:
     if isinstance(value, dict):
+        if value and all(_LABEL.fullmatch(str(label)) for label in value):
+            return _labelled((label, text) for label, text in value.items() if text is not None)
         labels, texts = value.get("label"), value.get("text")
         if not isinstance(labels, list) or not isinstance(texts, list) or len(labels) != len(texts):
             return None
@@ -117,6 +121,12 @@ READINGS: Mapping[str, LabelReader] = {
 def _label_or_text(answer: str, choices: tuple[Choice, ...]) -> str | None:
     named = {READINGS[name](answer, choices) for name in ("label", "text")} - {None}
     return named.pop() if len(named) == 1 else None
+
+
+def names_options(given: Sequence[tuple[str, tuple[Choice, ...]]]) -> bool:
+    """Return whether most answers name one of their options, all in one way."""
+    readings = (*READINGS.values(), _label_or_text)
+    return any(sum(read(*cells) is not None for cells in given) > len(given) / 2 for read in readings)
 
 
 def settle(

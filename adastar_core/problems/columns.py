@@ -1,15 +1,16 @@
 """Guesses which columns of a table hold question, answer and options: by their names, else by what is in them."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean
 
 from adastar_core.errors import DataError
-from adastar_core.problems.choices import read_choices
+from adastar_core.problems.choices import names_options, read_choices
 from adastar_core.problems.references import declared_or_whole
 from adastar_core.problems.rows import Row, cell_text
+from adastar_core.problems.spread import families, labelled
 
 NONE = "none"
 """What is given where a table has no such column."""
@@ -28,13 +29,18 @@ Texts = dict[str, list[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns that a table problem needs; ``None`` where there is none. The prompt shows a context before the question."""
+    """The columns that a table problem needs; ``None`` where there is none. The prompt shows a context before the question.
+
+    ``options`` are columns with one option each, after its label; ``unfit`` hold options that no answers name.
+    """
 
     question: str
     answer: str
     choices: str | None = None
     id: str | None = None
     context: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    unfit: tuple[str, ...] = ()
 
 
 def column_names(rows: Sequence[Row]) -> list[str]:
@@ -50,7 +56,35 @@ def guess_columns(rows: Sequence[Row], **given: str | None) -> Columns:
     """
     rows, names = rows[:_LOOKED_AT], column_names(rows)
     known = {key: _spelt(rows, names, key, name) for key, name in given.items() if name is not None}
-    left = [name for name in names if name not in known.values()]
+    if "choices" not in known:
+        free = [name for name in names if name not in known.values() and _is_field(name)]
+        for family in families(free):
+            if spread := _spread(rows, [name for name in names if name not in family], known, family):
+                return spread
+    return _guessed(rows, names, known)
+
+
+def _spread(
+    rows: Sequence[Row], others: Sequence[str], known: Mapping[str, str | None], family: Sequence[str]
+) -> Columns | None:
+    """Return the columns if those of the family hold one option each: the answers, in another column, are their labels."""
+    try:
+        columns = _guessed(rows, others, known)
+    except DataError:
+        return None
+    answers = [declared_or_whole(cell_text(row.get(columns.answer)) or "") for row in rows]
+    cells = [text for row in rows for name in family if (text := cell_text(row.get(name)))]
+    judged = (
+        sum(text in answers for text in cells) >= len(cells) / 2
+    )  # as by several people: labels, not options
+    options = () if judged or columns.choices else labelled(family, answers)
+    return replace(columns, options=options) if options else None
+
+
+def _guessed(rows: Sequence[Row], names: Sequence[str], known: Mapping[str, str | None]) -> Columns:
+    lists = [] if "choices" in known else [name for name in names if _are_options(rows, name)]
+    inner = [name for name in names if name.rpartition(".")[0] in lists]
+    left = [name for name in names if name not in (*known.values(), *lists, *inner)]
     texts: Texts = {name: [cell_text(row.get(name)) for row in rows] for name in names}
 
     def find(key: str, fits: Callable[[str], bool], best: Callable[[list[str]], str | None]) -> str | None:
@@ -62,7 +96,6 @@ def guess_columns(rows: Sequence[Row], **given: str | None) -> Columns:
             left.remove(found)
         return found
 
-    choices = find("choices", lambda name: _are_options(rows, name), lambda found: next(iter(found), None))
     id_ = find("id", lambda name: len(set(texts[name])) == len(rows), lambda _: None)
     question = find("question", lambda name: _asks(texts[name]), lambda found: _longest(found, texts))
     answer = find("answer", lambda name: _has_texts(texts[name]), lambda found: _likeliest(found, texts))
@@ -72,11 +105,16 @@ def guess_columns(rows: Sequence[Row], **given: str | None) -> Columns:
         raise DataError(
             f"{rows[0].source}: none of the columns {', '.join(names)} looks like the {what}. Name it: --{what} COLUMN."
         )
+    named = [name for name in lists if _are_named(rows, name, answer)]
+    choices = (
+        known["choices"] if "choices" in known else _by_name(named, "choices") or next(iter(named), None)
+    )
     if answer in (question, context, choices):
         raise DataError(
             f"{rows[0].source}: the column {answer!r} holds the answer, so the prompt may not show it. Name another one for either."
         )
-    return Columns(question, answer, choices, id_, context)
+    unfit = tuple(name for name in lists if name not in named)
+    return Columns(question, answer, choices, id_, context, unfit=unfit)
 
 
 def _spelt(rows: Sequence[Row], names: Sequence[str], key: str, name: str) -> str | None:
@@ -109,6 +147,11 @@ def _are_options(rows: Sequence[Row], name: str) -> bool:
         return all(len(read_choices(row, name)) > 1 for row in rows)
     except DataError:
         return False
+
+
+def _are_named(rows: Sequence[Row], name: str, answer: str) -> bool:
+    """Return whether most answers name one of the options in this column."""
+    return names_options([(cell_text(row.get(answer)) or "", read_choices(row, name)) for row in rows])
 
 
 def _has_texts(texts: Sequence[str | None]) -> bool:

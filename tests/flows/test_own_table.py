@@ -306,3 +306,101 @@ def test_the_model_takes_one_short_line_and_what_is_wrong_with_it_others(
         shown = next(line for line in lines if line.startswith("Model "))
         assert shown.endswith(f"8,192 positions, {said}")
         assert any(line.startswith("Note: prompt.chat") for line in lines) is noted
+
+
+STEMS = {
+    "letters": (["option_a", "option_b", "option_c"], "ABC", "ABC"),
+    "letters alone": (["A", "B", "C"], "ABC", "ABC"),
+    "small letters": (["Option A", "Option B", "Option C"], "abc", "abc"),
+    "numbers": (["choice1", "choice2", "choice3"], "123", "123"),
+    "places from 0": (["ans1", "ans2", "ans3"], "012", "012"),
+    "places as letters": (["x.1", "x.2", "x.3"], "ABC", "ABC"),
+}
+
+
+@pytest.mark.parametrize("kind", STEMS)
+def test_options_in_columns_of_their_own_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """Each stands after the label that the answers call it by, in the prompt of every model."""
+    names, answers, labels = STEMS[kind]
+    rows = [
+        {
+            "question": f"Which is {i}?",
+            **{name: f"{n} of {i}" for n, name in enumerate(names)},
+            "answer": answers[i % 3],
+        }
+        for i in range(60)
+    ]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    for model in ("tiny-adder", str(chat_model(tmp_path / "model"))):
+        _, config = init(tmp_path, tmp_path / "rows.json", model)
+        (tmp_path / "run.yaml").unlink()
+        assert config.problem.verifier == "label"  # type: ignore[union-attr]
+        options = "".join(f"\n{label}) {{{name}}}" for label, name in zip(labels, names, strict=True))
+        assert f"{{question}}{options}\n" in str(config.problem.prompt)
+        assert f"{labels[1]}) 1 of " in plan_of(config).preview.texts[0].text
+    printed = capsys.readouterr().out
+    assert f"shows the columns {', '.join(names)} as options" in printed
+    assert f"one of: {', '.join(labels)}" in printed
+
+
+def test_options_that_an_object_names_by_their_labels_are_read(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"Which is {i}?", "options": {"A": f"a{i}", "B": f"b{i}"}, "answer": "AB"[i % 2]}
+        for i in range(60)
+    ]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    _, config = init(tmp_path, tmp_path / "rows.json", "tiny-adder")
+    assert (config.problem.verifier, config.problem.choices) == ("choice", "options")  # type: ignore[union-attr]
+    assert "(B) b" in plan_of(config).preview.texts[0].text
+
+
+LOOKS = "the answers look like labels of options"
+
+
+@pytest.mark.parametrize(
+    ("question", "answers", "noted"),
+    [
+        ("Which is {i}?", "ABCD", True),
+        ("Which is {i}?", "abc", True),
+        ("Which is {i}?", "012", True),
+        ("Which is {i}? A) one B) two C) three D) four", "ABCD", False),
+        ("Which is {i}? (1) one (2) two (3) three", "123", False),
+        ("Is {i} true?", "TF", False),
+        ("How many are {i}?", "0123456789", False),
+        ("Which of 5 and 7 is {i}?", "57", False),
+    ],
+)
+def test_options_that_no_column_holds_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], question: str, answers: str, noted: bool
+) -> None:
+    rows = [
+        {
+            "question": question.format(i=i),
+            "answer": answers[i % len(answers)],
+            "hint": {"see": [f"page {i}"]},
+        }
+        for i in range(120)
+    ]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    init(tmp_path, tmp_path / "rows.json", "tiny-adder")
+    assert (LOOKS in capsys.readouterr().out) is noted
+    (tmp_path / "run.yaml").unlink()
+    init(tmp_path, tmp_path / "rows.json", "tiny-adder", "--choices", "none")
+    assert LOOKS not in capsys.readouterr().out
+
+
+def test_a_list_that_no_answer_is_in_holds_no_options_unless_it_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"question": f"How much is {i}?", "tags": ["x", "y"], "answer": 1260 + i} for i in range(60)]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    _, config = init(tmp_path, tmp_path / "rows.json", "tiny-adder")
+    assert (config.problem.verifier, config.problem.choices) == ("number", None)  # type: ignore[union-attr]
+    assert "the column 'tags' could hold options" in capsys.readouterr().out
+    command = ["init", str(tmp_path / "rows.json"), "--model", "tiny-adder", "--choices", "tags"]
+    assert cli.main([*command, "--output", str(tmp_path / "other.yaml")]) == 2
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "the answer '1260' is none of the choices A, B" in printed
+    assert "(options: the column 'tags'; --choices none leaves it out)." in printed

@@ -58,6 +58,36 @@ def rows(**columns: list[object]) -> list[Row]:
             {"stem": STORIES, "o": [json.dumps(OPTIONS)] * 60, "key": ["A", "B", "C"] * 20},
             Columns("stem", "key", "o"),
         ),
+        (
+            {
+                "stem": STORIES,
+                "opts": [dict(zip("ABC", OPTIONS, strict=True))] * 60,
+                "key": ["A", "B", "C"] * 20,
+            },
+            Columns("stem", "key", "opts"),
+        ),
+        (
+            {"question": STORIES, "tags": [["x", "y"]] * 60, "answer": list(range(7, 67))},
+            Columns("question", "answer", unfit=("tags",)),
+        ),
+        (
+            {
+                "premise": STORIES,
+                "choice1": [f"left {i}" for i in range(60)],
+                "choice2": [f"right {i}" for i in range(60)],
+                "label": [0, 1] * 30,
+            },
+            Columns("premise", "label", options=(("0", "choice1"), ("1", "choice2"))),
+        ),
+        (
+            {
+                "question": STORIES,
+                "rater_1": ["A", "B"] * 30,
+                "rater_2": ["B", "B"] * 30,
+                "answer": ["A", "B"] * 30,
+            },
+            Columns("question", "answer"),
+        ),
     ],
 )
 def test_columns_are_found_by_name_and_by_what_is_in_them(

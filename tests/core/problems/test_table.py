@@ -131,6 +131,8 @@ def test_bad_rows_are_named(
         (["red", "green"], 2, "B"),
         ([{"label": "1", "text": "red"}, {"label": "2", "text": "green"}], 2, "2"),
         ({"label": ["A", "B"], "text": ["red", "green"]}, "A", "A"),
+        ({"A": "red", "B": "green", "C": None}, "B", "B"),
+        ('{"1": "red", "2": "green"}', 2, "2"),
         ('["red", "green"]', "green", "B"),
     ],
 )
@@ -155,6 +157,8 @@ def test_choices_come_in_every_usual_shape(
         ["red", None],
         [["red"], ["green"]],
         {"label": ["A"], "text": []},
+        {"A": "red", "B": ["green"]},
+        {"colour": "red", "size": "small"},
         5,
         [{"label": "A", "text": "x"}] * 2,
         '["red", "\\ud800"]',
