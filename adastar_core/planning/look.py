@@ -126,7 +126,7 @@ def _observations(path: str, rows: Sequence[Row], columns: Columns) -> list[Obse
 
 
 def _classes(columns: Columns, answers: Sequence[str]) -> tuple[str, ...]:
-    return tuple(label for label, _ in columns.options) or tuple(answers)
+    return tuple(label for label, _ in columns.options if label) or tuple(answers)
 
 
 def _refuse_values(rows: Sequence[Row], found: Mapping[str, str]) -> None:
@@ -203,7 +203,7 @@ def _tried(
 def _candidates(rows: int, columns: Columns, answers: Sequence[str]) -> list[VerifierName]:
     if columns.choices is not None:
         return ["choice"]
-    if columns.options:
+    if any(label for label, _ in columns.options):
         return ["label"]
     few = len(answers) <= _MOST_CLASSES and len(answers) * _ROWS_PER_CLASS <= rows
     classes = few and max(map(len, answers)) <= _LONGEST_CLASS

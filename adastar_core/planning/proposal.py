@@ -86,7 +86,9 @@ def prompt_for(table: TableLook, model: ModelLook, *, shown: bool = False) -> st
     and knows no words.
     """
     options = "\n{choices}" if table.columns.choices else ""
-    options += "".join(f"\n{label}) {{{name}}}" for label, name in table.columns.options)
+    options += "".join(
+        f"\n{f'{label})' if label else '-'} {{{name}}}" for label, name in table.columns.options
+    )
     if is_packaged(model.name):
         return f"{{question}}{options}\n"
     context = f"{{{table.columns.context}}}\n\n" if table.columns.context else ""

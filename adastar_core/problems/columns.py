@@ -10,7 +10,7 @@ from adastar_core.errors import DataError
 from adastar_core.problems.choices import names_options, read_choices
 from adastar_core.problems.references import declared_or_whole
 from adastar_core.problems.rows import Row, cell_text
-from adastar_core.problems.spread import families, labelled
+from adastar_core.problems.spread import families, labelled, worded
 
 NONE = "none"
 """What is given where a table has no such column."""
@@ -31,7 +31,7 @@ Texts = dict[str, list[str | None]]
 class Columns:
     """The columns that a table problem needs; ``None`` where there is none. The prompt shows a context before the question.
 
-    ``options`` are columns with one option each, after its label; ``unfit`` hold options that no answers name.
+    ``options`` are columns with one option each, after its label, which is empty where answers are texts; ``unfit`` hold options that no answers name.
     """
 
     question: str
@@ -67,17 +67,20 @@ def guess_columns(rows: Sequence[Row], **given: str | None) -> Columns:
 def _spread(
     rows: Sequence[Row], others: Sequence[str], known: Mapping[str, str | None], family: Sequence[str]
 ) -> Columns | None:
-    """Return the columns if those of the family hold one option each: the answers, in another column, are their labels."""
+    """Return the columns if those of the family hold one option each: answers are their labels or texts."""
     try:
         columns = _guessed(rows, others, known)
     except DataError:
         return None
     answers = [declared_or_whole(cell_text(row.get(columns.answer)) or "") for row in rows]
-    cells = [text for row in rows for name in family if (text := cell_text(row.get(name)))]
+    cells = [[cell_text(row.get(name)) or "" for name in family] for row in rows]
+    known_answers, texts = set(answers), [text for row in cells for text in row if text]
     judged = (
-        sum(text in answers for text in cells) >= len(cells) / 2
+        sum(text in known_answers for text in texts) >= len(texts) / 2
     )  # as by several people: labels, not options
-    options = () if judged or columns.choices else labelled(family, answers)
+    if columns.choices:
+        return None
+    options = worded(family, cells, answers) or (() if judged else labelled(family, answers))
     return replace(columns, options=options) if options else None
 
 

@@ -38,3 +38,13 @@ def labelled(family: Sequence[str], answers: Sequence[str]) -> tuple[tuple[str, 
 
     best = max(([str(label) for label in way] for way in ways), key=fitting)
     return tuple(zip(best, family, strict=True)) if fitting(best) >= _NEARLY * len(answers) > 0 else ()
+
+
+def worded(
+    family: Sequence[str], cells: Sequence[Sequence[str]], answers: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Return the columns, without labels, where nearly every answer is the text in one of them, and not always the same one."""
+    told = [row.index(answer) for row, answer in zip(cells, answers, strict=True) if row.count(answer) == 1]
+    usual = max((told.count(place) for place in range(len(family))), default=0)
+    spread = len(told) >= _NEARLY * len(answers) and usual < _NEARLY * len(told)
+    return tuple(("", name) for name in family) if spread else ()

@@ -356,6 +356,25 @@ def test_options_that_an_object_names_by_their_labels_are_read(tmp_path: Path) -
     assert "(B) b" in plan_of(config).preview.texts[0].text
 
 
+@pytest.mark.parametrize(("sign", "verifier"), [("word", "exact"), ("", "number")])
+def test_options_in_columns_of_their_own_may_be_named_by_their_texts(
+    tmp_path: Path, sign: str, verifier: str
+) -> None:
+    rows = [
+        {
+            "question": f"Which is {i}?",
+            "one_1": f"{sign}{i}",
+            "one_2": f"{sign}{i + 99}",
+            "answer": f"{sign}{i + i % 2 * 99}",
+        }
+        for i in range(60)
+    ]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    _, config = init(tmp_path, tmp_path / "rows.json", "tiny-adder")
+    assert config.problem.verifier == verifier  # type: ignore[union-attr]
+    assert config.problem.prompt == "{question}\n- {one_1}\n- {one_2}\n"
+
+
 LOOKS = "the answers look like labels of options"
 
 

@@ -72,6 +72,15 @@ def rows(**columns: list[object]) -> list[Row]:
         ),
         (
             {
+                "question": STORIES,
+                "answer1": list(range(60)),
+                "answer2": list(range(9, 69)),
+                "answer": list(range(60)),
+            },
+            Columns("question", "answer"),
+        ),
+        (
+            {
                 "premise": STORIES,
                 "choice1": [f"left {i}" for i in range(60)],
                 "choice2": [f"right {i}" for i in range(60)],
