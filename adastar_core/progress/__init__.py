@@ -121,6 +121,6 @@ class Progress:
         done, before = (min(count, stage.goal or count) for count in (counts.done, last.since.done))
         worked = done - before
         if worked > 0 and (worked >= _ENOUGH * done or stage.kind not in self._paces):
-            self._paces[stage.kind] = Pace((now - last.entered) / worked, done)
+            self._paces[stage.kind] = Pace((now - last.entered) / worked, done, short=done < stage.goal)
         if counts.judged:
             self._gains[stage.kind] = counts.done / counts.judged

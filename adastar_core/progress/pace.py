@@ -1,21 +1,27 @@
 """How long a run still takes, from the speed of its own stages."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adastar_core.progress.records import Counts, Left, Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The speed of a finished stage: seconds per unit, and the units that it had."""
+    """The speed of a finished stage: seconds per unit, and the units that it had.
+
+    ``short`` means that it ended before its goal, because the pool was exhausted. Whatever the next one wants, it goes
+    through the same pool, and takes about as long.
+    """
 
     seconds: float
     units: int
+    short: bool = False
 
-    def of(self, stage: Stage) -> float:
-        """Return the seconds that a stage of the same kind takes; one that does not know its goal takes as long."""
-        return self.seconds * (stage.goal or self.units)
+    def of(self, stage: Stage, done: float = 0) -> float:
+        """Return the seconds that a stage of the same kind takes beyond what is done; without a goal it takes as long."""
+        units = min(stage.goal or self.units, self.units) if self.short else stage.goal or self.units
+        return self.seconds * max(units - done, 0)
 
 
 Paces = Mapping[str, Pace]
@@ -42,7 +48,8 @@ def pace_of(stage: Stage, since: float, done: float, seconds: float, earlier: Pa
         return None
     share = min(worked / goal, 1.0) if earlier else 1.0
     own = seconds / worked if worked > 0 else 0.0
-    return Pace(share * own + (1 - share) * (earlier.seconds if earlier else 0.0), goal)
+    seconds = share * own + (1 - share) * (earlier.seconds if earlier else 0.0)
+    return replace(earlier, seconds=seconds) if earlier and earlier.short else Pace(seconds, goal)
 
 
 def left_of(
@@ -53,7 +60,7 @@ def left_of(
     ``iteration`` are those of the same iteration, ``rest`` those after it; ``None`` if the run's end is not known.
     """
     pace = paces.get(stage.kind)
-    own = None if pace is None else pace.seconds * max((stage.goal or pace.units) - done, 0)
+    own = None if pace is None else pace.of(stage, done)
     here = _total(own, iteration, paces)
     run = None if rest is None else _total(here, rest, paces)
     return Left(own, here if stage.in_an_iteration else None, run)

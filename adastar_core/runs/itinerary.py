@@ -97,7 +97,12 @@ def stored_paces(stored: StoredRun, itinerary: RunItinerary) -> dict[str, Pace]:
     trained = stored.read(read_checkpoints, stored.folder)
     units |= {(row.iteration, "finetune"): row.training.steps for row in trained if row.training}
     # By iteration, so that the newest of a kind is kept.
-    paces = {key[1]: Pace(spent[key] / units[key], units[key]) for key in sorted(spent) if units.get(key)}
+    short = {(row.iteration, "sample") for row in rows if row.exhausted}
+    paces = {
+        key[1]: Pace(spent[key] / units[key], units[key], short=key in short)
+        for key in sorted(spent)
+        if units.get(key)
+    }
     for row in stored.read(read_evaluations):
         paces["evaluate"] = Pace(row.seconds / row.accuracy.total, row.accuracy.total)
     return paces

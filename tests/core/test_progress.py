@@ -200,6 +200,31 @@ def test_the_last_wave_is_not_the_whole_goal() -> None:
     assert shown[-1].share == pytest.approx(0.5)  # it does not fall where hope was wrong
 
 
+def test_a_pool_that_was_exhausted_takes_as_long_again_whatever_is_wanted_of_it() -> None:
+    """The next iteration wants twice as many, and goes through the same observations."""
+    progress, stages, clock, shown = following()
+    progress.enter(stages.evaluate(0, Split.VALIDATION))
+    clock.now += 20
+    progress.add(20)
+    progress.enter(stages.sample(1))  # wants 8
+    clock.now += 40
+    progress.add(4, attempts=100, judged=100, accepted=4)
+    progress.enter(stages.finetune(1))
+    clock.now += 1
+    progress.add(1)
+    assert shown[-1].left.run == pytest.approx(1 + 20 + (40 + 4 + 20) + 2 * 40)
+    clock.now += 1
+    progress.add(1)
+    progress.enter(stages.evaluate(1, Split.VALIDATION))
+    clock.now += 20
+    progress.add(20)
+    progress.enter(stages.sample(2))  # wants 16
+    assert shown[-1].left.stage == pytest.approx(40)
+    clock.now += 30
+    progress.add(3, attempts=75, judged=75, accepted=3)
+    assert shown[-1].left.stage == pytest.approx(10)
+
+
 def test_what_another_process_did_counts_for_the_goal_and_for_no_speed() -> None:
     progress, stages, clock, shown = following()
     progress.enter(stages.sample(2), Counts(12, 24, 32, 24, 12))
