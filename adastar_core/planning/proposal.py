@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -44,8 +44,6 @@ _BATCHES = (256, 128, 64, 32, 16, 8, 4, 2)
 _ON_A_CPU = 64
 """Rows at once without a GPU: 128 took a tenth less processor time, and nothing is shown before a batch ends."""
 _LORA_RANK, _LORA_RATE, _RATE = 16, 1e-4, 1e-5
-_PACKAGED_RATE = 1e-3
-"""The packaged model is so small that a pretrained model's rate barely moves it; the preset quickstart has this one."""
 _ROOM = 0.7
 """Share of the memory that generation or training may take: Python, torch and other programs need some."""
 _ENDINGS = {
@@ -125,7 +123,7 @@ def propose(table: TableLook, model: ModelLook, exemplars: Path) -> Proposal:
         *(_shown_lines(exemplars) if shown else _chat_lines(chat)),
         *_schedule_lines(table),
         (f"generator: {_flow(generator)}", f"{looked}prompts have up to {longest:,} tokens; {memory}"),
-        (f"trainer: {_flow(trainer)}", _trained(model, trainer)),
+        (f"trainer: {_flow(trainer)}", "LoRA" if "lora" in trainer else "all parameters"),
     )
     return Proposal(lines, memory, shown)
 
@@ -217,22 +215,15 @@ def _generator(model: ModelLook, prompt: int, new: int, room: float, dtype: Form
     return {"temperature": _TEMPERATURE, "batch_size": rows, "max_new_tokens": new}
 
 
-def _trained(model: ModelLook, trainer: Mapping[str, object]) -> str:
-    if is_packaged(model.name):
-        return f"all parameters; {model.name} is so small that it learns at a rate this high, as in the preset quickstart"
-    return "LoRA" if "lora" in trainer else "all parameters"
-
-
 def _trainer(model: ModelLook, text: int, room: float, dtype: Format) -> dict[str, object]:
     """Return the trainer's values: all parameters with the largest micro-batch that fits, else LoRA."""
     longest = text if model.positions is None else min(text, model.positions)
     own = {"max_length": longest} if longest > TrainerSettings().max_length else {}
-    whole = _PACKAGED_RATE if is_packaged(model.name) else _RATE
     values: dict[str, object] = {}
     for lora in (None, {"rank": _LORA_RANK}):
         for saving in (False, True):
             for rows in (8, 4, 2, 1):
-                values = {"learning_rate": whole if lora is None else _LORA_RATE, "batch_size": _BATCH, **own}
+                values = {"learning_rate": _RATE if lora is None else _LORA_RATE, "batch_size": _BATCH, **own}
                 values |= {"micro_batch_size": rows} if rows < _BATCH else {}
                 values |= {"gradient_checkpointing": True} if saving else {}
                 values |= {"lora": lora} if lora else {}

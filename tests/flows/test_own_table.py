@@ -423,14 +423,3 @@ def test_a_list_that_no_answer_is_in_holds_no_options_unless_it_is_named(
     printed = " ".join(capsys.readouterr().err.split())
     assert "the answer '1260' is none of the choices A, B" in printed
     assert "(options: the column 'tags'; --choices none leaves it out)." in printed
-
-
-def test_the_packaged_model_gets_the_rate_that_it_learns_at(tmp_path: Path) -> None:
-    data = additions(tmp_path / "t.csv")
-    written, config = init(tmp_path, data, "tiny-adder")
-    quickstart = files.resolve(files.load_preset("quickstart"))
-    assert config.trainer.learning_rate == quickstart.trainer.learning_rate
-    assert "learns at a rate this high, as in the preset quickstart" in written
-    (tmp_path / "run.yaml").unlink()
-    _, other = init(tmp_path, data, str(chat_model(tmp_path / "model")))
-    assert other.trainer.learning_rate == 1e-5
