@@ -13,6 +13,7 @@ FLOAT64 = torch.float64
 
 
 def number_format(name: str, model_dir: Path, device: torch.device) -> torch.dtype:
+    """Return the number format that ``generator.dtype`` means for a model on a device."""
     if name == "auto":
         name = auto_format(model_dir, on_gpu=device.type == "cuda")
     return {"float64": FLOAT64, "float32": torch.float32, "bfloat16": torch.bfloat16}[name]

@@ -15,7 +15,7 @@ from adastar_core.errors import ModelError
 from adastar_core.generators.cache import roomy_cache
 from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.prefix import ALIGNED, Prefixes, is_shareable
-from adastar_core.generators.steps import Cached, Reread, Way
+from adastar_core.generators.steps import Cached, Reread, Start, Way
 from adastar_core.machine.memory import is_memory_error, memory_errors
 from adastar_core.models import scores as model_scores
 from adastar_core.models.attention import changing_lengths
@@ -120,7 +120,7 @@ class Probe:
     def _furthest(self, way: Way) -> float:
         """Return the largest distance of any row's scores from the plain ones, over all steps."""
         prompts = [text[:length] for text, length in zip(self._texts, self._prompts, strict=True)]
-        rows = way(self._model, prompts, [0] * len(prompts), _STEPS, Prefixes())
+        rows = way(self._model, Start(prompts, [0] * len(prompts), _STEPS, Prefixes()))
         distances = []
         for step in range(_STEPS):
             scores, places = rows.forward(), rows.places.tolist()

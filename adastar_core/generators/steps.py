@@ -1,5 +1,6 @@
 """Two ways to compute the scores of every row's next token: with the model's cache, or by reading whole texts again."""
 
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 import torch
@@ -27,20 +28,27 @@ class Steps(Protocol):
     def keep(self, rows: torch.Tensor) -> None: ...
 
 
-class Way(Protocol):
-    """How steps begin: with prompts of any lengths, the rows' noise keys, and room for so many new tokens each.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What steps begin with.
 
-    ``prefixes`` are those of this model.
+    Attributes:
+        prompts: Token ids, of any lengths.
+        streams: The rows' noise keys.
+        room: New tokens that each row may get.
+        prefixes: Those of the model that decodes.
     """
 
-    def __call__(
-        self,
-        model: PreTrainedModel,
-        prompts: list[list[int]],
-        streams: list[int],
-        room: int,
-        prefixes: Prefixes,
-    ) -> Steps: ...
+    prompts: list[list[int]]
+    streams: list[int]
+    room: int
+    prefixes: Prefixes
+
+
+class Way(Protocol):
+    """How a model decodes."""
+
+    def __call__(self, model: PreTrainedModel, start: Start) -> Steps: ...
 
     def width(self, model: PreTrainedModel, prompts: list[list[int]]) -> int:
         """Return the tokens that every prompt is padded to before its first step."""
@@ -53,15 +61,9 @@ class Cached:
     responses, so the width is aligned and a single row is computed together with a copy of itself (``bench/rounding.py``).
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        prompts: list[list[int]],
-        streams: list[int],
-        room: int,
-        prefixes: Prefixes,
-    ) -> None:
-        self._model, self._prefixes = model, prefixes
+    def __init__(self, model: PreTrainedModel, start: Start) -> None:
+        self._model, self._prefixes = model, start.prefixes
+        prompts, room = start.prompts, start.room
         every = prompts * 2 if len(prompts) == 1 and _in_16_bits(model) else prompts
         width = self.width(model, prompts)
         tokens = [[0] * (width - len(prompt)) + prompt for prompt in every]
@@ -73,7 +75,7 @@ class Cached:
         self._cache = roomy_cache(model.config)
         self._shared = shared_prefix(prompts) if is_shareable(self._cache) else []
         self.places = torch.arange(len(prompts), device=model.device)
-        self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
+        self.streams = torch.tensor([signed(stream) for stream in start.streams], device=model.device)
 
     @staticmethod
     def width(model: PreTrainedModel, prompts: list[list[int]]) -> int:
@@ -134,21 +136,15 @@ class Reread:
     right whatever state a model keeps, but a step costs as much as the whole text so far.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        prompts: list[list[int]],
-        streams: list[int],
-        room: int,
-        prefixes: Prefixes,  # noqa: ARG002
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, start: Start) -> None:
         self._model = model
+        prompts, room = start.prompts, start.room
         width = max(map(len, prompts)) + room
         tokens = [prompt + [0] * (width - len(prompt)) for prompt in prompts]
         self._tokens = torch.tensor(tokens, device=model.device)
         self._lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
         self.places = torch.arange(len(prompts), device=model.device)
-        self.streams = torch.tensor([signed(stream) for stream in streams], device=model.device)
+        self.streams = torch.tensor([signed(stream) for stream in start.streams], device=model.device)
 
     @staticmethod
     def width(model: PreTrainedModel, prompts: list[list[int]]) -> int:  # noqa: ARG004

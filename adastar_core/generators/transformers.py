@@ -26,7 +26,7 @@ from adastar_core.generators.precision import arithmetic, number_format
 from adastar_core.generators.prefix import Prefixes
 from adastar_core.generators.serving import serving
 from adastar_core.generators.settings import GeneratorSettings
-from adastar_core.generators.steps import Cached, Way
+from adastar_core.generators.steps import Cached, Start, Way
 from adastar_core.machine.memory import memory_errors
 from adastar_core.machine.quiet import no_progress_bars
 from adastar_core.models.attention import changing_lengths
@@ -154,7 +154,7 @@ class TransformersGenerator:
     def _continue(self, prompts: list[list[int]], streams: list[int], decoding: Decoding) -> list[list[int]]:
         """Return each row's generated tokens, up to its end or a little further: what follows it is ignored later."""
         model, limit = self._loaded, decoding.max_new_tokens
-        batch = self._way(model, prompts, streams, limit, self._prefixes)
+        batch = self._way(model, Start(prompts, streams, limit, self._prefixes))
         generated = torch.full((len(prompts), limit), self._vocabulary.eos, device=model.device)
         lengths = torch.full((len(prompts),), limit, device=model.device)
         ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)

@@ -21,8 +21,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from transformers import PreTrainedModel
 
 from adastar_core.generators import Decoding, transformers
-from adastar_core.generators.prefix import Prefixes
-from adastar_core.generators.steps import Cached
+from adastar_core.generators.steps import Cached, Start
 from adastar_core.generators.transformers import TransformersGenerator
 from adastar_core.records import GenerationRequest
 
@@ -64,16 +63,9 @@ class Watch:
 
 def _watched(watch: Watch) -> type[Cached]:
     class Watched(Cached):
-        def __init__(
-            self,
-            model: PreTrainedModel,
-            prompts: list[list[int]],
-            streams: list[int],
-            room: int,
-            prefixes: Prefixes,
-        ) -> None:
+        def __init__(self, model: PreTrainedModel, start: Start) -> None:
             with watch.part("prepare"):
-                super().__init__(model, prompts, streams, room, prefixes)
+                super().__init__(model, start)
             self._read = False
 
         def forward(self) -> torch.Tensor:

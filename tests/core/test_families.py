@@ -14,7 +14,7 @@ from adastar_core.generators import serving as serving_module
 from adastar_core.generators.noise import noisy_scores, signed
 from adastar_core.generators.prefix import Prefixes
 from adastar_core.generators.serving import Probe, serving
-from adastar_core.generators.steps import Cached, Reread, Way
+from adastar_core.generators.steps import Cached, Reread, Start, Way
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.models import scores as model_scores
 from adastar_core.models.source import model_shape, resolve_model
@@ -42,15 +42,8 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
 class NoMask(Cached):
     """Lets rows see the padding before them."""
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        prompts: list[list[int]],
-        streams: list[int],
-        room: int,
-        prefixes: Prefixes,
-    ) -> None:
-        super().__init__(model, prompts, streams, room, prefixes)
+    def __init__(self, model: PreTrainedModel, start: Start) -> None:
+        super().__init__(model, start)
         self._mask = torch.ones_like(self._mask)
 
 
@@ -73,7 +66,7 @@ def furthest(model: PreTrainedModel, way: Way, *, shared: int = 0) -> float:
     texts = [begun + torch.randint(4, 60, (prompt + STEPS,), generator=chance).tolist() for prompt in PROMPTS]
     plain = [model(input_ids=torch.tensor([text]), use_cache=False).logits[0, shared:] for text in texts]
     prompts = [text[: shared + prompt] for text, prompt in zip(texts, PROMPTS, strict=True)]
-    rows = way(model, prompts, [0] * 5, STEPS, Prefixes())
+    rows = way(model, Start(prompts, [0] * 5, STEPS, Prefixes()))
     found = 0.0
     for step in range(STEPS):
         scores, places = rows.forward(), rows.places.tolist()

@@ -13,8 +13,7 @@ from adastar_core.config import GeneratorSettings
 from adastar_core.errors import DataError, ModelError
 from adastar_core.generators import Decoding
 from adastar_core.generators.endings import end
-from adastar_core.generators.prefix import Prefixes
-from adastar_core.generators.steps import Cached
+from adastar_core.generators.steps import Cached, Start
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.records import Attempt, FinishReason, GenerationRequest
@@ -43,15 +42,8 @@ def generated(
     seen: list[int] = []
 
     class Watched(Cached):
-        def __init__(
-            self,
-            model: PreTrainedModel,
-            prompts: list[list[int]],
-            streams: list[int],
-            room: int,
-            prefixes: Prefixes,
-        ) -> None:
-            super().__init__(model, prompts, streams, room, prefixes)
+        def __init__(self, model: PreTrainedModel, start: Start) -> None:
+            super().__init__(model, start)
             seen.extend(self._tokens[0].tolist())
 
         def append(self, chosen: torch.Tensor) -> None:

@@ -8,6 +8,7 @@ from adastar_core.generators import Decoding
 from adastar_core.generators.noise import mass_before, noisy_scores
 from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.prefix import Prefixes
+from adastar_core.generators.steps import Start
 from adastar_core.generators.transformers import TransformersGenerator
 from adastar_core.records import Attempt, GenerationRequest
 
@@ -38,7 +39,7 @@ def _gap_after(
 ) -> float:
     """Return how near a tie the choice of the token after ``tokens`` is, run alone."""
     model, prompt = generator._loaded, generator._prompts([request])[0]
-    batch = generator._way(model, [[*prompt, *tokens]], [request.stream], 0, Prefixes())
+    batch = generator._way(model, Start([[*prompt, *tokens]], [request.stream], 0, Prefixes()))
     with arithmetic(model.dtype):
         return tie_gap(batch.forward(), batch.streams, len(tokens), decoding).item()
 
