@@ -70,6 +70,7 @@ def class_of(reference: str, choices: Sequence[Choice]) -> str:
 
 
 def plain_words(text: str) -> str:
+    """Return a text without case and with single spaces, to compare answers by."""
     return " ".join(text.split()).casefold()
 
 

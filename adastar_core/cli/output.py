@@ -44,6 +44,7 @@ def _paragraph(headings: Sequence[str], row: Sequence[str]) -> str:
 
 
 def print_line(text: str) -> None:
+    """Print a text, of which nothing is taken for markup or control codes."""
     console().print(Text(visible(text)), soft_wrap=True)  # as a Text, so that :smile: stays what it is
 
 

@@ -28,6 +28,7 @@ FAULTS = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, Asse
 
 
 def tolerance(model: PreTrainedModel) -> float:
+    """Return how far the scores of two ways to compute them may lie apart in the model's number format."""
     return EXACT if model.dtype in (torch.float32, torch.float64) else ROUGH
 
 

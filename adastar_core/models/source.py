@@ -151,6 +151,7 @@ def parameter_count(directory: Path) -> int:
 
 
 def model_shape(directory: Path) -> ModelShape:
+    """Return what a model's FLOPs follow from, without its weights."""
     config = text_config(directory)
     heads = getattr(config, "num_attention_heads", None) or 0  # 0: the model has no attention
     head_width = getattr(config, "head_dim", None) or config.hidden_size // max(heads, 1)
@@ -164,6 +165,7 @@ def positions_of(directory: Path) -> int | None:
 
 
 def text_config(directory: Path) -> "PreTrainedConfig":
+    """Return the configuration of a model's language part; a :class:`ModelError` if it cannot be understood."""
     from transformers import AutoConfig
 
     try:

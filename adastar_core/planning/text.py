@@ -19,6 +19,7 @@ _TOO_LARGE = (
 
 
 def plan_table(plan: Plan) -> Table:
+    """Return a row per iteration: what it wants, expects and takes at most. FLOPs are those of generation and training."""
     factor, unit = flops_unit(max(planned.flops for planned in plan.iterations) / 1e15)
     title = f"{plan.observations:,} training observations, {plan.parameters:,} parameters"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -54,6 +54,7 @@ class Repeats:
 
 
 def find_repeats(asked: Iterable[Asked], same_answer: SameAnswer) -> Repeats:
+    """Return the questions that are asked more than once, apart by whether all their answers are the same."""
     groups: dict[str, list[Asked]] = defaultdict(list)
     for pair in asked:
         groups[spelling(pair[1])].append(pair)

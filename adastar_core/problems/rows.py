@@ -201,6 +201,7 @@ class _Repeated(ValueError):
 
 
 def without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object's fields, for ``object_pairs_hook``; two of one name are refused, where JSON keeps the last."""
     if twice := repeated([name for name, _ in pairs]):
         raise _Repeated(repr(twice))
     return dict(pairs)

@@ -139,6 +139,7 @@ def print_controls(report: RunReport, console: Console) -> None:
 
 
 def controls_lines(report: RunReport) -> tuple[str, ...]:
+    """Return what stands beside the headline's accuracy, and every warning about it, a line each."""
     said = beside(report.base_controls, report.controls, report.as_sampled)
     return (*([said] if said else []), *report.warnings)
 
@@ -201,6 +202,7 @@ def what_shares_are_of(report: RunReport) -> str:
 
 
 def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
+    """Return what a run is and what it cost, each with its name."""
     preset = (("preset", report.preset),) if report.preset else ()
     return (
         ("problem", report.problem),

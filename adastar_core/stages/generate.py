@@ -52,6 +52,7 @@ def generate(workspace: Workspace, iteration: int, wave: int) -> GenerateManifes
 
 
 def request(workspace: Workspace, iteration: int, planned: Planned) -> GenerationRequest:
+    """Return a planned attempt with its prompt and its random stream."""
     observation = workspace.train[planned.position]
     render = workspace.problem.hinted_prompt if planned.hinted else workspace.problem.prompt
     key = rationale_key(workspace.config.seed, iteration, observation.observation_id, planned.attempt)

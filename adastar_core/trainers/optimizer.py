@@ -73,6 +73,7 @@ def save_state(
 
 
 def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Restore trained weights and AdamW's moments from a restart point, each process its own shard."""
     found = load_file(path)
     for name, parameter in _trained(model):
         if f"weight/{name}" in found:
