@@ -21,18 +21,18 @@ def run_notes(stored: StoredRun, rows: Sequence[IterationResult]) -> list[str]:
     exhausted = [str(row.iteration) for row in rows if row.exhausted]
     if exhausted and stored.config.trains_up_to_beta():
         notes.append(
-            f"The pool of {len(stored.train):,} observations was exhausted before beta was reached in iteration "
+            f"The pool of {len(stored.train):,} observations was exhausted before beta was reached in iteration{'s' * (len(exhausted) > 1)} "
             f"{', '.join(exhausted)}; training used what was accepted ({stored.config.trainer.on_exhausted})."
         )
     undecided = sum(row.undecided for row in rows)
     if undecided:
-        notes.append(f"The verifier could not decide {undecided:,} responses; they were not trained on.")
+        notes.append(f"The verifier could not decide {counted(undecided, 'response')}; none was trained on.")
     notes += map(_incident, stored.read(read_incidents))
     rejected = sum((Counter(row.rejected) for row in rows), Counter())
     if rejected:
         rules = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in rejected.most_common())
         notes.append(
-            f"The rationale filter kept {rejected.total():,} right answers out of training: {rules}. "
+            f"The rationale filter kept {counted(rejected.total(), 'right answer')} out of training: {rules}. "
             f"{shlex.join(['adastar', 'rollouts', stored.run.name, '--rejected'])} shows each with its reason."
         )
     return notes
