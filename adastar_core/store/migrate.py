@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 VERSION_TABLE = "adastar_schema_version"
-_UNRELEASED = {f"{number:04}" for number in (*range(1, 9), *range(10, 16), 20)}
+UNRELEASED = {f"{number:04}" for number in (*range(1, 9), *range(10, 16), 20)}
 """Revisions of the chain that became 0009, the first schema; no migration leads from them any more."""
 # A migration may take as long as it needs. But while it waits for a lock on a table, every later query of that table
 # waits behind it: it gives up after two seconds and tries again.
@@ -67,7 +67,7 @@ def _upgrade(connection: Connection, url: URL) -> None:
                 f"The database {shown(url)} already has tables of another program: {', '.join(taken)}. Give adastar a "
                 "database of its own (createdb adastar) and name it in the URL."
             )
-    elif revision in _UNRELEASED:
+    elif revision in UNRELEASED:
         raise DatabaseError(
             f"The database {shown(url)} holds schema {revision}, which is older than 0009, the first that this version "
             "can upgrade. Run adastar db upgrade with an earlier checkout that still leads to 0009, or choose another "

@@ -18,7 +18,7 @@ from sqlalchemy.types import BigInteger, Boolean, DateTime, Double, Integer, Lar
 from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
 from adastar_core.store.statistic_columns import STATISTICS
 
-SCHEMA_REVISION = "0020"
+SCHEMA_REVISION = "0021"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, create_engine, text
 
 from adastar_core.errors import DatabaseError
 from adastar_core.postgres.server import start_local_postgres
 from adastar_core.store import database as database_module
 from adastar_core.store.database import find_database, open_database
-from adastar_core.store.migrate import VERSION_TABLE, migrate
+from adastar_core.store.migrate import UNRELEASED, VERSION_TABLE, migrate, migrations
 from adastar_core.store.tables import SCHEMA_REVISION
 from adastar_core.store.urls import parse_url, shown
 
@@ -126,7 +127,7 @@ def test_sessions_have_limits_and_a_name(database: Engine) -> None:
 
 def test_racing_migrations_both_succeed(empty_database: URL) -> None:
     script = (
-        "import sys; from pathlib import Path; from adastar_core.store.database import find_database, open_database;"
+        "import sys; from pathlib import Path; from adastar_core.store.database import open_database;"
         "open_database(sys.argv[1], Path('/nonexistent')).dispose()"
     )
     command = [sys.executable, "-c", script, render(empty_database)]
@@ -151,6 +152,12 @@ def test_a_newer_schema_is_refused(database: Engine) -> None:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     with pytest.raises(DatabaseError, match=f"schema 9999, which is newer than {SCHEMA_REVISION}"):
         migrate(database)
+
+
+def test_no_migration_takes_the_number_of_one_before_the_first_release() -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions()}
+    assert SCHEMA_REVISION in known
+    assert known.isdisjoint(UNRELEASED)
 
 
 def test_another_programs_tables_are_left_alone(empty_database: URL) -> None:
