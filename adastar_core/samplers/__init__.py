@@ -23,9 +23,12 @@ class Stamps:
 
     @classmethod
     def of(cls, iteration: int, visits: Sequence[Visit]) -> "Stamps":
-        rows = [(visit.position, visit.correct, visit.attempts) for visit in visits]
-        positions, correct, attempts = np.array(rows, dtype=np.int32).reshape(-1, 3).T
-        return cls(iteration, positions, correct, attempts)
+        columns = (
+            (visit.position for visit in visits),
+            (visit.correct for visit in visits),
+            (visit.attempts for visit in visits),
+        )
+        return cls(iteration, *(np.fromiter(column, np.int32, len(visits)) for column in columns))
 
 
 @dataclass(frozen=True, slots=True)

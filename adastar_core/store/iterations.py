@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy import Connection, text
 
 from adastar_core.errors import StageError
@@ -126,17 +127,7 @@ def advance(
         if phase == "advanced":
             return False
         raise StageError(f"Iteration {iteration} cannot advance: it is {phase}, not trained.")
-    # By position, so that neighbours in the table are read and written together.
-    ranked = sorted(enumerate(visits), key=lambda pair: pair[1].position)
-    values = {
-        **key,
-        "stamped": stamped,
-        "ranks": _array([rank for rank, _ in ranked]),
-        "positions": _array([visit.position for _, visit in ranked]),
-        "attempts": _array([visit.attempts for _, visit in ranked]),
-        "correct": _array([visit.correct for _, visit in ranked]),
-        "accepted": _array([len(visit.accepted) for _, visit in ranked]),
-    }
+    values = {**key, "stamped": stamped, **_by_position(visits)}
     connection.execute(_LOOK_UP)
     changed = connection.execute(_VISIT, values).rowcount
     if changed != len(visits):
@@ -167,9 +158,23 @@ def read_iteration(connection: Connection, run_id: int, iteration: int) -> Itera
     return row
 
 
+def _by_position(visits: Sequence[Visit]) -> dict[str, str]:
+    """Return what the visits hold as arrays, by position: so neighbours in the table are read and written together."""
+    columns = {
+        "positions": (visit.position for visit in visits),
+        "attempts": (visit.attempts for visit in visits),
+        "correct": (visit.correct for visit in visits),
+        "accepted": (len(visit.accepted) for visit in visits),
+    }
+    values = {name: np.fromiter(column, np.int32, len(visits)) for name, column in columns.items()}
+    ranks = np.argsort(values["positions"], kind="stable")
+    arrays = {name: column[ranks] for name, column in values.items()} | {"ranks": ranks}
+    return {name: _array(column.tolist()) for name, column in arrays.items()}
+
+
 def _array(values: list[int]) -> str:
     """Return integers as one array literal, which the server parses faster than an expression of many numbers."""
-    return "{" + ",".join(map(str, values)) + "}"
+    return f"{{{str(values)[1:-1]}}}"
 
 
 _READ = f"SELECT {', '.join(IterationRow.__slots__)} FROM iterations WHERE run_id = :run_id"
