@@ -144,20 +144,24 @@ class RunReport:
 
     @property
     def total_pflops(self) -> float:
-        """The cost of all iterations without padding, in 10^15 FLOPs."""
-        return sum(row.pflops for row in self.iterations)
+        """The cost without padding and evaluation, in 10^15 FLOPs, also of an iteration that ended the run unfinished."""
+        return sum(row.pflops for row in self._work)
 
     @property
     def total_padded_pflops(self) -> float:
-        return sum(row.padded_pflops for row in self.iterations)
+        return sum(row.padded_pflops for row in self._work)
+
+    @property
+    def total_attention_pflops(self) -> float:
+        return sum(row.attention_pflops for row in self._work)
+
+    @property
+    def _work(self) -> list[StageSummary]:
+        return [row for row in self.stages if not row.stage.startswith("evaluate")]
 
     @property
     def has_rejections(self) -> bool:
         return any(row.rejected for row in self.iterations)
-
-    @property
-    def total_attention_pflops(self) -> float:
-        return sum(row.attention_pflops for row in self.iterations)
 
     @property
     def selected_validation(self) -> Accuracy | None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from adastar_core.compute import StageTokens
 from adastar_core.runs.workspace import Workspace
 from adastar_core.selection import Selection
-from adastar_core.store.costs import write_costs
+from adastar_core.store.costs import remove_costs, write_costs
 from adastar_core.store.rollouts import read_generation_costs
 
 
@@ -28,7 +28,11 @@ def record_cost(
 def record_generation(
     connection: Connection, workspace: Workspace, iteration: int, selected: Selection
 ) -> None:
-    """Write the cost of generation: first attempts, retries, hinted attempts and surplus apart."""
+    """Write the cost of generation: first attempts, retries, hinted attempts and surplus apart.
+
+    It replaces what was written when nothing was accepted, which another version of the verifier may change.
+    """
+    remove_costs(connection, workspace.run_id, iteration, "generate")
     counted = {visit.position: visit.attempts for visit in selected.visits}
     costs = read_generation_costs(connection, workspace.run_id, iteration, counted)
     for stage, (tokens, seconds) in costs.items():

@@ -116,6 +116,8 @@ def _close(workspace: Workspace, iteration: int) -> IterationRow:
     _reject_guesses(workspace, iteration)
     selected = read_selection(workspace, iteration)
     if not selected.accepted:
+        with workspace.lease.transaction() as connection:
+            record_generation(connection, workspace, iteration, selected)
         raise NothingAccepted(_advice(workspace, iteration, selected))
     trained = trained_part(workspace, iteration, selected).accepted
     responses = workspace.read(read_responses, iteration, trained)

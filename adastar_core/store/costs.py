@@ -1,9 +1,9 @@
-"""What every stage of every iteration cost; the first record of a stage is kept."""
+"""What every stage of every iteration cost; the first record of a stage is kept unless it is removed."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from adastar_core.compute import ModelShape, StageTokens, attention_flops
@@ -60,6 +60,13 @@ def write_costs(
         "seconds": seconds,
     }
     return bool(connection.execute(insert(tables.compute).values(values).on_conflict_do_nothing()).rowcount)
+
+
+def remove_costs(connection: Connection, run_id: int, iteration: int, stages: str) -> None:
+    """Remove the costs of an iteration's stages whose names begin with ``stages``."""
+    table = tables.compute
+    of_iteration = (table.c.run_id == run_id) & (table.c.iteration == iteration)
+    connection.execute(delete(table).where(of_iteration & table.c.stage.startswith(stages, autoescape=True)))
 
 
 def read_costs(connection: Connection, run_id: int) -> list[CostRow]:

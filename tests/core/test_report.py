@@ -53,6 +53,10 @@ ROWS = tuple(
     )
     for t in (1, 2, 3)
 )
+STAGES = tuple(
+    StageSummary(row.t, "generate first", StageTokens(), row.pflops, row.padded_pflops, 0.0, row.seconds)
+    for row in ROWS
+)
 REPORT = RunReport(
     run="quick",
     preset="quickstart",
@@ -73,11 +77,13 @@ REPORT = RunReport(
         DifficultySummary("6", Accuracy(0, 100), Accuracy(24, 100)),
     ),
     trained_frequency=(10, 20, 10),
+    stages=STAGES,
     notes=("Test was measured once.",),
 )
 BEFORE_ANYTHING = replace(
     REPORT,
     iterations=(),
+    stages=(),
     base_test=None,
     test=None,
     best_iteration=0,
@@ -134,6 +140,7 @@ def test_an_accuracy_of_nothing_is_unknown() -> None:
 def test_totals_follow_from_the_rows() -> None:
     assert REPORT.total_pflops == pytest.approx(24e-6)
     assert REPORT.total_padded_pflops == pytest.approx(30e-6)
+    assert replace(REPORT, iterations=ROWS[:2]).total_pflops == REPORT.total_pflops
     assert REPORT.selected_validation == ROWS[2].validation
     assert replace(REPORT, best_iteration=0).selected_validation == REPORT.base_validation
     assert REPORT.trained_frequency_deviation == pytest.approx(0.5**0.5)
@@ -157,7 +164,7 @@ def test_costs_are_summed_by_kind_with_evaluation_last() -> None:
     ]
     assert "| generate first | 2,000 | 2,500 |" in markdown(report)
     assert "<td>generate first</td><td>2,000</td>" in page(report)
-    assert "Compute by stage" not in page(REPORT)
+    assert "Compute by stage" not in page(replace(REPORT, stages=()))
 
 
 # Units
@@ -297,7 +304,7 @@ def test_rejections_have_a_column_where_there_are_any() -> None:
     assert "…" not in text
     assert re.search(r"^1 1,100 1,600 +1,100 +412 +37 0\.710", text, re.MULTILINE)
     lines = markdown(rejecting).splitlines()
-    assert [line.count("|") for line in lines if line.startswith("|")] == [14] * 6 + [6] * 4
+    assert [line.count("|") for line in lines if line.startswith("|")] == [14] * 6 + [6] * 4 + [9] * 3
     assert "rej." not in markdown(REPORT)
 
 
@@ -380,7 +387,7 @@ def test_markdown_holds_every_row() -> None:
     lines = markdown(REPORT).splitlines()
     assert "| 2 | 1,200 | 1,700 | 1,200 | 37 | 0.720 | 820 | 61.0 | 7.1 | 74.0 | 8.00 | 25.5 s |" in lines
     assert "| 6 | 100 | 0.0 % (0.0–3.7) | 24.0 % (16.7–33.2) | +24.0 |" in lines
-    assert [line.count("|") for line in lines if line.startswith("|")] == [13] * 6 + [6] * 4
+    assert [line.count("|") for line in lines if line.startswith("|")] == [13] * 6 + [6] * 4 + [9] * 3
 
 
 def test_only_a_run_from_a_preset_names_one() -> None:

@@ -17,6 +17,7 @@ from adastar_core.report.build import report_of
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.workspace import Workspace
 from adastar_core.store.incidents import read_incidents
+from adastar_core.store.overview import read_overview
 from adastar_core.verifiers.math import MathVerifier
 from adastar_core.verifiers.math_pool import STEPS, MathPool
 from tests.support.runs import run_iteration, small_config
@@ -133,8 +134,13 @@ def test_when_nothing_is_right_the_advice_shows_what_the_model_said(
 ) -> None:
     with open_workspace(small_config(database, tmp_path, "problem.train=8"), "all 'wrong'") as workspace:
         workspace.generators.use(ScriptedGenerator(lambda one: "I do not know."))
-        with pytest.raises(NothingAccepted, match="answered none of them right") as raised:
-            run_iteration(workspace, 1)
+        spent = []
+        for _ in range(2):
+            with pytest.raises(NothingAccepted, match="answered none of them right") as raised:
+                run_iteration(workspace, 1)
+            overview = workspace.read(read_overview)
+            spent.append(overview.flops if overview else 0)
+    assert spent[0] == spent[1] > 0
     assert "I do not know." in advised(str(raised.value), database, capsys)
 
 
