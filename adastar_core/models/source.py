@@ -238,11 +238,14 @@ def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
-    except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"model: {name!r} is neither a packaged model nor a directory, and could not be fetched from the hub ({reason}); "
-            "check the spelling and the network, or give the path of a local copy"
-        ) from error
+    from adastar_core.machine.hub import hub_or_cache
+
+    with hub_or_cache() as missing:
+        try:
+            return Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
+        except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
+            reason = missing or str(error).strip().splitlines()[0]
+            raise ModelError(
+                f"model: {name!r} is neither a packaged model nor a directory, and could not be fetched from the hub "
+                f"({reason}); check the spelling and the network, or give the path of a local copy"
+            ) from error

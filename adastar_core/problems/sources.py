@@ -16,7 +16,7 @@ from adastar_core.problems.rows import Row
 from adastar_core.records import Split
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
 
 _WORDS = {
     Split.TRAIN: {"train"},
@@ -147,21 +147,33 @@ def _no_training(folder: Path, names: Sequence[str]) -> DataError:
 
 
 def _load(name: str, subset: str | None, saved: Path | None) -> "DatasetDict":
-    from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+    from datasets import Dataset, DatasetDict, load_from_disk
 
     if saved is not None:
         _check_saved(saved)
     try:
         loaded: Dataset | DatasetDict = (
-            load_dataset(name, subset) if saved is None else load_from_disk(str(saved))
+            _from_hub(name, subset) if saved is None else load_from_disk(str(saved))
         )
     except (OSError, ValueError) as error:
-        where = "on the Hugging Face hub" if saved is None else "as a saved data set"
+        where = "from the Hugging Face hub" if saved is None else "as a saved data set"
         raise DataError(
             f"{name}: no such file or folder, and it cannot be loaded {where} ({str(error).splitlines()[0]}). "
             "Set problem.path to a file, a folder, or the name of a data set that can be reached."
         ) from error
     return loaded if isinstance(loaded, DatasetDict) else DatasetDict({"train": loaded})
+
+
+def _from_hub(name: str, subset: str | None) -> "Dataset | DatasetDict":
+    from datasets import config, load_dataset
+
+    from adastar_core.machine.hub import hub_or_cache
+
+    with hub_or_cache(config) as missing:
+        try:
+            return load_dataset(name, subset)
+        except (OSError, ValueError) as error:
+            raise (OSError(missing) if missing else error) from error
 
 
 def _check_saved(folder: Path) -> None:

@@ -1,12 +1,15 @@
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from adastar_core.errors import ModelError
+from adastar_core.machine import hub
 from adastar_core.models import source as model_source
 from tests.support.tiny_llama import write_model, write_tiny_llama, write_tokenizer
 
@@ -145,3 +148,25 @@ assert parameter_count(Path({str(tmp_path)!r})) > 0
 assert "torch" not in sys.modules and "transformers" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was downloaded before is used then; a network that drops packets holds nobody up."""
+    cached = tmp_path / "models--a--b"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("f" * 40)
+    write_tiny_llama(cached / "snapshots" / ("f" * 40))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(hub, "SECONDS", 0.1)
+        assert model_source.resolve_model("a/b").parent == cached / "snapshots"
+        with pytest.raises(ModelError, match=r"does not answer within .* and it was not downloaded before"):
+            model_source.resolve_model("nobody/nothing")
+        for _ in range(2):
+            silent.accept()[0].close()
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    assert constants.HF_HUB_OFFLINE is False
