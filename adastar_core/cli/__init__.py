@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.completion.detect import ShellDetectionError
 
-from adastar_core.cli.app import INTERRUPTED, MISUSED, Flag, complain, misuse, new_app
+from adastar_core.cli.app import INTERRUPTED, MISUSED, Flag, complain, complain_as_json, misuse, new_app
 from adastar_core.errors import AdaStarError, UserError
 
 _COMMANDS = {
@@ -132,16 +132,17 @@ def _below(name: str, help_: str, group: Group, commands: Mapping[str, str]) -> 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, the process's own by default; return its exit status, or that of its error."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    failed = complain_as_json if "--json" in words else _complain
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
     try:
         status = build()(words) or 0
         sys.stdout.flush()  # here, where an error still has a message
     except CycloptsError as error:
-        complain(f"adastar: {misuse(error, 'adastar')}")
+        failed(misuse(error, "adastar"))
         return MISUSED
     except AdaStarError as error:
-        complain(f"adastar: {error}")
+        failed(str(error))
         return error.exit_status
     except (OSError, SystemExit) as error:
         # A reader such as head has had enough; rich ends the process for that reason.
@@ -151,9 +152,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if full:
-            complain(f"adastar: The disk is full ({error}). Free some space and run the command again.")
+            failed(f"The disk is full ({error}). Free some space and run the command again.")
         return AdaStarError.exit_status if full else 0
     except KeyboardInterrupt:
-        complain("adastar: interrupted.")
+        failed("interrupted.")
         return INTERRUPTED
     return status
+
+
+def _complain(message: str) -> None:
+    complain(f"adastar: {message}")

@@ -6,6 +6,7 @@ import sys
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from adastar_core.machine.version import code_version
+from adastar_core.machine.visible import json_text
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -48,6 +49,11 @@ def misuse(error: CycloptsError, name: str) -> str:
     command = " ".join([name, *(error.command_chain or ())])
     message = str(error)
     return f"{message}{'' if message.endswith(('.', '?')) else '.'} See {command} --help."
+
+
+def complain_as_json(message: str) -> None:
+    """Print an error as one JSON document, as the commands with ``--json`` print their results."""
+    print(json_text({"error": message}), file=sys.stderr)
 
 
 def complain(message: str) -> None:

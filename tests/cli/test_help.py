@@ -206,6 +206,16 @@ def test_misuse_is_one_paragraph_and_status_2(
     assert said.err.count("\n") == 1
 
 
+def test_with_json_an_error_is_one_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for words in (["show"], ["runs", "--home", str(tmp_path)]):
+        assert cli.main(words) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert cli.main([*words, "--json"]) == 2
+        out, err = capsys.readouterr()
+        assert not out
+        assert said == f"adastar: {json.loads(err)['error']}"
+
+
 def test_the_last_of_an_option_counts_and_a_number_may_be_negative() -> None:
     *_, bound, _ = APPS["adastar"].parse_args(["observations", "mine", "--limit", "3", "--limit=-1"])
     assert bound.kwargs["limit"] == -1
