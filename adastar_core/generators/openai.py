@@ -75,7 +75,7 @@ class OpenAiGenerator:
         before = self._held[1] if self._held else None
         self._held = None
         self._model = self._model or self._find_model()
-        self._vocabulary, self._positions = Vocabulary(model_dir), positions_of(model_dir)
+        self._vocabulary, self._positions = Vocabulary.of(model_dir), positions_of(model_dir)
         expected = canary_at(model_dir)
         if self._server.plugins and self._disagreement(expected, before) is not None:
             root = self._url.removesuffix("/v1")

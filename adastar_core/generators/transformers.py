@@ -52,7 +52,7 @@ def open_transformers(
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = number_format(settings.dtype, model_dir, device)
-    vocabulary = Vocabulary(model_dir)
+    vocabulary = Vocabulary.of(model_dir)
     try:
         with no_progress_bars(), arithmetic(dtype):
             loaded: object = AutoModelForCausalLM.from_pretrained(

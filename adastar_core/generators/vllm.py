@@ -71,7 +71,7 @@ class VllmGenerator:
                     f"files differently. Set generator.type: transformers; the engine's log is {self._log}."
                 )
         self._held = (model_dir, sha256, expected)
-        self._vocabulary, self._positions = Vocabulary(model_dir), positions_of(model_dir)
+        self._vocabulary, self._positions = Vocabulary.of(model_dir), positions_of(model_dir)
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Attempt]:
         """Return one attempt per request, in order; each engine gets every n-th.

@@ -107,7 +107,7 @@ def check_model(directory: Path) -> Path:
     for shard in weight_files(directory):
         if not shard.is_file():
             raise ModelError(f"model: {shard} is missing, though the weights' index names it; copy it there")
-    Vocabulary(directory)
+    Vocabulary.of(directory)
     return directory
 
 

@@ -11,10 +11,11 @@ tokenizer adds around a text is found on two sample prompts when a model is open
 """
 
 import json
+import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,14 @@ class Vocabulary:
     Raises:
         ModelError: There is no tokenizer, or none that prompts and responses can be told apart with.
     """
+
+    @classmethod
+    def of(cls, directory: Path) -> "Vocabulary":
+        """Return the one in a directory, loaded once as long as no file there changes: a large one takes seconds."""
+        files = [(entry.name, entry.stat()) for entry in os.scandir(directory) if entry.is_file()]
+        return _opened(
+            directory, frozenset((name, found.st_size, found.st_mtime_ns) for name, found in files)
+        )
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -256,6 +265,11 @@ class Vocabulary:
                 "which every response would end; set eos_token_id to the id of a special token"
             )
         return ids
+
+
+@lru_cache(maxsize=2)
+def _opened(directory: Path, _: frozenset[tuple[str, int, int]]) -> Vocabulary:
+    return Vocabulary(directory)
 
 
 def _load(directory: Path) -> "PreTrainedTokenizerBase":

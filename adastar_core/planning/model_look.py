@@ -39,7 +39,7 @@ def look_at_model(name: str) -> ModelLook:
         ModelError: There is none of this name, or it lacks something.
     """
     directory = resolve_model(name)
-    vocabulary, unusable = Vocabulary(directory), None
+    vocabulary, unusable = Vocabulary.of(directory), None
     if vocabulary.has_template:
         try:
             check_template(vocabulary, directory, datetime.date.today())

@@ -98,7 +98,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     problem = prompted(open_problem(config.problem), config.prompt, model, date.today())
     answer_kind(config, problem)
     splits = {split: problem.load(split) for split in Split}
-    observations, vocabulary = splits[Split.TRAIN], Vocabulary(model)
+    observations, vocabulary = splits[Split.TRAIN], Vocabulary.of(model)
     check_guessing(config, observations)
     notes = (*problem.notes, *check_room(config, problem, splits, model))
     texts = measure_texts(problem, observations, vocabulary, seed=config.seed, hints=config.rationalize)

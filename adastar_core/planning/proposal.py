@@ -104,7 +104,7 @@ def propose(table: TableLook, model: ModelLook, exemplars: Path) -> Proposal:
 
     room, whose = machine_memory()
     dtype = auto_format(model.directory, on_gpu=torch.cuda.is_available())
-    vocabulary = Vocabulary(model.directory)
+    vocabulary = Vocabulary.of(model.directory)
     shown = _worked_examples(table, model, vocabulary)
     chat = model.chats and not shown
     prompt = prompt_for(table, model, shown=bool(shown))

@@ -43,7 +43,7 @@ def prompted(problem: Problem, settings: PromptSettings, model: Path, day: datet
     """
     if not settings.chat:
         return problem
-    vocabulary, day = Vocabulary(model), settings.date or day
+    vocabulary, day = Vocabulary.of(model), settings.date or day
     check_template(vocabulary, model, day)
     return ChatProblem(problem, vocabulary, day)
 

@@ -98,7 +98,7 @@ def check_room(
     Raises:
         DataError: Names the longest such prompt, its tokens, and the limit.
     """
-    vocabulary, longest = Vocabulary(model), config.generator.max_new_tokens
+    vocabulary, longest = Vocabulary.of(model), config.generator.max_new_tokens
     lengths = _Lengths(vocabulary)
     reading, training = generation_limit(config, model), training_limit(config, model)
     train, notes = splits[Split.TRAIN], []
@@ -126,7 +126,7 @@ def check_prompts(
 ) -> None:
     """Refuse prompts behind which an answer has no room; raises :class:`DataError` naming the longest one."""
     new = config.evaluation.max_new_tokens or config.generator.max_new_tokens
-    _check(what, prompts, observations, generation_limit(config, model), new, _Lengths(Vocabulary(model)))
+    _check(what, prompts, observations, generation_limit(config, model), new, _Lengths(Vocabulary.of(model)))
 
 
 def _read(

@@ -141,7 +141,7 @@ class StoredRun:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.base)
+        return Vocabulary.of(self.base)
 
     @cached_property
     def train(self) -> Sequence[Observation]:

@@ -68,7 +68,7 @@ class Job:
     def plan(self) -> TrainingPlan:
         """Return every batch; a DataError if an example cannot be trained on."""
         longest = min(self.settings.max_length, positions_of(self.start) or sys.maxsize)
-        rows = tokenize(self.examples, Vocabulary(self.start), longest)
+        rows = tokenize(self.examples, Vocabulary.of(self.start), longest)
         return plan_training(rows, self.settings, self.planned_steps, self.seed, self.iteration)
 
     def to_json(self) -> str:
@@ -204,7 +204,7 @@ def _save(model: PreTrainedModel, folder: Path, job: Job) -> None:
     defaults = model.generation_config
     model.generation_config = GenerationConfig.from_dict({name: getattr(defaults, name) for name in kept})
     model.save_pretrained(folder)
-    for saved in Vocabulary(job.start).save(folder):
+    for saved in Vocabulary.of(job.start).save(folder):
         if (job.start / saved.name).is_file():
             shutil.copyfile(job.start / saved.name, saved)
     canary.record(canary.canary_of(model), folder)
