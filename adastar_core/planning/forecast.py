@@ -5,11 +5,17 @@ report says what they were.
 """
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import mul
 
 from adastar_core.compute import StageTokens
 from adastar_core.config import RunConfig
 from adastar_core.planning.texts import Texts
+from adastar_core.selection.luck import Luck
+
+_STEPS = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,21 @@ class Forecast:
 
 
 def forecast(
-    config: RunConfig, iteration: int, pool: int, texts: Texts, assumptions: Assumptions, attempts_each: int
+    config: RunConfig,
+    iteration: int,
+    pool: int,
+    texts: Texts,
+    assumptions: Assumptions,
+    attempts_each: int,
+    options: int = 0,
 ) -> Forecast:
-    """Return what an iteration takes of a pool of so many observations, with at most ``attempts_each`` at one."""
+    """Return what an iteration takes of a pool of so many observations, with at most ``attempts_each`` at one.
+
+    ``options`` are among how many answers a guess at one is; 0 where they are open.
+    """
     from_model = config.rationales == "model"
     acceptance = assumptions.acceptance if from_model else 1.0
-    made, accepted = per_visit(config, acceptance, attempts_each)
+    made, accepted = per_visit(config, acceptance, attempts_each, options)
     beta = config.beta(iteration)
     visits = config.rules().visits(pool, accepted, beta)
     found = visits * accepted
@@ -58,12 +73,43 @@ def forecast(
     return Forecast(visits, round(attempts), round(examples), tokens)
 
 
-def per_visit(config: RunConfig, acceptance: float, attempts_each: int) -> tuple[float, float]:
-    """Return the attempts and the accepted rationales of one visit, if attempts are right independently of each other."""
-    right = 1 - (1 - acceptance) ** (1 / attempts_each)
+def per_visit(
+    config: RunConfig, acceptance: float, attempts_each: int, options: int = 0
+) -> tuple[float, float]:
+    """Return the attempts and the accepted rationales of one visit, if attempts are right independently of each other.
+
+    ``options`` are among how many answers a guess is, for ``filter.guessing``.
+    """
     rules = config.rules()
     if rules.until_correct:
-        return acceptance / right, acceptance
-    counts = range(attempts_each + 1)
-    chances = [math.comb(attempts_each, n) * right**n * (1 - right) ** (attempts_each - n) for n in counts]
-    return attempts_each, sum(rules.capped(n) * chance for n, chance in zip(counts, chances, strict=True))
+        return acceptance / (1 - (1 - acceptance) ** (1 / attempts_each)), acceptance
+    level = config.filter.guessing
+    luck = None if level is None else Luck(level, [options])
+    accepted = [
+        0 if luck and luck.explains(0, right, attempts_each) else rules.capped(right)
+        for right in range(attempts_each + 1)
+    ]
+    rate = _rate(acceptance, accepted)
+    return attempts_each, sum(map(mul, accepted, _chances(rate, attempts_each)))
+
+
+def _rate(acceptance: float, accepted: Sequence[float]) -> float:
+    """Return how often an attempt is right where this share of visits gives an accepted rationale.
+
+    ``accepted[n]`` rationales are accepted of a visit with n right attempts.
+    """
+
+    def share(rate: float) -> float:
+        return sum(
+            chance for chance, kept in zip(_chances(rate, len(accepted) - 1), accepted, strict=True) if kept
+        )
+
+    return bisect_left(range(_STEPS), acceptance, key=lambda step: share(step / _STEPS)) / _STEPS
+
+
+def _chances(rate: float, attempts: int) -> list[float]:
+    """Return how likely each number of right attempts is."""
+    return [
+        math.comb(attempts, right) * rate**right * (1 - rate) ** (attempts - right)
+        for right in range(attempts + 1)
+    ]

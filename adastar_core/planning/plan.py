@@ -1,5 +1,6 @@
 """What a configuration would do: beta_t per iteration, and its expected and largest cost."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,7 +20,7 @@ from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
 from adastar_core.runs.answers import answer_kind
-from adastar_core.runs.guessing import check_guessing
+from adastar_core.runs.guessing import check_guessing, options_of
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_line
 from adastar_core.runs.preview import Preview, preview
@@ -109,8 +110,9 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     longest = longest_text(config, texts.longest_training_prompt)
     needs = Needs(model, trainer, generator, texts.longest_prompt, longest)
     shape = compute.ModelShape(parameter_count(model), 0, 0, _adapter_parameters(config, model))
+    options = Counter(options_of(observations)).most_common(1)[0][0]
     iterations = tuple(
-        _plan_iteration(config, number, len(observations), shape, texts, assumed)
+        _plan_iteration(config, number, len(observations), shape, texts, assumed, options)
         for number in range(1, config.iterations + 1)
     )
     shown = preview(config, problem, observations, vocabulary)
@@ -141,6 +143,7 @@ def _plan_iteration(
     shape: compute.ModelShape,
     texts: Texts,
     assumptions: Assumptions,
+    options: int,
 ) -> PlannedIteration:
     attempts_each = config.attempts_at_most()
     beta = config.beta(iteration)
@@ -160,7 +163,7 @@ def _plan_iteration(
         examples * longest_text(config, texts.longest_training_prompt),
         shape.adapter_parameters,
     )
-    expected = forecast(config, iteration, observations, texts, assumptions, attempts_each)
+    expected = forecast(config, iteration, observations, texts, assumptions, attempts_each, options)
     expected_flops = expected.tokens.flops(shape.parameters, shape.adapter_parameters)
     return PlannedIteration(iteration, beta, attempts, bound, expected, expected_flops)
 

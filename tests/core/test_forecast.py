@@ -39,6 +39,13 @@ def test_a_visit_takes_what_a_simulated_one_takes(values: dict[str, object]) -> 
     assert solved / 20_000 == pytest.approx(1 - 0.7**4, rel=0.02)
 
 
+def test_what_guessing_explains_is_not_expected_to_be_accepted() -> None:
+    """With a level of 0.07 and two answers, 4 attempts must all be right."""
+    config = resolve({**SCHEDULE, "attempt_mode": "independent", "filter": {"guessing": 0.07}})
+    assert per_visit(config, 0.3, 4, options=2) == pytest.approx((4, 4 * 0.3), rel=1e-4)
+    assert forecast(config, 1, 1000, TEXTS, Assumptions(0.3), 4, options=2).observations == 67  # 80 / 1.2
+
+
 def test_tokens_follow_from_visits_and_lengths() -> None:
     found = forecast(resolve(SCHEDULE), 2, 1000, TEXTS, Assumptions(0.5, 30), 4)
     assert (found.observations, found.examples) == (320, 160)
