@@ -27,7 +27,6 @@ from generation import Contender, Sampling, plain_generate, project_generate
 from adastar_core.config import GeneratorSettings
 from adastar_core.generators import Generator
 from adastar_core.generators import transformers as loop
-from adastar_core.generators.steps import Cached
 from adastar_core.generators.transformers import TransformersGenerator, open_transformers
 from adastar_core.machine.numerics import processor
 from adastar_core.models.checkpoints import digest_of
@@ -126,7 +125,7 @@ def profile(generator: TransformersGenerator, requests: list[GenerationRequest],
         yield
         seconds[name] += time.process_time() - began
 
-    class Watched(Cached):
+    class Watched(generator._way):  # type: ignore[name-defined,misc]
         def forward(self) -> torch.Tensor:
             if self._shared:
                 with part("read the shared prefix"):

@@ -15,6 +15,7 @@ from adastar_core.errors import ModelError
 from adastar_core.generators.cache import roomy_cache
 from adastar_core.generators.precision import arithmetic
 from adastar_core.generators.prefix import ALIGNED, Prefixes, is_shareable
+from adastar_core.generators.shared import Shared, can_share
 from adastar_core.generators.steps import Cached, Reread, Start, Way
 from adastar_core.machine.memory import is_memory_error, memory_errors
 from adastar_core.models import scores as model_scores
@@ -68,6 +69,8 @@ def _find(model: PreTrainedModel) -> tuple[Serving, bool]:
         raise ModelError(
             f"model: {name} cannot read a few tokens in {model.dtype} ({error}); choose another generator.dtype or model"
         ) from error
+    if can_share(model) and probe.fault(Shared) is None:
+        return Serving(Shared, None), True
     fault = probe.fault(Cached)
     if fault is None:
         return Serving(Cached, None), True

@@ -1,14 +1,15 @@
-"""Two ways to compute the scores of every row's next token: with the model's cache, or by reading whole texts again."""
+"""Ways to compute the scores of every row's next token: with the model's cache, or by reading whole texts again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from transformers import PreTrainedModel
 
 from adastar_core.generators.cache import roomy_cache
 from adastar_core.generators.noise import signed
-from adastar_core.generators.prefix import ALIGNED, Prefixes, is_shareable, shared_prefix
+from adastar_core.generators.prefix import ALIGNED, Prefix, Prefixes, is_shareable, shared_prefix
 
 
 class Steps(Protocol):
@@ -63,6 +64,7 @@ class Cached:
 
     def __init__(self, model: PreTrainedModel, start: Start) -> None:
         self._model, self._prefixes = model, start.prefixes
+        self._read: Callable[..., Any] = model
         prompts, room = start.prompts, start.room
         every = prompts * 2 if len(prompts) == 1 and _in_16_bits(model) else prompts
         width = self.width(model, prompts)
@@ -85,7 +87,7 @@ class Cached:
     def forward(self) -> torch.Tensor:
         if self._shared:
             self._begin()
-        output = self._model(
+        output = self._read(
             input_ids=self._tokens,
             attention_mask=self._mask[:, : self._length],
             position_ids=self._positions,
@@ -104,9 +106,13 @@ class Cached:
         lengths = self._mask[:, : self._length].sum(-1)
         columns = self._length - int(lengths.max()) + len(self._shared)
         prefix = self._prefixes.of(self._model, self._shared)
-        prefix.begin(self._cache, self._length - lengths, columns)
         self._tokens, self._positions = self._tokens[:, columns:], self._positions[:, columns:]
+        self._hold(prefix, self._length - lengths, columns)
         self._shared = []
+
+    def _hold(self, prefix: Prefix, paddings: torch.Tensor, columns: int) -> None:
+        """Make the prefix part of every row that was not read yet."""
+        prefix.begin(self._cache, paddings, columns)
 
     def append(self, chosen: torch.Tensor) -> None:
         self._tokens = self._paired(chosen)[:, None]

@@ -13,8 +13,11 @@ from adastar_core.models.formats import auto_format, in_format, why_auto
 from adastar_core.runs.stored import root_of
 from adastar_core.trainers.settings import TrainerSettings
 
-DECODING = "2"
-"""Raise it when this project's own loop over transformers rounds otherwise: 2 reads what prompts share only once."""
+DECODING = "3"
+"""Raise it when this project's own loop over transformers rounds otherwise.
+
+2 reads what prompts share only once; 3 also attends to it for all rows at once, on a CPU.
+"""
 _Group = TypeVar("_Group", GeneratorSettings, TrainerSettings)
 
 

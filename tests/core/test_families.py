@@ -12,14 +12,23 @@ from adastar_core.errors import ModelError
 from adastar_core.generators import Decoding
 from adastar_core.generators import serving as serving_module
 from adastar_core.generators.noise import noisy_scores, signed
-from adastar_core.generators.prefix import Prefixes
+from adastar_core.generators.prefix import Prefix, Prefixes
 from adastar_core.generators.serving import Probe, serving
+from adastar_core.generators.shared import Shared
 from adastar_core.generators.steps import Cached, Reread, Start, Way
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.models import scores as model_scores
 from adastar_core.models.source import model_shape, resolve_model
 from adastar_core.records import GenerationRequest, Incident
-from tests.support.families import READ_AGAIN, SHARED_CACHE, WINDOW, build, sharpened, write_family
+from tests.support.families import (
+    READ_AGAIN,
+    SHARED_CACHE,
+    SHARED_PREFIX,
+    WINDOW,
+    build,
+    sharpened,
+    write_family,
+)
 from tests.support.tiny_llama import write_tiny_llama
 
 EVERY = [*SHARED_CACHE, *READ_AGAIN]
@@ -55,6 +64,14 @@ class WrongRows(Cached):
         self._cache.reorder_cache(torch.arange(len(rows) - 1, -1, -1))  # type: ignore[arg-type]
 
 
+class NoPrefix(Shared):
+    """Attends to the rows' own tokens alone."""
+
+    def _hold(self, prefix: Prefix, paddings: torch.Tensor, columns: int) -> None:
+        super()._hold(prefix, paddings, columns)
+        self._read = self._model
+
+
 @torch.no_grad()
 def furthest(model: PreTrainedModel, way: Way, *, shared: int = 0) -> float:
     """Return the largest difference from plain forward passes, in a batch longer than any window that rows leave.
@@ -84,7 +101,10 @@ def test_every_family_is_decoded_as_a_plain_forward_pass_scores(family: str) -> 
     model = sharpened(build(family))
     served, new = serving(model)
     assert new
-    assert served.way is (Cached if family in SHARED_CACHE else Reread), served.why
+    if family in SHARED_CACHE:
+        assert served.way is (Shared if family in SHARED_PREFIX else Cached), served.why
+    else:
+        assert served.way is Reread
     assert furthest(model, served.way) < 1e-3
     for shared in (16, 20, 40):
         assert furthest(model, served.way, shared=shared) < 1e-3
@@ -99,12 +119,15 @@ def test_a_broken_mask_or_order_of_rows_is_found_out(family: str) -> None:
             assert probe.fault(Cached) is None
             assert probe.fault(NoMask) is not None
             assert probe.fault(WrongRows) is not None
+            if family in SHARED_PREFIX:
+                assert probe.fault(Shared) is None
+                assert probe.fault(NoPrefix) is not None
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "mixtral", "gemma3_text", "jamba"])
 def test_in_bfloat16_rounding_passes_and_faults_do_not(family: str) -> None:
     model = torch.nn.Module.to(sharpened(build(family)), torch.bfloat16)
-    assert serving(model)[0].way is Cached
+    assert serving(model)[0].way is not Reread
     with torch.no_grad():
         assert Probe(model).fault(NoMask) is not None
         assert Probe(model).fault(WrongRows) is not None
@@ -115,7 +138,7 @@ def test_bfloat16_that_fails_is_asked_again_in_float32(monkeypatch: pytest.Monke
         model_scores, "tolerance", lambda model: 0.0 if model.dtype == torch.bfloat16 else 1e-3
     )
     model = torch.nn.Module.to(sharpened(build("phi3")), torch.bfloat16)
-    assert serving(model)[0].way is Cached
+    assert serving(model)[0].way is not Reread
     assert model.dtype == torch.bfloat16
 
 

@@ -130,8 +130,11 @@ def test_what_prompts_share_is_read_once_and_changes_nothing(
     assert read == [48, 16, 48], "a multiple of 16, and again only after another one"
 
 
-def test_float32_differs_between_batch_sizes_only_at_near_ties(single: TransformersGenerator) -> None:
-    wanted = requests(24)
+@pytest.mark.parametrize("examples", ["", "12+34\n" * 9], ids=["plain", "after examples"])
+def test_float32_differs_between_batch_sizes_only_at_near_ties(
+    single: TransformersGenerator, examples: str
+) -> None:
+    wanted = worked(requests(24), examples)
     alone, few, all_at_once = (in_batches(single, wanted, SAMPLED, size) for size in (1, 7, 512))
     for request, first, second, third in zip(wanted, alone, few, all_at_once, strict=True):
         for other in (second, third):

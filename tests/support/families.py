@@ -94,6 +94,12 @@ SHARED_CACHE: dict[str, dict[str, object]] = {
 }  # fmt: skip
 """Families that our loop serves, with what differs from ``_COMMON``."""
 
+SHARED_PREFIX = {
+    "llama", "mixtral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "gemma", "gpt2", "gpt_neox", "opt", "phi", "olmo2",
+    "granite", "smollm3",
+}  # fmt: skip
+"""Those that attend to what prompts share for all rows at once, on a CPU."""
+
 READ_AGAIN: dict[str, dict[str, object]] = {
     "mamba": {"state_size": 4, "time_step_rank": 4},
     "mamba2": {"state_size": 8, "num_heads": 8, "n_groups": 1, "chunk_size": 8},
