@@ -62,7 +62,8 @@ class Options:
         run: Name of the run; an existing name resumes it (default: the preset's name and a digest of the values).
         dry_run: Print the plan, its warnings, compute, memory and time, and the first prompt; write nothing.
         show_config: Print the whole resolved configuration too, as YAML; write nothing.
-        accepted: Share of visited observations with an accepted rationale, above 0 and up to 1.
+        accepted: Share of visited observations with an accepted rationale, above 0 and up to 1 (default: 0.5; for the time,
+            that of the earlier run which tells it).
         rationale_tokens: Mean tokens of a rationale (default: half of the longest).
         card: A GPU, to show whether the run fits on it and the least time that it takes.
         summary: Write the run's summary here at the end.
@@ -77,9 +78,9 @@ class Options:
     run: Annotated[str | None, Parameter(metavar="NAME")] = None
     dry_run: Annotated[bool, Flag] = False
     show_config: Annotated[bool, Flag] = False
-    accepted: Annotated[float, Parameter(metavar="SHARE", group=_FORECAST, validator=Number(gt=0, lte=1))] = (
-        0.5
-    )
+    accepted: Annotated[
+        float | None, Parameter(metavar="SHARE", group=_FORECAST, validator=Number(gt=0, lte=1))
+    ] = None
     rationale_tokens: Annotated[
         float | None, Parameter(metavar="N", group=_FORECAST, validator=Number(gt=0, lte=1e6))
     ] = None
@@ -157,9 +158,16 @@ def carry_out(options: Options, run_flow: RunFlow, console: Console) -> None:
     if options.show_config:
         show_config(config, name, console)
     if options.dry_run or options.show_config:
-        dry_run(config, name, Assumptions(options.accepted, options.rationale_tokens), options.card, console)
+        dry_run(config, name, _assumed(options), options.card, console)
     else:
         execute(run_flow, config, name, base.source, options.summary, console)
+
+
+def _assumed(options: Options) -> Assumptions | None:
+    """Return what the options assume; ``None`` where they leave it open."""
+    if options.accepted is None and options.rationale_tokens is None:
+        return None
+    return Assumptions(options.accepted or Assumptions().acceptance, options.rationale_tokens)
 
 
 def show_config(config: RunConfig, name: str, console: Console) -> None:
@@ -168,7 +176,7 @@ def show_config(config: RunConfig, name: str, console: Console) -> None:
 
 
 def dry_run(
-    config: RunConfig, name: str, assumptions: Assumptions, card: str | None, console: Console
+    config: RunConfig, name: str, given: Assumptions | None, card: str | None, console: Console
 ) -> None:
     import torch
 
@@ -176,13 +184,14 @@ def dry_run(
     from adastar_core.planning.text import plan_lines, plan_table, warning_lines
     from adastar_core.planning.timing import time_line
 
+    assumptions = given or Assumptions()
     plan = plan_of(config, assumptions, on_gpu=card is not None or torch.cuda.is_available())
     sizes = ", ".join(f"{count:,} {split}" for split, count in plan.sizes.items())
     about = f"Run {names.shown(name)}: {config.method_title()} on {config.problem.type} ({sizes}), from {config.model}."
     say(console, about)
     console.print(plan_table(plan))
     say(console, *warning_lines(plan, card))
-    time = [time_line(plan, config)] if card is None and plan.needs else []
+    time = [time_line(plan, config, given)] if card is None and plan.needs else []
     say(console, *plan_lines(plan, config, assumptions, card), *time, "", *plan.preview.lines(), "")
     say(console, "Nothing was written. --show-config prints every key of the configuration.")
 

@@ -22,11 +22,13 @@ _STEPS = 10**6
 class Assumptions:
     """What a forecast assumes: ``acceptance`` is alpha, the share of visits with accepted rationales, (0, 1].
 
-    ``rationale_tokens`` is the mean of a rationale with EOS; default: half of the longest allowed.
+    ``rationale_tokens`` is the mean of a rationale with EOS; default: half of the longest allowed. ``accepted_tokens`` is that
+    of an accepted one; default: the same.
     """
 
     acceptance: float = 0.5
     rationale_tokens: float | None = None
+    accepted_tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ def forecast(
     attempts = visits * made if from_model else 0.0
     later = texts.hinted_prompt if config.rationalize else texts.prompt
     read = visits * texts.prompt + (attempts - visits) * later if from_model else 0.0
-    trained = texts.training_prompt + (length if from_model else texts.reference)
+    trained = texts.training_prompt + (
+        (assumptions.accepted_tokens or length) if from_model else texts.reference
+    )
     tokens = StageTokens(
         prompt_tokens=round(read),
         generated_tokens=round(attempts * length),

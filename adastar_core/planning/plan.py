@@ -49,7 +49,7 @@ class PlannedIteration:
 class Plan:
     """A run as planned, for N training observations and P parameters.
 
-    ``longest_text`` are tokens of prompt and rationale together, of which the model has ``positions`` (``None``: no limit);
+    ``options`` are among how many answers a guess is, 0 where they are open. ``longest_text`` are tokens of prompt and rationale together, of which the model has ``positions`` (``None``: no limit);
     ``rationale_tokens`` is the assumed mean. ``formats`` says in which number formats it computes. ``training`` is the memory of each training process, ``generation`` that of the generator on transformers;
     ``needs`` compares them with this machine's, where it computes.
     """
@@ -57,6 +57,7 @@ class Plan:
     sizes: Mapping[Split, int]
     parameters: int
     texts: Texts
+    options: int
     longest_text: int
     positions: int | None
     rationale_tokens: float
@@ -121,6 +122,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
         {split: len(rows) for split, rows in splits.items()},
         shape.parameters,
         texts,
+        options,
         texts.longest_prompt + config.generator.max_new_tokens,
         positions_of(model),
         assumed.rationale_tokens or config.generator.max_new_tokens / 2,

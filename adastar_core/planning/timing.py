@@ -12,7 +12,8 @@ from adastar_core.errors import DatabaseError
 from adastar_core.machine.home import default_home
 from adastar_core.machine.numerics import Numerics
 from adastar_core.machine.threads import limit_threads
-from adastar_core.machine.units import about
+from adastar_core.machine.units import about, percent
+from adastar_core.planning.forecast import Assumptions, forecast
 from adastar_core.planning.plan import Plan
 from adastar_core.postgres.server import is_up
 from adastar_core.records import Split
@@ -23,15 +24,27 @@ from adastar_core.store.pace import RunPace, read_pace
 from adastar_core.store.tables import SCHEMA_REVISION
 
 
-def time_line(plan: Plan, config: RunConfig) -> str:
-    """Return how long the run is expected to take on this machine, for people. No server is started for that."""
+def time_line(plan: Plan, config: RunConfig, given: Assumptions | None = None) -> str:
+    """Return how long the run is expected to take on this machine, for people. No server is started for that.
+
+    What is not ``given`` of its rationales is assumed to be as in the earlier run, where that had the same problem.
+    """
     pace = _pace(config, _here(plan, config))
-    times = _times(plan, config, pace) if pace else None
+    assumed = given or (_as_in(pace) if pace else Assumptions())
+    times = _times(plan, config, pace, assumed) if pace else None
     if pace is None or times is None:
         return "How long it takes is not known: the database has no run of this model on this machine that trained."
     parts = ", ".join(f"{what} {about(seconds)}" for what, seconds in times.items() if seconds)
     sooner = " at most" if config.patience is not None or config.budget_pflops is not None else ""
-    return f"About {about(sum(times.values()))}{sooner}, if it goes as fast by token and answer as the run {pace.run} did here: {parts}."
+    like = f" and {percent(assumed.acceptance)} of visits accepted" if config.rationales == "model" else ""
+    total = f"About {about(sum(times.values()))}{sooner}"
+    return f"{total}, if it goes as fast by token and answer as the run {pace.run} did here{like}: {parts}."
+
+
+def _as_in(pace: RunPace) -> Assumptions:
+    if not pace.acceptance:
+        return Assumptions()
+    return Assumptions(pace.acceptance, pace.rationale_tokens, pace.accepted_tokens)
 
 
 def _here(plan: Plan, config: RunConfig) -> Numerics:
@@ -41,9 +54,12 @@ def _here(plan: Plan, config: RunConfig) -> Numerics:
     return numerics_of(config.model_copy(update=formats), "transformers")
 
 
-def _times(plan: Plan, config: RunConfig, pace: RunPace) -> dict[str, float] | None:
+def _times(plan: Plan, config: RunConfig, pace: RunPace, assumed: Assumptions) -> dict[str, float] | None:
     """Return the seconds of each kind of work; ``None`` where the earlier run had nothing of a kind."""
-    every = [planned.expected.tokens for planned in plan.iterations]
+    most, pool, numbers = config.attempts_at_most(), plan.observations, range(1, config.iterations + 1)
+    every = [
+        forecast(config, number, pool, plan.texts, assumed, most, plan.options).tokens for number in numbers
+    ]
     tests = config.iterations + 1 if config.evaluation.test_every_iteration else 2
     answers = (config.iterations + 1) * plan.sizes[Split.VALIDATION] + tests * plan.sizes[Split.TEST]
     work = {
@@ -59,7 +75,9 @@ def _times(plan: Plan, config: RunConfig, pace: RunPace) -> dict[str, float] | N
 def _pace(config: RunConfig, here: Numerics) -> RunPace | None:
     try:
         with _connection(config) as connection:
-            return None if connection is None else read_pace(connection, config.model, here)
+            return (
+                None if connection is None else read_pace(connection, config.model, config.problem.type, here)
+            )
     except (DatabaseError, DBAPIError):
         return None  # a plan needs no database
 

@@ -12,22 +12,28 @@ class RunPace:
     """The seconds that a run took for each generated token, trained token and evaluated answer.
 
     ``None`` where it had none. Tokens generated beyond the last visit take time and are not counted, as in a forecast.
+    What its rationales were like is told of a run of the same problem: the share of visits with an accepted one, and the
+    mean tokens of all and of accepted ones.
     """
 
     run: str
     generation: float | None
     training: float | None
     answer: float | None
+    acceptance: float | None
+    rationale_tokens: float | None
+    accepted_tokens: float | None
 
 
-def read_pace(connection: Connection, base_model: str, here: Numerics) -> RunPace | None:
+def read_pace(connection: Connection, base_model: str, problem: str, here: Numerics) -> RunPace | None:
     """Return the pace of the newest run from this model whose processes all computed as ``here``; ``None`` if there is none.
 
-    Batch size and versions of libraries may differ.
+    Batch size and versions of libraries may differ; ``problem`` is the type of the one that is planned.
     """
     decisive = ("processor", "threads", "generation_dtype", "training_dtype")
     values = {name: getattr(here, name) for name in decisive}
-    row = connection.execute(_NEWEST, {"base_model": base_model, **values}).one_or_none()
+    named = {"base_model": base_model, "problem": problem}
+    row = connection.execute(_NEWEST, {**named, **values}).one_or_none()
     return None if row is None else RunPace(*row)
 
 
@@ -38,8 +44,15 @@ _NEWEST = text(
             FROM compute WHERE run_id = r.run_id AND stage LIKE 'generate%' AND stage <> 'generate probe'),
            (SELECT sum(seconds) / nullif(sum(train_tokens), 0)
             FROM compute WHERE run_id = r.run_id AND stage = 'finetune'),
-           (SELECT sum(seconds) / nullif(sum(total), 0) FROM evaluations WHERE run_id = r.run_id)
+           (SELECT sum(seconds) / nullif(sum(total), 0) FROM evaluations WHERE run_id = r.run_id),
+           alike.acceptance, alike.rationale_tokens, alike.accepted_tokens
     FROM runs r
+    LEFT JOIN LATERAL (
+        SELECT (SELECT avg(CAST(accepted > 0 AS int)) FROM observation_events WHERE run_id = r.run_id)::float8 AS acceptance,
+               (SELECT avg(generated_tokens) FROM rollouts WHERE run_id = r.run_id)::float8 AS rationale_tokens,
+               (SELECT avg(generated_tokens) FROM training_examples
+                JOIN rollouts USING (run_id, iteration, position, attempt) WHERE run_id = r.run_id)::float8 AS accepted_tokens
+    ) alike ON r.config ->> 'problem.type' = :problem AND r.config ->> 'rationales' = 'model'
     WHERE r.base_model = :base_model
       AND EXISTS (SELECT FROM compute WHERE run_id = r.run_id AND stage = 'finetune')
       AND EXISTS (SELECT FROM numerics WHERE run_id = r.run_id)

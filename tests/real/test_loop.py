@@ -23,11 +23,15 @@ from adastar_core.runs.stored import StoredRun, open_stored
 from adastar_core.store.database import connect
 from tests.conftest import new_database
 from tests.real.job import NAME, config_of, work
-from tests.stages.test_forecast import COSTS, MEANS
+from tests.stages.test_forecast import COSTS
 from tests.support.runs import outcome_of, run_iteration
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 400
+MEANS = text(
+    "SELECT (SELECT sum(accepted)::float / sum(m) FROM iterations WHERE run_id = :run) AS acceptance, "
+    "(SELECT avg(generated_tokens)::float FROM rollouts WHERE run_id = :run) AS tokens"
+)
 
 
 @pytest.fixture(scope="module")
