@@ -144,11 +144,13 @@ def _start() -> str:
 
 def _wait_until_healthy(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     end = time.monotonic() + settings.PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
-    while process.poll() is None and time.monotonic() < end:
-        with suppress(httpx.HTTPError):
-            if httpx.get(f"{url}/health", timeout=2, trust_env=False).is_success:
-                return
-        time.sleep(0.1)
+    # One client: each loads the certificates anew, which would keep a core from the server that is starting.
+    with httpx.Client(timeout=2, trust_env=False) as client:
+        while process.poll() is None and time.monotonic() < end:
+            with suppress(httpx.HTTPError):
+                if client.get(f"{url}/health").is_success:
+                    return
+            time.sleep(0.1)
     _stop(process)
     last = log.read_text("utf-8", errors="replace").strip().rpartition("\n")[2]
     raise UserError(

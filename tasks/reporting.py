@@ -8,7 +8,7 @@ from prefect import task
 from adastar_core import names
 from adastar_core.machine.units import flops
 from adastar_core.report.build import report_of
-from adastar_core.report.curves import curves
+from adastar_core.report.curves import CAPTION, curves
 from adastar_core.report.numbers import follow_end, follow_iteration
 from adastar_core.report.records import IterationSummary, RunReport
 from adastar_core.report.text import cells, headings, markdown
@@ -29,8 +29,7 @@ def report_iteration(run: RunRef, iteration: int) -> None:
     put_artifact(
         "table", names.key(run.name, "iterations"), json.dumps(rows), f"Iterations of run {run.name}"
     )
-    figure = curves(report)
-    put_artifact("markdown", names.key(run.name, "curves"), image(figure.name, figure.png), figure.caption)
+    put_artifact("markdown", names.key(run.name, "curves"), image("curves", curves(report)), CAPTION)
     row = next(row for row in report.iterations if row.t == iteration)
     for line in (iteration_line(row), *row.warnings):
         workspace.progress.line(line)

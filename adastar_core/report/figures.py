@@ -1,6 +1,7 @@
 """The figures of a report, drawn without a display. The same report gives the same bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -68,14 +69,31 @@ def draw(
     name: str, caption: str, paint: Callable[[Canvas], None], size: tuple[float, float] = (6.4, 3.6)
 ) -> Figure:
     """Return the figure that ``paint`` draws on an empty canvas of this size in inches."""
+    svg = BytesIO()
+    with _painted(paint, size) as canvas:
+        canvas.savefig(svg, format="svg", metadata={"Date": None})  # no date: equal bytes every time
+        return Figure(name, caption, svg.getvalue(), _png(canvas))
+
+
+def picture(paint: Callable[[Canvas], None], size: tuple[float, float] = (6.4, 3.6)) -> bytes:
+    """Return only the PNG of what ``paint`` draws, in half the time."""
+    with _painted(paint, size) as canvas:
+        return _png(canvas)
+
+
+@contextmanager
+def _painted(paint: Callable[[Canvas], None], size: tuple[float, float]) -> Iterator[Canvas]:
     with mpl_style.context(_STYLE), catch_warnings():
         filterwarnings("ignore", message="Glyph .* missing")  # a label in a script that the font lacks
         canvas = Canvas(figsize=size, layout="constrained")
         paint(canvas)
-        svg, png = BytesIO(), BytesIO()
-        canvas.savefig(svg, format="svg", metadata={"Date": None})  # no date: equal bytes every time
-        canvas.savefig(png, format="png", dpi=150)
-    return Figure(name, caption, svg.getvalue(), png.getvalue())
+        yield canvas
+
+
+def _png(canvas: Canvas) -> bytes:
+    png = BytesIO()
+    canvas.savefig(png, format="png", dpi=150)
+    return png.getvalue()
 
 
 def _accuracy_by_compute(report: RunReport, canvas: Canvas) -> None:
