@@ -104,7 +104,7 @@ def test_settings_import_nothing_that_computes() -> None:
 @pytest.mark.parametrize(
     ("module", "most", "without"),
     [
-        ("generators.transformers", 23, ""),
+        ("generators.transformers", 24, ""),
         ("trainers.sft", 31, ""),
         ("cluster.connection", 12, "torch transformers ray"),
         ("cluster.engine", 25, "sqlalchemy psycopg2"),  # what a Ray actor runs
