@@ -5,9 +5,11 @@ whether the rationale's answer is right. Within a run an observation is also kno
 its zero-based place in the dataset, which is what the sampler and the store index by.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import NormalDist
 
 
 class Split(StrEnum):
@@ -121,10 +123,11 @@ class Accuracy:
         """Return Wilson's score interval of the underlying rate; ``None`` when nothing was asked."""
         if not self.total:
             return None
-        from scipy.stats import binomtest
-
-        found = binomtest(self.correct, self.total).proportion_ci(confidence, method="wilson")
-        return float(found.low), float(found.high)
+        z = NormalDist().inv_cdf((1 + confidence) / 2)
+        correct, wrong, n = self.correct, self.total - self.correct, self.total
+        middle = (correct + z * z / 2) / (n + z * z)
+        reach = z / (n + z * z) * math.sqrt(correct * wrong / n + z * z / 4)
+        return (middle - reach if correct else 0.0), (middle + reach if wrong else 1.0)
 
 
 class FinishReason(StrEnum):

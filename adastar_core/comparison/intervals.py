@@ -4,15 +4,18 @@ Every interval and every p comes from the same one-sample t-test, so the interva
 when its p is below 0.05. A percentile bootstrap of so few values covers too little: 76 % instead of 95 % with three seeds.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtr, stdtrit
 
 from adastar_core.comparison.member import Member, SelectOn
 
 CONFIDENCE = 0.95
+_TAILS = ((1 - CONFIDENCE) / 2, 1 - (1 - CONFIDENCE) / 2)
 SAME = 1e-9
 """Shares closer than this differ only by rounding: the smallest real difference is one question."""
 
@@ -53,14 +56,14 @@ def paired_difference(values: Sequence[float], reference: Sequence[float]) -> Pa
 
 
 def _t_test(values: npt.NDArray[np.float64]) -> PairedDifference:
+    """Return the mean with the one-sample t-test against 0: by its formula, as scipy.stats takes a second to load."""
     mean = float(values.mean())
     if len(values) < 2 or np.ptp(values) < SAME:
         return PairedDifference(mean, None, None, None)
-    from scipy.stats import ttest_1samp
-
-    found = ttest_1samp(values, 0.0)
-    interval = found.confidence_interval(CONFIDENCE)
-    return PairedDifference(mean, float(interval.low), float(interval.high), float(found.pvalue))
+    freedom = len(values) - 1
+    error = math.sqrt(float(values.var(ddof=1)) / len(values))
+    low, high = (float(stdtrit(freedom, p)) * error + mean for p in _TAILS)
+    return PairedDifference(mean, low, high, 2 * float(stdtr(freedom, -abs(mean / error))))
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

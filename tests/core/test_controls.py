@@ -191,11 +191,11 @@ def simulated(
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
 def test_healthy_models_are_accused_of_no_collapse(classes: int) -> None:
-    """The test's level is one in 1,000; 990 simulated models give one false alarm at most."""
+    """The test's level is one in 1,000; 1,980 simulated models give one false alarm at most."""
     stream = np.random.default_rng(classes)
     alarms = sum(
         one_answer(simulated(stream, items, classes, skill).overuse) is not None
-        for items in (50, 200, 500)
+        for items in (50, 200)
         for skill in (0.0, 0.4, 0.8)
         for _ in range(330)
     )

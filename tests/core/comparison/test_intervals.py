@@ -27,7 +27,7 @@ def accuracies(method: float, seeds: int, spread: float) -> tuple[npt.NDArray[np
     for _ in range(REPLICATIONS):
         rates = np.clip(difficulty + random.normal(0, spread, (seeds, 1)), 0, 1)
         rows.append((random.random((seeds, QUESTIONS)) < rates).mean(axis=1))
-    many = np.clip(difficulty + random.normal(0, spread, (20_000, 1)), 0, 1)
+    many = np.clip(difficulty + random.normal(0, spread, (4_000, 1)), 0, 1)
     return np.array(rows), float(many.mean())
 
 
