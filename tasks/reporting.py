@@ -8,7 +8,6 @@ from prefect import task
 from adastar_core import names
 from adastar_core.machine.units import flops
 from adastar_core.report.build import report_of
-from adastar_core.report.curves import CAPTION, curves
 from adastar_core.report.numbers import follow_end, follow_iteration
 from adastar_core.report.records import IterationSummary, RunReport
 from adastar_core.report.text import cells, headings, markdown
@@ -23,13 +22,16 @@ from tasks.caching import NOT_CACHED
 @task(task_run_name="report t={iteration}", cache_policy=NOT_CACHED, persist_result=False)
 def report_iteration(run: RunRef, iteration: int) -> None:
     """Show the iterations so far as a table and as curves, and the last one as a line."""
+    from adastar_core.report.curves import curves  # matplotlib is slow to load
+
     workspace = workspace_of(run)
     report = report_of(workspace, best=0)
     rows = [dict(zip(headings(report), row, strict=True)) for row in cells(report)]
     put_artifact(
         "table", names.key(run.name, "iterations"), json.dumps(rows), f"Iterations of run {run.name}"
     )
-    put_artifact("markdown", names.key(run.name, "curves"), image("curves", curves(report)), CAPTION)
+    figure = curves(report)
+    put_artifact("markdown", names.key(run.name, "curves"), image(figure.name, figure.png), figure.caption)
     row = next(row for row in report.iterations if row.t == iteration)
     for line in (iteration_line(row), *row.warnings):
         workspace.progress.line(line)

@@ -15,7 +15,7 @@ from matplotlib.ticker import PercentFormatter
 from adastar_core.comparison.intervals import curve, estimate
 from adastar_core.comparison.table import REFERENCE, Comparison
 from adastar_core.config.methods import METHODS, MethodName
-from adastar_core.report.figures import BLUE, GREY, Figure, draw
+from adastar_core.report.figures import BLUE, GREY, Figure
 
 _GRID = 120
 _TOGETHER = 6
@@ -31,10 +31,10 @@ def comparison_figure(comparison: Comparison) -> Figure:
         "95 % t interval of the mean at each point."
     )
     if len(comparison.rows) <= _TOGETHER:
-        return draw(name, caption, partial(_together, comparison), size=(7.6, 4.6))
+        return Figure(name, caption, partial(_together, comparison), size=(7.6, 4.6))
     size = (11.0, 2.1 * ceil(len(comparison.rows) / _COLUMNS) + 0.4)
     reference = " Grey: AdaSTaR." if comparison.runs(REFERENCE) else ""
-    return draw(name, caption + reference, partial(_panels, comparison), size)
+    return Figure(name, caption + reference, partial(_panels, comparison), size)
 
 
 def _together(comparison: Comparison, canvas: Canvas) -> None:

@@ -1,14 +1,16 @@
 """The comparison's files: page, figure and tables."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adastar_core.comparison import text
-from adastar_core.comparison.figure import comparison_figure
 from adastar_core.comparison.table import Comparison
 from adastar_core.config.methods import METHODS
 from adastar_core.machine.files import atomic_write
-from adastar_core.report.figures import Figure
 from adastar_core.report.page import templates
+
+if TYPE_CHECKING:
+    from adastar_core.report.figures import Figure
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
@@ -16,6 +18,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
     The same comparison gives the same bytes. A selection on test is part of the files' names.
     """
+    from adastar_core.comparison.figure import comparison_figure  # matplotlib is slow to load
+
     folder.mkdir(parents=True, exist_ok=True)
     mark = "-selected-on-test" if comparison.select_on == "test" else ""
     figure = comparison_figure(comparison)
@@ -33,7 +37,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in files}
 
 
-def html(comparison: Comparison, figure: Figure) -> str:
+def html(comparison: Comparison, figure: "Figure") -> str:
     """Return the page as one self-contained file: no script, every text escaped."""
     methods = [METHODS[row.method] for row in comparison.rows]
     template = templates(Path(__file__).parent).get_template("comparison.html.j2")

@@ -5,15 +5,14 @@ from functools import partial
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from adastar_core.report.figures import BLUE, GREY, picture
+from adastar_core.report.figures import BLUE, GREY, Figure
 from adastar_core.report.records import RunReport
 
-CAPTION = "Validation accuracy, right at first try, and strength (alpha), by iteration."
 
-
-def curves(report: RunReport) -> bytes:
-    """Return accuracy and acceptance by iteration as PNG; iteration 0 is the base model."""
-    return picture(partial(_paint, report))
+def curves(report: RunReport) -> Figure:
+    """Return accuracy and acceptance by iteration; iteration 0 is the base model."""
+    caption = "Validation accuracy, right at first try, and strength (alpha), by iteration."
+    return Figure("curves", caption, partial(_paint, report))
 
 
 def _paint(report: RunReport, canvas: Canvas) -> None:

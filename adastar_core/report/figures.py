@@ -1,12 +1,11 @@
 """The figures of a report, drawn without a display. The same report gives the same bytes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from io import BytesIO
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from warnings import catch_warnings, filterwarnings
 
 import matplotlib.style as mpl_style
@@ -40,60 +39,54 @@ _STYLE: dict[str, object] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Figure:
-    """A drawn figure: SVG for pages, PNG at 150 dpi for everything else. Its name has no file ending."""
+    """A figure: SVG for pages, PNG at 150 dpi for everything else, each drawn once it is asked for.
+
+    Attributes:
+        name: It has no file ending.
+        caption: What it shows.
+        paint: Draws it on an empty canvas.
+        size: The canvas's width and height in inches.
+    """
 
     name: str
     caption: str
-    svg: bytes
-    png: bytes
+    paint: Callable[[Canvas], None]
+    size: tuple[float, float] = (6.4, 3.6)
+
+    @cached_property
+    def svg(self) -> bytes:
+        return self._drawn("svg", "figure", {"Date": None})  # no date: equal bytes every time
+
+    @cached_property
+    def png(self) -> bytes:
+        return self._drawn("png", 150)
+
+    def _drawn(
+        self, kind: str, dpi: float | Literal["figure"], metadata: dict[str, None] | None = None
+    ) -> bytes:
+        with mpl_style.context(_STYLE), catch_warnings():
+            filterwarnings("ignore", message="Glyph .* missing")  # a label in a script that the font lacks
+            canvas, drawn = Canvas(figsize=self.size, layout="constrained"), BytesIO()
+            self.paint(canvas)
+            canvas.savefig(drawn, format=kind, dpi=dpi, metadata=metadata)
+        return drawn.getvalue()
 
 
 def figures(report: RunReport) -> tuple[Figure, ...]:
     caption = (
         "Validation accuracy by compute spent, with 95 % intervals; the ring marks the selected checkpoint."
     )
-    drawn = [draw("accuracy-by-compute", caption, partial(_accuracy_by_compute, report))]
+    drawn = [Figure("accuracy-by-compute", caption, partial(_accuracy_by_compute, report))]
     if report.by_difficulty:
         whose = "of the base model" if report.selects_base else "before and after training"
         caption = f"Accuracy by difficulty, {whose}, with 95 % intervals."
-        drawn.append(draw("accuracy-by-difficulty", caption, partial(_by_difficulty, report)))
+        drawn.append(Figure("accuracy-by-difficulty", caption, partial(_by_difficulty, report)))
     if sum(report.trained_frequency):
         caption = "How often each observation was trained on in the whole run; narrower is more even."
-        drawn.append(draw("trained-frequency", caption, partial(_trained_frequency, report)))
+        drawn.append(Figure("trained-frequency", caption, partial(_trained_frequency, report)))
     return tuple(drawn)
-
-
-def draw(
-    name: str, caption: str, paint: Callable[[Canvas], None], size: tuple[float, float] = (6.4, 3.6)
-) -> Figure:
-    """Return the figure that ``paint`` draws on an empty canvas of this size in inches."""
-    svg = BytesIO()
-    with _painted(paint, size) as canvas:
-        canvas.savefig(svg, format="svg", metadata={"Date": None})  # no date: equal bytes every time
-        return Figure(name, caption, svg.getvalue(), _png(canvas))
-
-
-def picture(paint: Callable[[Canvas], None], size: tuple[float, float] = (6.4, 3.6)) -> bytes:
-    """Return only the PNG of what ``paint`` draws, in half the time."""
-    with _painted(paint, size) as canvas:
-        return _png(canvas)
-
-
-@contextmanager
-def _painted(paint: Callable[[Canvas], None], size: tuple[float, float]) -> Iterator[Canvas]:
-    with mpl_style.context(_STYLE), catch_warnings():
-        filterwarnings("ignore", message="Glyph .* missing")  # a label in a script that the font lacks
-        canvas = Canvas(figsize=size, layout="constrained")
-        paint(canvas)
-        yield canvas
-
-
-def _png(canvas: Canvas) -> bytes:
-    png = BytesIO()
-    canvas.savefig(png, format="png", dpi=150)
-    return png.getvalue()
 
 
 def _accuracy_by_compute(report: RunReport, canvas: Canvas) -> None:

@@ -4,17 +4,20 @@ from base64 import b64encode
 from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adastar_core.machine.units import flops, percent, points, wall_time
 from adastar_core.machine.visible import visible
 from adastar_core.report import beside, text
-from adastar_core.report.figures import Figure
 from adastar_core.report.records import RunReport
 
+if TYPE_CHECKING:
+    from adastar_core.report.figures import Figure
 
-def html(report: RunReport, figures: Iterable[Figure]) -> str:
+
+def html(report: RunReport, figures: Iterable["Figure"]) -> str:
     """Return the page with these figures. The same report gives the same text."""
     template = templates(Path(__file__).parent).get_template("report.html.j2")
     return template.render(

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from adastar_core.machine.files import atomic_write
-from adastar_core.report.figures import figures
 from adastar_core.report.page import html
 from adastar_core.report.records import RunReport
 from adastar_core.report.text import markdown
@@ -12,6 +11,8 @@ from adastar_core.runs.stored import StoredRun
 
 def write_report(stored: StoredRun, report: RunReport) -> dict[str, Path]:
     """Write the page, the Markdown and the figures; return where they lie by name."""
+    from adastar_core.report.figures import figures  # matplotlib is slow to load
+
     folder = stored.folder / "report"
     folder.mkdir(parents=True, exist_ok=True)
     drawn = figures(report)

@@ -11,17 +11,17 @@ from dataclasses import fields
 from pathlib import Path
 
 import fastapi
-import scipy.stats
 import transformers.models.llama.modeling_llama
 from prefect import client, flow_engine, task_engine
 
 import adastar_core.generators.transformers
 import adastar_core.trainers.sft
+from adastar_core.report.curves import curves
 from flows.adastar import adastar
 from flows.commandline import main
 from tests.crash.killer import Hit, Killer
 
-LOADED = (client, flow_engine, task_engine, transformers, adastar_core, fastapi, scipy.stats)
+LOADED = (client, flow_engine, task_engine, transformers, adastar_core, fastapi, curves)
 
 
 def run_child(order: dict[str, str | int | list[str]]) -> None:
