@@ -2,9 +2,12 @@
 
 import os
 import sys
-from contextlib import redirect_stderr
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 _ALWAYS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -35,12 +38,25 @@ for _name, _value in _ALWAYS.items() | (_ON_THE_COMMAND_LINE.items() if is_comma
     os.environ.setdefault(_name, _value)
 
 
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    """Let Prefect start without pandas, which takes a second to load; no task here is given a data frame."""
+    loaded = sys.modules.get("pandas")
+    sys.modules["pandas"] = cast(ModuleType, loaded)  # ``None`` is a module that is not there
+    try:
+        yield
+    finally:
+        if loaded is None:
+            del sys.modules["pandas"]
+
+
 def require_readable_settings() -> None:
     """Exit with one line if Prefect cannot read its settings, which it does when it is imported."""
     from pydantic import ValidationError
 
     try:
-        with redirect_stderr(StringIO()):  # Prefect prints the same over several lines, and raises it too
+        # Prefect prints the same over several lines, and raises it too.
+        with redirect_stderr(StringIO()), _without_pandas():
             from prefect import flow  # noqa: F401
     except ValidationError as error:
         items = ([error.title, *map(str, item["loc"]), item["msg"]] for item in error.errors())

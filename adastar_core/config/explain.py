@@ -3,6 +3,8 @@
 import difflib
 import re
 from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -112,9 +114,14 @@ def schema_keys(schema: Mapping[str, object]) -> set[str]:
     return walk(dict(schema), "")
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    return RunConfig.model_json_schema()
+
+
 def _suggestion(key: str) -> str:
     """Return what an unknown key may have meant: another type's, another trainer's name, or the closest known key."""
-    schema, (head, _, rest) = RunConfig.model_json_schema(), key.partition(".")
+    schema, (head, _, rest) = _schema(), key.partition(".")
     types = schema["properties"].get(head, {}).get("discriminator", {}).get("mapping", {})
     having = [
         name
@@ -137,7 +144,7 @@ def _suggestion(key: str) -> str:
 def key_of_option(option: str) -> str | None:
     """Return the key that an unknown option such as ``--lr`` or ``--model`` is meant to set; ``None`` if there is none."""
     name = option.lstrip("-").replace("-", "_")
-    if name in schema_keys(RunConfig.model_json_schema()):
+    if name in schema_keys(_schema()):
         return name
     meant = meant_by(name)
     return meant.key if meant else None

@@ -1,5 +1,6 @@
 """Configuration: every bad input names the key and the fix, and every field is classified."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -94,9 +95,9 @@ def test_the_names_that_everyone_tries_first_are_among_them(name: str) -> None:
     assert name in OTHER_NAMES
 
 
+@cache
 def known_keys() -> set[str]:
-    schema = RunConfig.model_json_schema()
-    return schema_keys(schema)
+    return schema_keys(RunConfig.model_json_schema())
 
 
 def test_a_password_in_a_server_s_url_is_refused_and_not_repeated() -> None:
