@@ -101,19 +101,44 @@ def test_settings_import_nothing_that_computes() -> None:
             assert {name for name in names if name and "adastar" in name} <= {"adastar_core.settings"}, module
 
 
-@pytest.mark.parametrize(
-    ("module", "most", "without"),
-    [
-        ("generators.transformers", 24, ""),
-        ("trainers.sft", 31, ""),
-        ("cluster.connection", 12, "torch transformers ray"),
-        ("cluster.engine", 25, "sqlalchemy psycopg2"),  # what a Ray actor runs
-    ],
-)
-def test_a_module_loads_few_others(module: str, most: int, without: str) -> None:
-    code = f"import sys, adastar_core.{module}; print(*sys.modules)"
-    command = [sys.executable, "-c", code]
-    loaded = set(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split())
+FEW = {
+    "cluster.connection": (12, "torch transformers ray"),
+    "cluster.engine": (25, "sqlalchemy psycopg2"),  # what a Ray actor runs
+    "generators.transformers": (24, ""),
+    "trainers.sft": (31, ""),
+    "trainers.sft trainers.launch": (33, ""),  # the launcher and its child belong to several processes only
+}
+"""How many of the core's modules each may load, and which libraries none up to it may have loaded."""
+LOADING = """
+import importlib, sys
+for modules in sys.argv[1:]:
+    for module in modules.split():
+        importlib.import_module(f"adastar_core.{module}")
+    print(*sys.modules)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "adastar_core"]:
+        del sys.modules[name]
+"""
+
+
+@pytest.fixture(scope="module")
+def loading() -> dict[str, set[str]]:
+    """What is loaded after each of these modules: in one process, as torch and transformers take seconds."""
+    command = [sys.executable, "-c", LOADING, *FEW]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    return {module: set(line.split()) for module, line in zip(FEW, found.splitlines(), strict=True)}
+
+
+@pytest.mark.parametrize("module", FEW)
+def test_a_module_loads_few_others(loading: dict[str, set[str]], module: str) -> None:
+    most, without = FEW[module]
+    loaded = loading[module]
     ours = sorted(name for name in loaded if name.split(".")[0] == "adastar_core")
     assert len(ours) <= most, ours
     assert loaded.isdisjoint(without.split())
+
+
+def test_training_loads_no_generators_configuration_or_store(loading: dict[str, set[str]]) -> None:
+    above = {
+        f"adastar_core.{name}" for name in ("generators", "cluster", "config", "store", "runs", "stages")
+    }
+    assert {package_of(name) for name in loading["trainers.sft trainers.launch"]}.isdisjoint(above)

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -175,17 +173,3 @@ def test_a_warm_up_longer_than_the_training_stays_below_the_peak() -> None:
 
 
 # What training needs
-
-
-def test_training_loads_no_generators_configuration_or_store() -> None:
-    code = (
-        "import sys, adastar_core.trainers.sft, adastar_core.trainers.launch; "
-        "print(*(name for name in sys.modules if name.startswith('adastar_core')))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = result.stdout.split()
-    above = ("generators", "cluster", "config", "store", "runs", "stages")
-    assert not [
-        name for name in loaded if name.startswith(tuple(f"adastar_core.{package}" for package in above))
-    ]
-    assert len(loaded) <= 31 + 2  # the launcher and its child process belong to several processes only
