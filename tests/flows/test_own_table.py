@@ -1,13 +1,17 @@
 """From a table with odd column names and a model to a run: ``adastar init``, then the file that it wrote."""
 
 import csv
+import io
 import json
 import os
 import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -133,39 +137,66 @@ def test_answers_that_cannot_be_read_are_named_once_the_file_is_there(
     assert yaml.safe_load((tmp_path / "run.yaml").read_text())["problem"]["verifier"] == "number"
 
 
-def on_a_terminal(folder: Path, keys: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run ``adastar init`` as somebody does who types these keys."""
+class Asked(NamedTuple):
+    """How ``adastar init`` ended on a terminal, and what it printed."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@contextmanager
+def terminal(keys: str) -> Iterator[int]:
+    """Yield the descriptor of a terminal at which somebody has typed these keys, and Ctrl-D after them."""
     ours, theirs = pty.openpty()
-    os.write(ours, keys.encode())
-    command = [sys.executable, "-m", "adastar_core.cli", "init", *options]
+    os.write(ours, f"{keys}\x04".encode())
     try:
-        return subprocess.run(
-            command, cwd=folder, stdin=theirs, capture_output=True, text=True, check=False, timeout=300
-        )
+        yield theirs
     finally:
         os.close(theirs)
         os.close(ours)
 
 
+@pytest.fixture
+def on_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Asked]:
+    """Run ``adastar init`` beside a table ``t.csv`` as somebody does who types these keys."""
+    additions(tmp_path / "t.csv")
+    monkeypatch.chdir(tmp_path)
+
+    def run(keys: str, *options: str) -> Asked:
+        with terminal(keys) as descriptor, open(descriptor, closefd=False) as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            return Asked(cli.main(["init", *options]), *capsys.readouterr())
+
+    return run
+
+
 def test_what_is_not_given_is_asked_for_on_a_terminal(tmp_path: Path) -> None:
     additions(tmp_path / "t.csv")
     command = [sys.executable, "-m", "adastar_core.cli", "init"]
-    alone = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-    )
-    assert alone.returncode == 2
-    assert "adastar init DATA --model MODEL" in alone.stderr
-    asked = on_a_terminal(tmp_path, "t.csv\n\ntiny-adder\n")
+    with terminal("t.csv\n\ntiny-adder\n") as stdin:
+        asked = subprocess.run(
+            command, cwd=tmp_path, stdin=stdin, capture_output=True, text=True, check=False, timeout=300
+        )
     assert re.search(r"Data file.*column Aufgabe.*Right\?.*Model", asked.stdout, re.DOTALL), asked.stderr
     assert yaml.safe_load((tmp_path / "run.yaml").read_text())["problem"]["answer"] == "Ergebnis"
 
 
-def test_a_terminal_may_name_other_columns(tmp_path: Path) -> None:
+def test_without_a_terminal_what_is_not_given_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert cli.main(["init"]) == 2
+    assert "adastar init DATA --model MODEL" in capsys.readouterr().err
+
+
+def test_a_terminal_may_name_other_columns(tmp_path: Path, on_a_terminal: Callable[..., Asked]) -> None:
     """What is not understood, or does not exist, is said and asked for again."""
-    additions(tmp_path / "t.csv")
     keys = "nonsense\nanswer=Nowhere\nanswer=Lfd. Nr., verifier=math\ny\n"
-    asked = on_a_terminal(tmp_path, keys, "t.csv", "--model", "tiny-adder")
-    assert asked.returncode == 0, asked.stderr
+    asked = on_a_terminal(keys, "t.csv", "--model", "tiny-adder")
+    assert asked.status == 0, asked.stderr
     assert "'nonsense' is not understood" in asked.stdout
     assert "no column 'Nowhere' (--answer), only Lfd. Nr., Aufgabe, Ergebnis, Stufe" in asked.stdout
     problem = yaml.safe_load((tmp_path / "run.yaml").read_text())["problem"]
@@ -173,11 +204,19 @@ def test_a_terminal_may_name_other_columns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [("--yes",), ("--question", "Aufgabe", "--answer", "Ergebnis")])
-def test_nothing_is_asked_where_all_is_said(tmp_path: Path, options: tuple[str, ...]) -> None:
-    additions(tmp_path / "t.csv")
-    asked = on_a_terminal(tmp_path, "", "t.csv", "--model", "tiny-adder", *options)
-    assert asked.returncode == 0, asked.stderr
+def test_nothing_is_asked_where_all_is_said(
+    on_a_terminal: Callable[..., Asked], options: tuple[str, ...]
+) -> None:
+    asked = on_a_terminal("", "t.csv", "--model", "tiny-adder", *options)
+    assert asked.status == 0, asked.stderr
     assert "Right?" not in asked.stdout
+
+
+def test_input_that_ends_before_everything_is_answered_writes_nothing(
+    tmp_path: Path, on_a_terminal: Callable[..., Asked]
+) -> None:
+    assert on_a_terminal("", "t.csv", "--model", "tiny-adder").status == 2
+    assert not (tmp_path / "run.yaml").exists()
 
 
 def test_a_passage_stands_before_its_question(tmp_path: Path) -> None:
