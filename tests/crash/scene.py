@@ -1,5 +1,6 @@
 """The small run that the faults happen to: its configuration, the work that was done for it, and what came out."""
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,8 @@ from tests.support.runs import SMALL, outcome_of
 
 Outcome = dict[str, list[tuple[object, ...]]]
 ITERATIONS = 2
+SOAK = "ADASTAR_SOAK_ROUNDS" in os.environ
+"""Whether `make soak` runs the tests, which then do all that they can."""
 BATCH = int(SMALL["generator"]["batch_size"])  # type: ignore[index]
 SAVE_EVERY = int(SMALL["trainer"]["save_every"])  # type: ignore[index]
 

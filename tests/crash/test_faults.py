@@ -21,10 +21,8 @@ from adastar_core.store.database import open_database
 from adastar_core.store.runs import find_run
 from tests.crash.conftest import Run
 from tests.crash.killer import Hit
-from tests.crash.scene import Undisturbed, on_database, outcome, require_sound, write_config
+from tests.crash.scene import SOAK, Undisturbed, on_database, outcome, require_sound, write_config
 from tests.support.proxy import bad_network
-
-SOAK = "ADASTAR_SOAK_ROUNDS" in os.environ
 
 
 def wait_for(condition: Callable[[], object]) -> None:

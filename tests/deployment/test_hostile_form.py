@@ -88,35 +88,20 @@ def test_a_process_keeps_the_worker_s_command_folder_and_environment(
     assert list((deployed.services.folder / "home" / "runs").glob("kept-*"))
 
 
-def test_code_and_places_of_a_form_are_refused_by_name(deployed: Deployed, tmp_path: Path) -> None:
+def test_code_that_a_form_names_is_refused_by_name(deployed: Deployed, tmp_path: Path) -> None:
+    """Every other value that leads outside is refused by the same check: ``tests/core/test_access.py``."""
     mark = tmp_path / "mark"
     (tmp_path / "mine.py").write_text(f"import pathlib\npathlib.Path({str(mark)!r}).write_text('ran')\n")
-    home = deployed.services.folder / "home"
-    hostile: dict[str, dict[str, object]] = {
-        "sampler.path": {"sampler": {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}},
-        "generator.custom.path": {
-            "generator": {"type": "custom", "custom": {"path": f"{tmp_path}/mine.py:Mine"}}
-        },
-        "problem.path": {"problem": {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}},
-        "problem.verifier.path": {
-            "problem": {"type": "table", "path": f"{home}/rows.jsonl", "verifier": {"path": "os:system"}}
-        },
-        "home": {"home": str(tmp_path / "home")},
-    }
-    for key, values in hostile.items():
-        ended = finished(deployed, {"run": "hostile", "config": {**TINY, **values}}, {})
-        assert ended["state_type"] == "FAILED"
-        assert key in ended["state"]["message"]
+    hostile = {"sampler": {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}}
+    ended = finished(deployed, {"run": "hostile", "config": {**TINY, **hostile}}, {})
+    assert ended["state_type"] == "FAILED"
+    assert "sampler.path" in ended["state"]["message"]
     assert {path.name for path in tmp_path.iterdir()} == {"mine.py"}
 
 
-def test_a_comparison_s_form_is_confined_too(deployed: Deployed, tmp_path: Path) -> None:
-    for settings, key in (
-        ({"given_output": str(tmp_path / "out")}, "given_output"),
-        ({"overrides": [f"home={tmp_path}/home"]}, "home"),
-        ({"overrides": ["database_url=postgresql://127.0.0.1/other"]}, "database_url"),
-    ):
-        identity = deployed.trigger("compare", {"settings": settings}, "compare")
-        assert deployed.wait_until_over(identity) == "FAILED"
-        assert key in deployed.flow_run(identity)["state"]["message"]
+def test_the_values_of_a_comparison_s_runs_are_confined_too(deployed: Deployed, tmp_path: Path) -> None:
+    settings = {"overrides": [f"home={tmp_path}/home"]}
+    identity = deployed.trigger("compare", {"settings": settings}, "compare")
+    assert deployed.wait_until_over(identity) == "FAILED"
+    assert "home" in deployed.flow_run(identity)["state"]["message"]
     assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from adastar_core.config.files import resolve
 from adastar_core.errors import DataError
+from adastar_core.problems import stories as stories_module
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.scenes import KNOWN, UNSEEN
 from adastar_core.problems.stories import Stories, StoriesSettings, Story
@@ -110,7 +111,10 @@ def test_the_exemplars_are_no_question_of_validation_or_test() -> None:
         assert not any(item.question in shown for item in pool(split))
 
 
-def test_more_than_there_are_is_refused_with_the_number_that_there_are() -> None:
+def test_more_than_there_are_is_refused_with_the_number_that_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stories_module, "_DRAWS_BEFORE_GIVING_UP", 200)
     with pytest.raises(DataError, match=r"problem\.validation: there are no more than \d+ stories"):
         problem(validation=20_000, max_steps=1, max_digits=1).load(Split.VALIDATION)
 
