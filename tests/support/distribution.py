@@ -15,6 +15,10 @@ LONGEST_FIRST = (
     "tests/documents/",
     "tests/flows/",
     "tests/stages/",
+    "tests/cluster/",
+    "tests/packaging/",
+    *TOGETHER[2:],
+    "tests/store/",
     "tests/core/test_processes.py",
 )
 """The others fill what is left: a long group that came last would keep one process waiting for the other."""
