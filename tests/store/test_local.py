@@ -199,6 +199,7 @@ def test_a_lost_or_wrong_password_is_explained(shared_home: Path) -> None:
 
 
 def test_a_server_that_cannot_start_says_why(shared_home: Path) -> None:
+    start_local_postgres(shared_home, durable=False)
     files = ServerFiles.at(shared_home)
     stop_local_postgres(shared_home)
     settings = files.data / "postgresql.auto.conf"
