@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.signals import ended_by_signals
+from flows import signals
+from flows.signals import Ended, ended_by_signals
 from tests.flows.conftest import ROOT
 
 SECONDS = 300
@@ -51,9 +52,7 @@ def family(process: subprocess.Popen[bytes], *wanted: str) -> list[psutil.Proces
     raise AssertionError(f"status {process.poll()}, and never all of {wanted}")
 
 
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
-)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_run_that_is_ended_leaves_no_process(
     start: Start, configuration: Path, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
@@ -88,6 +87,13 @@ def test_a_comparison_that_is_ended_leaves_no_process(
     assert process.wait(SECONDS) == 143, (tmp_path / "output.log").read_text()
     assert psutil.wait_procs(started, timeout=30)[1] == []
     assert "Run the same command to resume the comparison" in (tmp_path / "output.log").read_text()
+
+
+def test_a_terminal_that_is_closed_ends_the_command_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "force_soon", list[int]().append)
+    with pytest.raises(Ended) as ended, ended_by_signals():
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert (ended.value.signal, ended.value.exit_status) == (signal.SIGHUP, 129)
 
 
 def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:

@@ -111,12 +111,11 @@ def test_no_address_where_a_temporary_server_is_forbidden(
     assert "PREFECT_API_URL is not set" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["adastar.py", "compare.py"])
 @pytest.mark.parametrize(
-    ("name", "value", "complaint"),
+    ("command", "name", "value", "complaint"),
     [
-        ("PREFECT_API_URL", "http://me:hush@[::1/api", "Invalid IPv6 URL"),
-        ("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "perhaps", "ServerEphemeralSettings: enabled"),
+        ("adastar.py", "PREFECT_API_URL", "http://me:hush@[::1/api", "Invalid IPv6 URL"),
+        ("compare.py", "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "perhaps", "ServerEphemeralSettings: enabled"),
     ],
 )
 def test_settings_that_prefect_cannot_read_are_one_line(
