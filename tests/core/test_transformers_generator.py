@@ -108,7 +108,7 @@ def worked(requests: list[GenerationRequest], examples: str) -> list[GenerationR
     return [replace(request, prompt=examples + request.prompt) for request in requests]
 
 
-@pytest.mark.parametrize("decoding", [SAMPLED, NUCLEUS, GREEDY], ids=["sampled", "nucleus", "greedy"])
+@pytest.mark.parametrize("decoding", [SAMPLED, GREEDY], ids=["sampled", "greedy"])
 def test_what_prompts_share_is_read_once_and_changes_nothing(
     exact: TransformersGenerator, monkeypatch: pytest.MonkeyPatch, decoding: Decoding
 ) -> None:
@@ -227,7 +227,7 @@ def test_a_response_ends_before_its_stop_string(exact: TransformersGenerator) ->
             assert (cut.response, cut.finish_reason) == (whole.response, whole.finish_reason)
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 40])
+@pytest.mark.parametrize("size", [1, 2, 15])
 def test_in_16_bits_kernels_never_see_a_single_row_or_a_width_between_two_blocks(
     model_dir: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
@@ -243,7 +243,7 @@ def test_in_16_bits_kernels_never_see_a_single_row_or_a_width_between_two_blocks
         return logits
 
     monkeypatch.setattr(Cached, "forward", watched)
-    in_batches(half, requests(40), SAMPLED, size)
+    in_batches(half, requests(15), SAMPLED, size)
     assert 1 not in {rows for rows, _ in shapes}
     starts = [width for (_, before), (_, width) in pairwise([(0, 10**6), *shapes]) if width < before]
     assert starts

@@ -119,6 +119,5 @@ def test_nothing_that_the_libraries_may_still_load_is_refused() -> None:
 def test_a_verdict_does_not_depend_on_the_ones_before(formulas: MathVerifier) -> None:
     pair = (r"\tan(\frac{x}{2})", r"\frac{\sin x}{1+\cos x}")
     first = outcome_of(formulas, *pair)
-    for number in range(3):
-        outcome_of(formulas, f"x^{number + 2}", f"x^{number + 2} \\cdot \\sin^2 x + x^{number + 2}")
-        assert outcome_of(formulas, *pair) is first
+    outcome_of(formulas, "x^2", r"x^2 \cdot \sin^2 x + x^2")
+    assert outcome_of(formulas, *pair) is first
