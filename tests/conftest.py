@@ -118,6 +118,16 @@ def database(administrator: Engine, server: URL, template: str) -> Iterator[Engi
 
 
 @pytest.fixture(scope="session")
+def untouched(administrator: Engine, server: URL, template: str) -> Iterator[Engine]:
+    """An engine on a database for all tests of what ends before it writes anything there."""
+    name = f"untouched_{os.getpid()}"
+    with new_database(administrator, name, template):
+        engine = connect(server.set(database=name))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """A Prefect server, which takes seconds to start. Its background services are for `make soak`."""
     folder = tmp_path_factory.mktemp("prefect")

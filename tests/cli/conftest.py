@@ -73,6 +73,23 @@ def run_home(finished: Finished, run_database: Engine, tmp_path: Path) -> Path:
     return home
 
 
+@pytest.fixture(scope="package")
+def one_copy(administrator: Engine, server: URL, finished: Finished) -> Iterator[Engine]:
+    """A copy of the finished run's database for all tests that only read it."""
+    name = f"read_{finished.database}"
+    with new_database(administrator, name, finished.database):
+        engine = connect(server.set(database=name))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def only_read(one_copy: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The copy that all readers share, which the command finds by its environment variable."""
+    monkeypatch.setenv("ADASTAR_DATABASE_URL", one_copy.url.render_as_string(hide_password=False))
+    return one_copy
+
+
 @contextmanager
 def owned(engine: Engine) -> Iterator[None]:
     """Own the run as a working process does, until the block ends."""

@@ -3,11 +3,12 @@
 import json
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.cli.conftest import Adastar
+from tests.cli.conftest import Adastar, Finished
 from tests.flows.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "queries.md").read_text()
@@ -16,6 +17,17 @@ EMPTY = (
     "Training examples without an accepting verdict (there must be none)",
     "Which process works on which run now",
 )
+
+
+@pytest.fixture
+def run_database(only_read: Engine) -> Engine:
+    """No query changes anything, so all share a copy."""
+    return only_read
+
+
+@pytest.fixture
+def run_home(finished: Finished, run_database: Engine) -> Path:
+    return finished.home
 
 
 def test_the_documentation_has_recipes() -> None:

@@ -16,12 +16,23 @@ from adastar_core import cli
 from adastar_core.postgres.layout import ServerFiles
 from adastar_core.postgres.server import start_local_postgres
 from adastar_core.store.readonly import READER
-from tests.cli.conftest import Adastar
+from tests.cli.conftest import Adastar, Finished
 
 VALUES = (
     "SELECT 1 AS one, 2.5::numeric AS two, NULL AS none, true AS yes, 'a,\"b' AS words, '[1, {\"k\": null}]'::jsonb AS doc, "
     "'2026-01-02'::date AS day, '\\x00ff'::bytea AS raw, 'NaN'::float8 AS nan, ARRAY[1, 2] AS list, :tail AS last"
 )
+
+
+@pytest.fixture
+def run_database(only_read: Engine) -> Engine:
+    """No query changes anything, so all share a copy."""
+    return only_read
+
+
+@pytest.fixture
+def run_home(finished: Finished, run_database: Engine) -> Path:
+    return finished.home
 
 
 def test_three_forms_of_the_same_rows(adastar: Adastar) -> None:

@@ -7,12 +7,19 @@ from pathlib import Path
 import pytest
 import yaml
 from cyclopts import CycloptsError
+from sqlalchemy import Engine
 
 from adastar_core.config import files
 from adastar_core.models.source import resolve_model
 from flows.commandline import APP, errors_explained
 from tests.flows.conftest import Command
 from tests.support.families import write_family
+
+
+@pytest.fixture
+def database(untouched: Engine) -> Engine:
+    """One database for all: none of these runs gets as far as to write."""
+    return untouched
 
 
 def change(configuration: Path, **values: object) -> None:

@@ -17,6 +17,12 @@ from adastar_core.store.runs import list_runs
 from tests.flows.conftest import ROOT
 
 
+@pytest.fixture
+def database(untouched: Engine) -> Engine:
+    """One database for all: every run here is refused."""
+    return untouched
+
+
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[str]:
     """Serve one answer to every request; yield the address, with a password in it."""
