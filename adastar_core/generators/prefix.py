@@ -1,6 +1,7 @@
 """What all prompts of a batch begin with, such as worked examples: read once, and its keys and values copied to every row.
 
 The copies lie where the tokens would have been, so positions, masks and windows are those of a batch that was read whole.
+``shared.py`` keeps them once instead, where a model allows it.
 """
 
 from collections.abc import Sequence
