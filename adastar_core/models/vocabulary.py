@@ -64,7 +64,8 @@ class Vocabulary:
     @classmethod
     def of(cls, directory: Path) -> "Vocabulary":
         """Return the one in a directory, loaded once as long as no file there changes: a large one takes seconds."""
-        files = [(entry.name, entry.stat()) for entry in os.scandir(directory) if entry.is_file()]
+        inside = os.scandir(directory) if directory.is_dir() else ()
+        files = [(entry.name, entry.stat()) for entry in inside if entry.is_file()]
         return _opened(
             directory, frozenset((name, found.st_size, found.st_mtime_ns) for name, found in files)
         )

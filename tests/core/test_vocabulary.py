@@ -202,3 +202,13 @@ def test_without_a_chat_the_model_s_own_end_is_trained_and_in_one_the_template_s
     assert vocabulary.completed("42", (), chat=True) == (*vocabulary.completion_ids("42"), message_end)
     assert vocabulary.completed("42", (9, 2), chat=True) == (9, 2)
     assert vocabulary.completed("42", (9, 8), chat=True) == (9, 8, message_end)
+
+
+def test_a_vocabulary_is_loaded_again_only_once_its_files_change(tmp_path: Path) -> None:
+    directory = write_kind(tmp_path, KINDS[0])
+    first = Vocabulary.of(directory)
+    assert Vocabulary.of(directory) is first
+    (directory / "tokenizer_config.json").touch()
+    assert Vocabulary.of(directory) is not first
+    with pytest.raises(ModelError, match="no tokenizer"):
+        Vocabulary.of(tmp_path / "nothing")
