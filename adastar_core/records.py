@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import NormalDist
+from typing import Literal
 
 
 class Split(StrEnum):
@@ -18,6 +19,21 @@ class Split(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
+
+
+EndStatus = Literal["failed", "cancelled", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run's process ended before the run did, and why, in a sentence."""
+
+    status: EndStatus
+    reason: str
+
+    def __str__(self) -> str:
+        """Return it as the end of a sentence about the run: ``failed: no GPU``."""
+        return f"{'' if self.status == 'failed' else 'was '}{self.status}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from flows.access import confine_deployed
 from flows.ending import best_of, is_over, to_test
 from flows.iteration import iterate
 from flows.overdue import overtaken_by
+from flows.stopping import ending_soon, ending_told_apart
 from tasks.progress import ArtifactProgress
 from tasks.reporting import report_iteration, report_run
 from tasks.stages import evaluate, measure_as_sampled
@@ -60,7 +61,7 @@ def adastar(
         due: datetime | None = flow_run.scheduled_start_time  # a retry after midnight has the same
         config, run = nightly(config, run, (due or datetime.now(UTC)).date())
     shown = ArtifactProgress(run)
-    with open_workspace(config, run, display=shown) as workspace:
+    with open_workspace(config, run, display=shown, explain=ending_told_apart) as workspace, ending_soon():
         if workspace.progress.display is shown:  # else the command shows the run
             shown.begin(opening(workspace))
         workspace.when_failed = partial(rewrite_report, workspace)  # an older one would tell of success

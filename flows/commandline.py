@@ -220,6 +220,7 @@ def execute(
     from flows.console import open_console
     from flows.ending import finished_run
     from flows.prefect_server import check_server, prefect_server
+    from flows.stopping import ending_told_apart
 
     with finished_run(config, name) as found_done:
         if found_done is not None:
@@ -228,7 +229,7 @@ def execute(
     check_server()
     with (
         open_console(console) as display,
-        open_workspace(config, name, preset=preset, display=display) as workspace,
+        open_workspace(config, name, preset=preset, display=display, explain=ending_told_apart) as workspace,
     ):
         say(console, *opening(workspace).split("\n"))
         if config.compute.backend == "local":

@@ -31,6 +31,7 @@ from adastar_core.config.methods import MethodName
 from adastar_core.errors import StageError
 from flows.access import confine_deployed
 from flows.members import ComparisonSettings, ending_members, facts_of, run_in_a_process
+from flows.stopping import ending_soon
 from tasks.caching import NOT_CACHED
 
 
@@ -59,7 +60,7 @@ def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:
     with get_client(sync_client=True) as client:
         api_url = str(client.api_url)
     runner: ThreadPoolTaskRunner[Member] = ThreadPoolTaskRunner(max_workers=settings.parallel)
-    with runner, ending_members():
+    with ending_soon(), runner, ending_members():
         futures = {
             (method, seed): runner.submit(
                 run_member, {"settings": settings, "method": method, "seed": seed, "api_url": api_url}

@@ -5,6 +5,7 @@ from prefect import flow
 from adastar_core.records import Split
 from adastar_core.runs.stored import RunRef
 from adastar_core.stages.manifests import AdvanceManifest
+from flows.stopping import ending_soon
 from tasks.stages import advance, evaluate, finetune, generate, sample, verify
 
 
@@ -19,11 +20,12 @@ def iterate(run: RunRef, iteration: int) -> AdvanceManifest:
 
     The run's workspace must be open in this process, and the iteration before it closed.
     """
-    wave = 1
-    while not sample(run, iteration, wave).closed:
-        generate(run, iteration, wave)
-        verify(run, iteration, wave)
-        wave += 1
-    finetune(run, iteration)
-    evaluate(run, iteration, Split.VALIDATION)
-    return advance(run, iteration)
+    with ending_soon():
+        wave = 1
+        while not sample(run, iteration, wave).closed:
+            generate(run, iteration, wave)
+            verify(run, iteration, wave)
+            wave += 1
+        finetune(run, iteration)
+        evaluate(run, iteration, Split.VALIDATION)
+        return advance(run, iteration)

@@ -153,7 +153,8 @@ def budget_settings(budget: str | None) -> list[str]:
     )
 
 
-_END_SECONDS = 20.0
+_END_SECONDS = 6.0
+"""Less than ``flows.stopping.END_SECONDS``, after which this process ends too. How a run ended is stored at once."""
 _running: "set[subprocess.Popen[bytes]]" = set()
 _over = threading.Event()
 

@@ -48,8 +48,8 @@ def _end(number: int, _: FrameType | None) -> None:
     raise Ended(number)
 
 
-def force_soon(number: int) -> None:
+def force_soon(number: int, seconds: float = _GRACE_SECONDS) -> None:
     """End this process by force if it is still there in a while, because a library waits for a thread or a server."""
-    timer = threading.Timer(_GRACE_SECONDS, os._exit, (SIGNALLED + number,))
+    timer = threading.Timer(seconds, os._exit, (SIGNALLED + number,))
     timer.daemon = True
     timer.start()

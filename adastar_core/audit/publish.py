@@ -173,7 +173,7 @@ def _body(stored: StoredRun, report: RunReport, iteration: int, licenses: Licens
         yield "\n"
         parts = [(escape(name), *numbers) for name, *numbers in difficulty_cells(report)]
         yield from markdown_table(difficulty_headings(report), parts)
-    if said := worst(replace(report, failure=None)):
+    if said := worst(replace(report, ending=None)):
         yield f"\n{escape(said)}"
     yield "\n## Training\n"
     heads = ("iteration", "visited", "accepted", "trained for")

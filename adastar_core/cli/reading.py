@@ -50,7 +50,7 @@ def runs(*, common: Common = Common()) -> int:
     print_table(headings, map(_overview_cells, overviews), left=5)
     for run in overviews:
         if run.failure:
-            print_line(f"{run.name} failed: {run.failure}")
+            print_line(f"{run.name} {run.state}: {run.failure}")
     return 0
 
 
@@ -95,7 +95,7 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
         done += f", iteration {overview.iteration} is {overview.phase}"
     print_line(f"{overview.name}: {overview.state}, {done}")
     if overview.failure:
-        print_line(f"failed: {overview.failure}")
+        print_line(f"{overview.state}: {overview.failure}")
     print_line(f"{overview.method} on {overview.problem}, from {overview.base_model}, seed {overview.seed}")
     total = flops(pflops(overview.flops))
     print_line(f"compute {total} without evaluation; {wall_time(overview.seconds)} over all processes")

@@ -17,7 +17,7 @@ from adastar_core.monitors.services import QUIET
 
 WORKER = "adastar_core.monitors.worker"
 _SECONDS = 300.0
-_END_SECONDS: Mapping[Ending, float] = {"finished": 60.0, "failed": 5.0, "killed": 0.0}
+_END_SECONDS: Mapping[Ending, float] = {"finished": 60.0, "failed": 5.0, "killed": 2.0}
 _GONE_SECONDS = 30.0
 
 

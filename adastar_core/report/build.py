@@ -16,7 +16,7 @@ from adastar_core.store.items import items_sha256
 from adastar_core.store.iterations import read_iterations
 from adastar_core.store.provenance import read_wall_seconds
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
-from adastar_core.store.runs import read_data_notes, read_failure, read_preset
+from adastar_core.store.runs import read_data_notes, read_ending, read_preset
 from adastar_core.store.samples import read_samples
 
 SAMPLES_OF_A_KIND = 2
@@ -64,7 +64,7 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
         ),
         items_sha256=stored.read(items_sha256),
         samples=stored.read(read_samples, _measured_on(evaluations, best), best, SAMPLES_OF_A_KIND),
-        failure=stored.read(read_failure),
+        ending=stored.read(read_ending),
         base_controls=before,
         controls=after,
         as_sampled=compared.as_sampled,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from adastar_core.compute import StageTokens
-from adastar_core.records import Accuracy
+from adastar_core.records import Accuracy, Ending
 from adastar_core.report.acceptance import ClassShare
 from adastar_core.report.controls import Controls
 from adastar_core.store.samples import SampleGroup
@@ -103,7 +103,7 @@ class RunReport:
         by_difficulty: On test if measured, otherwise on validation; easiest first.
         trained_frequency: ``trained_frequency[k]`` observations were trained on exactly k times.
         samples: Questions with the answers before and after, on the same split as ``by_difficulty``.
-        failure: Why the run's last process failed; ``None`` if it did not.
+        ending: How the run's last process ended before the run did; ``None`` if it did not.
         items_sha256: Digest of the validation and test items; accuracies are comparable where it is equal.
         base_controls: What the base model's accuracy is compared with, on the same split as ``by_difficulty``.
         controls: The same for the selected checkpoint.
@@ -131,7 +131,7 @@ class RunReport:
     notes: tuple[str, ...] = ()
     items_sha256: str | None = None
     samples: tuple[SampleGroup, ...] = ()
-    failure: str | None = None
+    ending: Ending | None = None
     base_controls: Controls | None = None
     controls: Controls | None = None
     as_sampled: Controls | None = None

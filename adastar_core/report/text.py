@@ -170,8 +170,8 @@ def headline(report: RunReport) -> str:
 
 def worst(report: RunReport) -> str | None:
     """Return the worst that the report has to tell, in a sentence: a failure, or what got worse; ``None`` if nothing did."""
-    if report.failure is not None:
-        return f"The run failed: {report.failure}"
+    if report.ending is not None:
+        return f"The run {report.ending}"
     rows = [row for row in report.by_difficulty if row.after < row.before]
     if rows:
         row = min(rows, key=lambda row: (row.after.share or 0.0) - (row.before.share or 0.0))

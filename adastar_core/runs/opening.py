@@ -26,6 +26,7 @@ from adastar_core.problems.chat import prompted
 from adastar_core.progress import Display, Silent
 from adastar_core.records import Data, Incident, Split
 from adastar_core.runs.answers import answer_kind
+from adastar_core.runs.ending import ExplainEnding, ending_of
 from adastar_core.runs.guessing import check_guessing
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_of, resolved
@@ -33,14 +34,12 @@ from adastar_core.runs.stored import RunRef, folder_of, open_store, pinned, star
 from adastar_core.runs.workspace import Workspace
 from adastar_core.samplers.custom import CustomSettings
 from adastar_core.store import checkpoints as rows
-from adastar_core.store.bulk import storable
 from adastar_core.store.incidents import ROUNDED_OTHERWISE
-from adastar_core.store.lease import own_run
+from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.numerics import read_numerics, write_numerics
 from adastar_core.store.runs import Run, find_run, finish_run, kept_formats, start_or_continue
 from adastar_core.verifiers.batch import close_verifier
 
-_LONGEST_REASON = 2_000
 _open: dict[str, Workspace] = {}
 
 
@@ -59,12 +58,18 @@ def workspace_of(run: RunRef) -> Workspace:
 
 @contextmanager
 def open_workspace(
-    config: RunConfig, name: str, *, preset: str = "", display: Display | None = None
+    config: RunConfig,
+    name: str,
+    *,
+    preset: str = "",
+    display: Display | None = None,
+    explain: ExplainEnding = ending_of,
 ) -> Iterator[Workspace]:
     """Check everything, create the run or continue it, own it, and yield its workspace.
 
     A run that is already open in this process yields the same workspace. Nothing is written before the data, the
-    model, the data directory and the database have been found usable. ``preset`` is where it came from.
+    model, the data directory and the database have been found usable. ``preset`` is where it came from. ``explain``
+    tells from an error that leaves the block how the process ended, which is recorded.
 
     Raises:
         UserError: Something is invalid, or another process owns the run.
@@ -76,17 +81,16 @@ def open_workspace(
             yield workspace
             return
     with ExitStack() as stack:
-        workspace = _prepare(config, name, preset, display or Silent(), stack)
+        workspace = _prepare(config, name, preset, display or Silent(), stack, explain)
         _open[workspace.ref.uid] = workspace
         try:
-            yield workspace
+            with _ending_recorded(workspace.lease, explain):
+                yield workspace
         except BaseException as error:
-            with suppress(DBAPIError, StageError), workspace.lease.transaction() as connection:
-                finish_run(connection, workspace.run_id, "failed", _reason(error))
             if workspace.when_failed is not None and isinstance(error, Exception):
                 with suppress(DBAPIError, AdaStarError, OSError):
                     workspace.when_failed()
-            workspace.monitors.close("failed")
+            workspace.monitors.close("failed" if isinstance(error, (Exception, SystemExit)) else "killed")
             raise
         else:
             workspace.monitors.close("finished")
@@ -96,20 +100,21 @@ def open_workspace(
             close_verifier(workspace.problem.verifier)
 
 
-def _reason(error: BaseException) -> str:
-    """Return why a process ended, for ``runs.failure``: the message for the user, or what Python says."""
-    if isinstance(error, AdaStarError):
-        said = str(error)
-    elif isinstance(error, DBAPIError):  # without the statement and its values
-        said = f"The database failed ({error.orig})."
-    elif isinstance(error, KeyboardInterrupt):
-        said = "interrupted"
-    else:
-        said = f"{type(error).__name__}: {error}"
-    return storable(" ".join(said.split())[:_LONGEST_REASON])
+@contextmanager
+def _ending_recorded(lease: Lease, explain: ExplainEnding) -> Iterator[None]:
+    """Record how the process ended where an error leaves the block, at once: what closes after it may take long."""
+    try:
+        yield
+    except BaseException as error:
+        ending = explain(error)
+        with suppress(DBAPIError, StageError), lease.transaction() as connection:
+            finish_run(connection, lease.run_id, ending.status, ending.reason)
+        raise
 
 
-def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack: ExitStack) -> Workspace:
+def _prepare(
+    config: RunConfig, name: str, preset: str, display: Display, stack: ExitStack, explain: ExplainEnding
+) -> Workspace:
     # Everything that can be refused without a write comes first.
     check_access(config)
     Monitors(config, display.line)
@@ -140,11 +145,12 @@ def _prepare(config: RunConfig, name: str, preset: str, display: Display, stack:
     problem = prompted(problem, config.prompt, model, run.day)
     owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
     lease = stack.enter_context(owned)
-    monitors = Monitors(config, display.line)
-    workspace = Workspace(engine, home, run, config, lease, problem, splits, model, display, monitors)
-    limit_threads(workspace.parameters)
-    _record_start(workspace)
-    monitors.open(name, run.uid, workspace.folder)
+    with _ending_recorded(lease, explain):
+        monitors = Monitors(config, display.line)
+        workspace = Workspace(engine, home, run, config, lease, problem, splits, model, display, monitors)
+        limit_threads(workspace.parameters)
+        _record_start(workspace)
+        monitors.open(name, run.uid, workspace.folder)
     return workspace
 
 

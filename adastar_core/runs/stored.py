@@ -258,7 +258,7 @@ def _settled(engine: Engine, named: NamedCheckpoint) -> NamedCheckpoint:
     if found is None:
         raise no_such_run(engine, named.run)
     if found.state != "finished":
-        trouble = f"that run is {found.state}, so its best checkpoint may still change. Finish it first"
+        trouble = f"that run is not finished ({found.state}), so its best checkpoint may still change. Finish it first"
     elif not found.best_iteration:
         trouble = (
             f"none of its checkpoints is better than {found.base_model}, which it started from. Name that"

@@ -9,13 +9,16 @@ from sqlalchemy import Connection, text
 from adastar_core.store.locks import HELD_NUMBERS, RUN
 from adastar_core.store.provenance import WALL_SECONDS
 
+CRASHED = "Its process ended without a word: it was killed, ran out of memory, or its machine or the database stopped."
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """One run at a glance.
 
     Attributes:
-        state: created, running (a process owns it), interrupted (none does, though none finished it), finished, failed.
+        state: created, running (a process owns it), crashed (none does, though none said how it ended), finished, failed,
+            cancelled (in Prefect), interrupted (by a signal).
         owner: Process id and host of its last owner.
         wanted: Iterations wanted; ``done`` of them have advanced.
         iteration: The newest iteration, in ``phase``; 0 before the first.
@@ -23,7 +26,7 @@ class Overview:
         correct: Right answers of that evaluation, of ``total``.
         flops: Floating-point operations without padding and without evaluation.
         seconds: Wall time over all of its processes; ``None`` where none is recorded.
-        failure: Why its last process failed, if it did.
+        failure: Why its last process ended before the run did, if so.
     """
 
     run_id: int
@@ -69,19 +72,24 @@ def read_overview(connection: Connection, run_id: int) -> Overview | None:
 
 def _read(connection: Connection, condition: str, values: Mapping[str, str | int]) -> list[Overview]:
     query = text(f"{_OVERVIEW} WHERE {condition} ORDER BY r.run_id")
-    return [Overview(**row._mapping) for row in connection.execute(query, {"kind": RUN, **values})]
+    return [
+        Overview(**row._mapping)
+        for row in connection.execute(query, {"kind": RUN, "crashed": CRASHED, **values})
+    ]
 
 
 # A run that was killed is still "running" in its row; only the advisory lock tells whether somebody works on it.
 _OVERVIEW = f"""
     SELECT r.run_id, r.uid, r.name, r.config ->> 'problem.type' AS problem, coalesce(r.config ->> 'method', r.config ->> 'method.type') AS method, r.base_model,
            CAST(r.config ->> 'seed' AS int) AS seed,
-           CASE WHEN r.status = 'running' AND held.number IS NULL THEN 'interrupted' ELSE r.status END AS state,
+           CASE WHEN crashed THEN 'crashed' ELSE r.status END AS state,
            r.owner, r.iterations AS wanted, progress.done, progress.iteration, newest.phase,
            best.iteration AS best_iteration, best.correct, best.total, cost.flops, spent.seconds,
-           r.code_version, r.config_sha256, r.created_at, r.finished_at, r.failure
+           r.code_version, r.config_sha256, r.created_at, r.finished_at,
+           CASE WHEN crashed THEN :crashed ELSE r.failure END AS failure
     FROM runs r
     LEFT JOIN ({HELD_NUMBERS}) held ON held.number = r.run_id
+    CROSS JOIN LATERAL (SELECT r.status = 'running' AND held.number IS NULL AS crashed) gone
     CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE phase = 'advanced') AS done, coalesce(max(iteration), 0) AS iteration
         FROM iterations WHERE run_id = r.run_id

@@ -15,7 +15,7 @@ from adastar_core.config import LIMITS, RunConfig
 from adastar_core.errors import RunConflictError
 from adastar_core.machine.waiting import Notify, warn
 from adastar_core.names import is_storable, require_name
-from adastar_core.records import Data, Observation, Split
+from adastar_core.records import Data, Ending, EndStatus, Observation, Split
 from adastar_core.store import locks, tables
 from adastar_core.store.items import moved_into_training, pin_items
 from adastar_core.store.numerics import read_numerics
@@ -139,17 +139,17 @@ def read_data_notes(connection: Connection, run_id: int) -> tuple[str, ...]:
 
 
 def finish_run(
-    connection: Connection, run_id: int, status: Literal["finished", "failed"], failure: str | None = None
+    connection: Connection, run_id: int, status: Literal["finished"] | EndStatus, failure: str | None = None
 ) -> None:
-    """Record how the run ended for now, and why if it failed; it can be continued."""
+    """Record how the run ended for now, and why if it is not finished; it can be continued."""
     ended = update(tables.runs).where(tables.runs.c.run_id == run_id)
     connection.execute(ended.values(status=status, failure=failure, finished_at=func.now()))
 
 
-def read_failure(connection: Connection, run_id: int) -> str | None:
-    """Return why the run's last process failed; ``None`` if it did not, or another one works on the run."""
-    failure: str | None = connection.scalar(text(f"SELECT failure {_OF_RUN}"), {"run_id": run_id})
-    return failure
+def read_ending(connection: Connection, run_id: int) -> Ending | None:
+    """Return how the run's last process ended before the run did; ``None`` if it finished it, or one works on the run."""
+    row = connection.execute(text(f"SELECT status, failure {_OF_RUN}"), {"run_id": run_id}).one()
+    return None if row.failure is None else Ending(row.status, row.failure)
 
 
 def drop_run(engine: Engine, name: str) -> bool:

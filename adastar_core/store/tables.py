@@ -8,17 +8,17 @@ disturb each other. Foreign keys between their rows belong to the partitions, no
 never waits for the writes of another.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Column, ForeignKey, Identity, MetaData, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import CheckConstraint, ForeignKeyConstraint, SchemaItem, UniqueConstraint
 from sqlalchemy.types import BigInteger, Boolean, DateTime, Double, Integer, LargeBinary, Text, TypeEngine
 
-from adastar_core.records import FinishReason, Outcome, RejectionReason, Split
+from adastar_core.records import EndStatus, FinishReason, Outcome, RejectionReason, Split
 from adastar_core.store.statistic_columns import STATISTICS
 
-SCHEMA_REVISION = "0021"
+SCHEMA_REVISION = "0022"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -124,16 +124,16 @@ runs = Table(
         "Notes on its data from when it was last opened, e.g. which questions are repeated",
         "'[]'::jsonb",
     ),
-    _value("status", Text, "created, running, finished or failed"),
+    _value("status", Text, "created, running, finished, failed, cancelled or interrupted"),
     _value("lease_epoch", Integer, "Fencing number: raised by each process that takes the run over"),
     _maybe("owner", Text, "Process id and host of the last process that took it over"),
     _now("created_at", "When it was created"),
     _maybe("finished_at", DateTime(timezone=True), "When it finished last"),
     _maybe("preset", Text, "The preset or file that its first owner took the configuration from"),
-    _maybe("failure", Text, "Why its last process failed; null where it did not"),
+    _maybe("failure", Text, "Why its last process ended before the run did; null where none did"),
     UniqueConstraint("uid"),
     UniqueConstraint("name"),
-    _one_of("status", ("created", "running", "finished", "failed")),
+    _one_of("status", ("created", "running", "finished", *get_args(EndStatus))),
     comment="One row per self-improvement run.",
 )
 

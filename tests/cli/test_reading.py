@@ -65,10 +65,14 @@ def test_a_name_from_before_names_were_checked_is_one_row(adastar: Adastar, run_
     assert "my [red]run" in out
 
 
-def test_a_run_without_an_owner_is_interrupted(adastar_json: Json, run_database: Engine) -> None:
+def test_a_run_whose_owner_is_gone_without_a_word_has_crashed(
+    adastar_json: Json, run_database: Engine
+) -> None:
     with run_database.begin() as connection:
         connection.execute(text("UPDATE runs SET status = 'running'"))
-    assert adastar_json("runs")[0]["state"] == "interrupted"  # type: ignore[index]
+    (found,) = adastar_json("runs")
+    assert found["state"] == "crashed"  # type: ignore[call-overload]
+    assert "ended without a word" in found["failure"]  # type: ignore[call-overload]
     with owned(run_database):
         assert adastar_json("show", "mine")["state"] == "running"
 

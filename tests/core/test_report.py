@@ -18,7 +18,7 @@ from rich.console import Console
 
 from adastar_core.compute import StageTokens
 from adastar_core.machine import units
-from adastar_core.records import Accuracy, Choice, Outcome
+from adastar_core.records import Accuracy, Choice, Ending, Outcome
 from adastar_core.report.controls import controls
 from adastar_core.report.figures import (
     _accuracy_by_compute,
@@ -105,7 +105,7 @@ SAMPLES = tuple(
     for kind in KINDS
 )
 ONE_ITERATION = replace(REPORT, iterations=ROWS[:1], best_iteration=1, trained_frequency=(5,))
-FAILED = replace(REPORT, failure="The disk is full.", samples=SAMPLES)
+FAILED = replace(REPORT, ending=Ending("failed", "The disk is full."), samples=SAMPLES)
 EVERY_REPORT = pytest.mark.parametrize(
     "report", [REPORT, BEFORE_ANYTHING, NOTHING_ACCEPTED, ONE_ITERATION, FAILED]
 )
@@ -568,7 +568,7 @@ def test_hostile_text_stays_text_everywhere() -> None:
         checkpoint=HOSTILE,
         by_difficulty=(replace(REPORT.by_difficulty[0], difficulty=HOSTILE),),
         notes=(HOSTILE,),
-        failure=HOSTILE,
+        ending=Ending("failed", HOSTILE),
         samples=tuple(replace(group, samples=(HOSTILE_SAMPLE,)) for group in SAMPLES),
     )
     found, plain = _parse(page_of(hostile)), _parse(page_of(FAILED))

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import Engine
 
+from adastar_core.store.overview import read_overviews
 from flows import signals
 from flows.signals import Ended, ended_by_signals
 from tests.flows.conftest import ROOT
@@ -52,9 +54,17 @@ def family(process: subprocess.Popen[bytes], *wanted: str) -> list[psutil.Proces
     raise AssertionError(f"status {process.poll()}, and never all of {wanted}")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "status", "state"), [(signal.SIGTERM, 143, "interrupted"), (signal.SIGKILL, -9, "crashed")]
+)
 def test_a_run_that_is_ended_leaves_no_process(
-    start: Start, configuration: Path, tmp_path: Path, number: signal.Signals, status: int
+    start: Start,
+    configuration: Path,
+    database: Engine,
+    tmp_path: Path,
+    number: signal.Signals,
+    status: int,
+    state: str,
 ) -> None:
     """In the middle of a training in two processes."""
     settings = ["--set", "trainer.processes=2", "--set", "trainer.save_every=1"]
@@ -67,6 +77,12 @@ def test_a_run_that_is_ended_leaves_no_process(
     assert "Traceback" not in said()
     if number is not signal.SIGKILL:
         assert f"error: ended by {number.name}. What was stored is kept" in said()
+    with database.connect() as connection:
+        (run,) = read_overviews(connection)
+    assert (run.state, run.failure and run.failure[:7]) == (
+        state,
+        (number.name if status > 0 else "Its process")[:7],
+    )
 
 
 def test_a_comparison_that_is_ended_leaves_no_process(

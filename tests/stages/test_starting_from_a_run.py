@@ -127,7 +127,7 @@ def test_what_another_run_started_from_is_neither_dropped_nor_collected(
         ("run:nobody", "no run 'nobody' in this database; nearest: first|this database has no"),
         ("run:first:7", "no checkpoint of iteration 7"),
         ("run:first:0", "is the model that run 'first' started from. Name it: tiny-adder"),
-        ("run:first", "that run is created|that run is running|that run is interrupted"),
+        ("run:first", r"that run is not finished \((created|running|crashed)\)"),
     ],
 )
 def test_what_names_no_settled_checkpoint_is_refused(

@@ -9,10 +9,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from adastar_core.errors import LostLease, RunConflictError
+from adastar_core.records import Ending
 from adastar_core.store.lease import Lease, own_run
 from adastar_core.store.locks import application_name
 from adastar_core.store.provenance import read_wall_seconds
-from adastar_core.store.runs import Run, drop_run, find_run, finish_run, read_failure, read_preset
+from adastar_core.store.runs import Run, drop_run, find_run, finish_run, read_ending, read_preset
 from tests.store.conftest import start
 
 _OWNER = """
@@ -196,6 +197,6 @@ def test_why_a_run_failed_is_kept_until_somebody_takes_it_over(database: Engine)
     with own_run(database, run, iterations=1, patience=None), database.begin() as connection:
         finish_run(connection, run.run_id, "failed", "no GPU")
     with database.connect() as connection:
-        assert read_failure(connection, run.run_id) == "no GPU"
+        assert read_ending(connection, run.run_id) == Ending("failed", "no GPU")
     with own_run(database, run, iterations=1, patience=None), database.connect() as connection:
-        assert read_failure(connection, run.run_id) is None
+        assert read_ending(connection, run.run_id) is None
