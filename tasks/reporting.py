@@ -21,17 +21,14 @@ from tasks.caching import NOT_CACHED
 
 @task(task_run_name="report t={iteration}", cache_policy=NOT_CACHED, persist_result=False)
 def report_iteration(run: RunRef, iteration: int) -> None:
-    """Show the iterations so far as a table and as curves, and the last one as a line."""
-    from adastar_core.report.curves import curves  # matplotlib is slow to load
-
+    """Show the iterations so far as a table, their curves as the report for now, and the last one as a line."""
     workspace = workspace_of(run)
     report = report_of(workspace, best=0)
     rows = [dict(zip(headings(report), row, strict=True)) for row in cells(report)]
     put_artifact(
         "table", names.key(run.name, "iterations"), json.dumps(rows), f"Iterations of run {run.name}"
     )
-    figure = curves(report)
-    put_artifact("markdown", names.key(run.name, "curves"), image(figure.name, figure.png), figure.caption)
+    put_artifact("markdown", names.key(run.name, "report"), drawn(report), f"Run {run.name}, at work")
     row = next(row for row in report.iterations if row.t == iteration)
     for line in (iteration_line(row), *row.warnings):
         workspace.progress.line(line)
@@ -48,11 +45,19 @@ def report_run(run: RunRef, best: int) -> RunReport:
     with workspace.lease.after_the_report() as connection:
         finish_run(connection, workspace.run_id, "finished")
     figures = [path for path in files.values() if path.suffix == ".png"]
-    drawn = [image(path.stem, path.read_bytes()) for path in figures]
-    page = "\n".join((markdown(report), *drawn))
+    images = [image(path.stem, path.read_bytes()) for path in figures]
+    page = "\n".join((markdown(report), drawn(report), *images))
     put_artifact("markdown", names.key(run.name, "report"), page, f"Run {run.name}")
     follow_end(workspace, report, files)
     return report
+
+
+def drawn(report: RunReport) -> str:
+    """Return the curves of the iterations so far as Markdown, with what they show."""
+    from adastar_core.report.curves import curves  # matplotlib is slow to load
+
+    figure = curves(report)
+    return f"{image(figure.name, figure.png)}\n\n{figure.caption}\n"
 
 
 def image(name: str, png: bytes) -> str:

@@ -70,7 +70,7 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     page.get_by_role("heading", name="smoke").first.wait_for()
     drawn = page.locator("img[src^='data:image/png;base64,']")
     drawn.first.wait_for()
-    assert drawn.count() == 3
+    assert drawn.count() == 4
     assert all(one.evaluate("image => image.naturalWidth") > 500 for one in drawn.all())
     look(page, "report")
 

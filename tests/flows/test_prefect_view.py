@@ -45,7 +45,7 @@ class Server:
         return self.ask("artifacts", artifacts=like)
 
 
-def test_two_iterations_leave_four_artifacts_and_a_line_each_in_the_flow_runs_log(
+def test_two_iterations_leave_three_artifacts_and_a_line_each_in_the_flow_runs_log(
     prefect_client: Callable[[], AbstractContextManager[object]],
     prefect_environment: dict[str, str],
     database: Engine,
@@ -69,11 +69,11 @@ def test_two_iterations_leave_four_artifacts_and_a_line_each_in_the_flow_runs_lo
 
     artifacts = server.artifacts("seen_in_prefect")
     by_key = {str(one["key"]): one for one in artifacts}
-    kinds = {"progress": "progress", "iterations": "table", "curves": "markdown", "report": "markdown"}
+    kinds = {"progress": "progress", "iterations": "table", "report": "markdown"}
     assert {key: one["type"] for key, one in by_key.items()} == {
         names.key("seen_in_prefect", what): kind for what, kind in kinds.items()
     }
-    assert len(artifacts) == 4  # one version of each
+    assert len(artifacts) == 3  # one version of each
     (owner,) = {one["flow_run_id"] for one in artifacts}
 
     percents = [percent for percent, _ in moved]
@@ -87,7 +87,7 @@ def test_two_iterations_leave_four_artifacts_and_a_line_each_in_the_flow_runs_lo
     assert shown["data"] == 100
     assert "accuracy" in str(shown["description"])
     assert str(by_key[names.key("seen_in_prefect", "iterations")]["data"]).count('"stamped"') == 3
-    assert "data:image/png;base64," in str(by_key[names.key("seen_in_prefect", "curves")]["data"])
+    assert "data:image/png;base64," in str(by_key[names.key("seen_in_prefect", "report")]["data"])
 
     def lines() -> list[str]:
         found = server.ask("logs", logs={"flow_run_id": {"any_": [owner]}}, limit=200)
