@@ -221,6 +221,7 @@ def execute(
     from flows.ending import finished_run
     from flows.prefect_server import check_server, prefect_server
     from flows.stopping import ending_told_apart
+    from flows.tagging import tagged_by_the_environment
 
     with finished_run(config, name) as found_done:
         if found_done is not None:
@@ -235,7 +236,8 @@ def execute(
         if config.compute.backend == "local":
             say(console, *memory_warnings(needs_of(workspace)))
         # A sync flow with heartbeats waits for whole seconds at its end, and nobody reads them here.
-        with prefect_server(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        heartbeats_off = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+        with prefect_server(), heartbeats_off, tagged_by_the_environment():
             report = run_flow(config, name)
         found = places(workspace)
     if summary is not None:

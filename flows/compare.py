@@ -15,10 +15,10 @@ if (
     sys.path.insert(0, __file__.rpartition("flows")[0] or ".")
 from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads the environment when imported)
 
+import json
 from pathlib import Path
 
 from prefect import flow, get_client, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -31,16 +31,22 @@ from adastar_core.config.methods import MethodName
 from adastar_core.errors import StageError
 from flows.access import confine_deployed
 from flows.members import ComparisonSettings, ending_members, facts_of, run_in_a_process
+from flows.scoreboard import scoreboard
 from flows.stopping import ending_soon
+from flows.tagging import tags_for_a_process, tasks_untagged
+from tasks.artifacts import put_artifact
 from tasks.caching import NOT_CACHED
 
 
 @task(cache_policy=NOT_CACHED, persist_result=False, task_run_name="{method}-seed-{seed}")
-def run_member(settings: ComparisonSettings, method: MethodName, seed: int, api_url: str) -> Member:
-    """Run one method with one seed to its end, or read it back if it has ended before."""
+def run_member(settings: ComparisonSettings, method: MethodName, seed: int, handed: dict[str, str]) -> Member:
+    """Run one method with one seed to its end, or read it back if it has ended before.
+
+    ``handed`` is the environment that ties the run to this comparison's server and tags.
+    """
     summary = settings.summary_path(method, seed)
     if not summary.exists():
-        run_in_a_process(settings, method, seed, api_url)
+        run_in_a_process(settings, method, seed, handed)
     return read_member(summary, method, seed)
 
 
@@ -58,12 +64,12 @@ def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:
     for method in settings.methods:
         confine_deployed(settings.config(method, settings.seeds[0]))
     with get_client(sync_client=True) as client:
-        api_url = str(client.api_url)
+        handed = {"PREFECT_API_URL": str(client.api_url), **tags_for_a_process()}
     runner: ThreadPoolTaskRunner[Member] = ThreadPoolTaskRunner(max_workers=settings.parallel)
-    with ending_soon(), runner, ending_members():
+    with tasks_untagged(), runner, scoreboard(settings), ending_members(), ending_soon():
         futures = {
             (method, seed): runner.submit(
-                run_member, {"settings": settings, "method": method, "seed": seed, "api_url": api_url}
+                run_member, {"settings": settings, "method": method, "seed": seed, "handed": handed}
             )
             # Seed by seed, so that an early end leaves every method with the same seeds.
             for seed in settings.seeds
@@ -89,12 +95,13 @@ def compare(settings: ComparisonSettings = ComparisonSettings()) -> Comparison:
     return comparison
 
 
-@task(cache_policy=NOT_CACHED, persist_result=False)
+@task(cache_policy=NOT_CACHED, persist_result=False, task_run_name="report")
 def report(settings: ComparisonSettings, comparison: Comparison) -> dict[str, Path]:
     head = text.headings(comparison)
     rows = [dict(zip(head, row, strict=True)) for row in text.cells(comparison)]
-    create_table_artifact(rows, key=names.key(settings.name, "comparison"), description=settings.title)
-    create_markdown_artifact(text.markdown(comparison), key=names.key(settings.name, "comparison-report"))
+    put_artifact("table", names.key(settings.name, "comparison"), json.dumps(rows), settings.title)
+    page = text.markdown(comparison)
+    put_artifact("markdown", names.key(settings.name, "comparison-report"), page, settings.title)
     return write_comparison(comparison, settings.output)
 
 

@@ -6,6 +6,7 @@ from adastar_core.records import Split
 from adastar_core.runs.stored import RunRef
 from adastar_core.stages.manifests import AdvanceManifest
 from flows.stopping import ending_soon
+from flows.tagging import tasks_untagged
 from tasks.stages import advance, evaluate, finetune, generate, sample, verify
 
 
@@ -20,7 +21,7 @@ def iterate(run: RunRef, iteration: int) -> AdvanceManifest:
 
     The run's workspace must be open in this process, and the iteration before it closed.
     """
-    with ending_soon():
+    with ending_soon(), tasks_untagged():
         wave = 1
         while not sample(run, iteration, wave).closed:
             generate(run, iteration, wave)

@@ -7,7 +7,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -20,12 +20,12 @@ from adastar_core.errors import ConfigError, StageError
 from adastar_core.machine.confine import output, readable
 from adastar_core.machine.home import usable_home
 from adastar_core.machine.parent import tied_to_us
+from adastar_core.machine.units import pflops_in
 from adastar_core.settings import BaseSource, OutputPath, Settings, SettingText, Text, setting
 
 DEFAULT_PRESET = "arithmetic-hard"
 _PLACES = ("home=", "database_url=")
 _SCRIPTS = Path(__file__).parent
-_FLOPS = {"pflops": 1.0, "pf": 1.0, "tflops": 1e-3, "tf": 1e-3, "gflops": 1e-6, "gf": 1e-6}
 _MOST_ITERATIONS = 200
 """Bound of a run that ends by its budget of compute."""
 
@@ -142,12 +142,10 @@ def budget_settings(budget: str | None) -> list[str]:
     """Return the configuration of a budget such as ``8`` (iterations) or ``2TFLOPs``."""
     if budget is None:
         return []
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:e-?\d+)?)\s*([a-z]*)\s*", budget.lower())
-    number, unit = found.groups() if found else ("", "")
-    if number.isdigit() and int(number) and unit in ("", "iterations"):
-        return [f"iterations={number}", "budget_pflops=null"]
-    if unit in _FLOPS and float(number) > 0:
-        return [f"iterations={_MOST_ITERATIONS}", f"budget_pflops={float(number) * _FLOPS[unit]!r}"]
+    if found := re.fullmatch(r"\s*(\d*[1-9]\d*)\s*(?:iterations)?\s*", budget.lower()):
+        return [f"iterations={found[1]}", "budget_pflops=null"]
+    if pflops := pflops_in(budget):
+        return [f"iterations={_MOST_ITERATIONS}", f"budget_pflops={pflops!r}"]
     raise ConfigError(
         f"--budget {budget!r} is neither a number of iterations, such as 8, nor compute, such as 0.002PFLOPs or 2TFLOPs."
     )
@@ -177,8 +175,10 @@ def ending_members() -> Iterator[None]:
         raise
 
 
-def run_in_a_process(settings: ComparisonSettings, method: MethodName, seed: int, api_url: str) -> None:
-    """Run one member to its end. Its summary appears under its name only then.
+def run_in_a_process(
+    settings: ComparisonSettings, method: MethodName, seed: int, handed: Mapping[str, str]
+) -> None:
+    """Run one member to its end, with more environment. Its summary appears under its name only then.
 
     Raises:
         StageError: The run failed; the message names its log.
@@ -188,7 +188,7 @@ def run_in_a_process(settings: ComparisonSettings, method: MethodName, seed: int
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(settings.threads),
-        "PREFECT_API_URL": api_url,
+        **handed,
         "PYTHONPATH": os.pathsep.join([str(_SCRIPTS.parent), os.environ.get("PYTHONPATH", "")]),
     }
     with log.open("ab") as output:

@@ -22,9 +22,10 @@ class ArtifactProgress:
         self._artifact: UUID | None = None
         self._updated = time.monotonic()
 
-    def begin(self, opening: str) -> None:
-        """Say what the run is, and show it from now on. Called in the flow whose run owns the artifact."""
-        self.line(opening)
+    def begin(self, *opening: str) -> None:
+        """Say what the run is, a line each, and show it from now on. Called in the flow whose run owns the artifact."""
+        for line in opening:
+            self.line(line)
         self._artifact = put_artifact("progress", names.key(self._run, "progress"), 0.0, self._run)
 
     def show(self, standing: Standing) -> None:

@@ -1,9 +1,12 @@
 """Numbers as people read them; a dash where there is none."""
 
+import re
+
 from adastar_core.records import Accuracy
 
 NONE = "–"
 _FLOPS = ((1e18, "EFLOPs"), (1e15, "PFLOPs"), (1e12, "TFLOPs"), (1e9, "GFLOPs"), (1e6, "MFLOPs"))
+_PREFIXES = {"p": 1.0, "t": 1e-3, "g": 1e-6}
 _SIZES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
@@ -44,6 +47,12 @@ def flops(pflops: float) -> str:
     """Return a cost given in 10^15 FLOPs as ``12.3 TFLOPs``."""
     factor, name = flops_unit(pflops)
     return f"{number(pflops * factor)} {name}"
+
+
+def pflops_in(text: str) -> float | None:
+    """Return the 10^15 FLOPs of ``2TFLOPs``, ``0.5 PFLOPs`` or ``3e2gf``; ``None`` for what is no amount of compute."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:e-?\d+)?)\s*([ptg])f(?:lops)?\s*", text.lower())
+    return float(found[1]) * _PREFIXES[found[2]] if found and float(found[1]) > 0 else None
 
 
 def number(value: float) -> str:

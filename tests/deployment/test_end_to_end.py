@@ -1,5 +1,6 @@
 """Deployments from end to end: triggered, scheduled, killed in the middle, and without a server for a while."""
 
+import json
 import os
 import signal
 import sys
@@ -102,17 +103,35 @@ def test_a_comparison_starts_its_runs_on_the_worker_s_machine(deployed: Deployed
     compared = deployed.trigger(
         "compare", {"settings": {**settings, "overrides": [*changed, *sizes]}}, flow="compare"
     )
+    board = deployed.services.wait(lambda: _table_of_runs(deployed, compared))
+    assert [row["run"] for row in board] == ["STaR-Acc, seed 0"]
+    assert deployed.flow_run(compared)["state_type"] == "RUNNING", "it shows its runs while they work"
     assert deployed.wait_until_over(compared) == "COMPLETED"
-    artifacts = deployed.ask("POST", "artifacts/latest/filter", {})
-    kinds = {one["type"] for one in artifacts if "-comparison" in one["key"]}
-    assert kinds == {"table", "markdown"}
+    (row,) = _table_of_runs(deployed, compared)
+    assert (row["state"], row["iterations"]) == ("finished", "1 of 1")
+    assert "%" in row["validation"]
+    assert "%" in row["test"]
+    mine = {"artifacts": {"flow_run_id": {"any_": [compared]}}}
+    kinds = sorted(one["type"] for one in deployed.ask("POST", "artifacts/filter", mine))
+    assert kinds == ["markdown", "progress", "table", "table"]
+    members = {"flow_runs": {"name": {"like_": "-star-acc-seed-0"}}}
+    tagged = {tuple(sorted(one["tags"])) for one in deployed.ask("POST", "flow_runs/filter", members)}
+    assert tagged == {("adastar", "compare")}  # the run and its iteration
     with deployed.database.connect() as connection:
         query = "SELECT status FROM runs WHERE name LIKE 'compare-quickstart-%-star-acc-seed-0'"
         assert connection.scalars(text(query)).all() == ["finished"]
 
 
+def _table_of_runs(deployed: Deployed, compared: str) -> list[dict[str, str]]:
+    """Return what a comparison's table says of its runs; nothing before it is there."""
+    mine = {"artifacts": {"flow_run_id": {"any_": [compared]}, "key": {"like_": "%-runs"}}}
+    found = deployed.ask("POST", "artifacts/filter", mine)
+    rows: list[dict[str, str]] = json.loads(found[0]["data"]) if found else []
+    return rows
+
+
 def test_killed_in_generation_then_retried_through_a_server_outage(deployed: Deployed) -> None:
-    run_id = deployed.trigger("smoke", {"run": "slow", "config": SLOW})
+    run_id = deployed.trigger("smoke", {"run": "slow", "overrides": SLOW})
     deployed.services.wait(lambda: _generated(deployed) > 10)
     process = _flow_process(deployed)
     assert str(deployed.database.url.password) not in " ".join(process.cmdline())
