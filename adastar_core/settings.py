@@ -100,6 +100,8 @@ KeyVariable = Annotated[str, TextKind.NOTHING]
 """An environment variable with a key; checked together with the server that gets the key."""
 SettingText = Annotated[str, TextKind.NOTHING]
 """``key=value`` of a configuration that is checked itself."""
+SettingValue = Annotated[object, TextKind.NOTHING]
+"""The value of such a key."""
 ReadablePath = Annotated[str, TextKind.READABLE_PATH]
 DataSource = Annotated[str, TextKind.DATA_SOURCE]
 DataPart = Annotated[str, TextKind.DATA_PART]

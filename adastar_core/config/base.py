@@ -34,8 +34,11 @@ class Base:
         """Return the configuration; raises :class:`ConfigError` as :func:`files.resolve` does."""
         return files.resolve(self.values, overrides)
 
-    def remaining(self, config: RunConfig, overrides: Sequence[str]) -> str | None:
-        """Return which of the preset's values a run on another model or problem keeps; ``None`` where it is neither."""
+    def remaining(self, config: RunConfig, overrides: Sequence[str], instead: str = "") -> str | None:
+        """Return which of the preset's values a run on another model or problem keeps; ``None`` where it is neither.
+
+        ``instead`` says how to start from the defaults; by default on the command line.
+        """
         if self.preset is None:
             return None
         meant, wanted = _subject(self.values), (config.model, config.problem.type)
@@ -43,7 +46,7 @@ class Base:
         if meant == wanted or not kept:
             return None
         values = ", ".join(f"{key}={value}" for key, value in kept.items())
-        instead = "leave --preset out" if self.named else "set model too"
+        instead = instead or ("leave --preset out" if self.named else "set model too")
         return (
             f"WARNING: preset {self.preset} is tuned for {meant[0]} on {meant[1]}, and this run is {wanted[0]} on {wanted[1]}. "
             f"These of its values remain: {values}. Set those that do not fit, or {instead} to start from the defaults for "

@@ -1,6 +1,6 @@
 """Every problem that a configuration can name, and how to open it."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
@@ -29,6 +29,9 @@ AnyProblemSettings = (
     ArithmeticSettings | StoriesSettings | TableSettings | BenchmarkSettings | CustomProblemSettings
 )
 ProblemSettings = Annotated[AnyProblemSettings, Field(discriminator="type")]
+PROBLEM_TYPES: tuple[str, ...] = tuple(
+    settings.model_fields["type"].default for settings in get_args(AnyProblemSettings)
+)
 
 
 _BENCHMARKS: dict[type[BenchmarkSettings], Benchmark] = {

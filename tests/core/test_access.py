@@ -27,6 +27,7 @@ from adastar_core.runs.opening import open_workspace
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.settings import TextKind
+from flows import deployed
 from flows.access import confine_deployed
 from flows.adastar import adastar
 from flows.compare import compare
@@ -91,7 +92,7 @@ def test_every_text_that_a_form_can_send_says_what_it_is() -> None:
     """A new field of plain str or Path fails here: give it a type of adastar_core.config.access."""
     seen: set[type[BaseModel]] = set()
     found = [*undeclared(RunConfig, seen), *undeclared(ComparisonSettings, seen)]
-    for flow in (adastar, compare):
+    for flow in (adastar, deployed.adastar, compare):
         for name, parameter in inspect.signature(flow.fn, eval_str=True).parameters.items():
             annotation = parameter.annotation
             found += [f"{flow.name}({name})" for _ in texts_without_a_kind(annotation)]

@@ -1,13 +1,15 @@
 """A person's view: headless Chromium opens the form, starts a run, and reads what came out."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from adastar_core import names
-from adastar_core.config import flatten, methods
+from flows.deployed import adastar as deployed_flow
 from tests.deployment.conftest import Deployed
 from tests.deployment.services import PATIENCE_SECONDS
 from tests.support.browser import SCREENSHOTS, chromium, keep_screenshot
@@ -40,9 +42,19 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     page.goto(f"{url}/deployments/deployment/{deployment}/run")
     page.get_by_text("Parameters").first.wait_for()
     look(page, "form")
-    for label in ("Iterations", "Attempts (K)", "Learning rate", "Strength signal"):
-        page.get_by_text(f"{label} (Optional)", exact=True).first.wait_for()
+    fields = list(inspect.signature(deployed_flow.fn).parameters)
+    places = [
+        page.get_by_text(f"{name} (Optional)", exact=True).first.bounding_box(
+            timeout=PATIENCE_SECONDS * SECONDS
+        )
+        for name in fields
+    ]
+    heights = [place["y"] for place in places if place]
+    assert heights == sorted(heights), "the name comes first, and what people change before the rest"
+    assert len(heights) == len(fields)
+    assert heights[-1] - heights[0] < 1500, "it was 12,600 pixels with a field for every key"
     page.get_by_text("Rounds of sampling and fine-tuning; may be raised later.").first.wait_for()
+    assert page.get_by_text('Property is type "None"').count() == 0
     look(page, "form")
 
     def url_of(what: str) -> str:
@@ -53,9 +65,12 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     started = deployed.services.wait(lambda: runs_of(deployed, deployment) - before)
     (run_id,) = started
     assert deployed.wait_until_over(run_id) == "COMPLETED"
-    sent = deployed.flow_run(run_id)["parameters"]["config"]
-    assert sent["method"] == "adastar"
-    assert {key: value for key, value in flatten(sent).items() if key in methods.decided()} == {}
+    sent = deployed.flow_run(run_id)["parameters"]
+    assert (sent["run"], sent["preset"], sent["iterations"]) == ("smoke", "quickstart", 2)
+    assert sent["overrides"]["problem"]["train"] == 120
+    children = {"flow_runs": {"parent_flow_run_id": {"any_": [run_id]}}}
+    iterations = deployed.ask("POST", "flow_runs/filter", children)
+    assert [sorted(one["tags"]) for one in iterations] == [["adastar", "smoke"]] * 2
 
     page.goto(f"{url}/runs/flow-run/{run_id}")
     page.get_by_text("Completed").first.wait_for()
@@ -81,6 +96,19 @@ def test_the_form_starts_a_run_and_the_artifacts_show_it(deployed: Deployed, pag
     page.goto(f"{url}/artifacts")
     page.get_by_text(names.key("smoke", "progress")).first.wait_for()
     look(page, "artifacts")
+
+
+def test_a_typo_in_the_overrides_is_named_and_starts_nothing(deployed: Deployed) -> None:
+    """The form cannot know every key: what is wrong is refused by its key before anything is written."""
+    wrong = {"run": "mistyped", "overrides": {"trainer.lerning_rate": 0.1}}
+    run_id = deployed.trigger("smoke", wrong)
+    assert deployed.wait_until_over(run_id) == "FAILED"
+    message = deployed.flow_run(run_id)["state"]["message"]
+    assert (
+        "unknown configuration key 'trainer.lerning_rate'; did you mean 'trainer.learning_rate'?" in message
+    )
+    with deployed.database.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM runs WHERE name = 'mistyped'")) == 0
 
 
 def artifact(deployed: Deployed, key: str) -> str:

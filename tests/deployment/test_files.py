@@ -18,13 +18,19 @@ from prefect.utilities.callables import parameter_schema
 
 from adastar_core.config import RunConfig, methods
 from adastar_core.config.files import load_preset
+from adastar_core.config.form import Form
+from flows import deployed
 from flows.adastar import adastar
 from flows.compare import compare
 from tests.deployment.image import ROOT, borrow_environment, instructions, lay_out
 from tests.deployment.services import COMPOSE
 
 DEPLOYMENTS = {one["name"]: one for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
-FLOWS: dict[str, Flow[..., Any]] = {"flows/adastar.py:adastar": adastar, "flows/compare.py:compare": compare}
+FLOWS: dict[str, Flow[..., Any]] = {
+    "flows/adastar.py:adastar": adastar,
+    "flows/deployed.py:adastar": deployed.adastar,
+    "flows/compare.py:compare": compare,
+}
 POOLS = sorted((ROOT / "docker" / "pools").glob("*.json"))
 
 
@@ -38,15 +44,27 @@ def test_the_parameters_of_a_deployment_are_valid(name: str) -> None:
 
 def test_the_local_deployment_is_the_quickstart() -> None:
     for name in ("local", "nightly"):
-        config = RunConfig.model_validate(DEPLOYMENTS[name]["parameters"]["config"])
-        assert config == RunConfig.model_validate(load_preset("quickstart"))
+        given = {**DEPLOYMENTS[name]["parameters"]}
+        assert given.pop("rerun", "nightly") == "nightly"
+        del given["run"]
+        assert Form(**given).config() == RunConfig.model_validate(load_preset("quickstart"))
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=list(FLOWS))
 def test_a_schedule_can_run_with_no_parameters(flow: Flow[..., Any]) -> None:
     schema = parameter_schema(flow.fn).model_dump()
     assert not schema.get("required")
-    assert all(flow.validate_parameters({}).values())
+    assert all(value is not None for value in flow.validate_parameters({}).values())
+
+
+def test_the_form_of_a_run_is_short_and_asks_for_its_name_first() -> None:
+    for name in set(DEPLOYMENTS) - {"compare"}:
+        assert FLOWS[DEPLOYMENTS[name]["entrypoint"]] is deployed.adastar
+    schema = parameter_schema(deployed.adastar.fn).model_dump()
+    fields = sorted(schema["properties"], key=lambda field: schema["properties"][field]["position"])
+    assert (fields[0], fields[-1], len(fields)) == ("run", "overrides", 11)
+    assert not schema["definitions"], "no field is a group or a choice of groups"
+    assert not [field for field in fields if "anyOf" in schema["properties"][field]]
 
 
 def form_fields() -> list[tuple[str, dict[str, Any]]]:
@@ -54,7 +72,7 @@ def form_fields() -> list[tuple[str, dict[str, Any]]]:
     groups = {}
     for flow in FLOWS.values():
         schema = parameter_schema(flow.fn).model_dump()
-        groups |= {flow.name: schema, **schema["definitions"]}
+        groups |= {flow.fn.__module__.replace(".", "-"): schema, **schema["definitions"]}
     return [
         (f"{group}.{name}", field)
         for group, properties in groups.items()

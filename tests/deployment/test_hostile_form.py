@@ -82,7 +82,7 @@ def test_a_process_keeps_the_worker_s_command_folder_and_environment(
         "working_dir": str(tmp_path),
         "env": {"ADASTAR_HOME": str(tmp_path / "home"), "ADASTAR_WRITABLE": "/"},
     }
-    ended = finished(deployed, {"run": "kept", "config": TINY}, variables)
+    ended = finished(deployed, {"run": "kept", "overrides": TINY}, variables)
     assert ended["state_type"] == "COMPLETED"
     assert list(tmp_path.iterdir()) == []
     assert list((deployed.services.folder / "home" / "runs").glob("kept-*"))
@@ -93,7 +93,7 @@ def test_code_that_a_form_names_is_refused_by_name(deployed: Deployed, tmp_path:
     mark = tmp_path / "mark"
     (tmp_path / "mine.py").write_text(f"import pathlib\npathlib.Path({str(mark)!r}).write_text('ran')\n")
     hostile = {"sampler": {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}}
-    ended = finished(deployed, {"run": "hostile", "config": {**TINY, **hostile}}, {})
+    ended = finished(deployed, {"run": "hostile", "overrides": {**TINY, **hostile}}, {})
     assert ended["state_type"] == "FAILED"
     assert "sampler.path" in ended["state"]["message"]
     assert {path.name for path in tmp_path.iterdir()} == {"mine.py"}

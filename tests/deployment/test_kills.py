@@ -26,13 +26,13 @@ VICTIMS = ("both", "worker", "run")
 
 @pytest.mark.skipif(not ROUNDS, reason="for make soak: ADASTAR_SOAK_DEPLOYED_ROUNDS is not set")
 def test_runs_workers_or_both_are_killed(deployed: Deployed) -> None:
-    calm = deployed.trigger("smoke", {"run": "kills-calm", "config": dict(SMALL)})
+    calm = deployed.trigger("smoke", {"run": "kills-calm", "overrides": dict(SMALL)})
     assert deployed.wait_until_over(calm) == "COMPLETED"
     chance, ended = rng(0, "deployed soak"), Counter[tuple[str, str]]()
     for number in range(ROUNDS):
         name = f"kills-{number}"
         victim = VICTIMS[number % len(VICTIMS)]
-        run_id = deployed.trigger("smoke", {"run": name, "config": dict(SMALL)})
+        run_id = deployed.trigger("smoke", {"run": name, "overrides": dict(SMALL)})
         deployed.services.wait(lambda name=name: _rollouts(deployed, name) > 0)
         time.sleep(chance.random() * 2)
         _kill(deployed, name, victim)

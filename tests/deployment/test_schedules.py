@@ -32,9 +32,9 @@ def pool(deployed: Deployed, **changed: object) -> Iterator[None]:
 
 def test_of_overdue_nights_only_the_last_runs(deployed: Deployed) -> None:
     """Three nights become due while no worker polls the pool; a run that a user started still runs."""
-    asked_for = {"run": "asked-for", "rerun": "nightly", "config": TINY}
+    asked_for = {"run": "asked-for", "rerun": "nightly", "overrides": TINY}
     with pool(deployed, is_paused=True):
-        nights = _miss_three_nights(deployed, {"run": "late", "rerun": "nightly", "config": TINY})
+        nights = _miss_three_nights(deployed, {"run": "late", "rerun": "nightly", "overrides": TINY})
         other = deployed.trigger("local", asked_for)
         assert {deployed.flow_run(one)["state_type"] for one in nights} == {"SCHEDULED"}
     ended = [deployed.wait_until_over(one) for one in [*nights, other]]
@@ -71,9 +71,9 @@ def _miss_three_nights(deployed: Deployed, parameters: dict[str, object]) -> lis
 def test_a_night_due_while_the_previous_one_runs_is_cancelled(deployed: Deployed) -> None:
     """Where the pool has room for both, the deployment's limit decides."""
     with pool(deployed, concurrency_limit=2):
-        before = deployed.trigger("nightly", {"run": "still-going", "config": SLOW})
+        before = deployed.trigger("nightly", {"run": "still-going", "overrides": SLOW})
         deployed.services.wait(lambda: deployed.flow_run(before)["state_type"] == "RUNNING")
-        late = deployed.trigger("nightly", {"run": "too-much", "config": TINY})
+        late = deployed.trigger("nightly", {"run": "too-much", "overrides": TINY})
         assert deployed.wait_until_over(late) == "CANCELLED"
         assert deployed.flow_run(before)["state_type"] == "RUNNING"
         deployed.ask("POST", f"flow_runs/{before}/set_state", {"state": {"type": "CANCELLING"}})

@@ -17,8 +17,8 @@ from tests.deployment.test_schedules import TINY
 
 IN_TWO_PROCESSES = {
     **TINY,
-    "schedule": {"first_steps": 40},
-    "problem": {**TINY["problem"], "train": 400},  # type: ignore[dict-item]
+    "schedule": {"first_steps": 16},
+    "problem": {**TINY["problem"], "train": 200},  # type: ignore[dict-item]
     "trainer": {"batch_size": 8, "learning_rate": 0.0003, "processes": 2, "save_every": 1},
 }
 
@@ -68,7 +68,7 @@ def owner(deployed: Deployed, run: Overview) -> str | None:
 
 
 def test_a_cancelled_run_ends_with_all_of_its_processes_and_resumes(deployed: Deployed) -> None:
-    run_id = deployed.trigger("smoke", {"run": "called-off", "config": IN_TWO_PROCESSES})
+    run_id = deployed.trigger("smoke", {"run": "called-off", "overrides": IN_TWO_PROCESSES})
     started = deployed.services.wait(safely(lambda: is_training(deployed)))
     asked = time.monotonic()
     cancel(deployed, run_id)
@@ -88,7 +88,7 @@ def test_a_cancelled_run_ends_with_all_of_its_processes_and_resumes(deployed: De
 
 
 def test_a_run_whose_worker_is_stopped_is_interrupted(deployed: Deployed) -> None:
-    run_id = deployed.trigger("smoke", {"run": "worker-stopped", "config": SLOW})
+    run_id = deployed.trigger("smoke", {"run": "worker-stopped", "overrides": SLOW})
     deployed.services.wait(lambda: (one := seen(deployed, "worker-stopped")) and one.phase == "sampling")
     started = family(deployed)
     worker = deployed.services.processes.pop("worker")
@@ -107,7 +107,7 @@ def test_a_run_whose_worker_is_stopped_is_interrupted(deployed: Deployed) -> Non
 
 def test_a_container_s_command_ends_when_its_run_is_cancelled(deployed: Deployed) -> None:
     """The command of the docker and Kubernetes pools, without their engine. Both send SIGTERM, and SIGKILL 30 s later."""
-    run_id = deployed.trigger("docker-gpu", {"run": "contained", "config": SLOW})
+    run_id = deployed.trigger("docker-gpu", {"run": "contained", "overrides": SLOW})
     services = deployed.services
     environment = {
         **os.environ,
