@@ -9,7 +9,10 @@ from sqlalchemy import Connection, text
 from adastar_core.store.locks import HELD_NUMBERS, RUN
 from adastar_core.store.provenance import WALL_SECONDS
 
-CRASHED = "Its process ended without a word: it was killed, ran out of memory, or its machine or the database stopped."
+CRASHED = (
+    "Its process ended without a word: it was killed, as a stopped worker kills its runs, ran out of memory, or its machine "
+    "or the database stopped."
+)
 
 
 @dataclass(frozen=True, slots=True)

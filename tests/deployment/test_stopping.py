@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psutil
 
 from adastar_core.store.locks import find_owner
-from adastar_core.store.overview import Overview, find_overview
+from adastar_core.store.overview import CRASHED, Overview, find_overview
 from tests.deployment.conftest import Deployed
 from tests.deployment.test_end_to_end import SLOW
 from tests.deployment.test_schedules import TINY
@@ -87,7 +87,8 @@ def test_a_cancelled_run_ends_with_all_of_its_processes_and_resumes(deployed: De
     assert (found.state, found.failure) == ("finished", None)
 
 
-def test_a_run_whose_worker_is_stopped_is_interrupted(deployed: Deployed) -> None:
+def test_a_run_whose_worker_is_stopped_has_crashed_and_resumes(deployed: Deployed) -> None:
+    """Prefect's process worker kills its runs when it is told to end, so none of them can say why."""
     run_id = deployed.trigger("smoke", {"run": "worker-stopped", "overrides": SLOW})
     deployed.services.wait(lambda: (one := seen(deployed, "worker-stopped")) and one.phase == "sampling")
     started = family(deployed)
@@ -99,7 +100,8 @@ def test_a_run_whose_worker_is_stopped_is_interrupted(deployed: Deployed) -> Non
     assert left == []
     found = seen(deployed, "worker-stopped")
     assert found is not None
-    assert (found.state, found.failure) == ("interrupted", "SIGTERM ended its process.")
+    assert (found.state, found.failure) == ("crashed", CRASHED)
+    assert owner(deployed, found) is None
     deployed.wait_until_over(run_id)
     retry(deployed, run_id)
     assert deployed.wait_until_over(run_id) == "COMPLETED"

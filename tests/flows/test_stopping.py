@@ -78,7 +78,7 @@ def test_a_signal_while_the_flow_run_is_being_cancelled_cancels(
         run = client.create_flow_run(started_by_a_worker)
         monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(run.id))
         stopped = ending_told_apart(TerminationSignal(signal.SIGTERM))
-        assert stopped == Ending("interrupted", "SIGTERM ended its process.")  # its worker was stopped
+        assert stopped == Ending("interrupted", "SIGTERM ended its process.")
         client.set_flow_run_state(run.id, Cancelling(), force=True)
         for error in (TerminationSignal(signal.SIGTERM), Ended(signal.SIGTERM)):
             assert ending_told_apart(error) == Ending("cancelled", "Its flow run was cancelled in Prefect.")
