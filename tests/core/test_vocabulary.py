@@ -205,7 +205,7 @@ def test_without_a_chat_the_model_s_own_end_is_trained_and_in_one_the_template_s
 
 
 def test_a_vocabulary_is_loaded_again_only_once_its_files_change(tmp_path: Path) -> None:
-    directory = write_kind(tmp_path, KINDS[0])
+    directory = write_kind(tmp_path, next(iter(KINDS)))
     first = Vocabulary.of(directory)
     assert Vocabulary.of(directory) is first
     (directory / "tokenizer_config.json").touch()
