@@ -35,6 +35,12 @@ class Serving:
     why: str | None
 
 
+class SharedAlways(Shared):
+    """Shares even the few tokens of a probe."""
+
+    fewest = 0
+
+
 _known: dict[tuple[str, torch.dtype, str], Serving] = {}
 
 
@@ -69,7 +75,7 @@ def _find(model: PreTrainedModel) -> tuple[Serving, bool]:
         raise ModelError(
             f"model: {name} cannot read a few tokens in {model.dtype} ({error}); choose another generator.dtype or model"
         ) from error
-    if can_share(model) and probe.fault(Shared) is None:
+    if can_share(model) and probe.fault(SharedAlways) is None:
         return Serving(Shared, None), True
     fault = probe.fault(Cached)
     if fault is None:

@@ -6,7 +6,7 @@ then reads the shared tokens once, not 16 times. ``serving.py`` finds out whethe
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
@@ -32,10 +32,18 @@ def can_share(model: PreTrainedModel) -> bool:
 
 
 class Shared(Cached):
-    """Keeps what the prompts share once; each row's cache, padded on the left, begins after it."""
+    """Keeps what the prompts share once; each row's cache, padded on the left, begins after it.
+
+    Fewer than ``fewest`` tokens are copied: attending twice takes longer than it saves (docs/performance.md).
+    """
+
+    fewest: ClassVar[int] = 64
 
     def _hold(self, prefix: Prefix, paddings: torch.Tensor, columns: int) -> None:
         shared = len(prefix.tokens)
+        if shared < self.fewest:
+            super()._hold(prefix, paddings, columns)
+            return
         if columns > shared:  # padding of all rows
             super()._hold(prefix, paddings, columns - shared)
         self._length -= shared

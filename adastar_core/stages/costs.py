@@ -8,7 +8,7 @@ from adastar_core.compute import StageTokens
 from adastar_core.runs.workspace import Workspace
 from adastar_core.selection import Selection
 from adastar_core.store.costs import remove_costs, write_costs
-from adastar_core.store.rollouts import read_generation_costs
+from adastar_core.store.rollouts import SAMPLED, read_generation_costs
 
 
 def record_cost(
@@ -32,7 +32,7 @@ def record_generation(
 
     It replaces what was written when nothing was accepted, which another version of the verifier may change.
     """
-    remove_costs(connection, workspace.run_id, iteration, "generate")
+    remove_costs(connection, workspace.run_id, iteration, SAMPLED)
     counted = {visit.position: visit.attempts for visit in selected.visits}
     costs = read_generation_costs(connection, workspace.run_id, iteration, counted)
     for stage, (tokens, seconds) in costs.items():

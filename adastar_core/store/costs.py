@@ -1,5 +1,6 @@
 """What every stage of every iteration cost; the first record of a stage is kept unless it is removed."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,11 +63,10 @@ def write_costs(
     return bool(connection.execute(insert(tables.compute).values(values).on_conflict_do_nothing()).rowcount)
 
 
-def remove_costs(connection: Connection, run_id: int, iteration: int, stages: str) -> None:
-    """Remove the costs of an iteration's stages whose names begin with ``stages``."""
+def remove_costs(connection: Connection, run_id: int, iteration: int, stages: Sequence[str]) -> None:
     table = tables.compute
     of_iteration = (table.c.run_id == run_id) & (table.c.iteration == iteration)
-    connection.execute(delete(table).where(of_iteration & table.c.stage.startswith(stages, autoescape=True)))
+    connection.execute(delete(table).where(of_iteration & table.c.stage.in_(stages)))
 
 
 def read_costs(connection: Connection, run_id: int) -> list[CostRow]:

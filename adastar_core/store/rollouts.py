@@ -157,10 +157,12 @@ def _attempt(row: Row[Any]) -> Attempt:
     return Attempt(*values)
 
 
+SAMPLED = ("generate first", "generate retry", "generate hinted", "generate surplus")
+"""The stages that an iteration's attempts are counted under."""
 _COSTS = text(
     f"""
-    SELECT CASE WHEN visit.attempts IS NULL OR attempt > visit.attempts THEN 'generate surplus'
-                WHEN hinted THEN 'generate hinted' WHEN attempt = 1 THEN 'generate first' ELSE 'generate retry' END AS stage,
+    SELECT CASE WHEN visit.attempts IS NULL OR attempt > visit.attempts THEN '{SAMPLED[3]}'
+                WHEN hinted THEN '{SAMPLED[2]}' WHEN attempt = 1 THEN '{SAMPLED[0]}' ELSE '{SAMPLED[1]}' END AS stage,
            {TOKEN_SUMS}, sum({GENERATION_PAIRS})::bigint AS attention_pairs, sum(seconds) AS seconds
     FROM rollouts r LEFT JOIN unnest(CAST(:positions AS int[]), CAST(:attempts AS int[])) AS visit (position, attempts)
         USING (position)

@@ -13,7 +13,7 @@ from adastar_core.generators import Decoding
 from adastar_core.generators import serving as serving_module
 from adastar_core.generators.noise import noisy_scores, signed
 from adastar_core.generators.prefix import Prefix, Prefixes
-from adastar_core.generators.serving import Probe, serving
+from adastar_core.generators.serving import Probe, SharedAlways, serving
 from adastar_core.generators.shared import Shared
 from adastar_core.generators.steps import Cached, Reread, Start, Way
 from adastar_core.generators.transformers import open_transformers
@@ -64,7 +64,7 @@ class WrongRows(Cached):
         self._cache.reorder_cache(torch.arange(len(rows) - 1, -1, -1))  # type: ignore[arg-type]
 
 
-class NoPrefix(Shared):
+class NoPrefix(SharedAlways):
     """Attends to the rows' own tokens alone."""
 
     def _hold(self, prefix: Prefix, paddings: torch.Tensor, columns: int) -> None:
@@ -106,8 +106,9 @@ def test_every_family_is_decoded_as_a_plain_forward_pass_scores(family: str) -> 
     else:
         assert served.way is Reread
     assert furthest(model, served.way) < 1e-3
+    way = SharedAlways if served.way is Shared else served.way
     for shared in (16, 20, 40):
-        assert furthest(model, served.way, shared=shared) < 1e-3
+        assert furthest(model, way, shared=shared) < 1e-3
 
 
 @pytest.mark.parametrize("family", SHARED_CACHE)
@@ -120,7 +121,7 @@ def test_a_broken_mask_or_order_of_rows_is_found_out(family: str) -> None:
             assert probe.fault(NoMask) is not None
             assert probe.fault(WrongRows) is not None
             if family in SHARED_PREFIX:
-                assert probe.fault(Shared) is None
+                assert probe.fault(SharedAlways) is None
                 assert probe.fault(NoPrefix) is not None
 
 

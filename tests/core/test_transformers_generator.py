@@ -130,7 +130,7 @@ def test_what_prompts_share_is_read_once_and_changes_nothing(
     assert read == [48, 16, 48], "a multiple of 16, and again only after another one"
 
 
-@pytest.mark.parametrize("examples", ["", "12+34\n" * 9], ids=["plain", "after examples"])
+@pytest.mark.parametrize("examples", ["", "12+34\n" * 12], ids=["plain", "after examples"])
 def test_float32_differs_between_batch_sizes_only_at_near_ties(
     single: TransformersGenerator, examples: str
 ) -> None:

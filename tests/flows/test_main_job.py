@@ -78,7 +78,7 @@ def test_a_run_its_continuation_and_its_refusal(
         f"{prefect_environment['PREFECT_API_URL']}/artifacts/latest/filter", json={}
     ).json()
     mine = {one["key"]: one["type"] for one in artifacts if one["key"].startswith("mine-")}
-    kinds = {"iterations": "table", "curves": "markdown", "report": "markdown"}
+    kinds = {"iterations": "table", "report": "markdown"}
     assert mine == {names.key("mine", what): kind for what, kind in kinds.items()}
 
     (tmp_path / "summary.json").unlink()
