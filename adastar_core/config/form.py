@@ -12,12 +12,11 @@ from adastar_core.config.identity import flatten
 from adastar_core.config.methods import merge, settings_of
 from adastar_core.errors import ConfigError
 from adastar_core.machine.units import pflops_in
+from adastar_core.problems.catalogue import WITH_DATA
 
 OF_PRESET = "of the preset"
 """A choice that leaves the value to the preset."""
 NO_PRESET = "none"
-_MADE_UP = ("arithmetic", "stories")
-"""Problems that make their questions up, and so have no data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,7 @@ class Form:
         if type_ == OF_PRESET:
             below = self.base.values.get("problem", {})
             type_ = str(below.get("type")) if isinstance(below, Mapping) else str(below)
-            type_ = "table" if data and type_ in (*_MADE_UP, "None") else type_
+            type_ = "table" if data and type_ not in WITH_DATA else type_
             return {"type": type_, "path": data} if data else {}
         return {"type": type_, "path": data} if data else {"type": type_}
 

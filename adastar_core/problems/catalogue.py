@@ -29,9 +29,12 @@ AnyProblemSettings = (
     ArithmeticSettings | StoriesSettings | TableSettings | BenchmarkSettings | CustomProblemSettings
 )
 ProblemSettings = Annotated[AnyProblemSettings, Field(discriminator="type")]
-PROBLEM_TYPES: tuple[str, ...] = tuple(
-    settings.model_fields["type"].default for settings in get_args(AnyProblemSettings)
+_TYPES = {settings.model_fields["type"].default: settings for settings in get_args(AnyProblemSettings)}
+PROBLEM_TYPES: tuple[str, ...] = tuple(_TYPES)
+WITH_DATA: tuple[str, ...] = tuple(
+    name for name, settings in _TYPES.items() if "path" in settings.model_fields
 )
+"""Those that read their questions from somewhere; the others make them up."""
 
 
 _BENCHMARKS: dict[type[BenchmarkSettings], Benchmark] = {
