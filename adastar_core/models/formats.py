@@ -1,6 +1,6 @@
 """The number format that ``dtype: auto`` means: what the model was published in, where the hardware has units for it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TypeVar
 
@@ -52,6 +52,13 @@ def why_auto(model_dir: Path, *, on_gpu: bool) -> str:
         return f"the model is stored in {stored}"
     has = "has" if has_bfloat16_units() else "lacks"
     return f"the model is stored in {stored}, and this processor {has} units for bfloat16"
+
+
+def caution(dtypes: Collection[str], *, on_gpu: bool) -> str:
+    """Return the rest of a line about number formats: that one is slow here; empty if none is."""
+    if "bfloat16" not in dtypes or on_gpu or has_bfloat16_units():
+        return ""
+    return " This processor has no units for bfloat16: float32 would be several times as fast."
 
 
 def has_bfloat16_units() -> bool:

@@ -9,7 +9,7 @@ from adastar_core.config import RunConfig
 from adastar_core.generators.catalogue import has_own_format, recorded_name
 from adastar_core.generators.settings import EngineName, GeneratorSettings
 from adastar_core.machine.numerics import Numerics, library_versions, processor
-from adastar_core.models.formats import auto_format, in_format, why_auto
+from adastar_core.models.formats import auto_format, caution, in_format, why_auto
 from adastar_core.runs.stored import root_of
 from adastar_core.trainers.settings import TrainerSettings
 
@@ -62,7 +62,7 @@ def formats_line(generator: GeneratorSettings, trainer: TrainerSettings, model: 
         what = f"Generates in {generator.dtype} and trains in {trainer.dtype}"
     automatic = set(formats) == {auto_format(model, on_gpu=on_gpu)}
     why = why_auto(model, on_gpu=on_gpu) if automatic else "as configured, or as the run was started"
-    return f"{what}: {why}."
+    return f"{what}: {why}.{caution(formats, on_gpu=on_gpu)}"
 
 
 def opening_formats(config: RunConfig, model: Path) -> str:

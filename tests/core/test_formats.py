@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from adastar_core.config import GeneratorSettings, TrainerSettings
 from adastar_core.models import formats
-from adastar_core.models.formats import auto_format, has_bfloat16_units, in_format, why_auto
+from adastar_core.models.formats import auto_format, caution, has_bfloat16_units, in_format, why_auto
 from adastar_core.models.source import resolve_model, stored_format
 
 
@@ -89,3 +89,12 @@ def test_units_are_what_torch_tells(
 def test_a_torch_that_cannot_tell_counts_as_no_units(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert not has_bfloat16_units()
+
+
+def test_bfloat16_without_units_is_said_to_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True}, raising=False)
+    assert "float32 would be several times as fast" in caution(["float32", "bfloat16"], on_gpu=False)
+    assert not caution(["float32"], on_gpu=False)
+    assert not caution(["bfloat16"], on_gpu=True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    assert not caution(["bfloat16"], on_gpu=False)
