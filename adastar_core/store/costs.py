@@ -64,6 +64,7 @@ def write_costs(
 
 
 def remove_costs(connection: Connection, run_id: int, iteration: int, stages: Sequence[str]) -> None:
+    """Remove what these stages of an iteration cost, so that it is written anew."""
     table = tables.compute
     of_iteration = (table.c.run_id == run_id) & (table.c.iteration == iteration)
     connection.execute(delete(table).where(of_iteration & table.c.stage.in_(stages)))
