@@ -10,7 +10,7 @@ VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed
 AUDIT_VENV := .venv-audit
 
-.PHONY: install install-dev run test coverage test-real install-vllm test-vllm lint format types audit soak clean
+.PHONY: install install-dev run test tests coverage test-real install-vllm test-vllm lint format types audit sbom soak clean
 
 install: $(STAMP)
 
@@ -27,7 +27,11 @@ $(DEV_STAMP): $(STAMP)
 run: install
 	$(BIN)/python flows/adastar.py $(ARGS)
 
-test: install-dev lint types
+# The types are checked while the tests run, because mypy alone would leave all cores but one idle.
+test: install-dev lint
+	$(MAKE) --jobs 2 types tests
+
+tests: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --ignore=tests/real $(ARGS)
 
 # Which lines the tests ran. Apart, because counting them doubles the processor time of pure Python.
@@ -43,6 +47,13 @@ audit:
 	$(PYTHON) -m venv $(AUDIT_VENV)
 	$(AUDIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(AUDIT_VENV)/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt $(ARGS)
+
+# A CycloneDX list of the Python packages of .venv, with versions and licenses (docs/docker.md).
+sbom: install
+	$(PYTHON) -m venv $(AUDIT_VENV)
+	$(AUDIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
+	mkdir -p dist
+	$(AUDIT_VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json $(BIN)/python
 
 # The long rounds of docs/reliability.md: about an hour and a half.
 soak: install-dev

@@ -13,6 +13,7 @@
     └── StageError              a stage could not finish; the command line exits with status 1
         ├── NothingAccepted     no observation of an iteration has an accepted rationale
         ├── CheckpointError     a checkpoint's files are not the recorded ones
+        ├── FileStoreError      the file store does not answer, or refuses
         ├── EngineError         a generator failed twice, or holds the wrong weights
         ├── OutOfMemory         a batch does not fit into memory
         └── LostLease           another process has taken over the run; this one must not write
@@ -67,6 +68,10 @@ class NothingAccepted(StageError):
 
 class CheckpointError(StageError):
     """A checkpoint's files are missing or are not the recorded ones."""
+
+
+class FileStoreError(StageError):
+    """The file store cannot be reached, or does not let this process read or write."""
 
 
 class EngineError(StageError):

@@ -9,6 +9,8 @@ from adastar_core.errors import ConfigError
 
 LONGEST = 128
 """Characters of a name."""
+ANOTHER = "choose another name with --run NAME (run in the form)"
+"""How to, on a command line and in a deployment's form: the errors end in both."""
 _DIGITS = 8
 _OF_A_RUN = "run:"
 
@@ -43,9 +45,7 @@ def require_name(name: str) -> None:
         ConfigError: The name is empty or too long, begins or ends with a space, or holds what cannot be printed.
     """
     if trouble := _trouble(name):
-        raise ConfigError(
-            f"The run's name {shown(name)} {trouble}. Choose another one with --run NAME (run in the form)."
-        )
+        raise ConfigError(f"The run's name {shown(name)} {trouble}: {ANOTHER}.")
 
 
 def _trouble(name: str) -> str | None:

@@ -257,6 +257,10 @@ class RejectionReason(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
     GUESSING = "guessing"
     """Guessing explains how often its observation is right. Known once all of its attempts are judged."""
+    INCONSISTENT = "inconsistent"
+    """Asked again, the model does not go on from the rationale to the same answer."""
+    NOT_NEEDED = "not_needed"
+    """The model gives the same answer without a rationale."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,11 @@ class TextKind(Enum):
     """What a configured text means outside of the process."""
 
     NOTHING = auto()
+    TEMPLATE = auto()
+    OPTION = auto()
+    SENT_NAME = auto()
+    KEY_VARIABLE = auto()
+    SETTING = auto()
     READABLE_PATH = auto()
     DATA_SOURCE = auto()
     DATA_PART = auto()
@@ -91,16 +96,20 @@ def checked_message(template: str) -> str:
 
 
 Text = Annotated[str, TextKind.NOTHING]
-"""A name of a field, a model's name on a server, an option."""
-PromptTemplate = Annotated[str, TextKind.NOTHING, AfterValidator(checked_prompt)]
-SystemTemplate = Annotated[str, TextKind.NOTHING, AfterValidator(checked_message)]
+"""A word that is compared or shown: a column, a module of the model, a run's name."""
+OptionText = Annotated[str, TextKind.OPTION]
+"""Handed to a part of the user's own, or to a monitor."""
+SentName = Annotated[str, TextKind.SENT_NAME]
+"""Sent to the server or the hub that another field names."""
+PromptTemplate = Annotated[str, TextKind.TEMPLATE, AfterValidator(checked_prompt)]
+SystemTemplate = Annotated[str, TextKind.TEMPLATE, AfterValidator(checked_message)]
 OWN_KEY = "ADASTAR_SERVER_API_KEY"
 """The variable whose key a server on this machine may always be sent (``machine/servers.py``)."""
-KeyVariable = Annotated[str, TextKind.NOTHING]
+KeyVariable = Annotated[str, TextKind.KEY_VARIABLE]
 """An environment variable with a key; checked together with the server that gets the key."""
-SettingText = Annotated[str, TextKind.NOTHING]
+SettingText = Annotated[str, TextKind.SETTING]
 """``key=value`` of a configuration that is checked itself."""
-SettingValue = Annotated[object, TextKind.NOTHING]
+SettingValue = Annotated[object, TextKind.SETTING]
 """The value of such a key."""
 ReadablePath = Annotated[str, TextKind.READABLE_PATH]
 DataSource = Annotated[str, TextKind.DATA_SOURCE]
@@ -186,7 +195,7 @@ def setting(
     return field
 
 
-def method_setting(default: Any, title: str, description: str, **bounds: Any) -> Any:
+def method_setting(default: Any, title: str, description: str, *, added: bool = False, **bounds: Any) -> Any:
     """Declare a field that a method may decide, as :func:`setting` does.
 
     A deployment's form fills in and sends every default in its schema. This default is left out: a field that is left
@@ -198,4 +207,6 @@ def method_setting(default: Any, title: str, description: str, **bounds: Any) ->
         if schema.get("type") == "boolean":
             schema["anyOf"] = [{"type": "string", "enum": ["true", "false"]}, {"type": schema.pop("type")}]
 
-    return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
+    field = Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
+    field.metadata.extend([Role.ADDED] if added else [])
+    return field

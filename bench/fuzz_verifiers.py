@@ -66,6 +66,7 @@ class Found:
 
 
 def targets(formulas: MathVerifier) -> list[Target]:
+    """Return the verifiers to try, each with an answer and texts near it."""
     numbers = ("72", "73", "1,080", "-72", "72.5", "$72", "72 clips", "½", "１", "1e9")
     options = ("(B)", "B", "the wind", "(B) the wind", "(C)", "iron", "A", "a stone")
     classes = tuple(
@@ -79,8 +80,8 @@ def targets(formulas: MathVerifier) -> list[Target]:
         return Target(name, opened, Observation("x", "", answer, tuple(choices)), tuple(values), share)
 
     return [
-        target("number", "number", "72", numbers, 0.25),
-        target("number, fall back", "number", "72", numbers, 0.15),
+        target("number", "number", "72", numbers, 0.2),
+        target("number, fall back", "number", "72", numbers, 0.13),
         target("choice", "choice", "B", options, 0.15, *OPTIONS),
         target("choice, fall back", "choice", "B", options, 0.1, *OPTIONS),
         target("yes_no", "yes_no", "yes", ("yes", "no", "Yes", "No"), 0.08),
@@ -88,15 +89,21 @@ def targets(formulas: MathVerifier) -> list[Target]:
         target("label, listed", "label", "1", ("neutral", "1", "entailment", "0", "1 (neutral)"), 0.07, *classes),
         target("label, free", "label", "the wind", ("the wind", "The Wind", "iron"), 0.07),
         target("exact", "exact", "the wind", ("the wind", "iron", "The wind"), 0.08),
+        target("expression", "expression", "3*7+4", ("3*7+4", "4+7*3", "(3*7)+4 = 25", "3*7", "9**9**9", "3*7+5"), 0.07),
         target("math", "math", r"\frac{x}{2}", (r"\frac{x}{2}", "x/2", r"\frac{x}{3}", "6", "$x$"), 0.01),
     ]  # fmt: skip
 
 
 def against(target: Target) -> tuple[str, ...]:
     """Return what takes a right answer back, whatever it follows."""
-    other = {"number": "987654", "choice": "(D)", "yes_no": "no", "label": "2", "math": "$y+7$"}.get(
-        target.name.partition(",")[0], "stone"
-    )
+    other = {
+        "number": "987654",
+        "choice": "(D)",
+        "yes_no": "no",
+        "label": "2",
+        "math": "$y+7$",
+        "expression": "3*8",
+    }.get(target.name.partition(",")[0], "stone")
     return (
         "\n\nWait, that is not right. It is something else.",
         " Actually, no, I am wrong.",

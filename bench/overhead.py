@@ -2,7 +2,7 @@
 
 Runs the main job as a user does, in a separate process with its own data directory and Prefect files. An iteration lasts
 from its start to the start of the next one, by the database's clock, so everything in between counts: tasks, cache,
-transactions, verification, the sampler, artifacts.
+transactions, verification, the sampler, artifacts. Loading and saving models (the stage ``models``) counts as work.
 
 Run it:  python bench/overhead.py --json overhead.json
 """

@@ -51,7 +51,7 @@ def loop(config: RunConfig, folder: Path) -> list[tuple[Selection, int, float]]:
     problem = prompted(open_problem(config.problem), config.prompt, base, date.today())
     pool, validation = problem.load(Split.TRAIN), problem.load(Split.VALIDATION)
     ids = [observation.observation_id for observation in pool]
-    sampler = open_sampler(config.sampler, config.seed, ids, Statistics.empty(len(pool)))
+    sampler = open_sampler(config.sampler, config.seed, pool, Statistics.empty(len(pool)))
     rules, vocabulary = config.rules(), Vocabulary(base)
     history = []
 

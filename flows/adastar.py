@@ -14,15 +14,14 @@ from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads
 
 from typing import Literal
 
-from prefect import flow
-
 from adastar_core.config import RunConfig
 from adastar_core.report.records import RunReport
 from adastar_core.settings import Text
 from flows.improving import improve
+from flows.parameters import form_flow
 
 
-@flow(name="adastar", flow_run_name="{run}", persist_result=False)
+@form_flow(name="adastar", flow_run_name="{run}")
 def adastar(
     config: RunConfig = RunConfig(), run: Text = "adastar", rerun: Literal["continue", "nightly"] = "continue"
 ) -> RunReport:

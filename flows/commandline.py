@@ -1,6 +1,7 @@
 """The command line of ``flows/adastar.py``: options in, a configuration, and what a person reads at the end."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from adastar_core.planning.cards import CARDS
 from adastar_core.planning.forecast import Assumptions
 from adastar_core.report.records import RunReport
 from adastar_core.report.summary import summary_text
-from flows.signals import Ended, ended_by_signals
+from flows.signals import SIGNALLED, Ended, ended_by_signals
 
 if TYPE_CHECKING:
     from adastar_core.runs.stored import StoredRun
@@ -128,6 +129,12 @@ def errors_explained(name: str, what: str) -> Iterator[None]:
         ):  # rich's, when the reader, such as head, has enough
             sys.exit(0)
         fail(f"A part of the {what} called exit({error.code!r}). {kept}", AdaStarError.exit_status)
+    except Exception as error:
+        from prefect.exceptions import CancelledRun  # half a second that a refused command need not wait for
+
+        if not isinstance(error, CancelledRun):
+            raise
+        fail(f"cancelled in Prefect. {kept}", SIGNALLED + signal.SIGTERM)
 
 
 def _misuse(error: CycloptsError, name: str) -> str:
@@ -140,11 +147,13 @@ def _misuse(error: CycloptsError, name: str) -> str:
 
 
 def fail(message: str, status: int) -> NoReturn:
+    """Say why the command ends, and end it with this exit status."""
     complain(f"error: {message}")
     sys.exit(status)
 
 
 def carry_out(options: Options, run_flow: RunFlow, console: Console) -> None:
+    """Do what the options ask: list, plan, show, or run."""
     if options.list_presets:
         for name in files.preset_names():
             console.print(f"{name:28} {files.preset_summary(name)}", highlight=False, soft_wrap=True)
@@ -171,6 +180,7 @@ def _assumed(options: Options) -> Assumptions | None:
 
 
 def show_config(config: RunConfig, name: str, console: Console) -> None:
+    """Print the whole configuration as YAML."""
     values = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     console.print(f"# run {names.shown(name)}\n{values}", highlight=False, markup=False, soft_wrap=True)
 
@@ -178,12 +188,15 @@ def show_config(config: RunConfig, name: str, console: Console) -> None:
 def dry_run(
     config: RunConfig, name: str, given: Assumptions | None, card: str | None, console: Console
 ) -> None:
+    """Print what a run would do and cost, and its first prompt. ``card`` is a GPU to plan for."""
     import torch
 
     from adastar_core.planning.plan import plan_of
     from adastar_core.planning.text import plan_lines, plan_table, warning_lines
     from adastar_core.planning.timing import time_line
+    from adastar_core.runs.stored import pinned
 
+    config = pinned(config, name)  # the run's model by the name that earlier runs from it have
     assumptions = given or Assumptions()
     plan = plan_of(config, assumptions, on_gpu=card is not None or torch.cuda.is_available())
     sizes = ", ".join(f"{count:,} {split}" for split, count in plan.sizes.items())
@@ -220,6 +233,7 @@ def execute(
     from flows.console import open_console
     from flows.ending import finished_run
     from flows.prefect_server import check_server, prefect_server
+    from flows.starter import starter
     from flows.stopping import ending_told_apart
     from flows.tagging import tagged_by_the_environment
 
@@ -230,7 +244,9 @@ def execute(
     check_server()
     with (
         open_console(console) as display,
-        open_workspace(config, name, preset=preset, display=display, explain=ending_told_apart) as workspace,
+        open_workspace(
+            config, name, preset=preset, display=display, explain=ending_told_apart, starter=starter
+        ) as workspace,
     ):
         say(console, *opening(workspace).split("\n"))
         if config.compute.backend == "local":
@@ -248,11 +264,11 @@ def execute(
 
 def say_finished(stored: "StoredRun", best: int, summary: Path | None, console: Console) -> None:
     """Say that nothing is left to do, what came out, and how to do more."""
-    from adastar_core.report.build import report_of
+    from adastar_core.report.build import whole_report_of
     from adastar_core.report.opening import places
     from adastar_core.report.text import headline, print_controls, print_places
 
-    report = report_of(stored, best)
+    report = whole_report_of(stored, best)
     lines = [
         f"Run {stored.run.name} is already finished. {headline(report)}",
         f"To go on, {_more(stored.config, len(report.iterations))}. To start again, give a new name (--run NAME). To look at "

@@ -14,6 +14,7 @@ from rich.table import Table
 from adastar_core.cli.app import Flag, flow_name, new_app
 from adastar_core.comparison import text
 from adastar_core.comparison.member import SelectOn
+from adastar_core.comparison.rung_text import reason
 from adastar_core.comparison.table import Comparison
 from adastar_core.config import RunConfig
 from adastar_core.config.base import Base, base_of
@@ -35,6 +36,9 @@ Examples:
   A configuration file of your own, six iterations of each run:
     {NAME} mine.yaml --methods adastar,star --budget 6
 
+  Stop methods early that cannot win any more:
+    {NAME} --methods all --seeds 0..4 --budget 2TFLOPs --drop
+
   What that would cost, and the first prompt; nothing is started:
     {NAME} mine.yaml --methods adastar,star --budget 6 --dry-run
 
@@ -54,6 +58,8 @@ class Options:
         methods: Methods, or all; --list-methods shows them.
         seeds: A range, or a list such as 0,3,7.
         budget: Iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run (default: the preset's own).
+        drop: Stop methods after a quarter and after half of the budget that cannot win any more on validation; without it,
+            the same command runs them to their end.
         select_on: The split that selects checkpoints; test is the paper's protocol, and the table says so.
         overrides: Change one configuration key of every run; may be repeated.
         parallel: Number of concurrent runs.
@@ -70,6 +76,7 @@ class Options:
     methods: Annotated[str, Parameter(metavar="A,B,...")] = "adastar,random-lazy,star-acc"
     seeds: Annotated[str, Parameter(metavar="0..4")] = "0..4"
     budget: Annotated[str | None, Parameter(metavar="N|COMPUTE")] = None
+    drop: Annotated[bool, Flag] = False
     select_on: SelectOn = "validation"
     overrides: Annotated[tuple[str, ...], Flag, Parameter(name="--set", metavar="a.b=value")] = ()
     parallel: Annotated[int, Parameter(metavar="N", validator=Number(gte=1))] = 2
@@ -97,6 +104,7 @@ class Options:
             overrides=self.overrides,
             budget=self.budget,
             select_on=self.select_on,
+            drop=self.drop,
             parallel=self.parallel,
             threads=self.threads,
             given_output=self.output,
@@ -118,12 +126,14 @@ def main(compare: Compare, arguments: Sequence[str] | None = None) -> None:
 
 
 def carry_out(options: Options, compare: Compare, console: Console) -> None:
+    """Do what the options ask: list, plan, or compare."""
     if options.list_methods:
         for known, method in METHODS.items():
             console.print(f"{known:20} {method.title}: {method.summary}", highlight=False, soft_wrap=True)
         return
     settings = options.settings()
-    configs = [settings.config(name, settings.seeds[0]) for name in settings.methods]  # refuse bad values
+    first, _ = settings.seeds[0], settings.rungs  # refuses bad values, as the next line does
+    configs = [settings.config(name, first) for name in settings.methods]
     if warning := options.below().remaining(configs[0], options.overrides):
         say(console, warning)
     if options.dry_run:
@@ -163,8 +173,18 @@ def dry_run(settings: ComparisonSettings, configs: Sequence[RunConfig], console:
         table.add_row(config.method, str(seeds), str(config.iterations), *costs)
     console.print(table)
     say(console, f"Expected for all runs, if half of the visited observations are accepted: {flops(total)}.")
+    if settings.drop:
+        say(console, _with_rungs(settings, total))
     warnings = (line for plan in plans for line in (*warning_lines(plan, None, at_once), *plan.data_notes))
     say(console, *dict.fromkeys(warnings), "", *plans[0].preview.lines(), "", "Nothing was written.")
+
+
+def _with_rungs(settings: ComparisonSettings, total: float) -> str:
+    """Return what dropping methods may save: all but one at the first rung."""
+    first, methods = settings.rungs[0], len(settings.methods)
+    least = total * (1 + (methods - 1) * first.limit / first.whole) / methods
+    ends = ", ".join(rung.title for rung in settings.rungs)
+    return f"Rungs after {ends}. If the first drops all methods but one, about {flops(least)}."
 
 
 def methods_of(words: str) -> tuple[str, ...]:
@@ -209,5 +229,9 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         table.add_row(*(row[place] for place in shown))
     console.print(table)
     console.print(text.headline(comparison), highlight=False, soft_wrap=True)
+    for decision in comparison.decisions:
+        for verdict in decision.dropped.values():
+            title = METHODS[verdict.method].title
+            console.print(f"* {title}: {reason(decision, verdict)}", highlight=False, soft_wrap=True)
     for note in text.notes(comparison):
         console.print(f"* {note}", highlight=False, soft_wrap=True)

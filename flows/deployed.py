@@ -7,7 +7,6 @@ from flows import environment  # isort: skip  # noqa: F401 (first: Prefect reads
 
 from typing import Annotated
 
-from prefect import flow
 from pydantic import Field, WithJsonSchema
 
 from adastar_core.config import files
@@ -17,6 +16,7 @@ from adastar_core.problems.catalogue import PROBLEM_TYPES
 from adastar_core.report.records import RunReport
 from adastar_core.settings import DataSource, ModelSource, SettingText, SettingValue, Text
 from flows.improving import Rerun, improve
+from flows.parameters import form_flow
 
 
 def _one_of(*names: str) -> WithJsonSchema:
@@ -32,7 +32,7 @@ Overrides = dict[SettingText, SettingValue]
 _NONE: Overrides = {}
 
 
-@flow(name="adastar", flow_run_name="{run}", persist_result=False)
+@form_flow(name="adastar", flow_run_name="{run}")
 def adastar(
     run: Text = "adastar",
     preset: Preset = files.DEFAULT_PRESET,

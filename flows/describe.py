@@ -1,4 +1,4 @@
-"""Writes ``docs/usage.md``: the command's help and every configuration key. A test fails when it drifts.
+"""Writes ``docs/usage.md``, the command's help and every configuration key, and ``docs/borders.md``. A test fails when they drift.
 
 Run it:  python -m flows.describe
 """
@@ -12,7 +12,7 @@ from cyclopts import App
 from rich.console import Console
 
 from adastar_core.config import LIMITS, MAY_GROW, RUN_TIME_ONLY, RunConfig, files, flatten, methods
-from flows import commandline, compare_commandline
+from flows import borders, commandline, compare_commandline
 
 # The schema leaves these defaults out, because the form must not fill them in.
 _DEFAULTS = {
@@ -24,6 +24,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "usage.md"
 
 
 def usage() -> str:
+    """Return the page ``docs/usage.md``."""
     presets = "\n".join(f"| `{name}` | {files.preset_summary(name)} |" for name in files.preset_names())
     schema = RunConfig.model_json_schema()
     keys = "\n".join(rows_of(schema, schema["$defs"]))
@@ -91,3 +92,4 @@ def rows_of(
 
 if __name__ == "__main__":
     PAGE.write_text(usage(), encoding="utf-8")
+    borders.PAGE.write_text(borders.page(), encoding="utf-8")

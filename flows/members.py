@@ -14,6 +14,7 @@ from typing import Literal
 
 from adastar_core import names
 from adastar_core.comparison.member import SelectOn
+from adastar_core.comparison.rungs import Rung, rungs
 from adastar_core.config import RunConfig, files
 from adastar_core.config.methods import MethodName
 from adastar_core.errors import ConfigError, StageError
@@ -59,6 +60,11 @@ class ComparisonSettings(Settings):
     select_on: SelectOn = setting(
         "validation", "Select on", "What selects checkpoints; test is the paper's protocol."
     )
+    drop: bool = setting(
+        False,
+        "Drop losers",
+        "Run a quarter of the budget first, then half of it, and stop methods that cannot win any more on validation.",
+    )
     parallel: int = setting(2, "Runs at once", "Each is a separate process.", ge=1)
     threads: int = setting(1, "Threads", "Threads of each run.", ge=1)
     given_output: OutputPath | None = setting(
@@ -69,7 +75,8 @@ class ComparisonSettings(Settings):
     def name(self) -> str:
         """Return the comparison's name: the preset and a digest of what every run shares.
 
-        Methods and seeds are not in it, so that a comparison can be made in pieces.
+        Methods and seeds are not in it, so that a comparison can be made in pieces; nor is whether methods are dropped, so
+        that those that were can be run to their end.
         """
         overrides = [text for text in self.overrides if not text.startswith(_PLACES)]
         shared = [self.source, self.base, overrides, self.budget]
@@ -94,7 +101,22 @@ class ComparisonSettings(Settings):
         given = self.given_output
         return output(given, "given_output") if given else self.folder / "results"
 
-    def config(self, method: MethodName, seed: int) -> RunConfig:
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """The parts of the budget that runs do one after the other, the whole last; it alone where nothing is dropped.
+
+        Raises:
+            ConfigError: Methods are to be dropped, and there is one seed.
+        """
+        if self.drop and len(set(self.seeds)) < 2:
+            raise ConfigError(
+                f"drop: one seed ({self.seeds[0]}) does not show that a method is behind. Give at least two seeds, such as 0..2."
+            )
+        config = self.config(self.methods[0], self.seeds[0])
+        found = rungs(config.iterations, config.budget_pflops)
+        return found if self.drop else found[-1:]
+
+    def config(self, method: MethodName, seed: int, rung: Rung | None = None) -> RunConfig:
         match self.source:
             case "preset":
                 values = files.load_preset(self.base)
@@ -102,12 +124,13 @@ class ComparisonSettings(Settings):
                 values = files.load_file(readable(self.base, "base"))
             case "defaults":
                 values = {}
-        return files.resolve(values, self.settings_of(method, seed))
+        return files.resolve(values, self.settings_of(method, seed, rung))
 
-    def settings_of(self, method: MethodName, seed: int) -> list[str]:
-        """Return what a run sets: method, seed, budget, a test of every checkpoint, and the overrides."""
+    def settings_of(self, method: MethodName, seed: int, rung: Rung | None = None) -> list[str]:
+        """Return what a run sets: method, seed, budget, a test of every checkpoint, and the overrides; up to a rung."""
         common = ["evaluation.test_every_iteration=true", *budget_settings(self.budget), *self.overrides]
-        return [f"method={method}", f"seed={seed}", *common]
+        limited = [] if rung is None or rung.is_last else [rung.setting]
+        return [f"method={method}", f"seed={seed}", *common, *limited]
 
     def as_command(self) -> str:
         """Return the command that starts this comparison, as a person would write it."""
@@ -115,21 +138,22 @@ class ComparisonSettings(Settings):
         words += [f"--methods {','.join(self.methods)}", f"--seeds {','.join(map(str, self.seeds))}"]
         words += [f"--budget {self.budget}"] if self.budget else []
         words += [f"--set {text}" for text in self.overrides if not text.startswith(_PLACES)]
+        words += ["--drop"] if self.drop else []
         return " ".join([*words, *(["--select-on test"] if self.select_on == "test" else [])])
 
     def run_name(self, method: MethodName, seed: int) -> str:
         """Return the name by which ``flows/adastar.py`` resumes a run."""
         return f"{self.name}-{method}-seed-{seed}"
 
-    def summary_path(self, method: MethodName, seed: int) -> Path:
-        """Return the file that exists once the run has ended. A change of any value gives another file."""
-        values = self.config(method, seed).lasting()
+    def summary_path(self, method: MethodName, seed: int, rung: Rung | None = None) -> Path:
+        """Return the file that exists once the run has reached the rung. A change of any value gives another file."""
+        values = self.config(method, seed, rung).lasting()
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
         return self.folder / f"{method}-seed-{seed}-{digest}.json"
 
-    def command(self, method: MethodName, seed: int) -> list[str]:
-        sets = [part for text in self.settings_of(method, seed) for part in ("--set", text)]
-        partial = self.summary_path(method, seed).with_suffix(".partial")
+    def command(self, method: MethodName, seed: int, rung: Rung | None = None) -> list[str]:
+        sets = [part for text in self.settings_of(method, seed, rung) for part in ("--set", text)]
+        partial = self.summary_path(method, seed, rung).with_suffix(".partial")
         run = ["--run", self.run_name(method, seed), "--summary", str(partial)]
         return [*self._source_words(), *sets, *run]
 
@@ -176,14 +200,14 @@ def ending_members() -> Iterator[None]:
 
 
 def run_in_a_process(
-    settings: ComparisonSettings, method: MethodName, seed: int, handed: Mapping[str, str]
+    settings: ComparisonSettings, method: MethodName, seed: int, rung: Rung, handed: Mapping[str, str]
 ) -> None:
-    """Run one member to its end, with more environment. Its summary appears under its name only then.
+    """Run one member to a rung's end, with more environment. Its summary appears under its name only then.
 
     Raises:
         StageError: The run failed; the message names its log.
     """
-    command = settings.command(method, seed)
+    command = settings.command(method, seed, rung)
     log = settings.folder / f"{method}-seed-{seed}.log"
     environment = {
         **os.environ,
@@ -209,11 +233,12 @@ def run_in_a_process(
     if status:
         last = log.read_text("utf-8", errors="replace").strip().rpartition("\n")[2]
         raise StageError(f"the run ended with status {status}: {last} (log: {log})")
-    summary = settings.summary_path(method, seed)
+    summary = settings.summary_path(method, seed, rung)
     summary.with_suffix(".partial").replace(summary)
 
 
 def facts_of(settings: ComparisonSettings) -> list[tuple[str, str]]:
+    """Return what all runs of a comparison share, as the end of its table says."""
     config = settings.config(settings.methods[0], settings.seeds[0])
     budget = f"{config.budget_pflops} PFLOPs" if config.budget_pflops else f"{config.iterations} iterations"
     return [

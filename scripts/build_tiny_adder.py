@@ -93,18 +93,19 @@ def texts() -> Iterator[tuple[str, str]]:
             yield f"{addition.question}{hint}\n", addition.rationale
 
 
-def learning_rate(step: int) -> float:
-    """Return the rate of step ``step`` (from 0): linear warm-up, plateau, linear decay."""
-    left = (STEPS - step) / (DECAY_SHARE * STEPS)
+def learning_rate(step: int, steps: int) -> float:
+    """Return the rate of step ``step`` (from 0) of ``steps``: linear warm-up, plateau, linear decay."""
+    left = (steps - step) / (DECAY_SHARE * steps)
     return PEAK_RATE * min((step + 1) / WARMUP_STEPS, 1) * max(LAST_RATE_SHARE, min(left, 1))
 
 
-def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+def pretrain(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, source: Iterator[tuple[str, str]], steps: int
+) -> None:
     """Train on new texts in each step; only scratchpad and EOS count in the loss."""
-    source = texts()
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    for step in range(STEPS):
-        optimizer.param_groups[0]["lr"] = learning_rate(step)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = learning_rate(step, steps)
         tokens, labels = tensors(list(islice(source, BATCH)), tokenizer)
         loss = model(input_ids=tokens, labels=labels).loss
         optimizer.zero_grad()
@@ -112,7 +113,7 @@ def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> Non
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if (step + 1) % 40 == 0:
-            print(f"step {step + 1} of {STEPS}: loss {loss.item():.3f}", flush=True)
+            print(f"step {step + 1} of {steps}: loss {loss.item():.3f}", flush=True)
 
 
 def tensors(
@@ -131,10 +132,10 @@ def tensors(
     return tokens, labels
 
 
-def build(directory: Path) -> None:
+def build(directory: Path, source: Iterator[tuple[str, str]], steps: int) -> None:
     tokenizer = build_tokenizer()
     model = build_model(tokenizer)
-    pretrain(model, tokenizer)
+    pretrain(model, tokenizer, source, steps)
     model.generation_config = GenerationConfig.from_dict(special_ids(tokenizer))
     with no_progress_bars():
         model.save_pretrained(directory)
@@ -147,29 +148,30 @@ def digests(directory: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(directory.iterdir())}
 
 
-def check() -> int:
+def check(target: Path, source: Iterator[tuple[str, str]], steps: int) -> int:
     """Rebuild into a temporary directory; return 0 if every file equals the shipped one, else 1."""
     with tempfile.TemporaryDirectory() as temporary:
-        build(Path(temporary))
-        rebuilt, shipped = digests(Path(temporary)), digests(TARGET)
+        build(Path(temporary), source, steps)
+        rebuilt, shipped = digests(Path(temporary)), digests(target)
     different = sorted(name for name in rebuilt | shipped if rebuilt.get(name) != shipped.get(name))
-    print(f"different from {TARGET}: {', '.join(different)}" if different else "the same bytes")
+    print(f"different from {target}: {', '.join(different)}" if different else "the same bytes")
     return int(bool(different))
 
 
-def main() -> int:
+def main(description: str | None, target: Path, source: Iterator[tuple[str, str]], steps: int) -> int:
+    """Build or check the model of this folder, pre-trained on prompts and rationales for so many steps."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="compare a fresh build with the shipped files")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     if arguments.check:
-        return check()
-    build(TARGET)
+        return check(target, source, steps)
+    build(target, source, steps)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, TARGET, texts(), STEPS))

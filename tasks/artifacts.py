@@ -7,13 +7,15 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.runtime import flow_run
 
+from adastar_core.report.text import escape
+
 
 def put_artifact(kind: str, key: str, data: str | float, description: str) -> UUID:
-    """Show data under a key of this flow run, in place of what it showed before; return the artifact's id.
+    """Show data under a key of this flow run, with a text, in place of what it showed before; return the artifact's id.
 
     ``kind`` is Prefect's: ``progress``, whose data are percent, ``table``, whose data are JSON, or ``markdown``.
     """
-    owner = UUID(flow_run.id)
+    owner, description = UUID(flow_run.id), described(description)
     mine = ArtifactFilter(
         key=ArtifactFilterKey(any_=[key]), flow_run_id=ArtifactFilterFlowRunId(any_=[owner])
     )
@@ -23,3 +25,8 @@ def put_artifact(kind: str, key: str, data: str | float, description: str) -> UU
             return found[0].id
         new = ArtifactCreate(type=kind, key=key, data=data, description=description, flow_run_id=owner)
         return client.create_artifact(new).id
+
+
+def described(text: str) -> str:
+    """Return an artifact's description that shows a text literally. Prefect reads it as Markdown, and in lists as it is."""
+    return escape(text).replace("\\_", "_")  # within a word it means nothing

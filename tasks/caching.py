@@ -3,7 +3,7 @@
 A key is the task's name, its stage's version and its inputs: numbers such as the iteration, and the run's reference. The
 reference's ``uid`` is new for every run, and its ``config_sha256`` covers every field that decides a result
 (:meth:`adastar_core.config.RunConfig.identity`). What may differ between two executions of the same work (batch size,
-database address, data directory) is no input, whatever it rounds to (``docs/exactness.md``). Nor is the wave: sampling is
+database address, file store, data directory) is no input, whatever it rounds to (``docs/exactness.md``). Nor is the wave: sampling is
 asked for until it is closed, and its last result is kept.
 
 A key cannot tell two copies of one database apart, nor a database from its own past, so a kept result is compared with

@@ -1,6 +1,8 @@
 """Progress of a run as one Prefect artifact, for runs that nobody watches on a terminal."""
 
+import logging
 import time
+from itertools import groupby
 from uuid import UUID
 
 from prefect.artifacts import update_progress_artifact
@@ -9,7 +11,7 @@ from prefect.logging import get_run_logger
 from adastar_core import names
 from adastar_core.progress import Standing
 from adastar_core.progress.text import stage_text
-from tasks.artifacts import put_artifact
+from tasks.artifacts import described, put_artifact
 
 _SECONDS_BETWEEN_UPDATES = 5.0
 
@@ -39,10 +41,11 @@ class ArtifactProgress:
         self._update(100.0, result)
 
     def line(self, text: str) -> None:
-        """Write a line into the log of the flow run that is at work."""
-        get_run_logger().info(text)
+        """Write a text into the log of the flow run that is at work; its warnings are found by their level."""
+        for warned, lines in groupby(text.split("\n"), lambda line: line.startswith("WARNING")):
+            get_run_logger().log(logging.WARNING if warned else logging.INFO, "\n".join(lines))
 
     def _update(self, percent: float, said: str) -> None:
         if self._artifact is not None:
             self._updated = time.monotonic()
-            update_progress_artifact(self._artifact, percent, f"{self._run}: {said}")
+            update_progress_artifact(self._artifact, percent, described(f"{self._run}: {said}"))

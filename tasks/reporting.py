@@ -7,7 +7,7 @@ from prefect import task
 
 from adastar_core import names
 from adastar_core.machine.units import flops
-from adastar_core.report.build import report_of
+from adastar_core.report.build import report_of, whole_report_of
 from adastar_core.report.numbers import follow_end, follow_iteration
 from adastar_core.report.records import IterationSummary, RunReport
 from adastar_core.report.text import cells, headings, markdown
@@ -21,18 +21,23 @@ from tasks.caching import NOT_CACHED
 
 @task(task_run_name="report t={iteration}", cache_policy=NOT_CACHED, persist_result=False)
 def report_iteration(run: RunRef, iteration: int) -> None:
-    """Show the iterations so far as a table, their curves as the report for now, and the last one as a line."""
+    """Show the iteration as a line, and tell the monitors."""
     workspace = workspace_of(run)
     report = report_of(workspace, best=0)
-    rows = [dict(zip(headings(report), row, strict=True)) for row in cells(report)]
-    put_artifact(
-        "table", names.key(run.name, "iterations"), json.dumps(rows), f"Iterations of run {run.name}"
-    )
-    put_artifact("markdown", names.key(run.name, "report"), drawn(report), f"Run {run.name}, at work")
     row = next(row for row in report.iterations if row.t == iteration)
     for line in (iteration_line(row), *row.warnings):
         workspace.progress.line(line)
     follow_iteration(workspace, report, row)
+
+
+@task(task_run_name="report iterations t={iteration}", cache_policy=NOT_CACHED, persist_result=False)
+def report_iterations(run: RunRef, iteration: int) -> None:  # noqa: ARG001 (names the task run)
+    """Show the iterations so far as a table, and their curves as the report for now."""
+    report = report_of(workspace_of(run), best=0)
+    rows = [dict(zip(headings(report), row, strict=True)) for row in cells(report)]
+    table, page = names.key(run.name, "iterations"), names.key(run.name, "report")
+    put_artifact("table", table, json.dumps(rows), f"Iterations of run {run.name}")
+    put_artifact("markdown", page, drawn(report), f"Run {run.name}, at work")
 
 
 @task(task_run_name="report", cache_policy=NOT_CACHED, persist_result=False)
@@ -40,7 +45,7 @@ def report_run(run: RunRef, best: int) -> RunReport:
     """Write the run's report files, show it as a Markdown artifact, and mark the run finished."""
     workspace = workspace_of(run)
     workspace.lease.seen()  # the time that the report states, here and whenever it is made again
-    report = report_of(workspace, best)
+    report = whole_report_of(workspace, best)
     files = write_report(workspace, report)
     with workspace.lease.after_the_report() as connection:
         finish_run(connection, workspace.run_id, "finished")
@@ -66,6 +71,7 @@ def image(name: str, png: bytes) -> str:
 
 
 def iteration_line(row: IterationSummary) -> str:
+    """Return an iteration as the one line that logs show of it."""
     share = row.validation.share if row.validation else None
     accuracy = "not measured" if share is None else f"{share:.1%}"
     return (

@@ -10,6 +10,8 @@ from pathlib import Path
 
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # before Prefect is imported, which reads it
 
+import fsspec
+import hypothesis
 import pytest
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 
@@ -17,6 +19,11 @@ from adastar_core.postgres.server import start_local_postgres, stop_local_postgr
 from adastar_core.store.database import connect
 from adastar_core.store.migrate import migrate
 from tests.support.prefect_server import PrefectServer, prefect_server
+from tests.support.s3 import s3_server
+
+# A busy machine makes any case slow, which says nothing of the code.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count()
@@ -32,6 +39,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return TogetherScheduling(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one process more than there are cores: tests wait for servers, workers and missing heartbeats."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the tests that take longest, where several processes share them."""
     if hasattr(config, "workerinput"):
@@ -45,6 +58,7 @@ def _own_home(make_home: Callable[[], Path]) -> Iterator[None]:
     """Keep every test away from the user's own data and databases."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("ADASTAR_DATABASE_URL", raising=False)
+        patch.delenv("ADASTAR_STORE", raising=False)
         patch.setenv("ADASTAR_HOME", str(make_home()))
         yield
 
@@ -133,6 +147,29 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]
     folder = tmp_path_factory.mktemp("prefect")
     with prefect_server(folder, services="ADASTAR_SOAK_ROUNDS" in os.environ) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, str]]:
+    """An S3 server on this machine: the environment with which every client finds it."""
+    with s3_server() as environment:
+        yield environment
+
+
+@pytest.fixture
+def bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty bucket; clients in this process find its server."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{next(_numbers)}"
+    fsspec.filesystem("s3").mkdir(name)
+    return f"s3://{name}"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty file store of either kind."""
+    return str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("bucket")
 
 
 @contextmanager

@@ -46,6 +46,7 @@ def print_disagreements(result: Reverification, console: Console) -> None:
 
 
 def as_json(result: Reverification) -> str:
+    """Return what ``adastar reverify --json`` prints: the counts, every change and the examples."""
     values = {
         "run": result.run,
         "verifier": result.verifier,

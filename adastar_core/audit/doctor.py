@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ import httpx
 from adastar_core.errors import AdaStarError
 from adastar_core.machine.numerics import processor
 from adastar_core.machine.version import code_version
+from adastar_core.models.filestore import VARIABLE, file_store
 from adastar_core.postgres.binaries import find_binaries
 from adastar_core.postgres.layout import ServerFiles
 from adastar_core.postgres.server import is_up
@@ -55,6 +56,7 @@ def examine(home: Path) -> list[Finding]:
         _engine(),
         _home(home),
         _database(home),
+        _file_store(),
         _server(),
         # A worker that cannot read these repeats finished work when it retries a run.
         Finding("task results", "ok", results),
@@ -134,6 +136,19 @@ def _database(home: Path) -> Finding:
     if status.revision not in (None, SCHEMA_REVISION):
         return Finding("database", "note", found, "adastar db upgrade")
     return Finding("database", "ok", found)
+
+
+def _file_store() -> Finding:
+    try:
+        store = file_store()
+        if store is None:
+            return Finding("file store", "ok", f"none: files are in the data directory alone ({VARIABLE})")
+        replace(store, pauses=()).sizes("nothing")  # a bucket that is missing or closed says so
+    except AdaStarError as error:
+        return Finding("file store", "missing", str(error), "see the message")
+    return Finding(
+        "file store", "ok", f"{store.address}: answers; that it can be written is seen when a run starts"
+    )
 
 
 def _server() -> Finding:

@@ -1,14 +1,17 @@
 """Accepted rationales as a data set for supervised fine-tuning, with the provenance of each."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from adastar_core.audit.formats import TRAINERS
-from adastar_core.errors import HomeError
+from adastar_core.errors import ConfigError, HomeError
 from adastar_core.machine.files import atomic_write
 from adastar_core.machine.visible import visible
+from adastar_core.models.filestore import store_at
 from adastar_core.models.source import is_hub_name
 from adastar_core.names import checkpoint_named
 from adastar_core.report.text import escape
@@ -20,14 +23,19 @@ _ROWS_PER_GROUP = 10_000
 Example = Mapping[str, str | int | bool | list[int] | None]
 
 
-def export(stored: StoredRun, kind: str, output: Path) -> int:
-    """Write every training example of a run; return how many. The output is complete or absent.
+def export(stored: StoredRun, kind: str, output: Path | str) -> int:
+    """Write every training example of a run; return how many. A file is complete or absent, and so is a folder here.
 
-    ``kind`` is a key of :data:`WRITERS`. The output is a file, or a folder for ``hub-dataset``.
+    ``kind`` is a key of :data:`WRITERS`. The output is a file, or a folder for ``hub-dataset``; as a URL it is one of a file
+    store, where a folder is complete once it has its README.md.
 
     Raises:
         HomeError: The output exists already or cannot be written.
+        FileStoreError: What the URL names cannot be written.
     """
+    if "://" in str(output):
+        return _upload(stored, kind, str(output))
+    output = Path(output)
     if output.exists():
         raise HomeError(f"{output} exists already. Remove it, or give another --output.")
     try:
@@ -35,6 +43,22 @@ def export(stored: StoredRun, kind: str, output: Path) -> int:
             return WRITERS[kind](stored, part)
     except OSError as error:
         raise HomeError(f"Cannot write {output}: {error}. Give another --output.") from error
+
+
+def _upload(stored: StoredRun, kind: str, url: str) -> int:
+    address, _, name = url.rstrip("/").rpartition("/")
+    if "://" not in address:
+        raise ConfigError(f"--output {url} names no file in a bucket. Write s3://BUCKET/FILE.")
+    store = store_at(address, "--output")
+    if store.sizes(name):
+        raise HomeError(f"{url} exists already. Remove it, or give another --output.")
+    with TemporaryDirectory(prefix="adastar-export-") as folder:
+        part = Path(folder) / name
+        count = WRITERS[kind](stored, part)
+        files = [part] if part.is_file() else [file for file in part.rglob("*") if file.is_file()]
+        for file in sorted(files, key=lambda file: file.name == "README.md"):
+            store.upload(file, file.relative_to(folder).as_posix())
+    return count
 
 
 def examples(stored: StoredRun) -> Iterator[Example]:
@@ -64,6 +88,7 @@ def examples(stored: StoredRun) -> Iterator[Example]:
             "text_sha256": row.text_sha256,
             "config_sha256": stored.run.config_sha256,
             "code_version": row.code_version or stored.run.code_version,
+            "started_by": row.started_by,
         }
 
 
@@ -76,14 +101,14 @@ def _write_jsonl(stored: StoredRun, path: Path) -> int:
     return count
 
 
-def _write_parquet(stored: StoredRun, path: Path) -> int:
+def _write_parquet(stored: StoredRun, path: Path, columns: Iterable[str]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types: dict[str, pa.DataType] = {"completion_ids": pa.list_(pa.int32())}
     types |= {"iteration": pa.int32(), "place": pa.int32(), "attempt": pa.int32()}
     types |= {"hinted": pa.bool_(), "rationale_correct": pa.bool_()}
-    schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
     count, remaining = 0, examples(stored)
     with pq.ParquetWriter(path, schema) as writer:
         while part := list(islice(remaining, _ROWS_PER_GROUP)):
@@ -102,9 +127,9 @@ def shown_model(name: str) -> str:
 def write_hub_dataset(stored: StoredRun, folder: Path, license_name: str = "unknown") -> int:
     """Write the data and its card, which names ``license_name``; return the number of rationales."""
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    count = _write_parquet(stored, folder / "data" / "train-00000-of-00001.parquet")
+    count = _write_parquet(stored, folder / "data" / "train-00000-of-00001.parquet", _FOR_OTHERS)
     run = stored.run
-    columns = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items())
+    columns = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in _FOR_OTHERS.items())
     card = (
         f"---\nlicense: {license_name}\n"
         "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n"
@@ -140,12 +165,15 @@ COLUMNS = {
     "text_sha256": "Digest of the training text",
     "config_sha256": "Digest of the run's configuration",
     "code_version": "Version of adastar that stored the rationale",
+    "started_by": "Who started the process that stored it; null if unknown",
 }
-"""The columns of every format, and their meaning for the card."""
+"""The columns of ``jsonl`` and ``parquet``, and their meaning."""
+_FOR_OTHERS = {name: meaning for name, meaning in COLUMNS.items() if name != "started_by"}
+"""Those of a data set that others may get: it names no user of this machine."""
 
 WRITERS: dict[str, Callable[[StoredRun, Path], int]] = {
     "jsonl": _write_jsonl,
-    "parquet": _write_parquet,
+    "parquet": partial(_write_parquet, columns=COLUMNS),
     "hub-dataset": write_hub_dataset,
     **TRAINERS,
 }

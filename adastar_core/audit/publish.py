@@ -75,7 +75,7 @@ def publish(
         HomeError: The folder exists already or cannot be written.
     """
     chosen = _selected(stored) if iteration is None else iteration
-    row = stored.checkpoint(chosen)
+    row = stored.fetched(stored.checkpoint(chosen))
     checkpoints.verify(Path(row.path), row.sha256)
     if folder.exists():
         raise HomeError(f"{folder} exists already. Remove it, or give another --to.")
@@ -107,6 +107,7 @@ def _best(stored: StoredRun) -> int | None:
 
 
 def model_card(stored: StoredRun, iteration: int, licenses: Licenses, dataset: str | None) -> str:
+    """Return the card of a run's checkpoint: what it is, its accuracies, how it was made, and the licenses."""
     report = report_of(stored, iteration)
     base = stored.run.base_model
     data = ModelCardData(

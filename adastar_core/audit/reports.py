@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adastar_core.errors import StageError
-from adastar_core.report.build import report_of
+from adastar_core.report.build import whole_report_of
 from adastar_core.report.records import RunReport
 from adastar_core.report.write import write_report
 from adastar_core.runs.stored import StoredRun
@@ -22,5 +22,5 @@ def rewrite_report(stored: StoredRun) -> tuple[RunReport, dict[str, Path]]:
         raise StageError(
             f"Run {stored.run.name!r} has no evaluation yet, so there is nothing to report. Continue it first."
         )
-    report = report_of(stored, overview.best_iteration)
+    report = whole_report_of(stored, overview.best_iteration)
     return report, write_report(stored, report)

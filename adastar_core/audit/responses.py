@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adastar_core.errors import ConfigError
-from adastar_core.problems import Problem
+from adastar_core.problems import Problem, countdown
 from adastar_core.problems.arithmetic import Arithmetic, parse_question
 from adastar_core.problems.loading import RowProblem
 from adastar_core.problems.rows import Row, parse_row
@@ -16,6 +16,7 @@ from adastar_core.verifiers.batch import verify_all
 
 _AT_ONCE = 256
 _ADDITION = re.compile(r"\d{1,12}\+\d{1,12}")
+_PUZZLE = re.compile(r"[1-9](?: [1-9]){1,3} -> [1-9][0-9]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def row_reader(problem: Problem, rows: Sequence[Row]) -> Callable[[Row], Observa
         return problem.reader(rows)
     if isinstance(problem, Arithmetic):
         return _addition
+    if isinstance(problem, countdown.Countdown):
+        return _puzzle
     raise ConfigError(
         f"The problem {problem.name} has no rows to judge responses to. Choose another --problem."
     )
@@ -100,3 +103,14 @@ def _addition(row: Row) -> Observation:
         raise row.broken(f"the question {question!r} is not an addition like '347+585'.")
     addition = parse_question(question)
     return Observation(question, question, str(addition.a + addition.b))
+
+
+def _puzzle(row: Row) -> Observation:
+    """Read ``{"question": "3 4 7 -> 25"}``; its reference is a solution that is found."""
+    question = row.text("question")
+    if not _PUZZLE.fullmatch(question):
+        raise row.broken(f"the question {question!r} is not a puzzle like '3 4 7 -> 25'.")
+    try:
+        return countdown.observation_of(countdown.parse_question(question))
+    except KeyError:
+        raise row.broken(f"the puzzle {question!r} has no solution.") from None

@@ -43,6 +43,8 @@ class RecordedVisits(NamedTuple):
     stamped_visits: int
     last_stamped: int
     examples: int
+    left_out: int
+    wrongly_left_out: int
 
 
 class RecordedEvaluation(NamedTuple):
@@ -125,7 +127,14 @@ _ROLLOUTS = text(
 _VISITS = text(
     """
     SELECT i.iteration, i.m, i.stamped, i.accepted, v.*,
-           (SELECT count(*) FROM training_examples e WHERE e.run_id = :run_id AND e.iteration = i.iteration) AS examples
+           (SELECT count(*) FROM training_examples e WHERE e.run_id = :run_id AND e.iteration = i.iteration) AS examples,
+           coalesce(jsonb_array_length(i.left_out), 0) AS left_out,
+           (SELECT count(*) FROM jsonb_array_elements(i.left_out) pair
+            LEFT JOIN verdicts w ON w.run_id = :run_id AND w.iteration = i.iteration AND w.verifier = i.verifier
+                                AND w.position = (pair ->> 0)::int AND w.attempt = (pair ->> 1)::int
+            LEFT JOIN training_examples e ON e.run_id = :run_id AND e.iteration = i.iteration
+                                         AND e.position = (pair ->> 0)::int AND e.attempt = (pair ->> 1)::int
+            WHERE w.outcome IS DISTINCT FROM 'right' OR w.rejected_by IS NOT NULL OR e.place IS NOT NULL) AS wrongly_left_out
     FROM iterations i CROSS JOIN LATERAL (
         SELECT count(*) AS visits, min(rank) AS lowest, max(rank) AS highest, coalesce(sum(accepted), 0) AS accepted_visits,
                count(*) FILTER (WHERE stamped) AS stamped_visits,

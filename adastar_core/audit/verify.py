@@ -14,10 +14,12 @@ from adastar_core.audit.collect import was_removed
 from adastar_core.audit.snapshot import Record, record_of
 from adastar_core.errors import CheckpointError, DataError, ModelError
 from adastar_core.models import checkpoints
+from adastar_core.models.filestore import by_folder
 from adastar_core.problems.digests import prompt_sha256, training_text_sha256
 from adastar_core.runs.opening import load_data
 from adastar_core.runs.stored import StoredRun
 from adastar_core.store.bulk import storable
+from adastar_core.store.checkpoints import CheckpointRow
 from adastar_core.store.items import find_items
 from adastar_core.store.observations import content_sha256
 from adastar_core.streams import rationale_key
@@ -65,14 +67,33 @@ def _configuration(record: Record, counter: _Counter) -> Iterator[str]:
 
 def _checkpoints(record: Record, counter: _Counter) -> Iterator[str]:
     """Hash every file of every checkpoint, except those that ``adastar gc`` removed."""
+    there = _files_in_store(record.stored)
     for row in map(record.stored.located, record.checkpoints):
         counter.count += 1
-        if was_removed(Path(row.path), row.sha256):
-            continue
         try:
-            checkpoints.verify(Path(row.path), row.sha256)
+            _require_files(record.stored, row, there)
         except CheckpointError as error:
             yield f"iteration {row.iteration}: {error}"
+
+
+def _files_in_store(stored: StoredRun) -> dict[str, dict[str, int]]:
+    """Return what the file store has of each checkpoint, by the last part of its key."""
+    store = stored.file_store
+    return by_folder(store.sizes(f"{stored.store_key}/checkpoints")) if store else {}
+
+
+def _require_files(stored: StoredRun, row: CheckpointRow, there: dict[str, dict[str, int]]) -> None:
+    """Read every file once, here or else in the file store; of what is here too, compare names and sizes in the store."""
+    key = stored.key_of(row)
+    kept, here = there.get(key.rpartition("/")[2], {}), Path(row.path).is_dir()
+    removed = was_removed(Path(row.path), row.sha256) or (not here and kept.keys() == {checkpoints.REMOVED})
+    if here and not removed:
+        checkpoints.verify(Path(row.path), row.sha256)
+    if stored.file_store and checkpoints.MANIFEST in kept:
+        stored.file_store.verify(key, row.sha256, contents=not here)
+    elif not here and not removed:
+        stored.require_store()
+        checkpoints.verify(Path(row.path), row.sha256)  # says that it is missing
 
 
 def _rollouts(record: Record, counter: _Counter) -> Iterator[str]:
@@ -141,11 +162,17 @@ def _stamps(record: Record, counter: _Counter) -> Iterator[str]:
                 f"{what}: {row.stamped_visits} visits are stamped and the last has rank {row.last_stamped}; the stamped "
                 f"visits must be the first {row.stamped}"
             )
-        if len({row.accepted, row.accepted_visits, row.examples}) > 1:
+        expected, schedule = row.accepted - row.left_out, record.stored.config.schedule
+        narrowed = schedule.balance_classes or schedule.train_on == "beta"
+        if row.accepted_visits != row.examples or not (
+            row.examples == expected or (row.examples < expected and narrowed)
+        ):
             yield (
-                f"{what}: {row.accepted} rationales are recorded as accepted, its visits have {row.accepted_visits}, and "
-                f"D+ has {row.examples}"
+                f"{what}: {row.accepted} rationales are recorded as accepted and {row.left_out} of them as left out, its visits "
+                f"have {row.accepted_visits}, and D+ has {row.examples}"
             )
+        if row.wrongly_left_out:
+            yield f"{what}: {row.wrongly_left_out} of the rationales that training left out are in D+ or were never accepted"
 
 
 def _statistics(record: Record, counter: _Counter) -> Iterator[str]:

@@ -31,6 +31,9 @@ _COMMANDS = {
         "rollouts:rollouts": "Show what the model said, with verdicts and origin.",
         "sql:sql": "Answer one SQL query, which cannot change anything.\n\n"
         "Without a query it says how to open psql on the same database. docs/queries.md has queries for common questions.",
+        "advising:advise": "Say what stopping early, another order, or thinning can save.\n\n"
+        "Reads the first iteration of a run: how often attempts were right, what they cost, and whether the words of a question "
+        "tell its difficulty. Names the method that suits the problem, and says how sure that is.",
         "reading:report": "Rebuild a run's report from the database.",
         "browsing:ui": "Show runs, attempts and answers in a browser, read-only.\n\n"
         "Prints an address that works on this machine alone, until Ctrl-C.",
@@ -79,6 +82,7 @@ _DATABASE_COMMANDS = {
 
 
 def build() -> App:
+    """Return the ``adastar`` command with its groups of commands in the order of its help."""
     app = new_app(
         "adastar", "Tools around self-improvement runs.\n\nadastar COMMAND --help shows a command's options."
     )

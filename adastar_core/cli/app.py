@@ -57,6 +57,7 @@ def complain_as_json(message: str) -> None:
 
 
 def complain(message: str) -> None:
+    """Print a message to stderr as one red paragraph."""
     from rich.console import Console
 
     paragraph = " ".join(message.split())

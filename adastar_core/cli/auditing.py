@@ -107,7 +107,7 @@ def export(
     /,
     *,
     to: Annotated[str, Parameter(name=("--to", "--format"), choices=tuple(WRITERS))],
-    output: Path | None = None,
+    output: str | None = None,
     common: Common = Common(),
 ) -> int:
     """Write a run's accepted rationales, or pairs of right and wrong attempts.
@@ -115,19 +115,22 @@ def export(
     Args:
         to: The format: rationales with their provenance (jsonl, parquet, hub-dataset), rationales for another trainer
             (trl-sft, sharegpt, axolotl), or pairs (trl-dpo).
-        output: File or folder; it must not exist (default: RUN, the format and a suffix).
+        output: File or folder, here or as a URL (s3://BUCKET/FILE); it must not exist (default: RUN, the format and a suffix).
     """
     file_name = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in run).lstrip(".") or "run"
-    target = output or Path(file_name + _SUFFIXES.get(to, f".{to}.jsonl"))
+    target = output or file_name + _SUFFIXES.get(to, f".{to}.jsonl")
     with common.stored_run(run) as stored:
         count = write_export(stored, to, target)
     if common.json:
-        return print_json({"run": run, "examples": count, "output": target.absolute()})
+        return print_json(
+            {"run": run, "examples": count, "output": target if "://" in target else Path(target).absolute()}
+        )
     print_line(f"{count:,} {'preference pairs' if to == 'trl-dpo' else 'training examples'}: {target}")
     return 0
 
 
 def verify(run: RunName, /, *, common: Common = Common()) -> int:
+    """Print every check of a run's records; the status is 1 where one is violated."""
     with common.stored_run(run) as stored:
         checks = []
         for check in checks_of(stored):
@@ -153,7 +156,7 @@ def reverify(
     """Print disagreements, and on standard error how far it is.
 
     Args:
-        verifier: number, choice, yes_no, label, math, exact, or the import path of your own (default: the problem's).
+        verifier: number, choice, yes_no, label, math, exact, expression, or the import path of your own (default: the problem's).
         fall_back: Take the last number, letter, or yes or no where none is declared.
         examples: Examples of every kind of disagreement.
     """

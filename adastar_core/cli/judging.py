@@ -35,7 +35,7 @@ def judge(
 
     Args:
         file: Responses, one JSON object per line.
-        problem: E.g. gsm8k, arc_challenge, table, arithmetic.
+        problem: E.g. gsm8k, arc_challenge, table, arithmetic, countdown.
         output: Where verdicts are written (default: standard output).
         overrides: A setting of the problem, e.g. verifier=math, or answer=solution for a table; may be repeated.
         json: Write one JSON document with all verdicts and their counts, not a line for each.

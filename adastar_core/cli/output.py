@@ -5,15 +5,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from adastar_core.machine.visible import json_text, visible
 
 _WIDTH_WITHOUT_TERMINAL = 160
-_ANY_WIDTH = 10_000
+_GAP = 2
 
 
 def print_json(value: object) -> int:
@@ -28,14 +28,32 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left:
     On a terminal so narrow that words or numbers would break, each row is a paragraph with a line per column.
     """
     shown = [[" ".join(visible(cell).split("\n")) for cell in row] for row in rows]
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place < left else "right", overflow="fold")
+    out = console()
+    widths = _widths([headings, *shown], out.width)
+    if widths is None:
+        out.print(Text("\n\n".join(_paragraph(headings, row) for row in shown)))
+        return
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for place, (heading, width) in enumerate(zip(headings, widths, strict=True)):
+        table.add_column(heading, justify="left" if place < left else "right", overflow="fold", width=width)
     for row in shown:
         table.add_row(*map(Text, row))
-    out = console()
-    needed = Measurement.get(out, out.options.update(width=_ANY_WIDTH), table).minimum
-    out.print(table if needed <= out.width else Text("\n\n".join(_paragraph(headings, row) for row in shown)))
+    out.print(table)
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Return a width for every column, in which no word breaks; ``None`` where there is no room for that.
+
+    Rich would make the widest column narrower, whatever its words.
+    """
+    columns = list(zip(*rows, strict=True))
+    least = [max(map(cell_len, " ".join(column).split()), default=1) for column in columns]
+    most = [max(map(cell_len, column)) for column in columns]
+    spare, wanted = room - sum(least) - _GAP * (len(columns) - 1), sum(most) - sum(least)
+    if spare < 0:
+        return None
+    share = min(1.0, spare / wanted) if wanted > 0 else 0.0
+    return [low + int(max(high - low, 0) * share) for low, high in zip(least, most, strict=True)]
 
 
 def _paragraph(headings: Sequence[str], row: Sequence[str]) -> str:

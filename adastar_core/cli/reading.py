@@ -15,7 +15,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import mutually_exclusive
 
-from adastar_core.audit.collect import was_removed
+from adastar_core.audit.whereabouts import HERE, Whereabouts, whereabouts
 from adastar_core.cli.app import OPTIONS
 from adastar_core.cli.options import Common, RunName
 from adastar_core.cli.output import print_json, print_line, print_table, shortened
@@ -31,6 +31,7 @@ from adastar_core.store.costs import read_costs
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
 from adastar_core.store.iterations import IterationRow, read_iterations
 from adastar_core.store.overview import Overview, find_overview, read_overviews
+from adastar_core.store.provenance import read_owners
 from adastar_core.store.statistic_columns import TOTALS
 from adastar_core.store.usage import Kind, UsedObservation, read_used, summarise_usage
 
@@ -46,8 +47,9 @@ def runs(*, common: Common = Common()) -> int:
         return print_json(
             [{**asdict(run), "directory": folder_of(home, run.name, run.uid)} for run in overviews]
         )
-    headings = ("run", "state", "problem", "method", "created", "iterations", "best", "validation", "compute")
-    print_table(headings, map(_overview_cells, overviews), left=5)
+    headings = ("run", "state", "problem", "method", "created", "started by")
+    numbers = ("iterations", "best", "validation", "compute")
+    print_table((*headings, *numbers), map(_overview_cells, overviews), left=len(headings))
     for run in overviews:
         if run.failure:
             print_line(f"{run.name} {run.state}: {run.failure}")
@@ -62,6 +64,7 @@ def _overview_cells(run: Overview) -> tuple[str, ...]:
         run.problem,
         run.method,
         f"{run.created_at:%Y-%m-%d %H:%M}",
+        run.started_by or NONE,
         f"{run.done}/{run.wanted}",
         NONE if run.best_iteration is None else str(run.best_iteration),
         accuracy(measured),
@@ -79,16 +82,22 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
         iterations = read_iterations(connection, overview.run_id)
         evaluations = read_evaluations(connection, overview.run_id)
         costs = read_costs(connection, overview.run_id)
+        owners = read_owners(connection, overview.run_id)
         said = read_compared(connection, overview.run_id).said(overview.best_iteration or 0)
+    where = whereabouts(folder, overview.file_store, checkpoints)
     if common.json:
         measured = list(map(_evaluation_json, evaluations))
         rows = {
             "iterations": iterations,
             "evaluations": measured,
             "compute": costs,
-            "checkpoints": checkpoints,
+            "checkpoints": [
+                {**asdict(row), "state": where.checkpoints[row.iteration]} for row in checkpoints
+            ],
+            "owners": owners,
         }
-        head = {**asdict(overview), "directory": folder, "report": _report_in(folder), "said": said}
+        places = {"directory": folder, "in_store": where.file_store, "report": where.report, "said": said}
+        head = {**asdict(overview), **places}
         return print_json({**head, **rows})
     done = f"{overview.done} of {overview.wanted} iterations done"
     if overview.phase and overview.phase != "advanced":
@@ -101,6 +110,8 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
     print_line(f"compute {total} without evaluation; {wall_time(overview.seconds)} over all processes")
     created = f"{overview.created_at:%Y-%m-%d %H:%M}"
     print_line(f"created {created} by adastar {overview.code_version}; last owner: {overview.owner}")
+    started = dict.fromkeys(str(owner.starter) for owner in owners)  # a run that was resumed may have several
+    print_line(f"started by {'; then by '.join(started) or NONE}")
     print_line(f"configuration {overview.config_sha256}\n")
     cost_of = {
         t: sum(cost.flops for cost in costs if cost.iteration == t and not cost.stage.startswith("evaluate"))
@@ -113,29 +124,29 @@ def show(run: RunName, /, *, common: Common = Common()) -> int:
         print_line(f"{line}\n")
     print_table(
         ("t", "checkpoint", "digest", "MB", "loss"),
-        (_checkpoint_cells(row, folder) for row in checkpoints),
+        (_checkpoint_cells(row, folder, where.checkpoints[row.iteration]) for row in checkpoints),
         left=3,
     )
-    print_line(
-        f"\ndirectory  {folder}{'' if folder.is_dir() else ' (missing here: --home names another one)'}"
-    )
-    print_line(f"report     {_report_in(folder) or f'none yet: adastar report {run}'}")
+    _print_places(run, folder, where)
     return 0
 
 
-def _report_in(folder: Path) -> Path | None:
-    page = folder / "report" / "report.html"
-    return page if page.is_file() else None
+def _print_places(run: str, folder: Path, where: Whereabouts) -> None:
+    elsewhere = "nothing is here yet" if where.file_store else "missing here: --home names another one"
+    print_line(f"\ndirectory  {folder}{'' if folder.is_dir() else f' ({elsewhere})'}")
+    if where.file_store:
+        print_line(f"file store {where.file_store}")
+    print_line(f"report     {where.report or f'none yet: adastar report {run}'}")
+    if where.trouble:
+        print_line(f"\n{where.trouble}")
 
 
-def _checkpoint_cells(row: CheckpointRow, folder: Path) -> tuple[str, ...]:
+def _checkpoint_cells(row: CheckpointRow, folder: Path, state: str) -> tuple[str, ...]:
     path = Path(row.path)
-    state = (
-        " (removed by gc)" if was_removed(path, row.sha256) else "" if path.is_dir() else " (missing here)"
-    )
-    shown = path.relative_to(folder) if path.is_relative_to(folder) else path
+    inside = path.relative_to(folder) if path.is_relative_to(folder) else path
+    shown = str(inside) if state == HERE else f"{inside} ({state})"
     loss = NONE if row.training is None else f"{row.training.loss:.3f}"
-    return str(row.iteration), f"{shown}{state}", row.sha256[:16], f"{row.bytes / 1e6:,.1f}", loss
+    return str(row.iteration), shown, row.sha256[:16], f"{row.bytes / 1e6:,.1f}", loss
 
 
 def _iteration_rows(

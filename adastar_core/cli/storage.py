@@ -70,7 +70,7 @@ def gc(
         print_line(f"Run {name} is in use and was skipped.")
     if left_over:
         print_line(
-            "\nThe database knows nothing of these directories. If no other database uses this data directory, and no run "
+            "\nThe database knows nothing of these directories. If no other database uses this place, and no run "
             "is to be resumed that ended just before its checkpoint was recorded, remove them by hand:"
         )
         of_orphans = [(item.run or "none", str(item.path), f"{item.bytes / 1e6:,.1f}") for item in left_over]
@@ -92,6 +92,8 @@ def drop(run: RunName, /, *, delete: Annotated[bool, Flag] = False, common: Comm
     print_line(
         f"directory  {found.directory or 'none in this data directory'}, {found.file_bytes / 1e6:,.1f} MB"
     )
+    if found.in_store:
+        print_line(f"file store {found.in_store}, {found.store_bytes / 1e6:,.1f} MB")
     some = "1 checkpoint" if found.checkpoints == 1 else f"{found.checkpoints} checkpoints"
     counted = f"Run {found.run} with {some}"
     print_line(f"{counted} is removed." if delete else f"{counted} would be removed: --delete does it.")

@@ -62,5 +62,6 @@ class ClusterEngine:
 
 
 def choose_here(settings: GeneratorSettings, parameters: int) -> EngineChoice:
+    """Return the engine that ``auto`` means on the node that asks, and why; ``parameters`` are the model's."""
     choice = choose_engine(settings, parameters)
     return EngineChoice(choice.engine, f"{choice.why}, on the Ray cluster")

@@ -25,6 +25,7 @@ _BELOW = 0.05
 
 
 def comparison_figure(comparison: Comparison) -> Figure:
+    """Return the figure of a comparison: in one panel, or one per method where there are many."""
     name = "accuracy-by-compute"
     caption = (
         "Test accuracy of the checkpoint selected so far by compute spent, without padding: mean over seeds, with the "

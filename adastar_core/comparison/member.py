@@ -14,7 +14,11 @@ SelectOn = Literal["validation", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A run's state after iteration ``t``; 0 is the base model. Costs are cumulative, in 10^15 FLOPs."""
+    """A run's state after iteration ``t``; 0 is the base model. Costs are cumulative, in 10^15 FLOPs.
+
+    ``right`` has a 1 for every validation question that was answered right, and a 0 for every other, in their order; it is
+    empty in summaries of older versions.
+    """
 
     t: int
     validation: float
@@ -22,6 +26,7 @@ class Point:
     pflops: float
     padded_pflops: float
     attention_pflops: float
+    right: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,19 @@ def read_member(path: Path, method: MethodName, seed: int) -> Member:
         list(accumulate((row[name] for row in rows), initial=0.0))
         for name in ("pflops", "padded_pflops", "attention_pflops")
     ]
-    base = (summary["base_validation_accuracy"], summary["base_test_accuracy"])
-    accuracies = [base, *((row["validation_accuracy"], row["test_accuracy"]) for row in rows)]
+    measured = [
+        (
+            summary["base_validation_accuracy"],
+            summary["base_test_accuracy"],
+            summary.get("base_validation_right"),
+        ),
+        *((row["validation_accuracy"], row["test_accuracy"], row.get("validation_right")) for row in rows),
+    ]
     points = tuple(
-        Point(t, *accuracy, *cost)
-        for t, (accuracy, cost) in enumerate(zip(accuracies, zip(*costs, strict=True), strict=True))
+        Point(t, validation, test, plain, padded, attention, right or "")
+        for t, ((validation, test, right), (plain, padded, attention)) in enumerate(
+            zip(measured, zip(*costs, strict=True), strict=True)
+        )
     )
     # The share over all iterations, each weighted by its accepted rationales.
     checked = [row for row in rows if row["false_positive_share"] is not None]

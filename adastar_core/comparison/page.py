@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adastar_core.comparison import text
+from adastar_core.comparison import rung_text, text
 from adastar_core.comparison.table import Comparison
 from adastar_core.config.methods import METHODS
 from adastar_core.machine.files import atomic_write
@@ -39,7 +39,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 def html(comparison: Comparison, figure: "Figure") -> str:
     """Return the page as one self-contained file: no script, every text escaped."""
-    methods = [METHODS[row.method] for row in comparison.rows]
+    methods = [METHODS[name] for name in (*(row.method for row in comparison.rows), *comparison.dropped)]
     template = templates(Path(__file__).parent).get_template("comparison.html.j2")
     return template.render(
         comparison=comparison,
@@ -49,4 +49,6 @@ def html(comparison: Comparison, figure: "Figure") -> str:
         rows=text.cells(comparison),
         methods=[(method.title, method.summary) for method in methods],
         notes=text.notes(comparison),
+        rungs=(rung_text.HEADINGS, rung_text.cells(comparison.decisions)),
+        what_rungs_say=rung_text.WHAT_RUNGS_SAY,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from adastar_core.comparison import intervals
+from adastar_core.comparison.dropping import Decision, Verdict
 from adastar_core.comparison.intervals import Estimate, PairedDifference, estimate
 from adastar_core.comparison.member import Member, SelectOn, in_order
 from adastar_core.config.methods import METHODS, MethodName
@@ -58,6 +59,8 @@ class Comparison:
         base: The base model's test accuracy.
         best_baseline: The baseline whose accuracy the other methods are to reach; ``None`` without a baseline.
         equal_pflops: The compute at which ``equal_compute`` compares: the least that a sampling run has spent.
+        decisions: What its rungs decided, if it drops methods.
+        given_up: The runs of dropped methods, up to where they were dropped. Nothing is compared with them.
     """
 
     title: str
@@ -68,6 +71,13 @@ class Comparison:
     best_baseline: MethodName | None
     equal_pflops: float
     facts: tuple[tuple[str, str], ...]
+    decisions: tuple[Decision, ...] = ()
+    given_up: tuple[Member, ...] = ()
+
+    @property
+    def dropped(self) -> dict[MethodName, Verdict]:
+        """The methods that rungs have dropped, in their order."""
+        return {name: verdict for decision in self.decisions for name, verdict in decision.dropped.items()}
 
     @property
     def unit(self) -> tuple[float, str]:
@@ -97,14 +107,23 @@ class _Yardstick:
 
 
 def compare_members(
-    title: str, members: Sequence[Member], select_on: SelectOn, facts: Sequence[tuple[str, str]] = ()
+    title: str,
+    members: Sequence[Member],
+    select_on: SelectOn,
+    facts: Sequence[tuple[str, str]] = (),
+    decisions: Sequence[Decision] = (),
 ) -> Comparison:
     """Return the comparison of one or more finished runs.
+
+    Runs of methods that ``decisions`` dropped are kept apart: they have not had the whole budget.
 
     Raises:
         StageError: They were measured on different questions.
     """
     _require_equal_items(members)
+    dropped = {name for decision in decisions for name in decision.dropped}
+    given_up = tuple(member for member in members if member.method in dropped)
+    members = [member for member in members if member.method not in dropped]
     by_method = {
         name: sorted((member for member in members if member.method == name), key=lambda member: member.seed)
         for name in in_order(member.method for member in members)
@@ -128,6 +147,8 @@ def compare_members(
         best,
         equal,
         tuple(facts),
+        tuple(decisions),
+        given_up,
     )
 
 

@@ -7,6 +7,9 @@ from dataclasses import asdict
 
 from adastar_core.comparison.intervals import SAME, Estimate, PairedDifference
 from adastar_core.comparison.leader import leader
+from adastar_core.comparison.member import Point
+from adastar_core.comparison.rung_text import HEADINGS, WHAT_RUNGS_SAY, dropped_after
+from adastar_core.comparison.rung_text import cells as rung_cells
 from adastar_core.comparison.table import Comparison
 from adastar_core.config.methods import METHODS
 from adastar_core.machine.units import NONE, number, percent_number
@@ -23,6 +26,7 @@ _MANY = 4
 
 
 def headings(comparison: Comparison) -> tuple[str, ...]:
+    """Return the columns of the table; compute is in the comparison's own unit."""
     factor, unit = comparison.unit
     return (
         "method", "seeds", "test accuracy %", "− AdaSTaR", "p", "p Holm", "iteration", unit, f"padded {unit}",
@@ -33,9 +37,15 @@ def headings(comparison: Comparison) -> tuple[str, ...]:
 
 
 def cells(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return a row per method, as text in the order of :func:`headings`. Dropped ones come last, without figures."""
     factor, _ = comparison.unit
     not_reached = "not reached" if comparison.best_baseline else NONE
-    return [
+    without = (NONE,) * (len(headings(comparison)) - 2)
+    dropped = [
+        (f"{METHODS[name].title} ({dropped_after(verdict)})", str(len(verdict.seeds)), *without)
+        for name, verdict in comparison.dropped.items()
+    ]
+    compared = [
         (
             METHODS[row.method].title,
             str(row.seeds),
@@ -57,6 +67,7 @@ def cells(comparison: Comparison) -> list[tuple[str, ...]]:
         )
         for row in comparison.rows
     ]
+    return [*compared, *dropped]
 
 
 def _interval(found: Estimate) -> str:
@@ -81,6 +92,7 @@ def _p(value: float | None) -> str:
 
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
+    """Return what a reader has to know beside the table."""
     lines = [
         "PAPER'S PROTOCOL: the checkpoint with the best test accuracy is selected. This favours methods with more "
         "checkpoints and noisier curves."
@@ -109,15 +121,24 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
             f"No checkpoint was better than the base model on {comparison.select_on}, so the base model was selected: "
             f"{', '.join(kept_base)}."
         )
+    if comparison.dropped:
+        lines.append(
+            "A dropped method was behind on validation beyond chance before it had spent the budget. It is in no test, correction or "
+            "mean of this table, because its accuracy is not that of the whole budget."
+        )
     if min(row.seeds for row in comparison.rows) < 3:
         lines.append("Fewer than three seeds are too few for a conclusion.")
     return tuple(lines)
 
 
 def markdown(comparison: Comparison) -> str:
+    """Return the comparison as Markdown. What others may have written is escaped."""
     rows = [(escape(method), *numbers) for method, *numbers in cells(comparison)]
     lines = [f"# {escape(comparison.title)}", "", *markdown_table(headings(comparison), rows), ""]
     lines += [*(f"* {escape(note)}" for note in notes(comparison)), ""]
+    if comparison.decisions:
+        rungs = markdown_table(HEADINGS, rung_cells(comparison.decisions))
+        lines += ["## Rungs", "", *rungs, "", WHAT_RUNGS_SAY, ""]
     lines += [f"* {escape(name)}: `{value}`" for name, value in comparison.facts]
     return "\n".join(lines) + "\n"
 
@@ -142,7 +163,7 @@ def latex(comparison: Comparison) -> str:
 
 
 def table_csv(comparison: Comparison) -> str:
-    """Return one line per method with unrounded numbers; costs in PFLOPs."""
+    """Return one line per method with unrounded numbers; costs in PFLOPs. Dropped methods have no figures."""
     rows: list[dict[str, object]] = []
     for row in comparison.rows:
         flat: dict[str, object] = {}
@@ -156,6 +177,11 @@ def table_csv(comparison: Comparison) -> str:
                 else {key: value}
             )
         rows.append(flat | {"select_on": comparison.select_on})
+    if comparison.dropped:
+        rows = [row | {"dropped_after_pflops": None} for row in rows]
+        for name, verdict in comparison.dropped.items():
+            known = {"method": name, "seeds": len(verdict.seeds), "dropped_after_pflops": verdict.pflops}
+            rows.append(dict.fromkeys(rows[0]) | known)
     return _csv(rows)
 
 
@@ -163,11 +189,15 @@ def runs_csv(comparison: Comparison) -> str:
     """Return one line per run and iteration; iteration 0 is the base model. Costs are in PFLOPs and cumulative."""
     return _csv(
         [
-            {"method": member.method, "seed": member.seed, **asdict(point)}
-            for member in comparison.members
+            {"method": member.method, "seed": member.seed, **_figures(point)}
+            for member in (*comparison.members, *comparison.given_up)
             for point in member.points
         ]
     )
+
+
+def _figures(point: Point) -> dict[str, object]:
+    return {name: value for name, value in asdict(point).items() if name != "right"}
 
 
 def _csv(rows: Sequence[dict[str, object]]) -> str:
@@ -188,7 +218,8 @@ def headline(comparison: Comparison) -> str:
         f"{len(tied)} others" if len(tied) > _MANY else ", ".join(METHODS[row.method].title for row in tied)
     )
     if len(comparison.rows) == 1:
-        result = f"{title} has {accuracy} %."
+        left = " and is the only method that was not dropped" if comparison.dropped else ""
+        result = f"{title} has {accuracy} %{left}."
     elif not tied:
         result = f"{title} is the most accurate with {accuracy} %."
     elif all(abs(row.accuracy.mean - best.accuracy.mean) < SAME for row in tied):

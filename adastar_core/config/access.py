@@ -52,7 +52,11 @@ def _cluster(address: str, key: str, _group: BaseModel) -> None:
 
 
 _CHECKS: dict[TextKind, Callable[[str, str, BaseModel], object]] = {
-    TextKind.NOTHING: lambda *_: None,
+    **dict.fromkeys(
+        (TextKind.NOTHING, TextKind.TEMPLATE, TextKind.OPTION, TextKind.SENT_NAME, TextKind.KEY_VARIABLE),
+        lambda *_: None,
+    ),
+    TextKind.SETTING: lambda *_: None,  # of a configuration that is checked itself
     TextKind.READABLE_PATH: lambda path, key, _: confine.readable(path, key),
     TextKind.DATA_SOURCE: lambda name, key, _: confine.source(name, key),
     TextKind.DATA_PART: _part,

@@ -15,8 +15,8 @@ from adastar_core.config.identity import flatten
 
 MethodName = Literal[
     "adastar", "random-lazy", "sft", "sft-8cot", "sft-5sc", "star", "star-acc", "star-full", "star-acc-full",
-    "star-acc-full-k", "rest-em", "b-star", "b-star-k", "adad", "adastar-no-win-rate", "adastar-flipped",
-    "variance", "thompson", "band", "dart-uniform", "dart-prop2diff", "hs-star",
+    "star-acc-full-k", "rest-em", "b-star", "b-star-k", "adad", "adastar-no-win-rate", "adastar-flipped", "adastar-thin",
+    "variance", "thompson", "mopps", "learnability", "learning-progress", "gps", "frontier", "band", "dart-uniform", "dart-prop2diff", "hs-star",
 ]  # fmt: skip
 Values = Mapping[str, object]
 
@@ -38,7 +38,7 @@ _LAZY: Values = {
     "cut_off": None,
     "schedule": {"visit": "until_beta", "train_on": "accepted"},
     "exploration": {"control": "fixed"},
-    "trainer": {"start_from": "accumulate"},
+    "trainer": {"start_from": "accumulate", "thin": 0.0},
     "evaluation": {"shots": 0, "samples": 1},
 }
 
@@ -64,7 +64,9 @@ def _lazy(**changes: object) -> Values:
 def _full(train_on: str, start_from: str, **changes: object) -> Values:
     """Visit the whole pool in random order."""
     schedule: Values = {"visit": "all", "train_on": train_on}
-    settings = _lazy(sampler={"type": "random"}, schedule=schedule, trainer={"start_from": start_from})
+    settings = _lazy(
+        sampler={"type": "random"}, schedule=schedule, trainer={"start_from": start_from, "thin": 0.0}
+    )
     return merge(settings, changes)
 
 
@@ -92,8 +94,14 @@ METHODS: Mapping[str, Method] = {
     "rest-em": Method("ReST-EM", "Eleven attempts, three rationales per observation at most, from the base model (arXiv 2312.06585).", "baseline", _full("accepted", "reset", attempts=11, cut_off=3, **_MANY)),
     "b-star": Method("B-STaR", "Five attempts at the temperature of the best balance score, outcome verification (arXiv 2412.17256).", "baseline", _full("accepted", "accumulate", attempts=5, exploration={"control": "temperature"}, **_MANY)),
     "b-star-k": Method("B-STaR, K chosen too", "B-STaR whose balance score chooses K as well: our own variant.", "beyond", _full("accepted", "accumulate", attempts=5, exploration={"control": "balance"}, **_MANY)),
+    "adastar-thin": Method("AdaSTaR, thinned", "AdaSTaR that trains on a tenth of the near-certain rationales: our own.", "beyond", _lazy(sampler={"type": "adastar", "power": 2.0, "win_rate": True}, trainer={"start_from": "accumulate", "thin": 0.9})),
     "variance": Method("p(1−p) with retest", "Least certain first; solved and failed ones are retested.", "beyond", _lazy(sampler={"type": "variance"})),
     "thompson": Method("Thompson sampling", "Nearest to a success rate of one half, drawn from Beta posteriors (arXiv 2507.04632).", "beyond", _lazy(sampler={"type": "thompson"})),
+    "mopps": Method("MoPPS", "As Thompson sampling, where only an observation's own visits weaken its posterior (arXiv 2507.04632).", "beyond", _lazy(sampler={"type": "mopps"})),
+    "learnability": Method("Learnability", "Highest p(1−p) over all attempts first, half of the places to the least recent (after arXiv 2408.15099).", "beyond", _lazy(sampler={"type": "learnability"})),
+    "learning-progress": Method("Learning progress", "Largest change of the win rate first, a fifth of the places to the least recent (after arXiv 1707.00183).", "beyond", _lazy(sampler={"type": "learning-progress"})),
+    "gps": Method("GPS", "Nearest to a success rate of one half, predicted from the question (after arXiv 2602.01970).", "beyond", _lazy(sampler={"type": "gps"})),
+    "frontier": Method("Frontier", "More of what teaches more per compute, predicted from the question: our own.", "beyond", _lazy(sampler={"type": "frontier"})),
     "band": Method("Band filter", "Pass rates between 0.2 and 0.8 first.", "beyond", _lazy(sampler={"type": "band"})),
     "dart-uniform": Method("DART Uniform", "Attempts until each observation has the same number of right ones (arXiv 2407.13690).", "beyond", _lazy(sampler={"type": "dart", "target": "uniform"}, rationalize=False)),
     "dart-prop2diff": Method("DART Prop2Diff", "Right attempts wanted in proportion to the difficulty.", "beyond", _lazy(sampler={"type": "dart", "target": "prop2diff"}, rationalize=False)),

@@ -173,6 +173,16 @@ class RunConfig(Settings):
                 "balance score is that of all K attempts"
             )
         self._guesses_can_be_told()
+        if self.filter.asks and self.rationales != "model":
+            raise ValueError(
+                f"filter.consistent and filter.needed ask the model about its own rationales, and rationales is {self.rationales}; set "
+                "them to false"
+            )
+        if self.trainer.thin and self.rationales != "model":
+            raise ValueError(
+                f"trainer.thin ({self.trainer.thin:g}) needs rationales model, not {self.rationales}: what the model solves cannot be "
+                "told from the data's own answers"
+            )
         if getattr(self.problem, "system", None) is not None and not self.prompt.chat:
             raise ValueError(
                 "problem.system needs prompt.chat: true, because only a chat has a system message; else put its text at the "

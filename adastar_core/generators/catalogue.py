@@ -93,10 +93,12 @@ ENGINES: Mapping[EngineName, EngineEntry] = {
 
 
 def is_elsewhere(settings: GeneratorSettings) -> bool:
+    """Return whether the named engine runs on another machine, which needs no room here."""
     return settings.type != "auto" and ENGINES[settings.type].elsewhere
 
 
 def has_own_format(settings: GeneratorSettings) -> bool:
+    """Return whether the named engine decides by itself in which number format it computes."""
     return settings.type != "auto" and ENGINES[settings.type].own_format
 
 

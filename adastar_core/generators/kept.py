@@ -48,6 +48,10 @@ class KeptGenerator:
             self._held = weights.sha256
         return Halving(self._engine, self._report) if self._engines.halves else self._engine
 
+    def holds(self, sha256: str) -> bool:
+        """Return whether generating with these weights needs no hand-over."""
+        return self._given is not None or self._held == sha256
+
     def proved_sha256(self, expected: str) -> str:
         """Return the digest of the weights that generated, as the engine has proved it.
 

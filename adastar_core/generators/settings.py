@@ -11,9 +11,10 @@ from adastar_core.settings import (
     PLUGIN_PATTERN,
     CodePath,
     KeyVariable,
+    OptionText,
+    SentName,
     ServerUrl,
     Settings,
-    Text,
     setting,
 )
 
@@ -62,7 +63,7 @@ class OpenAiSettings(Settings):
     url: ServerUrl = setting(
         "http://127.0.0.1:8000/v1", "URL", "URL of the server, with the API version.", run_time=True
     )
-    model: Text | None = setting(
+    model: SentName | None = setting(
         None, "Model", "The server's name for the model. Default: its only one.", run_time=True
     )
     key_variable: KeyVariable = setting(
@@ -111,7 +112,7 @@ class CustomGeneratorSettings(Settings):
         pattern=PLUGIN_PATTERN,
         added=True,
     )
-    options: Mapping[Text, Text | int | float | bool | None] = setting(
+    options: Mapping[OptionText, OptionText | int | float | bool | None] = setting(
         dict, "Options", "Passed to it by name."
     )
 

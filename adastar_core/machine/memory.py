@@ -11,6 +11,7 @@ _WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def is_memory_error(error: BaseException) -> bool:
+    """Return whether an error, or one that led to it, says that memory of the machine or of a GPU ran out."""
     causes = (error, error.__cause__, error.__context__)
     return any(
         isinstance(cause, MemoryError | torch.OutOfMemoryError)

@@ -18,7 +18,7 @@ from typing import Literal
 from adastar_core.errors import AdaStarError, ConfigError
 from adastar_core.machine.confine import user_code
 from adastar_core.machine.paths import path_of
-from adastar_core.settings import PLUGIN_PATTERN, CodePath, Settings, Text, setting
+from adastar_core.settings import PLUGIN_PATTERN, CodePath, OptionText, Settings, setting
 
 Group = Literal["samplers", "problems", "verifiers", "generators", "monitors"]
 
@@ -32,7 +32,7 @@ class PluginSettings(Settings):
         "Where it is: package.module:Name, /path/to/file.py:Name, or the name of an entry point.",
         pattern=PLUGIN_PATTERN,
     )
-    options: Mapping[Text, Text | int | float | bool | None] = setting(
+    options: Mapping[OptionText, OptionText | int | float | bool | None] = setting(
         dict, "Options", "Passed to it by name."
     )
 

@@ -47,7 +47,9 @@ def _place(url: str) -> tuple[str, int]:
         raise ConfigError(
             f"generator.openai.url cannot be read ({error}); write http://host:port/v1"
         ) from None
-    if parsed.scheme not in _PORTS or not parsed.host or parsed.userinfo or parsed.query or parsed.fragment:
+    # An empty query or fragment counts: what is appended to the URL would become a part of it.
+    beside = parsed.userinfo or "?" in url or "#" in url
+    if parsed.scheme not in _PORTS or not parsed.host or beside:
         raise ConfigError(
             "generator.openai.url must be http:// or https:// with a host, a port and a path, and nothing else; "
             "write http://host:port/v1"

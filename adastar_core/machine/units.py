@@ -11,6 +11,7 @@ _SIZES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def percent(share: float | None) -> str:
+    """Return a share from 0 to 1 as percent with its sign; ``None`` as a dash."""
     return NONE if share is None else f"{percent_number(share)} %"
 
 

@@ -63,6 +63,7 @@ def canary_of(model: "PreTrainedModel") -> Canary:
 
 
 def record(canary: Canary, model_dir: Path) -> None:
+    """Write the canary into its checkpoint's directory."""
     (model_dir / FILE).write_text(json.dumps(asdict(canary)) + "\n")
 
 

@@ -18,6 +18,8 @@ from adastar_core.errors import CheckpointError
 
 Fence = Callable[[], AbstractContextManager[object]]
 MANIFEST = "manifest.json"
+REMOVED = "removed.json"
+"""In the place of all files it says that a checkpoint was removed on purpose."""
 _FORMAT = 1
 
 
@@ -31,7 +33,9 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class ManifestFile:
+    """A file as a manifest names it: its path inside the directory, its size, and the SHA-256 of its content."""
+
     name: str
     size_bytes: int
     sha256: str
@@ -56,7 +60,7 @@ def publish(temporary: Path, final: Path, fence: Fence = nullcontext) -> Checkpo
     final.parent.mkdir(parents=True, exist_ok=True)
     if not is_complete(final):
         entries = [{"name": file.name, "bytes": file.size_bytes, "sha256": file.sha256} for file in files]
-        manifest = {"format": _FORMAT, "sha256": _digest(files), "files": entries}
+        manifest = {"format": _FORMAT, "sha256": digest_over(files), "files": entries}
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
         # The files must be on disk before the name is: a power cut may not leave a complete-looking directory.
         for path in (*temporary.rglob("*"), temporary):
@@ -85,6 +89,12 @@ def holds(path: Path, sha256: str) -> bool:
         return verify(path, sha256).sha256 == sha256
     except CheckpointError:
         return False
+
+
+def has_content(file: Path, sha256: str) -> bool:
+    """Return whether a file's content has this digest."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest() == sha256
 
 
 def is_complete(path: Path) -> bool:
@@ -120,9 +130,9 @@ def verify(path: Path, sha256: str) -> Checkpoint:
                 )
         for name in present:
             raise CheckpointError(f"checkpoint {path} holds {name}, which is not one of its files; remove it")
-    if _digest(found) != sha256:
+    if digest_over(found) != sha256:
         raise CheckpointError(
-            f"checkpoint {path} is not the recorded one: its digest is {_digest(found)[:12]}, "
+            f"checkpoint {path} is not the recorded one: its digest is {digest_over(found)[:12]}, "
             f"the recorded one {sha256[:12]}; restore the directory, or start a new run"
         )
     return _checkpoint(path, found)
@@ -133,10 +143,10 @@ def digest_of(model: Path) -> str:
 
     Hidden files and a manifest are not counted; links are followed.
     """
-    return _digest(_list_files(model))
+    return digest_over(_list_files(model))
 
 
-def _list_files(directory: Path) -> list[_File]:
+def _list_files(directory: Path) -> list[ManifestFile]:
     names = [path.relative_to(directory) for path in directory.rglob("*") if path.is_file()]
     files = []
     for name in sorted(names, key=Path.as_posix):
@@ -144,30 +154,31 @@ def _list_files(directory: Path) -> list[_File]:
             continue
         with (directory / name).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            files.append(_File(name.as_posix(), os.fstat(file.fileno()).st_size, digest))
+            files.append(ManifestFile(name.as_posix(), os.fstat(file.fileno()).st_size, digest))
     return files
 
 
-def _digest(files: list[_File]) -> str:
+def digest_over(files: list[ManifestFile]) -> str:
+    """Return the digest of a checkpoint with these files."""
     lines = [json.dumps([file.name, file.size_bytes, file.sha256]) for file in files]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _checkpoint(path: Path, files: list[_File]) -> Checkpoint:
-    return Checkpoint(path, _digest(files), sum(file.size_bytes for file in files))
+def _checkpoint(path: Path, files: list[ManifestFile]) -> Checkpoint:
+    return Checkpoint(path, digest_over(files), sum(file.size_bytes for file in files))
 
 
-def _rename(temporary: Path, final: Path, files: list[_File]) -> Checkpoint:
+def _rename(temporary: Path, final: Path, files: list[ManifestFile]) -> Checkpoint:
     """Give the directory its final name, unless the same checkpoint has it already."""
     if is_complete(final):
-        return _discard_duplicate(temporary, final, _digest(files))
+        return _discard_duplicate(temporary, final, digest_over(files))
     _remove(final)
     try:
         temporary.rename(final)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-        return _discard_duplicate(temporary, final, _digest(files))
+        return _discard_duplicate(temporary, final, digest_over(files))
     return _checkpoint(final, files)
 
 
@@ -182,18 +193,36 @@ def _discard_duplicate(temporary: Path, final: Path, sha256: str) -> Checkpoint:
     return existing
 
 
-def _read_manifest(directory: Path) -> list[_File]:
+def _read_manifest(directory: Path) -> list[ManifestFile]:
     path = directory / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
-        entries = manifest["files"]
-        files = [_File(str(entry["name"]), int(entry["bytes"]), str(entry["sha256"])) for entry in entries]
-        recorded = str(manifest["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"checkpoint manifest {path} cannot be read ({error!r}); restore it") from error
-    if _digest(files) != recorded:
-        raise CheckpointError(f"checkpoint manifest {path} contradicts its own digest; restore it")
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return files_named(content, path)
+
+
+def files_named(manifest: bytes, where: Path | str) -> list[ManifestFile]:
+    """Return the files that a manifest names; errors say ``where`` it was read.
+
+    Raises:
+        CheckpointError: It is no manifest, contradicts itself, or names a file outside its directory.
+    """
+    try:
+        values = json.loads(manifest)
+        entries = values["files"]
+        files = [ManifestFile(str(one["name"]), int(one["bytes"]), str(one["sha256"])) for one in entries]
+        recorded = str(values["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable(where, error) from error
+    outside = any(".." in Path(file.name).parts or Path(file.name).is_absolute() for file in files)
+    if outside or digest_over(files) != recorded:
+        raise CheckpointError(f"checkpoint manifest {where} contradicts its own digest; restore it")
     return files
+
+
+def _unreadable(where: Path | str, error: Exception) -> CheckpointError:
+    return CheckpointError(f"checkpoint manifest {where} cannot be read ({error!r}); restore it")
 
 
 def _sync(path: Path) -> None:

@@ -27,6 +27,7 @@ _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_emb
 
 
 def is_packaged(name: str) -> bool:
+    """Return whether a model of this name is part of this package."""
     return name in {config.parent.name for config in PACKAGED.glob("*/config.json")}
 
 
@@ -236,7 +237,7 @@ def _json(path: Path) -> dict[str, object]:
 def _download(name: str) -> Path:
     import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
     from adastar_core.machine.hub import hub_or_cache
 
@@ -245,7 +246,10 @@ def _download(name: str) -> Path:
             return Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
         except (HfHubHTTPError, HFValidationError, httpx.HTTPError, OSError) as error:
             reason = missing or str(error).strip().splitlines()[0]
+            fix = "check the spelling and the network"
+            if isinstance(error, RepositoryNotFoundError):  # a gated one too
+                fix = "check the spelling; if it is gated or private, accept its terms there and set HF_TOKEN to a token that may read it"
             raise ModelError(
                 f"model: {name!r} is neither a packaged model nor a directory, and could not be fetched from the hub "
-                f"({reason}); check the spelling and the network, or give the path of a local copy"
+                f"({reason}); {fix}, or give the path of a local copy"
             ) from error

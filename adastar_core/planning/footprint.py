@@ -165,7 +165,9 @@ def training_memory(directory: Path, settings: TrainerSettings, length: int) -> 
     return TrainingMemory(weights, 2 * gradients, max(forward + again, gradients + block))
 
 
-def generation_memory(directory: Path, settings: GeneratorSettings, prompt: int) -> GenerationMemory:
+def generation_memory(
+    directory: Path, settings: GeneratorSettings, prompt: int, *, on_gpu: bool = False
+) -> GenerationMemory:
     """Return the memory of generating a full batch after prompts of ``prompt`` tokens that share nothing, as for training."""
     model, number, rows = Widths.of(directory), _BYTES[settings.dtype], settings.batch_size
     token = cache_bytes_per_token(directory, settings)
@@ -174,8 +176,9 @@ def generation_memory(directory: Path, settings: GeneratorSettings, prompt: int)
     # Nothing is kept for a backward pass, so the largest moment of one block counts: in its MLP, or in eager attention.
     moment = 4 * model.hidden + 3 * model.mlp + 3 * model.experts * model.hidden + 3 * model.scores * prompt
     reading = rows * prompt * (moment * number + prompt)  # and a mask of one byte per pair of tokens
-    # Scores in float64, the noise and its integers; the nucleus also sorts.
-    choosing = rows * model.vocabulary * _BYTES["float64"] * (6 if settings.top_p == 1 else 8)
+    # Scores in float64, the noise and its integers, which a CPU computes in pieces; the nucleus also sorts.
+    numbers = (6 if settings.top_p == 1 else 8) if on_gpu else 4
+    choosing = rows * model.vocabulary * _BYTES["float64"] * numbers
     growing = cache // model.layers  # a block's buffers are copied when they grow or are handed to a kernel
     weights = number * parameter_count(directory)
     return GenerationMemory(weights, cache, max(reading - later, choosing, growing))

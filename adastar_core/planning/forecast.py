@@ -16,6 +16,8 @@ from adastar_core.planning.texts import Texts
 from adastar_core.selection.luck import Luck
 
 _STEPS = 10**6
+_ANSWER = 4.0
+"""Tokens of an answer that is asked for again (``filter.consistent``, ``filter.needed``); the rejected are not known, nor counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,13 @@ def forecast(
     trained = texts.training_prompt + (
         (assumptions.accepted_tokens or length) if from_model else texts.reference
     )
+    again = float(config.filter.consistent) + config.filter.needed
+    read += found * (
+        again * texts.prompt + config.filter.consistent * (assumptions.accepted_tokens or length)
+    )
     tokens = StageTokens(
         prompt_tokens=round(read),
-        generated_tokens=round(attempts * length),
+        generated_tokens=round(attempts * length + again * found * _ANSWER),
         train_tokens=round(examples * trained),
     )
     return Forecast(visits, round(attempts), round(examples), tokens)

@@ -27,6 +27,7 @@ class Needs:
     generator: GeneratorSettings
     longest_prompt: int
     longest_text: int
+    on_gpu: bool = False
 
     def training(self, **values: object) -> footprint.TrainingMemory:
         """Return the memory of one training process, with these values of the trainer in place of its own."""
@@ -37,7 +38,10 @@ class Needs:
     def generation(self, **values: object) -> footprint.GenerationMemory:
         """Return the memory of the generator on transformers, with these values in place of its own."""
         return footprint.generation_memory(
-            self.model, self.generator.model_copy(update=values), self.longest_prompt
+            self.model,
+            self.generator.model_copy(update=values),
+            self.longest_prompt,
+            on_gpu=self.on_gpu,
         )
 
 
@@ -95,6 +99,8 @@ def _halves(number: int) -> Iterator[int]:
 
 def needs_of(workspace: Workspace) -> Needs:
     """Return the needs of a run that is open; its longest texts are found as those of a plan."""
+    import torch
+
     config, problem, train = workspace.config, workspace.problem, workspace.train
     prompts = [problem.prompt(row) for row in train]
     hinted = [problem.hinted_prompt(row) for row in train] if config.rationalize else []
@@ -105,4 +111,5 @@ def needs_of(workspace: Workspace) -> Needs:
         config.generator,
         longest_of(workspace.vocabulary, [*prompts, *hinted]),
         longest_text(config, training),
+        torch.cuda.is_available(),
     )

@@ -20,6 +20,7 @@ from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.records import Split
 from adastar_core.runs.answers import answer_kind
+from adastar_core.runs.asking import LONGEST_ANSWER, check_asking
 from adastar_core.runs.guessing import check_guessing, options_of
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_line
@@ -102,6 +103,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     splits = {split: problem.load(split) for split in Split}
     observations, vocabulary = splits[Split.TRAIN], Vocabulary.of(model)
     check_guessing(config, observations)
+    check_asking(config, problem, observations)
     notes = (*problem.notes, *check_room(config, problem, splits, model))
     texts = measure_texts(problem, observations, vocabulary, seed=config.seed, hints=config.rationalize)
     assumed = assumptions or Assumptions()
@@ -109,7 +111,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     generator = in_format(config.generator, root, on_gpu=on_gpu)
     trainer = in_format(config.trainer, root, on_gpu=on_gpu)
     longest = longest_text(config, texts.longest_training_prompt)
-    needs = Needs(model, trainer, generator, texts.longest_prompt, longest)
+    needs = Needs(model, trainer, generator, texts.longest_prompt, longest, on_gpu)
     shape = compute.ModelShape(parameter_count(model), 0, 0, _adapter_parameters(config, model))
     options = Counter(options_of(observations)).most_common(1)[0][0]
     iterations = tuple(
@@ -159,6 +161,10 @@ def _plan_iteration(
         accepted = min(beta, accepted)
     examples = max(accepted, beta) if config.trainer.on_exhausted == "repeat" else accepted
     read, generated = attempts * texts.longest_prompt, attempts * config.generator.max_new_tokens
+    if config.filter.consistent:
+        read, generated = read + read + generated, generated + attempts * LONGEST_ANSWER
+    if config.filter.needed:
+        read, generated = read + attempts * texts.longest_prompt, generated + attempts * LONGEST_ANSWER
     bound = compute.generation_flops(shape.parameters, read, generated)
     bound += compute.training_flops(
         shape.parameters,

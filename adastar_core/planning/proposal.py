@@ -44,6 +44,8 @@ _BATCHES = (256, 128, 64, 32, 16, 8, 4, 2)
 _ON_A_CPU = 64
 """Rows at once without a GPU: 128 took a tenth less processor time, and nothing is shown before a batch ends."""
 _LORA_RANK, _LORA_RATE, _RATE = 16, 1e-4, 1e-5
+_SMALL_RATE = 3e-5
+"""For few parameters: SmolLM2 unlearned long stories at 1e-4 (docs/findings.md), and 1e-5 hardly shows in bfloat16 (docs/training.md)."""
 _ROOM = 0.7
 """Share of the memory that generation or training may take: Python, torch and other programs need some."""
 _ENDINGS = {
@@ -52,6 +54,7 @@ _ENDINGS = {
     "yes_no": "yes or no",
     "math": "the formula",
     "exact": "the answer itself",
+    "expression": "the expression",
 }
 
 
@@ -219,11 +222,12 @@ def _trainer(model: ModelLook, text: int, room: float, dtype: Format) -> dict[st
     """Return the trainer's values: all parameters with the largest micro-batch that fits, else LoRA."""
     longest = text if model.positions is None else min(text, model.positions)
     own = {"max_length": longest} if longest > TrainerSettings().max_length else {}
+    rate = _SMALL_RATE if model.parameters < _FEW_PARAMETERS else _RATE
     values: dict[str, object] = {}
     for lora in (None, {"rank": _LORA_RANK}):
         for saving in (False, True):
             for rows in (8, 4, 2, 1):
-                values = {"learning_rate": _RATE if lora is None else _LORA_RATE, "batch_size": _BATCH, **own}
+                values = {"learning_rate": rate if lora is None else _LORA_RATE, "batch_size": _BATCH, **own}
                 values |= {"micro_batch_size": rows} if rows < _BATCH else {}
                 values |= {"gradient_checkpointing": True} if saving else {}
                 values |= {"lora": lora} if lora else {}

@@ -1,5 +1,6 @@
 """How long a run will take, by what an earlier one of the same model took on this machine; else that nothing tells."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ def time_line(plan: Plan, config: RunConfig, given: Assumptions | None = None) -
     What is not ``given`` of its rationales is assumed to be as in the earlier run, where that had the same problem.
     """
     pace = _pace(config, _here(plan, config))
-    assumed = given or (_as_in(pace) if pace else Assumptions())
+    assumed = given or (_as_in(pace, config.attempts) if pace else Assumptions())
     times = _times(plan, config, pace, assumed) if pace else None
     if pace is None or times is None:
         return "How long it takes is not known: the database has no run of this model on this machine that trained."
@@ -38,13 +39,15 @@ def time_line(plan: Plan, config: RunConfig, given: Assumptions | None = None) -
     sooner = " at most" if config.patience is not None or config.budget_pflops is not None else ""
     like = f" and {percent(assumed.acceptance)} of visits accepted" if config.rationales == "model" else ""
     total = f"About {about(sum(times.values()))}{sooner}"
-    return f"{total}, if it goes as fast by token and answer as the run {pace.run} did here{like}: {parts}."
+    return f"{total}, if it goes as fast by token and batch of answers as the run {pace.run} did here{like}: {parts}."
 
 
-def _as_in(pace: RunPace) -> Assumptions:
+def _as_in(pace: RunPace, attempts: int) -> Assumptions:
+    """Return what is assumed where so many attempts are made at a visit: each is right as often as in the earlier run."""
     if not pace.acceptance:
         return Assumptions()
-    return Assumptions(pace.acceptance, pace.rationale_tokens, pace.accepted_tokens)
+    acceptance = 1 - (1 - pace.acceptance) ** (attempts / pace.attempts)
+    return Assumptions(acceptance, pace.rationale_tokens, pace.accepted_tokens)
 
 
 def _here(plan: Plan, config: RunConfig) -> Numerics:
@@ -60,16 +63,25 @@ def _times(plan: Plan, config: RunConfig, pace: RunPace, assumed: Assumptions) -
     every = [
         forecast(config, number, pool, plan.texts, assumed, most, plan.options).tokens for number in numbers
     ]
-    tests = config.iterations + 1 if config.evaluation.test_every_iteration else 2
-    answers = (config.iterations + 1) * plan.sizes[Split.VALIDATION] + tests * plan.sizes[Split.TEST]
-    work = {
-        "generation": (pace.generation, sum(tokens.generated_tokens for tokens in every)),
-        "training": (pace.training, sum(tokens.train_tokens for tokens in every)),
-        "evaluation": (pace.answer, answers),
+    validation, test = (_batches(config, plan.sizes[split]) for split in (Split.VALIDATION, Split.TEST))
+    tests = config.iterations if config.evaluation.test_every_iteration else 1
+    work: dict[str, list[tuple[float | None, int]]] = {
+        "generation": [(pace.generation, sum(tokens.generated_tokens for tokens in every))],
+        "training": [(pace.training, sum(tokens.train_tokens for tokens in every))],
+        "evaluation": [
+            (pace.base_batch, validation + test),
+            (pace.batch, config.iterations * validation + tests * test),
+        ],
+        "models": [(pace.opening or 0.0, 1), (pace.models or 0.0, config.iterations)],
     }
-    if any(each is None and count for each, count in work.values()):
+    if any(each is None and count for parts in work.values() for each, count in parts):
         return None
-    return {what: (each or 0.0) * count for what, (each, count) in work.items()}
+    return {what: sum((each or 0.0) * count for each, count in parts) for what, parts in work.items()}
+
+
+def _batches(config: RunConfig, items: int) -> int:
+    """Return in how many batches so many items are answered: a step takes hardly longer for more rows on a processor."""
+    return math.ceil(items / max(config.generator.batch_size // config.evaluation.samples, 1))
 
 
 def _pace(config: RunConfig, here: Numerics) -> RunPace | None:

@@ -27,18 +27,17 @@ from typing import Literal
 from pydantic import model_validator
 
 from adastar_core.errors import DataError
+from adastar_core.problems.generated import GeneratedSettings, in_turn, split_of
 from adastar_core.records import Observation, Split
-from adastar_core.settings import Settings, setting
+from adastar_core.settings import setting
 from adastar_core.streams import stream_key
 from adastar_core.verifiers import Verifier
 from adastar_core.verifiers.number import NumberVerifier
 
 _FEISTEL_ROUNDS = 4
-_SHARES = 10
-_SPLIT_OF_SHARE = {0: Split.VALIDATION, 1: Split.TEST}
 
 
-class ArithmeticSettings(Settings):
+class ArithmeticSettings(GeneratedSettings):
     """Which additions are generated, and how many."""
 
     type: Literal["arithmetic"] = "arithmetic"
@@ -50,9 +49,12 @@ class ArithmeticSettings(Settings):
     )
     test: int = setting(1000, "Test questions", "Additions in the test set.", ge=1)
     max_digits: int = setting(
-        6, "Longest number", "Numbers have 1 to this many digits, in equal shares.", ge=1, le=12
+        6,
+        "Longest number",
+        "Numbers have 1 to this many digits, in equal shares until the few of one digit are used up.",
+        ge=1,
+        le=12,
     )
-    seed: int = setting(0, "Data seed", "Chooses the additions, independently of the run's seed.", ge=0)
     train_weights: tuple[int, ...] | None = setting(
         None,
         "Training weights",
@@ -100,27 +102,17 @@ class Addition:
     def split(self) -> Split:
         """The split that this pair of numbers belongs to, in either order."""
         low, high = sorted((self.a, self.b))
-        share = stream_key(0, "addition split", low, high) % _SHARES
-        return _SPLIT_OF_SHARE.get(share, Split.TRAIN)
+        return split_of("addition split", low, high)
 
 
 def additions(
     split: Split, max_digits: int, seed: int, weights: Sequence[int] | None = None
 ) -> Iterator[Addition]:
-    """Yield every addition of a split once, n = 1 ... ``max_digits`` in turn, in the seed's order.
+    """Return every addition of a split once, n = 1 ... ``max_digits`` in turn, in the seed's order.
 
     ``weights`` says how many of each n make a turn; one of each by default. An n without weight does not occur.
     """
-    turns = weights or [1] * max_digits
-    sources = [
-        (_of_digits(split, digits, seed), weight) for digits, weight in enumerate(turns, start=1) if weight
-    ]
-    while sources:
-        for source in tuple(sources):
-            turn = list(islice(*source))
-            yield from turn
-            if len(turn) < source[1]:
-                sources.remove(source)
+    return in_turn([_of_digits(split, digits, seed) for digits in range(1, max_digits + 1)], weights)
 
 
 def _of_digits(split: Split, digits: int, seed: int) -> Iterator[Addition]:
@@ -146,6 +138,7 @@ def _shuffled(index: int, side: int, seed: int, digits: int) -> tuple[int, int]:
 
 
 def parse_question(question: str) -> Addition:
+    """Return the addition of a question such as ``12+345``; raises :class:`ValueError` for any other text."""
     a, _, b = question.partition("+")
     return Addition(int(a), int(b))
 
@@ -173,7 +166,7 @@ class Arithmetic:
                 f"{settings.max_digits} digits belong to the {split.value} split; lower problem.{split.value} "
                 f"to {len(chosen)} or raise problem.max_digits."
             )
-        return chosen
+        return settings.labelled(split, chosen)
 
     def everything(self) -> tuple[Observation, ...]:
         return tuple(observation for split in Split for observation in self.load(split))
@@ -189,7 +182,7 @@ class Arithmetic:
         return self.prompt(observation)
 
     def evaluation_prompt(self, observation: Observation, shots: int) -> str:
-        """Return the prompt after the scratchpads of the first training questions."""
+        """Return the prompt after the scratchpads of the first training questions, which are always right."""
         settings = self._settings
         shown = _first(Split.TRAIN, settings.max_digits, settings.seed, shots)
         worked = [f"{example.question}\n{parse_question(example.question).rationale}\n" for example in shown]
@@ -199,6 +192,7 @@ class Arithmetic:
         """Return ``None``: the problem has no system message."""
 
     def reference(self, observation: Observation) -> str:
+        """Return the answer alone, which is wrong where the observation is mislabelled."""
         return f"#### {observation.answer}"
 
     def rationale_is_correct(self, observation: Observation, response: str) -> bool:

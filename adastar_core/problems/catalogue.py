@@ -10,6 +10,7 @@ from adastar_core.problems.arc_challenge import ARCChallengeSettings
 from adastar_core.problems.arithmetic import Arithmetic, ArithmeticSettings
 from adastar_core.problems.cladder import CLadderSettings
 from adastar_core.problems.commonsense_qa import CommonsenseQASettings
+from adastar_core.problems.countdown import Countdown, CountdownSettings
 from adastar_core.problems.custom import CustomProblem, CustomProblemSettings
 from adastar_core.problems.few_shot import Benchmark, FewShotProblem
 from adastar_core.problems.gsm8k import GSM8KSettings
@@ -26,7 +27,12 @@ BenchmarkSettings = (
     | SVAMPSettings
 )
 AnyProblemSettings = (
-    ArithmeticSettings | StoriesSettings | TableSettings | BenchmarkSettings | CustomProblemSettings
+    ArithmeticSettings
+    | StoriesSettings
+    | CountdownSettings
+    | TableSettings
+    | BenchmarkSettings
+    | CustomProblemSettings
 )
 ProblemSettings = Annotated[AnyProblemSettings, Field(discriminator="type")]
 _TYPES = {settings.model_fields["type"].default: settings for settings in get_args(AnyProblemSettings)}
@@ -58,6 +64,8 @@ def open_problem(settings: AnyProblemSettings) -> Problem:
             return Arithmetic(settings)
         case StoriesSettings():
             return Stories(settings)
+        case CountdownSettings():
+            return Countdown(settings)
         case TableSettings():
             return Table(settings)
         case CustomProblemSettings():
@@ -67,4 +75,5 @@ def open_problem(settings: AnyProblemSettings) -> Problem:
 
 
 def open_benchmark(settings: BenchmarkSettings) -> FewShotProblem:
+    """Return the benchmark of these settings."""
     return FewShotProblem(settings, _BENCHMARKS[type(settings)])

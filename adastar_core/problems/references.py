@@ -23,6 +23,7 @@ _KINDS = {
     "label": "one of the classes",
     "math": "a formula",
     "exact": "one line of text",
+    "expression": "an expression of whole numbers with + - * ( )",
 }
 
 

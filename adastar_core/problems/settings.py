@@ -8,9 +8,9 @@ from adastar_core.settings import (
     DataPart,
     DataSource,
     PromptTemplate,
+    SentName,
     Settings,
     SystemTemplate,
-    Text,
     columns_of,
     setting,
     unknown_field,
@@ -26,7 +26,9 @@ class SourceSettings(Settings):
         "A file (.jsonl, .json, .csv, .tsv, .parquet), a folder, or a hub name. Default: the benchmark's own hub name.",
         min_length=1,
     )
-    subset: Text | None = setting(None, "Subset", "Configuration of the hub data set. Default: its only one.")
+    subset: SentName | None = setting(
+        None, "Subset", "Configuration of the hub data set. Default: its only one."
+    )
     train: DataPart | None = setting(
         None, "Training part", "File in the folder, or hub split, where its name does not say it."
     )

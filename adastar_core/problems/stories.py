@@ -25,11 +25,12 @@ from typing import Literal
 import numpy as np
 
 from adastar_core.errors import DataError
+from adastar_core.problems.generated import GeneratedSettings
 from adastar_core.problems.prompts import Exemplar, answered, question, stops, worked
 from adastar_core.problems.scenes import KNOWN, NAMES, UNSEEN, Scene
 from adastar_core.problems.template import Template
 from adastar_core.records import Observation, Split
-from adastar_core.settings import PromptTemplate, Settings, setting
+from adastar_core.settings import PromptTemplate, setting
 from adastar_core.streams import rng, stream_key
 from adastar_core.verifiers.number import NumberVerifier
 
@@ -45,7 +46,7 @@ _EQUATION = re.compile(r"(\d+)\s*([-+*×x−])\s*(\d+)\s*=\s*(\d+)")
 _SIGNS = {"×": "*", "x": "*", "−": "-"}
 
 
-class StoriesSettings(Settings):
+class StoriesSettings(GeneratedSettings):
     """Which stories are generated, and how many."""
 
     type: Literal["stories"] = "stories"
@@ -58,7 +59,6 @@ class StoriesSettings(Settings):
     max_digits: int = setting(
         2, "Longest number", "Numbers have 1 to this many digits, in equal shares.", ge=1, le=4
     )
-    seed: int = setting(0, "Data seed", "Chooses the stories, independently of the run's seed.", ge=0)
     shots: int = setting(5, "Exemplars", "Worked stories before a generation prompt.", ge=0, le=_EXEMPLARS)
     prompt: PromptTemplate | None = setting(
         None, "Prompt", "Text with {question}, in generation, training and evaluation. Default: Q: … A:."
@@ -105,7 +105,11 @@ class Story:
     @property
     def rationale(self) -> str:
         """The calculations: ``24 - 9 = 15. 15 + 13 = 28.`` for example."""
-        values = self.values
+        return self.rationale_to(self.values[-1])
+
+    def rationale_to(self, result: int) -> str:
+        """Return the calculations with ``result`` as that of the last one, whether or not it is right."""
+        values = [*self.values[:-1], result]
         pairs = zip(self.steps, values, values[1:], strict=False)
         return " ".join(f"{before} {step.sign} {step.number} = {after}." for step, before, after in pairs)
 
@@ -191,7 +195,8 @@ class Stories:
     def load(self, split: Split) -> tuple[Observation, ...]:
         settings = self._settings
         size: int = getattr(settings, split.value)
-        return _first(split, settings.max_steps, settings.max_digits, settings.seed, size)
+        chosen = _first(split, settings.max_steps, settings.max_digits, settings.seed, size)
+        return settings.labelled(split, chosen)
 
     def everything(self) -> tuple[Observation, ...]:
         return tuple(observation for split in Split for observation in self.load(split))
@@ -214,13 +219,15 @@ class Stories:
         """Return ``None``: the problem has no system message."""
 
     def reference(self, observation: Observation) -> str:
-        rationale = answered(self.training_prompt(observation), _story_of(observation).rationale)
+        """Return calculations that lead to the reference answer: a wrong one comes from a wrong last calculation."""
+        told = _story_of(observation).rationale_to(int(observation.answer))
+        rationale = answered(self.training_prompt(observation), told)
         return f"{rationale}{self.verifier.declare(observation)}"
 
     def rationale_is_correct(self, observation: Observation, response: str) -> bool | None:
         """Return whether all equations of a response are true, and those of the reference among them, in order.
 
-        ``None`` where it writes no equation.
+        ``None`` where it writes no equation. True ones do not lead to a wrong reference.
         """
         written = [
             (int(a), _SIGNS.get(sign, sign), int(b), int(c)) for a, sign, b, c in _EQUATION.findall(response)
@@ -228,8 +235,10 @@ class Stories:
         if not written:
             return None
         results = iter(c for _, _, _, c in written)
-        in_order = all(value in results for value in _story_of(observation).values[1:])
-        return in_order and all(Step(sign, b).applied(a) == c for a, sign, b, c in written)
+        story = _story_of(observation)
+        in_order = all(value in results for value in story.values[1:])
+        true = all(Step(sign, b).applied(a) == c for a, sign, b, c in written)
+        return in_order and true and observation.answer == str(story.values[-1])
 
     def _worked(self, shots: int, *, hinted: bool = False) -> str:
         return "".join(

@@ -6,18 +6,24 @@ from dataclasses import replace
 from adastar_core.compute import pflops
 from adastar_core.records import Split
 from adastar_core.report.acceptance import right_by_guessing
+from adastar_core.report.calibration import Calibration, calibration
 from adastar_core.report.compared import Compared, read_compared
+from adastar_core.report.mislabelled import Mislabelled, read_mislabelled
 from adastar_core.report.notes import evaluation_notes, run_notes, verifier_notes
 from adastar_core.report.records import DifficultySummary, IterationSummary, RunReport, StageSummary
 from adastar_core.runs.stored import StoredRun
-from adastar_core.store.costs import read_costs
+from adastar_core.samplers.hindsight import predictions
+from adastar_core.store.certain import Certain, read_certain
+from adastar_core.store.costs import CostRow, read_costs
 from adastar_core.store.evaluations import EvaluationRow, read_evaluations
+from adastar_core.store.first_attempts import read_first_attempts
 from adastar_core.store.items import items_sha256
 from adastar_core.store.iterations import read_iterations
 from adastar_core.store.provenance import read_wall_seconds
 from adastar_core.store.results import IterationResult, read_iteration_results, read_trained_frequency
 from adastar_core.store.runs import read_data_notes, read_ending, read_preset
 from adastar_core.store.samples import read_samples
+from adastar_core.store.statistics import read_stamps
 
 SAMPLES_OF_A_KIND = 2
 
@@ -29,7 +35,9 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
     test = evaluations.get((best, Split.TEST))
     base_test = evaluations.get((0, Split.TEST))
     compared = stored.read(read_compared)
+    certain = stored.read(read_certain)
     before, after = compared.sides(best)
+    mislabelled = read_mislabelled(stored)
     return RunReport(
         run=stored.run.name,
         preset=stored.read(read_preset) or "",
@@ -45,23 +53,17 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
         wall_seconds=stored.read(read_wall_seconds),
         checkpoint=stored.checkpoint(best).path,
         iterations=tuple(
-            _beside(_iteration_row(row, evaluations), row, compared, stored.config.rationalize)
+            _beside(
+                _iteration_row(row, evaluations, mislabelled, certain.get(row.iteration)),
+                row,
+                compared,
+                stored.config.rationalize,
+            )
             for row in rows
         ),
         by_difficulty=_by_difficulty(evaluations, best),
         trained_frequency=stored.read(read_trained_frequency),
-        stages=tuple(
-            StageSummary(
-                t=cost.iteration,
-                stage=cost.stage,
-                tokens=cost.tokens,
-                pflops=pflops(cost.flops),
-                padded_pflops=pflops(cost.padded_flops),
-                attention_pflops=pflops(cost.attention_flops),
-                seconds=cost.seconds,
-            )
-            for cost in stored.read(read_costs)
-        ),
+        stages=tuple(map(_stage, stored.read(read_costs))),
         items_sha256=stored.read(items_sha256),
         samples=stored.read(read_samples, _measured_on(evaluations, best), best, SAMPLES_OF_A_KIND),
         ending=stored.read(read_ending),
@@ -69,8 +71,10 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
         controls=after,
         as_sampled=compared.as_sampled,
         warnings=compared.warnings(best),
+        base_validation_right=compared.right.get(0),
         notes=(
             *stored.read(read_data_notes),
+            *mislabelled.notes(rows),
             *run_notes(stored, rows),
             *evaluation_notes(evaluations.get((best, split)) for split in Split),
             *verifier_notes(stored.read(read_iterations), list(evaluations.values())),
@@ -78,10 +82,42 @@ def report_of(stored: StoredRun, best: int) -> RunReport:
     )
 
 
+def _stage(cost: CostRow) -> StageSummary:
+    return StageSummary(
+        t=cost.iteration,
+        stage=cost.stage,
+        tokens=cost.tokens,
+        pflops=pflops(cost.flops),
+        padded_pflops=pflops(cost.padded_flops),
+        attention_pflops=pflops(cost.attention_flops),
+        seconds=cost.seconds,
+    )
+
+
+def whole_report_of(stored: StoredRun, best: int) -> RunReport:
+    """Return the run's report with what takes longer than its figures: how the sampler's predictions came true."""
+    return replace(report_of(stored, best), calibration=_calibration_of(stored))
+
+
+def _calibration_of(stored: StoredRun) -> Calibration | None:
+    """Return how a run's predictions came true; ``None`` if its sampler predicts nothing, or before its second iteration."""
+    sampler = stored.config.sampler
+    if not sampler.predicts:  # nor is a user's own opened, whose code may not be here
+        return None
+    past = stored.read(read_stamps)
+    chances = dict(predictions(sampler, stored.config.seed, stored.train, past))
+    visited = [visits for visits in stored.read(read_first_attempts) if visits.iteration in chances]
+    return calibration(
+        [(visits.iteration, chances[visits.iteration][visits.positions], visits.right) for visits in visited]
+    )
+
+
 Evaluations = Mapping[tuple[int, Split], EvaluationRow]
 
 
-def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationSummary:
+def _iteration_row(
+    row: IterationResult, evaluations: Evaluations, mislabelled: Mislabelled, certain: Certain | None
+) -> IterationSummary:
     validation = evaluations.get((row.iteration, Split.VALIDATION))
     tested = evaluations.get((row.iteration, Split.TEST))
     return IterationSummary(
@@ -102,6 +138,11 @@ def _iteration_row(row: IterationResult, evaluations: Evaluations) -> IterationS
         seconds=row.seconds,
         rejected=sum(row.rejected.values()),
         undecided=row.undecided,
+        mislabelled_visit_share=mislabelled.visit_share(row),
+        mislabelled_accepted_share=mislabelled.accepted_share(row),
+        certain=certain.rationales if certain else None,
+        left_out=len(certain.left_out) if certain else None,
+        certain_share=certain.share if certain else None,
     )
 
 
@@ -117,6 +158,7 @@ def _beside(
         right_attempts=row.first_try_correct if rationalize else sum(seen.correct for seen in visits),
         right_by_guessing=right_by_guessing(visits, first_only=rationalize),
         warnings=compared.warnings_of(row.iteration),
+        validation_right=compared.right.get(row.iteration),
     )
 
 

@@ -1,11 +1,11 @@
 """What a run's accuracies are compared with, read from the store, and what its reader must be warned of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from adastar_core.records import Split
+from adastar_core.records import Outcome, Split
 from adastar_core.report.acceptance import ClassShare, class_shares, lopsided
 from adastar_core.report.beside import beside
 from adastar_core.report.cautions import cautions, no_more_than_as_sampled, one_answer
@@ -23,6 +23,8 @@ class Compared:
     visits: Mapping[int, Sequence[ClassVisits]]
     as_sampled: Controls | None = None
     """The base model on validation, prompted as rationales are sampled; ``None`` where evaluation prompts alike."""
+    right: Mapping[int, str] = field(default_factory=dict)
+    """A 1 for each validation item that was right, 0 for each other, by iteration; in the items' order."""
 
     def sides(self, best: int) -> tuple[Controls | None, Controls | None]:
         """Return the controls of the base model and of the selected checkpoint: on test if both are measured there."""
@@ -65,11 +67,17 @@ class Compared:
 
 
 def read_compared(connection: Connection, run_id: int) -> Compared:
+    """Return what a run's answers are compared with: guessing, constant answers, and the base model as it is sampled."""
     answered = read_answered(connection, run_id)
     measured = {key: found for key, items in answered.items() if (found := controls(items))}
     closed = any(found.chance is not None for found in measured.values())
     visits = read_class_visits(connection, run_id) if closed else {}
-    return Compared(measured, visits, controls(read_as_sampled(connection, run_id)))
+    right = {
+        iteration: "".join("1" if item.outcome is Outcome.RIGHT else "0" for item in items)
+        for (iteration, split), items in answered.items()
+        if split is Split.VALIDATION
+    }
+    return Compared(measured, visits, controls(read_as_sampled(connection, run_id)), right)
 
 
 def _whose(iteration: int, split: Split) -> str:

@@ -75,6 +75,7 @@ class Figure:
 
 
 def figures(report: RunReport) -> tuple[Figure, ...]:
+    """Return the figures of a report, those first that every run has."""
     caption = (
         "Validation accuracy by compute spent, with 95 % intervals; the ring marks the selected checkpoint."
     )

@@ -15,6 +15,7 @@ from adastar_core.store.results import IterationResult
 
 
 def run_notes(stored: StoredRun, rows: Sequence[IterationResult]) -> list[str]:
+    """Return what happened in a run that its tables do not show."""
     notes = []
     if isinstance(stored.problem, ChatProblem) and (date := stored.problem.date_told):
         notes.append(f"The model's chat template asks for the date; every prompt has {date} (prompt.date).")

@@ -64,6 +64,8 @@ def iteration_numbers(report: RunReport, row: IterationSummary, lengths: Respons
         "sampling/stamped": row.stamped,
         "sampling/first_try_accuracy": row.first_try_accuracy,
         "sampling/false_positive_share": row.false_positive_share,
+        "sampling/mislabelled_visit_share": row.mislabelled_visit_share,
+        "sampling/mislabelled_accepted_share": row.mislabelled_accepted_share,
         "sampling/rejected": row.rejected,
         "sampling/surplus": row.surplus,
         "sampling/undecided_share": row.undecided / counted if counted else None,

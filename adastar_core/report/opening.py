@@ -13,6 +13,7 @@ _MOST_LINES = 16
 
 
 def opening(workspace: Workspace) -> str:
+    """Return what a run is about to do, what will not go as configured, and its first prompt."""
     config = workspace.config
     sizes = ", ".join(f"{len(workspace.data[split]):,} {split}" for split in Split)
     first = preview(config, workspace.problem, workspace.train, workspace.vocabulary)
@@ -48,10 +49,12 @@ def _plan(config: RunConfig) -> str:
 
 def places(stored: StoredRun) -> dict[str, str]:
     """Return where the run's report, files and rows lie, by name. The database's password is left out."""
-    report = stored.folder / "report"
+    report, store = stored.folder / "report", stored.file_store
+    shared = {"file store": f"{store.address}/{stored.store_key}"} if store else {}
     return {
         "report": str(report / "report.html"),
         "figures": str(report / "*.png"),
         "directory": str(stored.folder),
+        **shared,
         "database": stored.engine.url.render_as_string(hide_password=True),
     }

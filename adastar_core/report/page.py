@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adastar_core.machine.units import flops, percent, points, wall_time
 from adastar_core.machine.visible import visible
-from adastar_core.report import beside, text
+from adastar_core.report import beside, calibration, text
 from adastar_core.report.records import RunReport
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def html(report: RunReport, figures: Iterable["Figure"]) -> str:
         figures=figures,
         iterations=(text.headings(report), text.cells(report)),
         difficulties=(text.difficulty_headings(report), text.difficulty_cells(report)),
+        calibration=report.calibration and calibration.calibration_line(report.calibration),
+        reliability=report.calibration
+        and (calibration.HEADINGS, calibration.calibration_table(report.calibration)),
         costs=(text.cost_headings(report), text.cost_cells(report)),
         facts=text.facts(report),
     )

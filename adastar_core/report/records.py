@@ -6,6 +6,7 @@ from math import sqrt
 from adastar_core.compute import StageTokens
 from adastar_core.records import Accuracy, Ending
 from adastar_core.report.acceptance import ClassShare
+from adastar_core.report.calibration import Calibration
 from adastar_core.report.controls import Controls
 from adastar_core.store.samples import SampleGroup
 
@@ -19,6 +20,8 @@ class IterationSummary:
         stamped: u, the number of visits that update the order.
         first_try_accuracy: Share of the visited observations whose first, unhinted attempt is right.
         false_positive_share: Share of right answers with a wrong rationale; ``None`` where not checkable.
+        mislabelled_visit_share: Share of the visits to observations whose reference is wrong on purpose; ``None`` without any.
+        mislabelled_accepted_share: Share of the accepted rationales that are theirs.
         validation: Greedy accuracy after the iteration; as ``test``, ``None`` before it is measured.
         pflops: Cost without padding, in 10^15 FLOPs, without evaluation.
         padded_pflops: The same with padding, as the paper counts.
@@ -31,6 +34,10 @@ class IterationSummary:
         right_attempts: Unhinted attempts that were right.
         right_by_guessing: How many of them guessing is expected to get right; ``None`` where answers are open.
         warnings: A paragraph on each thing that went wrong in it.
+        certain: Accepted rationales that were near-certain; ``None`` where that is not recorded.
+        left_out: How many of them training left out.
+        certain_share: Share of D+'s tokens that are of the others.
+        validation_right: A 1 for each validation item that was right, 0 for each other, in their order; ``None`` where unknown.
     """
 
     t: int
@@ -54,7 +61,13 @@ class IterationSummary:
     classes: tuple[ClassShare, ...] = ()
     right_attempts: int = 0
     right_by_guessing: float | None = None
+    mislabelled_visit_share: float | None = None
+    mislabelled_accepted_share: float | None = None
     warnings: tuple[str, ...] = ()
+    certain: int | None = None
+    left_out: int | None = None
+    certain_share: float | None = None
+    validation_right: str | None = None
 
     @property
     def lucky_share(self) -> float | None:
@@ -109,6 +122,8 @@ class RunReport:
         controls: The same for the selected checkpoint.
         as_sampled: The base model on validation, prompted as rationales are sampled, where evaluations are prompted otherwise.
         warnings: What keeps the accuracy from meaning what it seems to, a paragraph each.
+        calibration: How the sampler's predictions came true; ``None`` where it predicts nothing, and while the run is at work.
+        base_validation_right: As ``validation_right`` of an iteration, of the base model.
     """
 
     run: str
@@ -136,6 +151,8 @@ class RunReport:
     controls: Controls | None = None
     as_sampled: Controls | None = None
     warnings: tuple[str, ...] = ()
+    base_validation_right: str | None = None
+    calibration: Calibration | None = None
 
     @property
     def selects_base(self) -> bool:
@@ -154,6 +171,30 @@ class RunReport:
     @property
     def total_attention_pflops(self) -> float:
         return sum(row.attention_pflops for row in self._work)
+
+    @property
+    def certain_pflops(self) -> float | None:
+        """What training on near-certain rationales cost, without padding, by their share of the tokens; ``None`` if not recorded."""
+        shares = {row.t: row.certain_share for row in self.iterations if row.certain_share is not None}
+        if not shares:
+            return None
+        return sum(row.pflops * shares.get(row.t, 0.0) for row in self._training)
+
+    @property
+    def certain_training_share(self) -> float | None:
+        """The share of training's compute that went to near-certain rationales; ``None`` if not recorded."""
+        spent = sum(row.pflops for row in self._training)
+        return None if self.certain_pflops is None or not spent else self.certain_pflops / spent
+
+    @property
+    def certain_left_out(self) -> int | None:
+        """How many near-certain rationales training left out; ``None`` if not recorded."""
+        counts = [row.left_out for row in self.iterations if row.left_out is not None]
+        return sum(counts) if counts else None
+
+    @property
+    def _training(self) -> list[StageSummary]:
+        return [row for row in self.stages if row.stage == "finetune"]
 
     @property
     def _work(self) -> list[StageSummary]:

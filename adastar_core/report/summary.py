@@ -4,12 +4,15 @@ import json
 from dataclasses import asdict
 
 from adastar_core.records import Accuracy
+from adastar_core.report.calibration import Calibration
 from adastar_core.report.controls import Controls
 from adastar_core.report.records import RunReport
 
 _RUN = ("run", "preset", "config_sha256", "problem", "method", "base_model", "seed")
 _COUNTS = ("t", "beta", "m", "accepted", "rejected", "undecided", "surplus", "alpha", "stamped")
 _SHARES = ("first_try_accuracy", "false_positive_share")
+_MISLABELLED = ("mislabelled_visit_share", "mislabelled_accepted_share")
+_CERTAIN = ("certain", "left_out", "certain_share")
 _COSTS = ("pflops", "padded_pflops", "attention_pflops")
 
 
@@ -33,7 +36,10 @@ def summary(report: RunReport) -> dict[str, object]:
                 "controls": _controls(row.controls),
                 "classes": [asdict(one) for one in row.classes],
                 "lucky_share": row.lucky_share,
+                **_fields(row, *_MISLABELLED),
                 "warnings": row.warnings,
+                **_fields(row, *_CERTAIN),
+                "validation_right": row.validation_right,
             }
             for row in report.iterations
         ],
@@ -46,6 +52,9 @@ def summary(report: RunReport) -> dict[str, object]:
         "controls": _controls(report.controls),
         "base_as_sampled": _controls(report.as_sampled),
         "warnings": report.warnings,
+        **_fields(report, "certain_training_share", "certain_pflops", "certain_left_out"),
+        "base_validation_right": report.base_validation_right,
+        "calibration": _calibration(report.calibration),
     }
 
 
@@ -68,11 +77,31 @@ def _controls(found: Controls | None) -> dict[str, object] | None:
     }
 
 
+def _calibration(found: Calibration | None) -> dict[str, object] | None:
+    """Return how the sampler's predictions of first attempts came true."""
+    if found is None:
+        return None
+    bins = [
+        {
+            **_fields(row, "low", "high", "predicted"),
+            "observed": row.observed.share,
+            "attempts": row.observed.total,
+        }
+        for row in found.bins
+    ]
+    return {
+        **_fields(found, "attempts", "base_rate", "brier", "base_brier"),
+        "bins": bins,
+        "iterations": [asdict(row) for row in found.iterations],
+    }
+
+
 def _fields(record: object, *names: str) -> dict[str, object]:
     return {name: getattr(record, name) for name in names}
 
 
 def summary_text(report: RunReport) -> str:
+    """Return the summary as the text of its file."""
     return json.dumps(summary(report), indent=2, allow_nan=False) + "\n"
 
 

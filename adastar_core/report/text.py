@@ -12,9 +12,10 @@ from rich.text import Text
 
 from adastar_core.compute import StageTokens
 from adastar_core.machine import units
-from adastar_core.machine.units import NONE, counted, flops, number, percent_number
+from adastar_core.machine.units import NONE, counted, flops, number, percent, percent_number
 from adastar_core.machine.visible import visible
 from adastar_core.report.beside import beside, tables
+from adastar_core.report.calibration import HEADINGS, calibration_line, calibration_table
 from adastar_core.report.records import DifficultySummary, RunReport
 from adastar_core.store.samples import BASE_KINDS, KINDS, Given, Sample
 
@@ -22,6 +23,8 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]#!|~$])")
 _LONGEST_SHOWN = 1_200
 _LESS_IMPORTANT = ("false pos. %", "surplus", "rej.", "stamped", "first try %", "m", "α", "β")
 """Columns that a narrow terminal goes without, in this order."""
+_ADDRESS = re.compile(r"(?<=[a-z]):(?=//)|(?<=\bwww)\.|@", re.IGNORECASE)
+"""Where an address is one: many readers of Markdown make links of bare ones."""
 _LINE_START = re.compile(r"^(\d*)([-+.)=])")
 
 
@@ -66,6 +69,7 @@ def cells(report: RunReport) -> list[tuple[str, ...]]:
 
 
 def cost_headings(report: RunReport) -> tuple[str, ...]:
+    """Return the headings of :func:`cost_cells`; operations are in the unit that fits the run's total."""
     unit = units.flops_unit(report.total_pflops)[1]
     return ("stage", "read", "generated", "trained", unit, f"padded {unit}", f"attention {unit}", "time")
 
@@ -145,6 +149,7 @@ def controls_lines(report: RunReport) -> tuple[str, ...]:
 
 
 def print_places(places: Mapping[str, Path | str], console: Console) -> None:
+    """Print where things lie, a line each, names in a column."""
     console.print()
     width = max(map(len, places))
     for name, place in places.items():
@@ -152,6 +157,7 @@ def print_places(places: Mapping[str, Path | str], console: Console) -> None:
 
 
 def headline(report: RunReport) -> str:
+    """Return the result in one sentence: accuracy before and after, which checkpoint, and what it cost."""
     split, before, after = "validation", report.base_validation, report.selected_validation
     if report.test is not None and report.base_test is not None:
         split, before, after = "test", report.base_test, report.test
@@ -214,11 +220,21 @@ def facts(report: RunReport) -> tuple[tuple[str, str], ...]:
         ("compute, without padding", flops(report.total_pflops)),
         ("compute, with padding", flops(report.total_padded_pflops)),
         ("attention products, in neither", flops(report.total_attention_pflops)),
+        *_certain(report),
         ("selected checkpoint", report.checkpoint),
     )
 
 
+def _certain(report: RunReport) -> tuple[tuple[str, str], ...]:
+    """Return how much of training went to what the model was near-certain of, if that is recorded."""
+    if report.certain_training_share is None or report.certain_pflops is None:
+        return ()
+    spent = f"{percent(report.certain_training_share)} of its compute, {flops(report.certain_pflops)}"
+    return (("training on near-certain rationales", f"{spent}; {report.certain_left_out:,} left out"),)
+
+
 def difficulty_headings(report: RunReport) -> tuple[str, ...]:
+    """Return the headings of :func:`difficulty_cells`."""
     measured = ("base model",) if report.selects_base else ("before", "after", "points")
     return ("difficulty", "questions", *measured)
 
@@ -235,6 +251,7 @@ def difficulty_cells(report: RunReport) -> list[tuple[str, ...]]:
 
 
 def sample_title(report: RunReport, kind: str) -> str:
+    """Return the title of a kind of shown questions, which depends on whether the base model was selected."""
     return (BASE_KINDS if report.selects_base else KINDS)[kind]
 
 
@@ -260,6 +277,9 @@ def markdown(report: RunReport) -> str:
     for title, (heads, rows) in tables(report):
         escaped = [tuple(map(escape, row)) for row in rows]
         lines += ["", f"**{title}**", "", *markdown_table(tuple(map(escape, heads)), escaped)]
+    if report.calibration:
+        lines += ["", "**Calibration**", "", calibration_line(report.calibration), ""]
+        lines += markdown_table(HEADINGS, calibration_table(report.calibration))
     if report.stages:
         lines += ["", *markdown_table(cost_headings(report), cost_cells(report))]
     lines += _markdown_samples(report)
@@ -291,9 +311,9 @@ def shown(given: Given) -> str:
 
 
 def escape(text: str) -> str:
-    """Return Markdown that shows ``text`` literally, on one line: no markup, no HTML."""
+    """Return Markdown that shows ``text`` literally, on one line: no markup, no HTML, no links."""
     flat = " ".join(visible(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _LINE_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", flat))
+    return _LINE_START.sub(r"\1\\\2", _ADDRESS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\1", flat)))
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], labels: int = 1) -> list[str]:

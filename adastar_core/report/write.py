@@ -10,7 +10,7 @@ from adastar_core.runs.stored import StoredRun
 
 
 def write_report(stored: StoredRun, report: RunReport) -> dict[str, Path]:
-    """Write the page, the Markdown and the figures; return where they lie by name."""
+    """Write the page, the Markdown and the figures, here and in the file store; return where they lie here by name."""
     from adastar_core.report.figures import figures  # matplotlib is slow to load
 
     folder = stored.folder / "report"
@@ -21,4 +21,6 @@ def write_report(stored: StoredRun, report: RunReport) -> dict[str, Path]:
     for name, content in files.items():
         with atomic_write(folder / name) as part:
             part.write_bytes(content)
+        if stored.file_store is not None:
+            stored.file_store.write(f"{stored.store_key}/report/{name}", content)
     return {name: folder / name for name in files}

@@ -3,7 +3,7 @@
 Tasks get a :class:`RunRef` and look the workspace up here, so that nothing large passes between them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import date
@@ -16,21 +16,31 @@ from adastar_core.config import RunConfig
 from adastar_core.config.access import check_access
 from adastar_core.errors import AdaStarError, CheckpointError, ConfigError, DataError, HomeError, StageError
 from adastar_core.generators.catalogue import check_engine
+from adastar_core.machine.starter import Starter, system_user
 from adastar_core.machine.threads import limit_threads
 from adastar_core.machine.version import code_version
 from adastar_core.models import checkpoints
 from adastar_core.monitors.following import Monitors
+from adastar_core.names import ANOTHER
 from adastar_core.problems import Problem
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.problems.chat import prompted
 from adastar_core.progress import Display, Silent
-from adastar_core.records import Data, Incident, Split
+from adastar_core.records import Data, Incident, Observation, Split
 from adastar_core.runs.answers import answer_kind
+from adastar_core.runs.asking import check_asking
 from adastar_core.runs.ending import ExplainEnding, ending_of
 from adastar_core.runs.guessing import check_guessing
 from adastar_core.runs.lengths import check_room
 from adastar_core.runs.numerics import formats_of, resolved
-from adastar_core.runs.stored import RunRef, folder_of, open_store, pinned, start_of
+from adastar_core.runs.sharing import (
+    check_shared,
+    files_of_other_machines,
+    remarks,
+    share_earlier,
+    usable_file_store,
+)
+from adastar_core.runs.stored import RunRef, StoredRun, open_store, pinned, start_of
 from adastar_core.runs.workspace import Workspace
 from adastar_core.samplers.custom import CustomSettings
 from adastar_core.store import checkpoints as rows
@@ -64,12 +74,13 @@ def open_workspace(
     preset: str = "",
     display: Display | None = None,
     explain: ExplainEnding = ending_of,
+    starter: Callable[[], Starter] = system_user,
 ) -> Iterator[Workspace]:
     """Check everything, create the run or continue it, own it, and yield its workspace.
 
     A run that is already open in this process yields the same workspace. Nothing is written before the data, the
     model, the data directory and the database have been found usable. ``preset`` is where it came from. ``explain``
-    tells from an error that leaves the block how the process ended, which is recorded.
+    tells from an error that leaves the block how the process ended, and ``starter`` who started it, which are recorded.
 
     Raises:
         UserError: Something is invalid, or another process owns the run.
@@ -81,7 +92,7 @@ def open_workspace(
             yield workspace
             return
     with ExitStack() as stack:
-        workspace = _prepare(config, name, preset, display or Silent(), stack, explain)
+        workspace = _prepare(config, name, preset, display or Silent(), stack, explain, starter)
         _open[workspace.ref.uid] = workspace
         try:
             with _ending_recorded(workspace.lease, explain):
@@ -113,45 +124,71 @@ def _ending_recorded(lease: Lease, explain: ExplainEnding) -> Iterator[None]:
 
 
 def _prepare(
-    config: RunConfig, name: str, preset: str, display: Display, stack: ExitStack, explain: ExplainEnding
+    config: RunConfig,
+    name: str,
+    preset: str,
+    display: Display,
+    stack: ExitStack,
+    explain: ExplainEnding,
+    starter: Callable[[], Starter],
 ) -> Workspace:
     # Everything that can be refused without a write comes first.
     check_access(config)
     Monitors(config, display.line)
     check_engine(config.generator)
-    problem = open_problem(config.problem)
-    answer_kind(config, problem)
-    data = load_data(problem)
-    check_guessing(config, data.splits[Split.TRAIN])
-    if isinstance(config.sampler, CustomSettings):
-        config.sampler.check(
-            config.seed, [observation.observation_id for observation in data.splits[Split.TRAIN]]
-        )
-    model = start_of(config)
-    if config.trainer.lora.rank is not None:
-        from adastar_core.trainers.lora import trained_parameters
-
-        trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
+    with files_of_other_machines(config, name):
+        problem = open_problem(config.problem)
+        answer_kind(config, problem)
+        data = load_data(problem)
+        model = start_of(config)
+    _check_parts(config, problem, data.splits[Split.TRAIN], model)
     chat = prompted(problem, config.prompt, model, date.today())
     data = replace(data, notes=(*data.notes, *check_room(config, chat, data.splits, model)))
     meant = resolved(config)
     engine, home = open_store(config)
     stack.callback(engine.dispose)
-    config = _as_started(engine, name, config) or meant
+    shared = usable_file_store(home)
+    started = _as_started(engine, name, config)
+    config = started or meant
     run, splits = start_or_continue(engine, name, config, data, code_version(), display.line)
     _refuse_fewer(engine, run, config)
-    _make_folder(engine, run, folder_of(home, name, run.uid))
+    stored = StoredRun(engine, home, run, config)
+    check_shared(stored)
+    for line in remarks(stored, new=started is None):
+        display.line(line)
+    _make_folder(stored.folder)
     # A chat template may state the date: a continued run's prompts keep the day it was created.
     problem = prompted(problem, config.prompt, model, run.day)
-    owned = own_run(engine, run, iterations=config.iterations, patience=config.patience, preset=preset)
+    owned = own_run(
+        engine,
+        run,
+        iterations=config.iterations,
+        patience=config.patience,
+        preset=preset,
+        file_store=shared.address if shared else None,
+        starter=starter(),
+    )
     lease = stack.enter_context(owned)
     with _ending_recorded(lease, explain):
         monitors = Monitors(config, display.line)
         workspace = Workspace(engine, home, run, config, lease, problem, splits, model, display, monitors)
         limit_threads(workspace.parameters)
         _record_start(workspace)
+        share_earlier(workspace)
         monitors.open(name, run.uid, workspace.folder)
     return workspace
+
+
+def _check_parts(config: RunConfig, problem: Problem, train: Sequence[Observation], model: Path) -> None:
+    """Refuse a filter, a sampler or an adapter that does not fit the data or the model."""
+    check_guessing(config, train)
+    check_asking(config, problem, train)
+    if isinstance(config.sampler, CustomSettings):
+        config.sampler.check(config.seed, train)
+    if config.trainer.lora.rank is not None:
+        from adastar_core.trainers.lora import trained_parameters
+
+        trained_parameters(model, config.trainer)  # refuses modules that cannot have an adapter
 
 
 def _as_started(engine: Engine, name: str, config: RunConfig) -> RunConfig | None:
@@ -169,24 +206,11 @@ def _refuse_fewer(engine: Engine, run: Run, config: RunConfig) -> None:
     if done > config.iterations:
         raise ConfigError(
             f"iterations is {config.iterations}, and run {run.name!r} has trained {done} already. It can only be raised: "
-            f"--set iterations={done} shows the result, more of them resume the run, and another --run starts a new one."
+            f"{done} show the result, more of them resume the run. For a new one, {ANOTHER}."
         )
 
 
-def _make_folder(engine: Engine, run: Run, folder: Path) -> None:
-    """Make the run's own directory, unless this data directory lacks what the run continues from.
-
-    Raises:
-        HomeError: It lacks the newest checkpoint, or cannot be written.
-    """
-    with engine.connect() as connection:
-        newest = rows.read_checkpoints(connection, run.run_id, folder)[-1:]
-    if newest and newest[0].iteration > 0 and not Path(newest[0].path).is_dir():
-        raise HomeError(
-            f"Run {run.name!r} has a checkpoint of iteration {newest[0].iteration}, and {newest[0].path} is missing. Name the "
-            "data directory that the run was made with (--set home=DIRECTORY or ADASTAR_HOME), or restore it: every "
-            "machine that works on a run needs its files."
-        )
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -34,7 +34,7 @@ class ResultsSoFar:
             rows = read_judged(connection, self._run_id, iteration, closed_by or self._verifier)
         results: dict[int, list[Judged]] = {}
         for row in rows:
-            judged = Judged(row.attempt, row.hinted, row.outcome is Outcome.RIGHT, row.rejected)
+            judged = Judged(row.attempt, row.hinted, row.outcome is Outcome.RIGHT, row.rejected, row.tokens)
             results.setdefault(row.position, []).append(judged)
         self._known = (iteration, results)
         return results
@@ -48,6 +48,7 @@ class ResultsSoFar:
         yield
         for attempt, row in zip(attempts, verdicts, strict=True):
             right = row.verdict.outcome is Outcome.RIGHT
-            judged = Judged(attempt.attempt, attempt.hinted, right, row.rejection is not None)
+            tokens = attempt.prompt_tokens + attempt.generated_tokens
+            judged = Judged(attempt.attempt, attempt.hinted, right, row.rejection is not None, tokens)
             insort(results.setdefault(attempt.position, []), judged, key=attrgetter("attempt"))
         self._known = (iteration, results)

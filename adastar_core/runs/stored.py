@@ -14,9 +14,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine
 
 from adastar_core.config import RunConfig
-from adastar_core.errors import CheckpointError, ModelError, RunConflictError
+from adastar_core.errors import CheckpointError, HomeError, ModelError, RunConflictError
 from adastar_core.machine.home import default_home, usable_home
 from adastar_core.models.checkpoints import is_complete
+from adastar_core.models.filestore import VARIABLE, FileStore, Sign, file_store
 from adastar_core.models.source import check_model, resolve_model
 from adastar_core.models.vocabulary import Vocabulary
 from adastar_core.names import NamedCheckpoint, checkpoint_named
@@ -67,6 +68,47 @@ class StoredRun:
     def folder(self) -> Path:
         """The run's own directory: checkpoints, work files, report."""
         return folder_of(self.home, self.run.name, self.run.uid)
+
+    @cached_property
+    def file_store(self) -> FileStore | None:
+        """What keeps the run's files for all machines; ``None`` where this machine has no such store."""
+        return file_store()
+
+    def require_store(self) -> None:
+        """Require that this machine names a file store, if the run's last owner had one.
+
+        Raises:
+            HomeError: It names none.
+        """
+        if self.run.file_store and self.file_store is None:
+            raise HomeError(
+                f"Run {self.run.name!r} keeps its checkpoints in {self.run.file_store}, and {VARIABLE} is not set here. Set "
+                f"{VARIABLE}={self.run.file_store}, or to another place for it."
+            )
+
+    @property
+    def store_key(self) -> str:
+        """Where the run's files lie in the file store."""
+        return store_key(self.folder)
+
+    def key_of(self, checkpoint: CheckpointRow) -> str:
+        """Return where a checkpoint lies in the file store."""
+        return checkpoint_key(self.folder, checkpoint)
+
+    def fetched(self, checkpoint: CheckpointRow, sign: Sign = lambda: None) -> CheckpointRow:
+        """Return the checkpoint after fetching its files from the file store, unless they are here or nowhere.
+
+        Raises:
+            HomeError: They are not here, and this machine does not name the run's file store.
+        """
+        path, key = Path(checkpoint.path), self.key_of(checkpoint)
+        # The path comes from the database: no row makes this write outside the run's directory.
+        ours = checkpoint.iteration > 0 and path.resolve().is_relative_to(self.folder.resolve())
+        if ours and not is_complete(path):
+            self.require_store()
+            if self.file_store and self.file_store.holds(key):
+                self.file_store.get(key, path, checkpoint.sha256, sign)
+        return checkpoint
 
     def command(self, name: str, *options: str) -> str:
         """Return the `adastar` command of this name on this run, for a shell in which nothing else is set.
@@ -239,7 +281,7 @@ def model_in(engine: Engine, home: Path, name: str) -> Path:
         raise RunConflictError(
             f"model = {name!r} is the model that run {meant.run!r} started from. Name it: {stored.run.base_model}."
         )
-    place = Path(stored.checkpoint(meant.iteration).path)
+    place = Path(stored.fetched(stored.checkpoint(meant.iteration)).path)
     # The path comes from the database: no row makes a run read outside the other run's directory.
     if not is_complete(place) or not place.resolve().is_relative_to(stored.folder.resolve()):
         raise CheckpointError(
@@ -282,3 +324,13 @@ def folder_of(home: Path, name: str, uid: str) -> Path:
     """Return the run's own directory in a data directory, whether or not it exists."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".") or "run"
     return home / "runs" / f"{plain[:80]}-{uid[:8]}"
+
+
+def store_key(folder: Path) -> str:
+    """Return where the files of the run in this directory lie in the file store."""
+    return f"runs/{folder.name}"
+
+
+def checkpoint_key(folder: Path, checkpoint: CheckpointRow) -> str:
+    """Return where a checkpoint of that run lies there. The digest tells apart what two machines may have trained."""
+    return f"{store_key(folder)}/checkpoints/iteration-{checkpoint.iteration:04d}-{checkpoint.sha256[:16]}"

@@ -17,6 +17,7 @@ from adastar_core.generators.kept import KeptGenerator
 from adastar_core.generators.reference import ReferenceGenerator
 from adastar_core.machine.numerics import Numerics
 from adastar_core.machine.threads import threads_for
+from adastar_core.models.checkpoints import open_checkpoint
 from adastar_core.models.source import model_shape
 from adastar_core.monitors.following import Monitors
 from adastar_core.problems import Problem
@@ -43,6 +44,8 @@ from adastar_core.store.runs import Run
 from adastar_core.store.statistics import read_stamps, read_statistics
 
 _SECONDS_BETWEEN_SIGNS = 60.0
+_TOLD_BYTES = 50_000_000
+"""A checkpoint from this size on takes a while to upload, and the display would stand still without a word."""
 
 
 class Workspace(StoredRun):
@@ -160,9 +163,19 @@ class Workspace(StoredRun):
 
     def generator(self, checkpoint: CheckpointRow) -> Generator:
         """Return a generator that holds ``checkpoint``, whose files are the recorded ones; one is kept open."""
-        return self.generators.holding(
-            Weights(Path(checkpoint.path), checkpoint.sha256), checkpoint.iteration
-        )
+        here = self.fetched(checkpoint, self.at_work)
+        return self.generators.holding(Weights(Path(here.path), here.sha256), here.iteration)
+
+    def share(self, checkpoint: CheckpointRow) -> None:
+        """Put a checkpoint into the file store, if there is one, so that other machines can continue from it."""
+        if self.file_store is not None:
+            files = open_checkpoint(Path(checkpoint.path))
+            if files.size_bytes >= _TOLD_BYTES:
+                size = f"{files.size_bytes / 1e6:,.0f} MB"
+                self.progress.line(
+                    f"Uploading checkpoint {checkpoint.iteration}, {size}, to {self.file_store.address}."
+                )
+            self.file_store.put(files, self.key_of(checkpoint), self.at_work)
 
     def rationales(self, checkpoint: CheckpointRow) -> Generator:
         """Return the source of an iteration's rationales: the checkpoint, or the data's reference answers."""
@@ -198,11 +211,10 @@ class Workspace(StoredRun):
             # The store has statistics of the observations that entered; those that the data gained since enter with
             # the next iteration, so that an open one keeps its order.
             entered = self.train[: len(statistics.last_iteration)]
-            ids = [observation.observation_id for observation in entered]
             if (level := self.config.filter.guessing) is not None:
                 self._luck = Luck(level, options_of(entered))
             past = partial(self.read, read_stamps)
-            opened = open_sampler(self.config.sampler, self.config.seed, ids, statistics, past)
+            opened = open_sampler(self.config.sampler, self.config.seed, entered, statistics, past)
             self._sampler = (iteration, opened)
         return self._sampler[1]
 

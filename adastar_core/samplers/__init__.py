@@ -8,18 +8,22 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from adastar_core.records import Observation
 from adastar_core.selection import Budget, Judged, Visit
 from adastar_core.settings import Settings
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """What one iteration stamped: positions, correct attempts and attempts, each of shape (u,)."""
+    """What one iteration stamped: positions, correct attempts, attempts and their tokens, each of shape (u,)."""
 
     iteration: int
     positions: npt.NDArray[np.int32]
     correct: npt.NDArray[np.int32]
     attempts: npt.NDArray[np.int32]
+    tokens: npt.NDArray[np.int32]
 
     @classmethod
     def of(cls, iteration: int, visits: Sequence[Visit]) -> "Stamps":
@@ -27,6 +31,7 @@ class Stamps:
             (visit.position for visit in visits),
             (visit.correct for visit in visits),
             (visit.attempts for visit in visits),
+            (visit.tokens for visit in visits),
         )
         return cls(iteration, *(np.fromiter(column, np.int32, len(visits)) for column in columns))
 
@@ -96,8 +101,32 @@ class Remembering(Protocol):
         """Take in what an iteration stamped. A rebuilt sampler is given every iteration, oldest first."""
 
 
+@runtime_checkable
+class Predicting(Protocol):
+    """A sampler that predicts how often the model is right, from every stamp that it recalls; the report says how well."""
+
+    def recall(self, stamps: Stamps) -> None:
+        """As :meth:`Remembering.recall`."""
+
+    def predict(self) -> Floats:
+        """Return the chance that a first attempt at each observation is right, by position, as known from the stamps so far."""
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """A sampler whose order follows from the questions, too."""
+
+    def read(self, questions: Sequence[str]) -> None:
+        """Take in the questions by position, with what else prompts show of them; once, before anything else."""
+
+
 class BaseSamplerSettings(Settings):
     """Names a sampler and opens it; to add one, write its module and list its settings in the catalogue."""
+
+    @property
+    def predicts(self) -> bool:
+        """Whether its sampler is :class:`Predicting`."""
+        return False
 
     @property
     def most_attempts(self) -> int | None:
@@ -107,3 +136,11 @@ class BaseSamplerSettings(Settings):
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> Sampler:
         """Return the sampler; ``observation_ids`` are by position."""
         raise NotImplementedError
+
+    def open_for(self, statistics: Statistics, seed: int, pool: Sequence[Observation]) -> Sampler:
+        """Return the sampler of these observations, which has read them if it reads questions."""
+        sampler = self.open(statistics, seed, [observation.observation_id for observation in pool])
+        if isinstance(sampler, Reading):
+            shown = ((one.question, *(text for _, text in one.context)) for one in pool)
+            sampler.read([" ".join(texts) for texts in shown])
+        return sampler

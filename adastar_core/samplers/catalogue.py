@@ -6,7 +6,23 @@ from typing import Annotated
 from pydantic import Field
 
 from adastar_core import samplers
-from adastar_core.samplers import adastar, band, boundary, custom, dart, flipped, random, thompson, variance
+from adastar_core.records import Observation
+from adastar_core.samplers import (
+    adastar,
+    band,
+    boundary,
+    custom,
+    dart,
+    flipped,
+    frontier,
+    gps,
+    learnability,
+    learning_progress,
+    mopps,
+    random,
+    thompson,
+    variance,
+)
 
 AnySamplerSettings = (
     adastar.AdaStarSettings
@@ -14,6 +30,11 @@ AnySamplerSettings = (
     | random.RandomSettings
     | variance.VarianceSettings
     | thompson.ThompsonSettings
+    | mopps.MoPPSSettings
+    | learnability.LearnabilitySettings
+    | learning_progress.LearningProgressSettings
+    | gps.GPSSettings
+    | frontier.FrontierSettings
     | band.BandSettings
     | dart.DartSettings
     | boundary.BoundarySettings
@@ -27,16 +48,16 @@ Past = Callable[[], Iterable[samplers.Stamps]]
 def open_sampler(
     settings: AnySamplerSettings,
     seed: int,
-    observation_ids: Sequence[str],
+    pool: Sequence[Observation],
     statistics: samplers.Statistics,
     past: Past = tuple,
 ) -> samplers.Sampler:
-    """Return the sampler, rebuilt from ``statistics`` (by position) and, if it remembers, from the ``past``.
+    """Return the pool's sampler, rebuilt from ``statistics`` (by position) and, if it remembers, from the ``past``.
 
     Raises:
         ConfigError: A sampler of the user's own cannot be loaded.
     """
-    sampler = settings.open(statistics, seed, observation_ids)
+    sampler = settings.open_for(statistics, seed, pool)
     if isinstance(sampler, samplers.Remembering):
         for stamps in past():
             sampler.recall(stamps)

@@ -9,6 +9,7 @@ from typing import Literal
 from adastar_core import samplers
 from adastar_core.errors import ConfigError
 from adastar_core.machine.plugins import PluginSettings, call_plugin, failure
+from adastar_core.records import Observation
 from adastar_core.samplers import BaseSamplerSettings, Ordering, Sampler, Stamps, Statistics
 from adastar_core.selection import Budget, Judged, Visit
 
@@ -33,13 +34,13 @@ class CustomSettings(BaseSamplerSettings, PluginSettings):
             )
         return _OwnSampler(made, own, f"sampler.path: {self.path}")
 
-    def check(self, seed: int, observation_ids: Sequence[str]) -> None:
+    def check(self, seed: int, pool: Sequence[Observation]) -> None:
         """Make the sampler and ask it for an order, so that a mistake shows before a run begins.
 
         Raises:
             ConfigError: It cannot be used, or has another order when it is asked again.
         """
-        sampler = self.open(Statistics.empty(len(observation_ids)), seed, observation_ids)
+        sampler = self.open_for(Statistics.empty(len(pool)), seed, pool)
         if list(sampler.order(1)) != list(sampler.order(1)):
             raise ConfigError(
                 f"sampler.path: {self.path}.order(1) returned two different orders. Make it depend on the seed and the iteration "
@@ -56,6 +57,8 @@ class _OwnSampler:
             self.budget = partial(self._checked_budget, own)
         if isinstance(own, samplers.Remembering):
             self.recall = own.recall
+        if isinstance(own, samplers.Reading):
+            self.read = partial(self._checked_read, own)
 
     def order(self, iteration: int) -> Iterator[int]:
         count = len(self._statistics.last_iteration)
@@ -77,6 +80,12 @@ class _OwnSampler:
             yield from map(index, self._own.order(iteration))  # index: NumPy's integers too
         except Exception as error:
             raise self._wrong("order", f"failed {failure(error)}") from error
+
+    def _checked_read(self, own: samplers.Reading, questions: Sequence[str]) -> None:
+        try:
+            own.read(questions)
+        except Exception as error:
+            raise self._wrong("read", f"failed {failure(error)}") from error
 
     def _checked_budget(self, own: samplers.Allocating, position: int, judged: Sequence[Judged]) -> Budget:
         try:

@@ -46,3 +46,17 @@ class SortedSampler(ABC):
     def stamps(self, m: int, alpha: Fraction | float) -> int:
         """Return u, how many of the m visits are stamped; all, unless a sampler has a curriculum."""
         return m
+
+
+def ranks(*keys: Key) -> npt.NDArray[np.float64]:
+    """Return each observation's place, from 1, when sorted by ``keys``, most significant first."""
+    found = np.empty(len(keys[0]))
+    found[np.lexsort(keys[::-1])] = np.arange(1, len(found) + 1)
+    return found
+
+
+def mixed(
+    first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], share: float
+) -> npt.NDArray[np.float64]:
+    """Return a key that follows two rankings at once: ``share`` of the places go to the second one."""
+    return np.minimum(first / (1 - share), second / share)  # each stretched by what it gets

@@ -6,15 +6,14 @@ stamps of memory^age. What was not tried for long counts as new, and so comes ba
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 
 from adastar_core import streams
-from adastar_core.samplers import BaseSamplerSettings, Stamps, Statistics
-from adastar_core.samplers.sorted import Key, SortedSampler
-from adastar_core.selection import Visit
+from adastar_core.samplers import BaseSamplerSettings, Floats, Statistics
+from adastar_core.samplers.fading import FadingSampler
+from adastar_core.samplers.sorted import Key
 from adastar_core.settings import setting
 
 
@@ -32,34 +31,27 @@ class ThompsonSettings(BaseSamplerSettings):
         le=1,
     )
 
+    @property
+    def predicts(self) -> bool:
+        return True
+
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "ThompsonSampler":
         return ThompsonSampler(statistics, seed, self)
 
 
-class ThompsonSampler(SortedSampler):
+class ThompsonSampler(FadingSampler):
     """Order by the distance of the drawn rate from the target; the draw of iteration t is stream ``("thompson", t)``."""
 
     def __init__(self, statistics: Statistics, seed: int, settings: ThompsonSettings) -> None:
-        super().__init__(statistics, seed)
+        super().__init__(statistics, seed, settings.memory)
         self._settings = settings
-        self._right, self._wrong = np.zeros((2, len(statistics.last_iteration)))
-        self._recalled = 0
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
         prior = self._settings.prior
         draw = streams.rng(self.seed, "thompson", iteration)
-        return (np.abs(draw.beta(self._right + prior, self._wrong + prior) - self._settings.target),)
+        return (np.abs(draw.beta(self.right + prior, self.wrong + prior) - self._settings.target),)
 
-    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        stamped = super().observe(iteration, visits, alpha)
-        self.recall(Stamps.of(iteration, visits[:stamped]))
-        return stamped
-
-    def recall(self, stamps: Stamps) -> None:
-        # The model changes, so older attempts say less: each iteration since weakens them by ``memory``.
-        fading = self._settings.memory ** (stamps.iteration - self._recalled)
-        self._right *= fading
-        self._wrong *= fading
-        self._right[stamps.positions] += stamps.correct
-        self._wrong[stamps.positions] += stamps.attempts - stamps.correct
-        self._recalled = stamps.iteration
+    def predict(self) -> Floats:
+        """Return the posterior means; half for an observation that was never stamped."""
+        prior = self._settings.prior
+        return (self.right + prior) / (self.right + self.wrong + 2 * prior)

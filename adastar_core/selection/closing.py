@@ -21,6 +21,7 @@ class Visit:
         correct: Correct attempts that count in the win rate.
         accepted: Numbers of the attempts that entered D+.
         first_try: Whether the first, unhinted attempt was right.
+        tokens: Tokens of prompts and responses of all attempts.
     """
 
     position: int
@@ -28,6 +29,7 @@ class Visit:
     correct: int
     accepted: tuple[int, ...]
     first_try: bool
+    tokens: int = 0
 
     @property
     def win_rate(self) -> float:
@@ -79,7 +81,8 @@ def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Se
         # A hint gives the answer away, so its success may be kept out of the win rate; D+ takes the rationale either way.
         wins = sum(attempt.right and (rules.count_hinted_wins or not attempt.hinted) for attempt in judged)
         kept = rules.accepted(position, judged)
-        visits.append(Visit(position, len(judged), wins, kept, judged[0].right))
+        tokens = sum(attempt.tokens for attempt in judged)
+        visits.append(Visit(position, len(judged), wins, kept, judged[0].right, tokens))
         accepted += len(kept)
     return Selection(tuple(visits), exhausted=accepted < beta)
 
@@ -92,7 +95,9 @@ def thin(selected: Selection, wanted: int, choice: np.random.Generator) -> Selec
     accepted = selected.accepted
     if len(accepted) <= wanted:
         return selected
-    return _only(selected, {accepted[place] for place in choice.permutation(len(accepted))[:wanted].tolist()})
+    return keep_only(
+        selected, {accepted[place] for place in choice.permutation(len(accepted))[:wanted].tolist()}
+    )
 
 
 def balance(selected: Selection, class_of: Callable[[int], str], choice: np.random.Generator) -> Selection:
@@ -107,10 +112,11 @@ def balance(selected: Selection, class_of: Callable[[int], str], choice: np.rand
     kept = set()
     for _, members in sorted(classes.items()):
         kept |= {members[place] for place in choice.permutation(len(members))[:each].tolist()}
-    return _only(selected, kept)
+    return keep_only(selected, kept)
 
 
-def _only(selected: Selection, kept: Set[tuple[int, int]]) -> Selection:
+def keep_only(selected: Selection, kept: Set[tuple[int, int]]) -> Selection:
+    """Return the selection with those of its accepted rationales that are among ``kept``, as (position, attempt)."""
     visits = tuple(
         replace(visit, accepted=tuple(k for k in visit.accepted if (visit.position, k) in kept))
         for visit in selected.visits

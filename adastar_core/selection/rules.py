@@ -13,12 +13,16 @@ from adastar_core.selection.luck import Luck
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One attempt with its verdict: 1-based ``attempt``, whether it was hinted, right, and rejected by the filter."""
+    """One attempt with its verdict: 1-based ``attempt``, whether it was hinted, right, and rejected by the filter.
+
+    ``tokens`` are those of its prompt and its response.
+    """
 
     attempt: int
     hinted: bool
     right: bool
     rejected: bool = False
+    tokens: int = 0
 
     @property
     def accepted(self) -> bool:

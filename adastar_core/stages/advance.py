@@ -5,7 +5,8 @@ from fractions import Fraction
 from adastar_core.runs.workspace import Workspace
 from adastar_core.selection import Selection
 from adastar_core.stages.manifests import AdvanceManifest
-from adastar_core.stages.sample import read_selection, trained_part
+from adastar_core.stages.sample import read_selection
+from adastar_core.stages.trained import trained_part
 from adastar_core.store import iterations
 from adastar_core.store.costs import read_costs
 
@@ -16,7 +17,7 @@ def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
         return found
     selected = read_selection(workspace, iteration)
     alpha = strength(workspace, iteration, selected)
-    trained = trained_part(workspace, iteration, selected)
+    trained = trained_part(workspace, iteration, selected).selection
     # Should the transaction fail, the sampler is ahead of the store: the next use rebuilds it.
     stamped = workspace.sampler(iteration).observe(iteration, selected.visits, alpha)
     try:
@@ -41,6 +42,7 @@ def advance(workspace: Workspace, iteration: int) -> AdvanceManifest:
 
 
 def find_advance(workspace: Workspace, iteration: int) -> AdvanceManifest | None:
+    """Return the manifest of an iteration that is closed; ``None`` while it is open."""
     row = workspace.read(iterations.find_iteration, iteration)
     if row is None or row.phase != "advanced":
         return None

@@ -7,13 +7,13 @@ import time
 
 from sqlalchemy import Connection
 
-from adastar_core.compute import StageTokens, generation_pairs
+from adastar_core.compute import StageTokens
 from adastar_core.errors import DataError
 from adastar_core.generators import Decoding
 from adastar_core.records import Attempt, GenerationRequest, Split
 from adastar_core.runs.lengths import check_prompts
 from adastar_core.runs.workspace import Workspace
-from adastar_core.stages.costs import record_cost
+from adastar_core.stages.costs import record_cost, tokens_of
 from adastar_core.stages.evaluate import content_of
 from adastar_core.stages.generate import batches
 from adastar_core.store import as_sampled
@@ -83,7 +83,7 @@ def _answer(
     with workspace.lease.transaction() as connection:
         alike = all_rounded_alike(connection, workspace.run_id, 0, workspace.numerics)
         as_sampled.write_as_sampled(
-            connection, workspace.run_id, given, _tokens(made), time.monotonic() - started, content if alike else None,
+            connection, workspace.run_id, given, sum(map(tokens_of, made), StageTokens()), time.monotonic() - started, content if alike else None,
             verifier.version,
         )  # fmt: skip
         _record_cost(workspace, connection)
@@ -92,13 +92,3 @@ def _answer(
 def _record_cost(workspace: Workspace, connection: Connection) -> None:
     if cost := as_sampled.find_cost(connection, workspace.run_id):
         record_cost(connection, workspace, 0, STAGE, *cost)
-
-
-def _tokens(made: list[Attempt]) -> StageTokens:
-    return StageTokens(
-        prompt_tokens=sum(one.prompt_tokens for one in made),
-        padded_prompt_tokens=sum(one.padded_prompt_tokens for one in made),
-        generated_tokens=sum(one.generated_tokens for one in made),
-        padded_generated_tokens=sum(one.padded_generated_tokens for one in made),
-        attention_pairs=sum(generation_pairs(one.prompt_tokens, one.generated_tokens) for one in made),
-    )

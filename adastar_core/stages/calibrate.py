@@ -3,11 +3,11 @@
 import time
 from dataclasses import replace
 
-from adastar_core.compute import StageTokens, generation_pairs
+from adastar_core.compute import StageTokens
 from adastar_core.records import Attempt, GenerationRequest, Outcome
 from adastar_core.runs.workspace import Workspace
 from adastar_core.selection.exploration import Control, Tried, choose_control
-from adastar_core.stages.costs import record_cost
+from adastar_core.stages.costs import record_cost, tokens_of
 from adastar_core.store.controls import find_control, write_control
 from adastar_core.streams import rng, stream_key
 from adastar_core.verifiers.batch import verify_all
@@ -30,7 +30,7 @@ def calibrate(workspace: Workspace, iteration: int) -> Control | None:
     tried: dict[float, Tried] = {}
     for temperature in settings.temperatures:
         attempts = _attempts(workspace, iteration, positions, temperature)
-        tokens = sum(map(_tokens, attempts), tokens)
+        tokens = sum(map(tokens_of, attempts), tokens)
         responses = [(workspace.train[made.position], made.response, made.finish_reason) for made in attempts]
         verdicts = verify_all(workspace.problem.verifier, responses)
         right = [
@@ -69,13 +69,3 @@ def _attempts(
         workspace.progress.add(len(batch), tokens=sum(attempt.generated_tokens for attempt in batch))
         made += batch
     return made
-
-
-def _tokens(attempt: Attempt) -> StageTokens:
-    return StageTokens(
-        prompt_tokens=attempt.prompt_tokens,
-        padded_prompt_tokens=attempt.padded_prompt_tokens,
-        generated_tokens=attempt.generated_tokens,
-        padded_generated_tokens=attempt.padded_generated_tokens,
-        attention_pairs=generation_pairs(attempt.prompt_tokens, attempt.generated_tokens),
-    )

@@ -17,7 +17,7 @@ from adastar_core.records import GenerationRequest, Incident, Split
 from adastar_core.runs.judging import write_cut_short
 from adastar_core.runs.workspace import Workspace
 from adastar_core.stages import voting
-from adastar_core.stages.costs import record_cost
+from adastar_core.stages.costs import hold, record_cost
 from adastar_core.stages.generate import batches
 from adastar_core.stages.manifests import EvaluateManifest
 from adastar_core.store import evaluations
@@ -51,6 +51,7 @@ def evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateMani
 
 
 def find_evaluate(workspace: Workspace, iteration: int, split: Split) -> EvaluateManifest | None:
+    """Return the manifest of a recorded evaluation; ``None`` if it has not been done."""
     found = workspace.read(evaluations.find_evaluation, iteration, split)
     return _manifest(found) if found else None
 
@@ -123,6 +124,7 @@ def _answer(workspace: Workspace, iteration: int, split: Split) -> None:
     checkpoint, decoding = workspace.checkpoint(iteration), workspace.evaluation_decoding()
     if left:
         workspace.progress.enter(workspace.itinerary.evaluate(iteration, split), Counts(len(answered)))
+        hold(workspace, iteration, checkpoint)
     for batch in left:
         started = time.monotonic()
         attempts = workspace.generator(checkpoint).generate(batch, decoding)

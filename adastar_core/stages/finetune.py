@@ -10,13 +10,14 @@ from adastar_core.models import checkpoints
 from adastar_core.monitors import STEPS
 from adastar_core.progress import Counts
 from adastar_core.runs.workspace import Workspace
-from adastar_core.stages.costs import record_cost
+from adastar_core.stages.costs import record_cost, record_models
 from adastar_core.stages.manifests import FinetuneManifest
 from adastar_core.store.checkpoints import CheckpointRow, TrainingFacts, find_checkpoint, write_checkpoint
 from adastar_core.store.examples import read_training_examples
-from adastar_core.trainers import TrainingExample, TrainingProgress
+from adastar_core.trainers import TrainingExample, TrainingOutcome, TrainingProgress
 
 if TYPE_CHECKING:
+    from adastar_core.trainers.job import Launcher
     from adastar_core.trainers.optimizer import Schedule
 
 
@@ -30,6 +31,7 @@ def finetune(workspace: Workspace, iteration: int) -> FinetuneManifest:
 
 
 def find_finetune(workspace: Workspace, iteration: int) -> FinetuneManifest | None:
+    """Return the manifest of an iteration's recorded checkpoint; ``None`` if there is none."""
     recorded = workspace.read(find_checkpoint, iteration, workspace.folder)
     return _manifest(recorded) if recorded else None
 
@@ -48,62 +50,90 @@ def _train(workspace: Workspace, iteration: int) -> CheckpointRow:
     # Imported here: torch is not needed to read a recorded checkpoint.
     from adastar_core.trainers import sft
 
-    examples, config = read_examples(workspace, iteration), workspace.config
-    started, steps, launcher = time.monotonic(), config.steps(iteration), None
-    before = _steps_before(workspace, iteration)
-    if config.compute.backend == "ray":
-        from adastar_core.cluster.training import launch_on
-
-        launcher = launch_on(config.compute)
-    parent = iteration - 1 if config.trainer.start_from == "accumulate" else 0
-    start = workspace.checkpoint(parent)
-    checkpoints.verify(Path(start.path), start.sha256)
-    workspace.generators.rest()  # training needs its memory
-    stage = workspace.itinerary.finetune(iteration)
-    workspace.progress.enter(stage)
-
-    def on_step(step: TrainingProgress) -> None:
-        # Only the training knows how many steps it has, and where it resumes.
-        workspace.progress.enter(replace(stage, goal=step.steps), Counts(step.step - 1))
-        workspace.progress.add(1, tokens=step.train_tokens, loss=step.loss, learning_rate=step.learning_rate)
-        workspace.monitors.log(STEPS, before + step.step, _numbers(step, iteration))
-        workspace.at_work()
-
+    started, config = time.monotonic(), workspace.config
+    examples, steps = read_examples(workspace, iteration), _Steps(workspace, iteration)
+    start = _start(workspace, iteration)
     outcome = sft.finetune(
         Path(start.path),
         examples,
         config.trainer,
-        planned_steps=steps,
+        planned_steps=config.steps(iteration),
         seed=config.seed,
         iteration=iteration,
         output=workspace.folder / "checkpoints" / f"iteration-{iteration:04d}",
         work=workspace.folder / "work" / f"finetune-{iteration:04d}",
         schedule=_schedule(workspace, iteration),
-        progress=on_step,
-        launcher=launcher,
+        progress=steps,
+        launcher=_launcher(workspace),
         owner=workspace.lease.epoch,
         fence=workspace.lease.transaction,
     )
     row = CheckpointRow(
         iteration=iteration,
-        parent_iteration=parent,
+        parent_iteration=start.iteration,
         path=str(outcome.checkpoint.path),
         sha256=outcome.checkpoint.sha256,
         bytes=outcome.checkpoint.size_bytes,
         parameters=workspace.parameters,
         training=TrainingFacts(outcome.steps, len(examples), outcome.loss, outcome.token_accuracy),
     )
+    workspace.share(row)  # first: what the database names, every machine finds
+    _record(workspace, row, outcome, time.monotonic() - started - steps.seconds)
+    return workspace.checkpoint(iteration)
+
+
+def _start(workspace: Workspace, iteration: int) -> CheckpointRow:
+    """Return the checkpoint that an iteration's training starts from, here and as recorded; free memory for it."""
+    parent = iteration - 1 if workspace.config.trainer.start_from == "accumulate" else 0
+    start = workspace.fetched(workspace.checkpoint(parent), workspace.at_work)
+    checkpoints.verify(Path(start.path), start.sha256)
+    workspace.generators.rest()
+    return start
+
+
+def _launcher(workspace: Workspace) -> "Launcher | None":
+    if workspace.config.compute.backend != "ray":
+        return None
+    from adastar_core.cluster.training import launch_on
+
+    return launch_on(workspace.config.compute)
+
+
+class _Steps:
+    """Shows the steps of a training, and counts the seconds of those that this process did or waited for."""
+
+    def __init__(self, workspace: Workspace, iteration: int) -> None:
+        self._workspace, self._iteration = workspace, iteration
+        self._stage, self._before = (
+            workspace.itinerary.finetune(iteration),
+            _steps_before(workspace, iteration),
+        )
+        self.seconds = 0.0
+        workspace.progress.enter(self._stage)
+
+    def __call__(self, step: TrainingProgress) -> None:
+        workspace = self._workspace
+        # Only the training knows how many steps it has, and where it resumes.
+        workspace.progress.enter(replace(self._stage, goal=step.steps), Counts(step.step - 1))
+        workspace.progress.add(1, tokens=step.train_tokens, loss=step.loss, learning_rate=step.learning_rate)
+        workspace.monitors.log(STEPS, self._before + step.step, _numbers(step, self._iteration))
+        workspace.at_work()
+        self.seconds += step.seconds
+
+
+def _record(workspace: Workspace, row: CheckpointRow, outcome: TrainingOutcome, around: float) -> None:
+    """Record a checkpoint and its costs; ``around`` are the seconds of loading, saving and sharing models."""
     tokens = StageTokens(
         train_tokens=outcome.train_tokens,
         padded_train_tokens=outcome.padded_train_tokens,
         attention_pairs=outcome.attention_pairs,
     )
+    adapter = outcome.adapter_parameters
     with workspace.lease.transaction() as connection:
         write_checkpoint(connection, workspace.run_id, row, workspace.folder)
-        # Loading and saving count; after a kill, the steps of the earlier processes do too.
-        seconds = max(outcome.seconds, time.monotonic() - started)
-        record_cost(connection, workspace, iteration, "finetune", tokens, seconds, outcome.adapter_parameters)
-    return workspace.checkpoint(iteration)
+        # The steps of processes that were killed count too.
+        record_cost(connection, workspace, row.iteration, "finetune", tokens, outcome.seconds, adapter)
+        record_models(connection, workspace, row.iteration, around)
 
 
 def _schedule(workspace: Workspace, iteration: int) -> "Schedule | None":

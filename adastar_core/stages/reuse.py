@@ -15,6 +15,7 @@ _APART = (
     "schedule.growth",
     "schedule.train_on",
     "cut_off",
+    "filter.",
     "alpha",
     "count_hinted_wins",
     "trainer.",

@@ -13,14 +13,15 @@ from adastar_core.selection import Planned, Selection
 from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.costs import record_generation
 from adastar_core.stages.manifests import SampleManifest
+from adastar_core.stages.trained import trained_part
 from adastar_core.stages.verify import verify
 from adastar_core.store import iterations
+from adastar_core.store.certain import write_certain
 from adastar_core.store.examples import ExampleKey, write_training_examples
 from adastar_core.store.incidents import JUDGED_AGAIN
 from adastar_core.store.iterations import IterationRow
 from adastar_core.store.rollouts import read_responses
 from adastar_core.store.verdicts import reject_guesses
-from adastar_core.streams import rng
 
 
 def sample(workspace: Workspace, iteration: int, wave: int) -> SampleManifest:
@@ -100,17 +101,6 @@ def read_selection(workspace: Workspace, iteration: int) -> Selection:
     )
 
 
-def trained_part(workspace: Workspace, iteration: int, selected: Selection) -> Selection:
-    """Return the selection with only those accepted rationales that are trained on."""
-    config, train = workspace.config, workspace.train
-    if config.schedule.balance_classes:
-        choice = rng(config.seed, "balance classes", iteration)
-        selected = selection.balance(selected, lambda position: train[position].answer_class, choice)
-    if config.schedule.train_on == "accepted":
-        return selected
-    return selection.thin(selected, config.beta(iteration), rng(config.seed, "down-sample", iteration))
-
-
 def _close(workspace: Workspace, iteration: int) -> IterationRow:
     """Record what the iteration selected: D+, its counts, and what generation cost."""
     _reject_guesses(workspace, iteration)
@@ -119,15 +109,18 @@ def _close(workspace: Workspace, iteration: int) -> IterationRow:
         with workspace.lease.transaction() as connection:
             record_generation(connection, workspace, iteration, selected)
         raise NothingAccepted(_advice(workspace, iteration, selected))
-    trained = trained_part(workspace, iteration, selected).accepted
-    responses = workspace.read(read_responses, iteration, trained)
+    trained = trained_part(workspace, iteration, selected)
+    pairs = trained.selection.accepted
+    responses = workspace.read(read_responses, iteration, pairs)
     keys = []
-    for (position, attempt), text in zip(trained, responses, strict=True):
+    for (position, attempt), text in zip(pairs, responses, strict=True):
         digest = training_text_sha256(workspace.problem, workspace.train[position], text)
         keys.append(ExampleKey(position, attempt, digest))
     with workspace.lease.transaction() as connection:
         write_training_examples(connection, workspace.run_id, iteration, keys)
         record_generation(connection, workspace, iteration, selected)
+        if trained.certain:
+            write_certain(connection, workspace.run_id, iteration, trained.certain)
         iterations.close_sampling(
             connection, workspace.run_id, iteration, selected, workspace.problem.verifier.version
         )

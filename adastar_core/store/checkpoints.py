@@ -67,6 +67,7 @@ def write_checkpoint(connection: Connection, run_id: int, checkpoint: Checkpoint
 def find_checkpoint(
     connection: Connection, run_id: int, iteration: int, folder: Path
 ) -> CheckpointRow | None:
+    """Return an iteration's recorded checkpoint, its place in ``folder``; ``None`` if there is none."""
     row = connection.execute(_CHECKPOINT, {"run_id": run_id, "iteration": iteration}).one_or_none()
     return None if row is None else _checkpoint(row, folder)
 

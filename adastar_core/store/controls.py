@@ -16,6 +16,7 @@ def write_control(connection: Connection, run_id: int, iteration: int, control: 
 
 
 def find_control(connection: Connection, run_id: int, iteration: int) -> Control | None:
+    """Return how an iteration explored; ``None`` if it did not, or has not begun."""
     table = tables.controls
     columns = (table.c.temperature, table.c.attempts, table.c.score)
     query = select(*columns).where(table.c.run_id == run_id, table.c.iteration == iteration)

@@ -18,6 +18,8 @@ GENERATION_PAIRS = (
 TOKENS = ("prompt_tokens", "padded_prompt_tokens", "generated_tokens", "padded_generated_tokens")
 """What a stored response cost: columns, and fields of :class:`StageTokens`."""
 TOKEN_SUMS = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in TOKENS)
+MODELS = "models"
+"""The stage under which loading, saving and sharing models is recorded. It costs time alone."""
 _COSTS = ("flops", "padded_flops", "attention_flops", "seconds")
 
 
@@ -47,8 +49,13 @@ def write_costs(
     tokens: StageTokens,
     shape: ModelShape,
     seconds: float,
+    *,
+    add: bool = False,
 ) -> bool:
-    """Record the cost of a stage of a model of this shape; return whether it was new."""
+    """Record the cost of a stage of a model of this shape; return whether anything was written.
+
+    With ``add`` it is added to what is recorded: in the transaction that stores what it paid for, so once.
+    """
     sizes = (shape.parameters, shape.adapter_parameters)
     values = {
         "run_id": run_id,
@@ -60,7 +67,12 @@ def write_costs(
         "attention_flops": float(attention_flops(shape, tokens.attention_pairs)),
         "seconds": seconds,
     }
-    return bool(connection.execute(insert(tables.compute).values(values).on_conflict_do_nothing()).rowcount)
+    table = tables.compute
+    new = insert(table).values(values)
+    sums = {name: table.c[name] + new.excluded[name] for name in (*StageTokens.__slots__, *_COSTS)}
+    kept = new.on_conflict_do_nothing()
+    statement = new.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums) if add else kept
+    return bool(connection.execute(statement).rowcount)
 
 
 def remove_costs(connection: Connection, run_id: int, iteration: int, stages: Sequence[str]) -> None:

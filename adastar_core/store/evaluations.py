@@ -144,6 +144,7 @@ def borrow_answers(
 def find_evaluation(
     connection: Connection, run_id: int, iteration: int, split: Split
 ) -> EvaluationRow | None:
+    """Return one evaluation; ``None`` if it is not recorded."""
     rows = read_evaluations(connection, run_id)
     return next((row for row in rows if (row.iteration, row.split) == (iteration, split)), None)
 

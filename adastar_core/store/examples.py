@@ -44,6 +44,7 @@ def write_training_examples(
 
 
 def read_training_examples(connection: Connection, run_id: int, iteration: int) -> list[ExampleRow]:
+    """Return D+ of an iteration in its order, with responses and their tokens."""
     join_by_hash(connection)
     rows = connection.execute(_EXAMPLES, {"run_id": run_id, "iteration": iteration})
     return [ExampleRow(**{**row._mapping, "tokens": read_tokens(row.tokens)}) for row in rows]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select, text
 
 from adastar_core.errors import DataError
+from adastar_core.names import ANOTHER
 from adastar_core.records import SHOWN_CHARACTERS, Data, Observation, Split
 from adastar_core.store import observations, tables
 from adastar_core.store.bulk import insert_new
@@ -132,7 +133,7 @@ def _changed(
         what = f"has changed (it is now {begins!r}, answered {now[0].answer!r}) in"
     return DataError(
         f"The {split} item {observation_id!r}{asked} of run {name!r} {what} the data, so that its checkpoints would be compared "
-        "on unequal questions. Put the row back as it was, or start a run of another name with --run NAME."
+        f"on unequal questions. Put the row back as it was, or {ANOTHER} to start a run on these."
     )
 
 

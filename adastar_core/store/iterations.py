@@ -139,6 +139,7 @@ def advance(
 
 
 def read_iterations(connection: Connection, run_id: int) -> list[IterationRow]:
+    """Return all iterations that have begun, the first first."""
     rows = connection.execute(text(f"{_READ} ORDER BY iteration"), {"run_id": run_id})
     return [IterationRow(*row) for row in rows]
 

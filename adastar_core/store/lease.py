@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, text
 
 from adastar_core.errors import LostLease, RunConflictError
+from adastar_core.machine.starter import Starter
 from adastar_core.machine.version import code_version
+from adastar_core.store.bulk import storable
 from adastar_core.store.locks import Held, application_name, hold_run
 from adastar_core.store.runs import Run
 
@@ -66,11 +68,18 @@ class Lease:
 
 @contextmanager
 def own_run(
-    engine: Engine, run: Run, *, iterations: int, patience: int | None, preset: str = ""
+    engine: Engine,
+    run: Run,
+    *,
+    iterations: int,
+    patience: int | None,
+    preset: str = "",
+    file_store: str | None = None,
+    starter: Starter = Starter(None),  # noqa: B008 (frozen)
 ) -> Iterator[Lease]:
     """Own a run until the block ends: no other process can write it meanwhile. The run's status becomes running.
 
-    ``iterations`` and ``patience`` are recorded, and ``preset`` unless an earlier owner named its own.
+    ``iterations``, ``patience``, the address ``file_store`` and ``starter`` are recorded, and ``preset`` unless an earlier owner named its own.
 
     Raises:
         RunConflictError: Another process owns the run (the message names it), or it was dropped.
@@ -81,7 +90,11 @@ def own_run(
         "iterations": iterations,
         "patience": patience,
         "preset": preset,
+        "file_store": file_store,
         "code_version": code_version(),
+        "started_by": starter.by and storable(starter.by),
+        "deployment": starter.deployment and storable(starter.deployment),
+        "flow_run": starter.flow_run,
     }
     with hold_run(engine, run.run_id, run.name) as held:
         with engine.begin() as connection:
@@ -105,8 +118,9 @@ _SEEN = text(
 )
 _TAKE_OVER = text(
     "WITH taken AS (UPDATE runs SET lease_epoch = lease_epoch + 1, owner = :owner, status = 'running', "
-    "finished_at = NULL, failure = NULL, iterations = :iterations, patience = :patience, "
+    "finished_at = NULL, failure = NULL, iterations = :iterations, patience = :patience, file_store = :file_store, "
     "preset = coalesce(preset, nullif(:preset, '')) WHERE run_id = :run_id RETURNING lease_epoch) "
-    "INSERT INTO owners (run_id, lease_epoch, owner, code_version) "
-    "SELECT :run_id, lease_epoch, :owner, :code_version FROM taken RETURNING lease_epoch"
+    "INSERT INTO owners (run_id, lease_epoch, owner, code_version, started_by, deployment, flow_run) "
+    "SELECT :run_id, lease_epoch, :owner, :code_version, :started_by, :deployment, :flow_run FROM taken "
+    "RETURNING lease_epoch"
 )

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adastar_core.errors import LostLease, RunConflictError
 from adastar_core.machine.waiting import Notify, Waiting
+from adastar_core.names import ANOTHER
 
 RUN, EVALUATION, DATASET, PROBE = 0xADA5, 0xADA6, 0xADA7, 0xADA8
 """First keys of the project's advisory locks."""
@@ -178,7 +179,7 @@ def owned_by(owner: str | None, run: str) -> RunConflictError:
     """Return the error for a run that another process owns; it may have ended meanwhile."""
     return RunConflictError(
         f"Run {run!r} is owned by another process ({owner or 'which has just ended'}). Wait until it ends, stop it, "
-        "or choose another name with --run NAME."
+        f"or {ANOTHER}."
     )
 
 

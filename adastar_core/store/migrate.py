@@ -83,6 +83,7 @@ def _upgrade(connection: Connection, url: URL) -> None:
 
 
 def migrations() -> "Config":
+    """Return Alembic's configuration with the migrations of this package."""
     from alembic.config import Config
 
     config = Config()

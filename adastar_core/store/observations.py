@@ -77,6 +77,7 @@ def read_known(connection: Connection, dataset_id: int) -> set[tuple[str, str]]:
 
 
 def read_observations(connection: Connection, dataset_id: int) -> list[Observation]:
+    """Return a data set's observations by position."""
     table = tables.observations
     query = select(table).where(table.c.dataset_id == dataset_id).order_by(table.c.position)
     return [stored_observation(row) for row in connection.execute(query)]

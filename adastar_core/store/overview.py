@@ -23,6 +23,7 @@ class Overview:
         state: created, running (a process owns it), crashed (none does, though none said how it ended), finished, failed,
             cancelled (in Prefect), interrupted (by a signal).
         owner: Process id and host of its last owner.
+        started_by: Who started its first owner, in words; ``None`` where nobody knows.
         wanted: Iterations wanted; ``done`` of them have advanced.
         iteration: The newest iteration, in ``phase``; 0 before the first.
         best_iteration: Iteration of the best validation accuracy, the earliest among equals; 0 = base model.
@@ -30,6 +31,7 @@ class Overview:
         flops: Floating-point operations without padding and without evaluation.
         seconds: Wall time over all of its processes; ``None`` where none is recorded.
         failure: Why its last process ended before the run did, if so.
+        file_store: The file store of its last owner; ``None`` where it had none.
     """
 
     run_id: int
@@ -41,6 +43,7 @@ class Overview:
     seed: int
     state: str
     owner: str | None
+    started_by: str | None
     wanted: int
     done: int
     iteration: int
@@ -55,6 +58,7 @@ class Overview:
     created_at: datetime
     finished_at: datetime | None
     failure: str | None
+    file_store: str | None
 
 
 def read_overviews(connection: Connection) -> list[Overview]:
@@ -63,6 +67,7 @@ def read_overviews(connection: Connection) -> list[Overview]:
 
 
 def find_overview(connection: Connection, name: str) -> Overview | None:
+    """Return a run's line of ``adastar runs``; ``None`` if there is no such run."""
     found = _read(connection, "r.name = :name", {"name": name})
     return found[0] if found else None
 
@@ -86,10 +91,11 @@ _OVERVIEW = f"""
     SELECT r.run_id, r.uid, r.name, r.config ->> 'problem.type' AS problem, coalesce(r.config ->> 'method', r.config ->> 'method.type') AS method, r.base_model,
            CAST(r.config ->> 'seed' AS int) AS seed,
            CASE WHEN crashed THEN 'crashed' ELSE r.status END AS state,
-           r.owner, r.iterations AS wanted, progress.done, progress.iteration, newest.phase,
+           r.owner, spent.started_by,
+           r.iterations AS wanted, progress.done, progress.iteration, newest.phase,
            best.iteration AS best_iteration, best.correct, best.total, cost.flops, spent.seconds,
            r.code_version, r.config_sha256, r.created_at, r.finished_at,
-           CASE WHEN crashed THEN :crashed ELSE r.failure END AS failure
+           CASE WHEN crashed THEN :crashed ELSE r.failure END AS failure, r.file_store
     FROM runs r
     LEFT JOIN ({HELD_NUMBERS}) held ON held.number = r.run_id
     CROSS JOIN LATERAL (SELECT r.status = 'running' AND held.number IS NULL AS crashed) gone
@@ -106,5 +112,9 @@ _OVERVIEW = f"""
         SELECT coalesce(sum(flops) FILTER (WHERE stage NOT LIKE 'evaluate%'), 0) AS flops
         FROM compute WHERE run_id = r.run_id
     ) cost
-    CROSS JOIN LATERAL (SELECT {WALL_SECONDS} AS seconds FROM owners WHERE run_id = r.run_id) spent
+    CROSS JOIN LATERAL (
+        SELECT {WALL_SECONDS} AS seconds,
+               (array_agg(coalesce(started_by, 'deployment ' || deployment) ORDER BY lease_epoch))[1] AS started_by
+        FROM owners WHERE run_id = r.run_id
+    ) spent
 """

@@ -5,21 +5,27 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from adastar_core.machine.numerics import Numerics
+from adastar_core.store.costs import MODELS
 
 
 @dataclass(frozen=True, slots=True)
 class RunPace:
-    """The seconds that a run took for each generated token, trained token and evaluated answer.
+    """The seconds that a run took for each generated token, trained token and batch of answers, of the base model and later.
 
-    ``None`` where it had none. Tokens generated beyond the last visit take time and are not counted, as in a forecast.
+    ``None`` where it had none. ``opening`` and ``models`` are its work on models (:data:`adastar_core.store.costs.MODELS`)
+    before the first iteration and in each. Tokens generated beyond the last visit take time and are not counted, as in a forecast.
     What its rationales were like is told of a run of the same problem: the share of visits with an accepted one, and the
-    mean tokens of all and of accepted ones.
+    mean tokens of all and of accepted ones. ``attempts`` is how many it made at most at a visit.
     """
 
     run: str
     generation: float | None
     training: float | None
-    answer: float | None
+    base_batch: float | None
+    batch: float | None
+    opening: float | None
+    models: float | None
+    attempts: int
     acceptance: float | None
     rationale_tokens: float | None
     accepted_tokens: float | None
@@ -32,11 +38,12 @@ def read_pace(connection: Connection, base_model: str, problem: str, here: Numer
     """
     decisive = ("processor", "threads", "generation_dtype", "training_dtype")
     values = {name: getattr(here, name) for name in decisive}
-    named = {"base_model": base_model, "problem": problem}
+    named = {"base_model": base_model, "problem": problem, "models": MODELS}
     row = connection.execute(_NEWEST, {**named, **values}).one_or_none()
     return None if row is None else RunPace(*row)
 
 
+# The answers of a batch have equal shares of its time.
 _NEWEST = text(
     """
     SELECT r.name,
@@ -44,8 +51,13 @@ _NEWEST = text(
             FROM compute WHERE run_id = r.run_id AND stage LIKE 'generate%' AND stage <> 'generate probe'),
            (SELECT sum(seconds) / nullif(sum(train_tokens), 0)
             FROM compute WHERE run_id = r.run_id AND stage = 'finetune'),
-           (SELECT sum(seconds) / nullif(sum(total), 0) FROM evaluations WHERE run_id = r.run_id),
-           alike.acceptance, alike.rationale_tokens, alike.accepted_tokens
+           (SELECT sum(seconds) / nullif(count(DISTINCT (split, seconds)), 0)
+            FROM evaluation_answers WHERE run_id = r.run_id AND iteration = 0),
+           (SELECT sum(seconds) / nullif(count(DISTINCT (iteration, split, seconds)), 0)
+            FROM evaluation_answers WHERE run_id = r.run_id AND iteration > 0),
+           (SELECT sum(seconds) FROM compute WHERE run_id = r.run_id AND stage = :models AND iteration = 0),
+           (SELECT sum(seconds) / nullif(count(*), 0) FROM compute WHERE run_id = r.run_id AND stage = :models AND iteration > 0),
+           CAST(r.config ->> 'attempts' AS int), alike.acceptance, alike.rationale_tokens, alike.accepted_tokens
     FROM runs r
     LEFT JOIN LATERAL (
         SELECT (SELECT avg(CAST(accepted > 0 AS int)) FROM observation_events WHERE run_id = r.run_id)::float8 AS acceptance,

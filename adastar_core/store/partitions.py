@@ -18,10 +18,12 @@ _FILLED_PERCENT = 75
 
 
 def partition(table: Table, run_id: int) -> str:
+    """Return the name of a run's partition of a table."""
     return f"{table.name}_r{run_id}"
 
 
 def create_partitions(connection: Connection, run_id: int) -> None:
+    """Make a new run's partition of every large table, in the transaction that inserts the run."""
     for table in tables.PARTITIONED:
         name = partition(table, run_id)
         storage = _UPDATED if table is tables.observation_statistics else _GROWING

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from adastar_core.machine.starter import Starter
 from adastar_core.store.bulk import join_by_hash
 from adastar_core.store.checkpoints import CheckpointRow, read_checkpoint
 from adastar_core.store.rollouts import read_tokens, to_unsigned
@@ -45,6 +46,7 @@ class Provenance:
         tokens: The response's ids as generated, with the end; empty where unknown or removed.
         text_sha256: Digest of the training text; ``prompt_sha256`` is that of the generation prompt.
         code_version: The code that stored it; ``None`` for runs of old versions of the code.
+        started_by: Who started the process that stored it; ``None`` likewise.
         selected_by: The verifier whose verdicts selected; ``None`` for iterations of old versions of the code.
         verdicts: By version of the verifier.
     """
@@ -65,6 +67,7 @@ class Provenance:
     prompt_sha256: str
     text_sha256: str
     code_version: str | None
+    started_by: str | None
     selected_by: str | None
     verdicts: tuple[GivenVerdict, ...]
 
@@ -119,19 +122,30 @@ def read_ancestors(connection: Connection, run_id: int, iteration: int, folder: 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process that took a run over, and worked on it from ``taken_at`` until ``seen_at``, when it last wrote."""
+    """A process that took a run over, and worked on it from ``taken_at`` until ``seen_at``, when it last wrote.
+
+    ``started_by``, ``deployment`` and ``flow_run`` are those of its :class:`~adastar_core.machine.starter.Starter`.
+    """
 
     lease_epoch: int
     owner: str
     code_version: str
     taken_at: datetime
     seen_at: datetime
+    started_by: str | None
+    deployment: str | None
+    flow_run: str | None
+
+    @property
+    def starter(self) -> Starter:
+        return Starter(self.started_by, self.deployment, self.flow_run)
 
 
 def read_owners(connection: Connection, run_id: int) -> list[Owner]:
     """Return every process that took the run over, the first one first."""
     query = text(
-        "SELECT lease_epoch, owner, code_version, taken_at, seen_at FROM owners WHERE run_id = :run_id ORDER BY lease_epoch"
+        "SELECT lease_epoch, owner, code_version, taken_at, seen_at, started_by, deployment, flow_run FROM owners "
+        "WHERE run_id = :run_id ORDER BY lease_epoch"
     )
     return [Owner(**row._mapping) for row in connection.execute(query, {"run_id": run_id})]
 
@@ -181,14 +195,16 @@ _EXAMPLES = text(
     """
     SELECT e.iteration, e.place, e.position, o.observation_id, o.question, o.answer, e.attempt, r.hinted, r.stream,
            r.finish_reason, r.response, encode(r.tokens, 'hex') AS tokens, r.checkpoint_sha256, r.prompt_sha256, e.text_sha256,
-           w.code_version, i.verifier AS selected_by, v.verdicts
+           w.code_version, w.started_by, i.verifier AS selected_by, v.verdicts
     FROM training_examples e
     JOIN rollouts r ON r.run_id = e.run_id AND r.iteration = e.iteration AND r.position = e.position
                    AND r.attempt = e.attempt
     JOIN observations o ON o.dataset_id = :dataset_id AND o.position = e.position
     JOIN iterations i ON i.run_id = e.run_id AND i.iteration = e.iteration
     LEFT JOIN LATERAL (
-        SELECT code_version FROM owners WHERE run_id = e.run_id AND taken_at <= r.created_at
+        SELECT code_version, nullif(concat_ws(', ', started_by, 'deployment ' || deployment, 'flow run ' || flow_run), '')
+               AS started_by
+        FROM owners WHERE run_id = e.run_id AND taken_at <= r.created_at
         ORDER BY lease_epoch DESC LIMIT 1
     ) w ON true
     LEFT JOIN (

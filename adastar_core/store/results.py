@@ -62,6 +62,7 @@ class ResponseLengths:
 
 
 def read_response_lengths(connection: Connection, run_id: int, iteration: int) -> ResponseLengths:
+    """Return how long an iteration's responses are, in tokens."""
     row = connection.execute(_LENGTHS, {"run_id": run_id, "iteration": iteration}).one()
     return ResponseLengths(*row)
 

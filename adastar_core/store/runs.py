@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from adastar_core.config import LIMITS, RunConfig
 from adastar_core.errors import RunConflictError
 from adastar_core.machine.waiting import Notify, warn
-from adastar_core.names import is_storable, require_name
+from adastar_core.names import ANOTHER, is_storable, require_name
 from adastar_core.records import Data, Ending, EndStatus, Observation, Split
 from adastar_core.store import locks, tables
 from adastar_core.store.items import moved_into_training, pin_items
@@ -43,6 +43,7 @@ class Run:
     base_model: str
     status: str
     owner: str | None
+    file_store: str | None
     created_at: datetime
     finished_at: datetime | None
 
@@ -98,6 +99,7 @@ def start_or_continue(
 
 
 def find_run(engine: Engine, name: str) -> Run | None:
+    """Return the run of this name; ``None`` if there is none."""
     with engine.connect() as connection:
         return _find(connection, name)
 
@@ -207,8 +209,7 @@ def _create(connection: Connection, name: str, config: RunConfig, dataset_id: in
 def _require_same(connection: Connection, run: Run, config: RunConfig) -> None:
     if found := differences(connection, run, config):
         raise RunConflictError(
-            f"Run {run.name!r} was started with other values: {'; '.join(found)}. Use its values to continue it, "
-            "or choose another name with --run NAME."
+            f"Run {run.name!r} was started with other values: {'; '.join(found)}. Use its values to continue it, or {ANOTHER}."
         )
 
 

@@ -33,7 +33,7 @@ def read_statistics(connection: Connection, run_id: int) -> Statistics:
 
 def read_stamps(connection: Connection, run_id: int) -> list[Stamps]:
     """Return what every iteration stamped, oldest first, for samplers that follow more than the last stamp."""
-    rows = np.array(connection.execute(_STAMPS, {"run_id": run_id}).all(), dtype=np.int32).reshape(-1, 4)
+    rows = np.array(connection.execute(_STAMPS, {"run_id": run_id}).all(), dtype=np.int32).reshape(-1, 5)
     iterations, starts = np.unique(rows[:, 0], return_index=True)
     parts = np.split(rows[:, 1:], starts[1:])
     return [Stamps(iteration, *part.T) for iteration, part in zip(iterations.tolist(), parts, strict=False)]
@@ -87,8 +87,9 @@ def _copy(connection: Connection, statement: str, buffer: io.BytesIO) -> None:
 
 
 _STAMPS = text(
-    "SELECT iteration, position, correct, attempts FROM observation_events WHERE run_id = :run_id AND stamped "
-    "ORDER BY iteration"
+    "SELECT e.iteration, e.position, e.correct, e.attempts, r.tokens FROM observation_events e JOIN ("
+    "SELECT iteration, position, sum(prompt_tokens + generated_tokens) AS tokens FROM rollouts WHERE run_id = :run_id "
+    "GROUP BY iteration, position) r USING (iteration, position) WHERE e.run_id = :run_id AND e.stamped ORDER BY e.iteration"
 )
 _STORED = ", ".join(f"s.{name}" for name in NAMES)
 _REBUILT = ", ".join(f"r.{name}" for name in NAMES)

@@ -18,7 +18,7 @@ from sqlalchemy.types import BigInteger, Boolean, DateTime, Double, Integer, Lar
 from adastar_core.records import EndStatus, FinishReason, Outcome, RejectionReason, Split
 from adastar_core.store.statistic_columns import STATISTICS
 
-SCHEMA_REVISION = "0022"
+SCHEMA_REVISION = "0026"
 """The newest migration, which this code is written for."""
 
 metadata = MetaData(
@@ -131,6 +131,11 @@ runs = Table(
     _maybe("finished_at", DateTime(timezone=True), "When it finished last"),
     _maybe("preset", Text, "The preset or file that its first owner took the configuration from"),
     _maybe("failure", Text, "Why its last process ended before the run did; null where none did"),
+    _maybe(
+        "file_store",
+        Text,
+        "Address of the file store that its last owner put checkpoints into; null where it had none",
+    ),
     UniqueConstraint("uid"),
     UniqueConstraint("name"),
     _one_of("status", ("created", "running", "finished", *get_args(EndStatus))),
@@ -176,6 +181,13 @@ iterations = _of_run(
     _maybe("rationales_checked", Integer, "Accepted rationales whose steps could be checked"),
     _maybe("undecided", Integer, "Counted attempts whose verdict is undecided"),
     _maybe("rejected", JSONB, 'Right attempts that the rationale filter kept out, by rule: {"empty": 3}'),
+    _maybe(
+        "certain",
+        Integer,
+        "Accepted rationales of near-certain observations: every attempt of this visit and of the one before was right",
+    ),
+    _maybe("certain_share", Double, "Share of the tokens of D+ that are of such observations"),
+    _maybe("left_out", JSONB, "Those of them that training left out (trainer.thin), as [position, attempt]"),
     _maybe("verifier", Text, "Name and version of the verifier whose verdicts selected"),
     _maybe("exhausted", Boolean, "Whether the pool ran out before beta_t"),
     _maybe("alpha", Double, "The model's strength in [0, 1]"),
@@ -396,6 +408,13 @@ owners = _of_run(
         "seen_at",
         "When it last wrote, by the database's clock; a run's wall time is the sum of seen_at - taken_at",
     ),
+    _maybe(
+        "started_by",
+        Text,
+        "Who started it: user, schedule or automation, and its name; null where nobody knows",
+    ),
+    _maybe("deployment", Text, "The deployment that was started; null for a command"),
+    _maybe("flow_run", Text, "Id of its flow run in Prefect; null for a command"),
     comment="Processes that took a run over, in order. Rows stored between two take-overs are the earlier one's.",
 )
 

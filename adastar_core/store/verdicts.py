@@ -37,6 +37,8 @@ class JudgedRow(NamedTuple):
     hinted: bool
     outcome: Outcome
     rejected: bool = False
+    tokens: int = 0
+    """Tokens of its prompt and its response."""
 
 
 def write_verdicts(
@@ -76,8 +78,8 @@ def read_judged(connection: Connection, run_id: int, iteration: int, verifier: s
     join_by_hash(connection)
     rows = connection.execute(_JUDGED, {"run_id": run_id, "iteration": iteration, "verifier": verifier})
     return [
-        JudgedRow(position, attempt, hinted, _OUTCOMES[outcome], rejected)
-        for position, attempt, hinted, outcome, rejected in rows
+        JudgedRow(position, attempt, hinted, _OUTCOMES[outcome], rejected, tokens)
+        for position, attempt, hinted, outcome, rejected, tokens in rows
     ]
 
 
@@ -85,6 +87,7 @@ def read_kept_responses(
     connection: Connection, run_id: int, iteration: int, verifier: str, positions: Sequence[int]
 ) -> dict[int, list[str]]:
     """Return the responses that this verifier found right and the filter kept, by position, in order of attempt."""
+    join_by_hash(connection)
     key = {"run_id": run_id, "iteration": iteration, "verifier": verifier, "positions": list(positions)}
     kept: dict[int, list[str]] = {}
     for position, response in connection.execute(_KEPT, key):
@@ -99,7 +102,8 @@ _GUESSED = text(
     "AND v.outcome = 'right' AND v.rejected_by IS NULL"
 )
 _JUDGED = text(
-    "SELECT r.position, r.attempt, r.hinted, v.outcome, v.rejected_by IS NOT NULL "
+    "SELECT r.position, r.attempt, r.hinted, v.outcome, v.rejected_by IS NOT NULL, "
+    "r.prompt_tokens + r.generated_tokens "
     "FROM verdicts v JOIN rollouts r USING (run_id, iteration, position, attempt) "
     "WHERE v.run_id = :run_id AND v.iteration = :iteration AND v.verifier = :verifier ORDER BY r.position, r.attempt"
 )

@@ -67,6 +67,14 @@ class TrainerSettings(Settings):
         "When the pool is exhausted",
         "Train fewer steps, or repeat the accepted rationales up to the planned steps.",
     )
+    thin: float = method_setting(
+        0.0,
+        "Thin",
+        "Share left out of the accepted rationales that are near-certain: every attempt of this visit and of the one before was right.",
+        ge=0,
+        lt=1,
+        added=True,
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = setting(
         "auto",
         "Precision",

@@ -31,7 +31,8 @@ class Detail:
     """All that is recorded of one attempt.
 
     ``stream`` is the key of its random stream, ``weights`` the iteration of the checkpoint that generated it (``None``
-    where no checkpoint of the run has that digest), ``place`` its place in D+.
+    where no checkpoint of the run has that digest), ``place`` its place in D+; ``left_out`` says that training left it out
+    because it is near-certain.
     """
 
     key: RolloutKey
@@ -48,6 +49,7 @@ class Detail:
     created_at: datetime
     weights: int | None
     place: int | None
+    left_out: bool
     code_version: str | None
     verdicts: tuple[GivenVerdict, ...]
 
@@ -88,7 +90,7 @@ def read_neighbours(
 
 _RECORDED = (
     "hinted", "response", "finish_reason", "prompt_tokens", "generated_tokens", "seconds", "checkpoint_sha256",
-    "prompt_sha256", "created_at", "weights", "place", "code_version",
+    "prompt_sha256", "created_at", "weights", "place", "left_out", "code_version",
 )  # fmt: skip
 _OF_ATTEMPT = "run_id = :run_id AND iteration = :iteration AND position = :position AND attempt = :attempt"
 _ONE = text(
@@ -98,6 +100,8 @@ _ONE = text(
            r.created_at,
            (SELECT max(iteration) FROM checkpoints WHERE run_id = :run_id AND sha256 = r.checkpoint_sha256) AS weights,
            (SELECT place FROM training_examples WHERE {_OF_ATTEMPT}) AS place,
+           EXISTS (SELECT FROM iterations, jsonb_array_elements(left_out) pair WHERE run_id = :run_id AND iteration = :iteration
+                   AND pair = jsonb_build_array(r.position, r.attempt)) AS left_out,
            (SELECT code_version FROM owners WHERE run_id = :run_id AND taken_at <= r.created_at
             ORDER BY lease_epoch DESC LIMIT 1) AS code_version
     FROM (SELECT * FROM rollouts WHERE {_OF_ATTEMPT}) r

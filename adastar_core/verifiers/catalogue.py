@@ -12,16 +12,25 @@ from adastar_core.verifiers import Verifier
 from adastar_core.verifiers.choice import ChoiceVerifier
 from adastar_core.verifiers.custom import CustomVerifier, CustomVerifierSettings, OwnVerifier
 from adastar_core.verifiers.exact import ExactVerifier
+from adastar_core.verifiers.expression import ExpressionVerifier
 from adastar_core.verifiers.label import LabelVerifier
 from adastar_core.verifiers.math import MathVerifier
 from adastar_core.verifiers.number import NumberVerifier
 from adastar_core.verifiers.yes_no import YesNoVerifier
 
-VerifierName = Literal["number", "choice", "yes_no", "label", "math", "exact"]
+VerifierName = Literal["number", "choice", "yes_no", "label", "math", "exact", "expression"]
 VERIFIER_NAMES: tuple[VerifierName, ...] = get_args(VerifierName)
 _MOST_WORKERS = 8
 CAN_FALL_BACK: tuple[VerifierName, ...] = ("number", "choice", "yes_no")
-_BUILT_IN = (NumberVerifier, ChoiceVerifier, YesNoVerifier, LabelVerifier, MathVerifier, ExactVerifier)
+_BUILT_IN = (
+    NumberVerifier,
+    ChoiceVerifier,
+    YesNoVerifier,
+    LabelVerifier,
+    MathVerifier,
+    ExactVerifier,
+    ExpressionVerifier,
+)
 
 
 def _path_alone(value: object) -> object:
@@ -85,6 +94,8 @@ def open_verifier(
             return MathVerifier(workers=min(_MOST_WORKERS, os.cpu_count() or 1))
         case "exact":
             return ExactVerifier()
+        case "expression":
+            return ExpressionVerifier()
         case CustomVerifierSettings(path=path, options=options):
             made = call_plugin(path, "verifiers", f"{key}.path", (), options)
             return adopt_verifier(made, f"{key}.path: {path}")

@@ -59,6 +59,25 @@ class FilterSettings(Settings):
         lt=1,
         added=True,
     )
+    consistent: bool = setting(
+        False,
+        "Consistent",
+        "Reject right rationales from which the model, continuing greedily after the question and the rationale, "
+        "does not come to the right answer again. Costs reading each right rationale once.",
+        added=True,
+    )
+    needed: bool = setting(
+        False,
+        "Needed",
+        "Reject right rationales of questions that the model, answering greedily without a rationale, gets right. Costs reading "
+        "the question of each right rationale once.",
+        added=True,
+    )
+
+    @property
+    def asks(self) -> bool:
+        """Whether a rule asks the model that made the rationales."""
+        return self.consistent or self.needed
 
 
 _ABOUT_THE_HINT = re.compile(
@@ -75,10 +94,11 @@ def screen(
 
     Duplicates are those of the observation's ``kept`` responses; a rejected one is no model for them.
     """
-    return _by_itself(observation, attempt, settings) or _by_others(attempt.response, kept, settings)
+    return screen_alone(observation, attempt, settings) or screen_repeats(attempt.response, kept, settings)
 
 
-def _by_itself(observation: Observation, attempt: Attempt, settings: FilterSettings) -> Rejection | None:
+def screen_alone(observation: Observation, attempt: Attempt, settings: FilterSettings) -> Rejection | None:
+    """Decide on a right attempt as if it were its observation's only one."""
     if settings.truncated and (broken_off := attempt.finish_reason.broken_off):
         return Rejection(RejectionReason.TRUNCATED, broken_off)
     if settings.longest_tokens is not None and attempt.generated_tokens > settings.longest_tokens:
@@ -103,7 +123,8 @@ def _echo(observation: Observation, rationale: str) -> Rejection | None:
     return None
 
 
-def _by_others(response: str, kept: Sequence[str], settings: FilterSettings) -> Rejection | None:
+def screen_repeats(response: str, kept: Sequence[str], settings: FilterSettings) -> Rejection | None:
+    """Decide on a right response by whether it repeats one that was kept."""
     spelling = " ".join(response.split())
     if settings.exact_duplicates and any(spelling == " ".join(other.split()) for other in kept):
         return Rejection(RejectionReason.DUPLICATE, "repeats a kept rationale of this observation")

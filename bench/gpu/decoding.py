@@ -45,6 +45,7 @@ class Speed:
 
 
 def open_endless(directory: Path) -> Endless:
+    """Return a generator in bfloat16 whose responses never end early."""
     opened = open_transformers(directory, GeneratorSettings(dtype="bfloat16"))
     return Endless(opened._loaded, opened._vocabulary)
 
@@ -52,6 +53,7 @@ def open_endless(directory: Path) -> Endless:
 def speeds(
     generator: Endless, directory: Path, sizes: Sequence[int], tokens: int, ceilings: Ceilings
 ) -> Iterator[Speed]:
+    """Measure each size of batch in turn."""
     for rows in sizes:
         yield _speed(generator, directory, rows, tokens, ceilings)
 
@@ -66,7 +68,7 @@ def _speed(generator: Endless, directory: Path, rows: int, tokens: int, ceilings
     settings = GeneratorSettings(dtype="bfloat16", batch_size=rows, max_new_tokens=tokens)
     parameters, forecast = (
         parameter_count(directory),
-        generation_memory(directory, settings, PROMPT),
+        generation_memory(directory, settings, PROMPT, on_gpu=True),
     )
     read, card = sum(len(request.prompt) for request in requests), known_card()
     flops = generation_flops(parameters, read, rows * tokens)
@@ -97,6 +99,7 @@ def requests_of(rows: int) -> list[GenerationRequest]:
 
 
 def decoding(tokens: int) -> Decoding:
+    """Return plain sampling of ``tokens`` tokens."""
     return Decoding(False, temperature=1.0, top_p=1.0, max_new_tokens=tokens)
 
 

@@ -10,6 +10,7 @@ import pytest
 from datasets import load_dataset
 from sqlalchemy import Connection, Engine, text
 
+from adastar_core.machine.starter import system_user
 from adastar_core.machine.version import code_version
 from adastar_core.models.source import resolve_model
 from adastar_core.models.vocabulary import Vocabulary
@@ -122,6 +123,9 @@ def test_export(
         assert row["verifier"].count("/") == 1
         assert vocabulary.decode(row["completion_ids"]) == row["completion"]
         assert row["code_version"]
+        # A data set for others names no user of this machine.
+        assert row.get("started_by") == (None if kind == "hub-dataset" else str(system_user()))
+    assert ("started_by" in rows[0]) == (kind != "hub-dataset")
     status, _, complaint = adastar("export", "mine", "--to", kind, "--output", str(output))
     assert status == 2
     assert "exists already" in complaint

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core import cli
+from adastar_core.machine.starter import system_user
 from adastar_core.store.samples import BASE_KINDS, KINDS
 from tests.cli.conftest import Adastar, owned
 from tests.cli.test_help import all_commands
@@ -40,6 +41,8 @@ def test_runs_lists_what_there_is(adastar: Adastar, adastar_json: Json) -> None:
     (one,) = adastar_json("runs")
     assert (one["name"], one["state"], one["done"], one["problem"]) == ("mine", "finished", 3, "arithmetic")
     assert one["flops"] > 0
+    assert one["started_by"] == str(system_user())
+    assert str(system_user()) in out
 
 
 @pytest.mark.parametrize("width", [30, 60, 100])
@@ -75,6 +78,19 @@ def test_a_run_whose_owner_is_gone_without_a_word_has_crashed(
     assert "ended without a word" in found["failure"]  # type: ignore[call-overload]
     with owned(run_database):
         assert adastar_json("show", "mine")["state"] == "running"
+
+
+def test_show_names_everybody_who_started_or_resumed_the_run(
+    adastar: Adastar, adastar_json: Json, run_database: Engine
+) -> None:
+    with run_database.begin() as connection:
+        later = "SELECT run_id, 2, owner, code_version, now(), now(), :by, 'nightly', 'f1' FROM owners"
+        connection.execute(text(f"INSERT INTO owners {later}"), {"by": "schedule every-night"})
+    by_schedule = "schedule every-night, deployment nightly, flow run f1"
+    assert f"started by {system_user()}; then by {by_schedule}" in adastar("show", "mine")[1]
+    newest = adastar_json("show", "mine")["owners"][-1]
+    assert (newest["started_by"], newest["deployment"]) == ("schedule every-night", "nightly")
+    assert adastar_json("runs")[0]["started_by"] == str(system_user()), "the first one"  # type: ignore[index]
 
 
 def test_show_has_iterations_intervals_and_compute(adastar: Adastar, adastar_json: Json) -> None:

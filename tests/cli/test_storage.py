@@ -137,6 +137,8 @@ def test_doctor_names_what_is_missing_and_how_to_fix_it(
 ) -> None:
     monkeypatch.setenv("ADASTAR_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/nowhere")
     monkeypatch.setenv("PREFECT_API_URL", "http://me:hunter2@127.0.0.1:1/api")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "me:hunter2")
+    monkeypatch.setenv("HF_TOKEN", "hf_hunter2")
     status, out, complaint = adastar("doctor")
     assert status == 1
     assert "MISSING database" in out

@@ -7,8 +7,8 @@ import pytest
 from tests.support.ray_cluster import SmallCluster, small_cluster
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[SmallCluster]:
-    """Two nodes with two cores each, as far as Ray knows."""
+    """Two nodes with two cores each, as far as Ray knows: the processes of a cluster take half a minute to start."""
     with small_cluster(nodes=2, cores=2) as found:
         yield found

@@ -26,6 +26,7 @@ from tests.support.ray_cluster import SmallCluster
 
 SETTINGS = GeneratorSettings(dtype="float64")
 PIECE = 7
+TIMEOUT_SECONDS = 900.0
 WANTED = requests(60)
 
 
@@ -39,20 +40,37 @@ def expected(base: Path) -> list[Attempt]:
     return in_batches(open_transformers(base, SETTINGS), WANTED, SAMPLED, PIECE)
 
 
-@pytest.fixture
-def incidents() -> list[Incident]:
+@pytest.fixture(scope="module")
+def reported() -> list[Incident]:
     return []
 
 
 @pytest.fixture
-def generator(
-    cluster: SmallCluster, base: Path, tmp_path: Path, incidents: list[Incident]
+def incidents(reported: list[Incident]) -> list[Incident]:
+    """What was reported in this test."""
+    reported.clear()
+    return reported
+
+
+@pytest.fixture(scope="module")
+def shared(
+    cluster: SmallCluster, tmp_path_factory: pytest.TempPathFactory, reported: list[Incident]
 ) -> Iterator[RayGenerator]:
-    compute = ComputeSettings(backend="ray", address=cluster.address, piece=PIECE, timeout_seconds=900)
-    found = RayGenerator(SETTINGS, compute, "transformers", 0, tmp_path / "logs", incidents.append)
-    found.hand_over(base, digest_of(base))
+    """A generator for all tests: every actor that starts loads PyTorch, and none keeps anything but its weights."""
+    compute = ComputeSettings(
+        backend="ray", address=cluster.address, piece=PIECE, timeout_seconds=TIMEOUT_SECONDS
+    )
+    logs = tmp_path_factory.mktemp("ray") / "logs"
+    found = RayGenerator(SETTINGS, compute, "transformers", 0, logs, reported.append)
     yield found
     found.close()
+
+
+@pytest.fixture
+def generator(shared: RayGenerator, base: Path) -> RayGenerator:
+    """The generator, which has proved nothing yet."""
+    shared.hand_over(base, digest_of(base))
+    return shared
 
 
 def actors_of(generator: RayGenerator) -> list[ActorHandle[ClusterEngine]]:
@@ -92,11 +110,18 @@ def test_actors_on_two_nodes_generate_what_one_process_generates(
     assert incidents == []
 
 
+def silence(actor: ActorHandle[ClusterEngine]) -> tuple[int, str]:
+    """Stop an actor, which then holds a piece and never answers; return its process and node."""
+    process, node = place_of(actor)
+    os.kill(process, signal.SIGSTOP)
+    return process, node
+
+
 def test_a_killed_actor_costs_its_piece_which_is_done_again(
     generator: RayGenerator, expected: list[Attempt], incidents: list[Incident]
 ) -> None:
-    pids = [place_of(actor)[0] for actor in actors_of(generator)]
-    killer = Timer(0.3, os.kill, (pids[0], signal.SIGKILL))
+    process, _ = silence(actors_of(generator)[0])
+    killer = Timer(0.3, os.kill, (process, signal.SIGKILL))
     killer.start()
     found = generator.generate(WANTED, SAMPLED)
     killer.join()
@@ -106,30 +131,37 @@ def test_a_killed_actor_costs_its_piece_which_is_done_again(
 
 
 def test_a_silent_actor_is_ended_and_its_piece_done_again(
-    cluster: SmallCluster, base: Path, tmp_path: Path, expected: list[Attempt], incidents: list[Incident]
+    generator: RayGenerator,
+    expected: list[Attempt],
+    incidents: list[Incident],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    compute = ComputeSettings(backend="ray", address=cluster.address, piece=PIECE, timeout_seconds=40)
-    generator = RayGenerator(SETTINGS, compute, "transformers", 0, tmp_path / "logs", incidents.append)
-    generator.hand_over(base, digest_of(base))
     assert generator.generate(WANTED, SAMPLED) == expected
-    os.kill(place_of(actors_of(generator)[0])[0], signal.SIGSTOP)
+    pool = generator._actors()
+    assert pool._seconds == TIMEOUT_SECONDS
+    process, _ = silence(pool.actors[0])
+    monkeypatch.setattr(
+        pool, "_seconds", 10.0
+    )  # all actors have started, and a piece takes less than a second
     assert generator.generate(WANTED, SAMPLED) == expected
     assert [one.kind for one in incidents] == ["actor lost"]
-    generator.close()
+    assert place_of(pool.actors[0])[0] != process
 
 
 def test_a_removed_node_costs_its_piece_and_a_new_one_is_used(
     cluster: SmallCluster, generator: RayGenerator, expected: list[Attempt], incidents: list[Incident]
 ) -> None:
-    nodes = [place_of(actor)[1] for actor in actors_of(generator)]
-    killer = Timer(0.3, cluster.remove, (nodes[0],))
+    process, node = silence(actors_of(generator)[0])
+    killer = Timer(0.3, cluster.remove, (node,))
     killer.start()
     assert generator.generate(WANTED, SAMPLED) == expected
     killer.join()
+    with suppress(ProcessLookupError):  # one that is stopped may not have noticed that its node has gone
+        os.kill(process, signal.SIGKILL)
     assert {one.kind for one in incidents} == {"actor lost"}
     cluster.add()
     assert generator.generate(WANTED, SAMPLED) == expected
-    assert nodes[0] not in {place_of(actor)[1] for actor in actors_of(generator)}
+    assert node not in {place_of(actor)[1] for actor in actors_of(generator)}
 
 
 def test_an_error_in_an_actor_is_raised_as_if_it_were_local(

@@ -22,7 +22,7 @@ from adastar_core.generators.openai import OpenAiGenerator
 from adastar_core.machine.servers import check_server
 from adastar_core.models.source import resolve_model
 from adastar_core.problems.catalogue import open_problem
-from adastar_core.records import Split
+from adastar_core.records import Observation, Split
 from adastar_core.runs.opening import open_workspace
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.catalogue import open_sampler
@@ -259,7 +259,7 @@ def test_a_person_s_own_command_is_not_confined(tmp_path: Path) -> None:
     sampler = {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}
     config = resolve({"sampler": sampler, "home": str(tmp_path), "database_url": "postgresql:///mine"})
     check_access(config)
-    open_sampler(config.sampler, 0, ["a"], Statistics.empty(1))
+    open_sampler(config.sampler, 0, [Observation("a", "a", "1")], Statistics.empty(1))
     assert (tmp_path / "mark").exists()
 
 
@@ -290,12 +290,12 @@ def test_code_runs_on_a_worker_only_by_the_name_that_the_operator_gives(
     config = resolve({"sampler": {"type": "custom", "path": path.format(folder=worker)}})
     if runs:
         check_access(config)
-        open_sampler(config.sampler, 0, ["a"], Statistics.empty(1))
+        open_sampler(config.sampler, 0, [Observation("a", "a", "1")], Statistics.empty(1))
     else:
         with pytest.raises(ConfigError, match="ADASTAR_USER_CODE"):
             check_access(config)
         with pytest.raises(ConfigError, match="ADASTAR_USER_CODE"):
-            open_sampler(config.sampler, 0, ["a"], Statistics.empty(1))
+            open_sampler(config.sampler, 0, [Observation("a", "a", "1")], Statistics.empty(1))
     assert (worker / "mark").exists() is runs
 
 
@@ -400,6 +400,8 @@ def test_a_model_that_names_code_on_the_hub_is_refused(tmp_path: Path, name: str
         ("", "ADASTAR_SERVER_API_KEY", "http://127.0.0.1\\@example.com/v1", False),
         ("", "ADASTAR_SERVER_API_KEY", "http://127.0.0.1#@example.com/v1", False),
         ("", "ADASTAR_SERVER_API_KEY", "http://127.0.0.1:8000/v1?next=", False),
+        ("", "ADASTAR_SERVER_API_KEY", "http://127.0.0.1:4200/api/flows/count?", False),
+        ("", "ADASTAR_SERVER_API_KEY", "http://127.0.0.1:4200/api/flows/count#", False),
         ("", "ADASTAR_SERVER_API_KEY", "http://me:secret@127.0.0.1/v1", False),
         ("", "ADASTAR_SERVER_API_KEY", "file:///etc/passwd", False),
         ("", "ADASTAR_SERVER_API_KEY", "http:///v1", False),

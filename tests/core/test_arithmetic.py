@@ -39,7 +39,7 @@ def unordered(observation: Observation) -> tuple[int, ...]:
     return tuple(sorted((addition.a, addition.b)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=seeds, other_seed=seeds, size=st.integers(1, 150), max_digits=st.integers(2, 9))
 def test_splits_are_disjoint_for_any_order_of_the_numbers_and_any_seed(
     seed: int, other_seed: int, size: int, max_digits: int
@@ -54,7 +54,7 @@ def test_splits_are_disjoint_for_any_order_of_the_numbers_and_any_seed(
     assert not validation & test
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds, size=sizes, growth=sizes, max_digits=st.integers(2, 6), split=st.sampled_from(Split))
 def test_a_larger_split_begins_with_the_smaller_one(
     seed: int, size: int, growth: int, max_digits: int, split: Split

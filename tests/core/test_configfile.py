@@ -191,12 +191,13 @@ def test_the_flags_of_fields_give_the_lists_that_stored_runs_rely_on() -> None:
         "generator.vllm.while_training", "monitors", "trainer.timeout_seconds",
     }  # fmt: skip
     assert ADDED == {
-        "generator.openai.plugins": False, "generator.custom.path": None, "generator.end_at_answer": False, "prompt.date": None, "schedule.balance_classes": False, "problem.answer_as": "auto",
+        "generator.openai.plugins": False, "generator.custom.path": None, "generator.end_at_answer": False, "prompt.date": None, "schedule.balance_classes": False, "problem.answer_as": "auto", "problem.wrong_references": 0.0,
         "problem.prompt": None, "problem.system": None, "filter.run_on": True, "filter.guessing": None,
+        "filter.consistent": False, "filter.needed": False,
         "trainer.lora.rank": None, "trainer.lora.alpha": None, "trainer.lora.dropout": 0.0,
         "trainer.lora.target_modules": "all-linear", "trainer.batching": "padded",
         "trainer.gradient_checkpointing": False, "trainer.optimizer_state": "reset",
-        "trainer.schedule_scope": "iteration", "trainer.processes": 1,
+        "trainer.schedule_scope": "iteration", "trainer.processes": 1, "trainer.thin": 0.0,
     }  # fmt: skip
 
 

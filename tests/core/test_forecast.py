@@ -55,6 +55,14 @@ def test_tokens_follow_from_visits_and_lengths() -> None:
     assert found.tokens.train_tokens == 160 * (20 + 30)
 
 
+def test_what_the_filter_asks_is_read_and_answered() -> None:
+    plain = forecast(resolve(SCHEDULE), 2, 1000, TEXTS, Assumptions(0.5, 30), 4)
+    rules = {"filter": {"consistent": True, "needed": True}}
+    asking = forecast(resolve({**SCHEDULE, **rules}), 2, 1000, TEXTS, Assumptions(0.5, 30), 4)
+    assert asking.tokens.prompt_tokens - plain.tokens.prompt_tokens == 160 * (80 + 80 + 30)
+    assert asking.tokens.generated_tokens - plain.tokens.generated_tokens == 160 * 2 * 4
+
+
 def test_an_exhausted_pool_trains_on_what_there_is_unless_it_repeats() -> None:
     assumptions = Assumptions(0.5)
     assert forecast(resolve(SCHEDULE), 2, 100, TEXTS, assumptions, 4).examples == 50

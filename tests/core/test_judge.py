@@ -18,6 +18,7 @@ ARC = {
     "answerKey": "1",
 }
 SUM = {"question": "12+30"}
+PUZZLE = {"question": "3 4 7 -> 25"}
 PAIR = {"ask": "Half?", "solution": r"\frac{1}{2}"}
 
 
@@ -39,6 +40,7 @@ def lines(*pairs: tuple[object, str]) -> str:
             ["right", "wrong"],
         ),
         (["arithmetic"], lines((SUM, "2+0+0=02\n1+3+0=04\n#### 42"), (SUM, "#### 41")), ["right", "wrong"]),
+        (["countdown"], lines((PUZZLE, "#### 4+7*3"), (PUZZLE, "#### 4+7+3")), ["right", "wrong"]),
         (
             ["table", "--set", "question=ask", "--set", "answer=solution", "--set", "verifier=math"],
             lines((PAIR, "The answer is $0.5$."), (PAIR, "The answer is $x$.")),
@@ -110,6 +112,8 @@ def test_one_document_when_json_is_asked_for(tmp_path: Path, capsys: pytest.Capt
         ),
         ("gsm8k", '{"row": {"question": "x"}, "response": "x"}\n', ["row 1", "'answer' is missing"]),
         ("arithmetic", lines(({"question": "1+x"}, "x")), ["row 1", "'1+x'"]),
+        ("countdown", lines(({"question": "3 4 -> x"}, "x")), ["row 1", "'3 4 -> x'"]),
+        ("countdown", lines(({"question": "1 1 -> 9"}, "x")), ["row 1", "no solution"]),
         ("arithmatic", lines((SUM, "x")), ["arithmatic", "arithmetic"]),
     ],
 )

@@ -52,7 +52,7 @@ def test_least_attempts_are_the_first_that_can_pass(options: int, level: float, 
     assert chance(least, least, options) <= level < chance(least - 1, least - 1, options)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(1, 40), st.integers(1, 30), st.integers(3, 6), st.sampled_from([None, 1, 2]), st.booleans(),
     st.sampled_from([1, 3, 8, 512]), st.integers(0, 10_000),

@@ -2,7 +2,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
+import traceback
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -170,3 +173,34 @@ def test_a_hub_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: p
         with pytest.raises(BlockingIOError):
             silent.accept()
     assert constants.HF_HUB_OFFLINE is False
+
+
+def test_a_gated_model_says_which_token_it_needs_and_never_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[str | None] = []
+
+    class Gated(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            got.append(self.headers.get("authorization"))
+            self.send_response(401)
+            self.send_header("X-Error-Code", "GatedRepo")
+            self.end_headers()
+
+        do_GET = do_HEAD
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gated) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("HF_TOKEN", "hf_secret")
+        with pytest.raises(ModelError, match="accept its terms there and set HF_TOKEN") as raised:
+            model_source.resolve_model("google/gated")
+        server.shutdown()
+    assert "Bearer hf_secret" in got
+    whole = "".join(traceback.format_exception(raised.value))
+    assert "hf_secret" not in whole

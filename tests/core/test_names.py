@@ -1,5 +1,6 @@
 import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -66,3 +67,11 @@ def test_names_that_are_made_can_name_a_run(text: str) -> None:
 def test_a_file_s_name_that_is_usable_stays() -> None:
     assert names.named_after("my config (2)", 60) == "my config (2)"
     assert names.dated("mine", date(2026, 1, 31)) == "mine-2026-01-31"
+
+
+def test_an_error_that_asks_for_another_name_says_so_for_a_form_too() -> None:
+    """Whoever filled in a form has no command line to put --run on."""
+    core = Path(names.__file__).parent
+    saying = {path.name for path in core.rglob("*.py") if "--run NAME" in path.read_text("utf-8")}
+    assert saying == {"names.py"}
+    assert "(run in the form)" in names.ANOTHER

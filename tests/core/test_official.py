@@ -1,5 +1,6 @@
 """With ``tiebreak: official`` and rounding, the order of visit and the stamps are those of the authors' code."""
 
+from adastar_core.records import Observation
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.adastar import AdaStarSettings
 from adastar_core.samplers.catalogue import open_sampler
@@ -15,9 +16,10 @@ def test_200_random_iterations_give_the_same_visits_and_stamps() -> None:
     for case in range(10):
         choice = rng(case, "official")
         ids = [f"id_{number}" for number in range(int(choice.integers(20, 400)))]
+        pool = [Observation(name, name, "1") for name in ids]
         chance = {name: float(choice.beta(0.7, 0.7)) for name in ids}
         settings = AdaStarSettings(tiebreak="official", rounding="round")
-        official, sampler = Official(ids), open_sampler(settings, 0, ids, Statistics.empty(len(ids)))
+        official, sampler = Official(ids), open_sampler(settings, 0, pool, Statistics.empty(len(ids)))
         for iteration in range(1, 21):
             required = int(choice.integers(5, len(ids)))
 

@@ -1,12 +1,14 @@
 """The presets of the benchmarks are what their script writes, resolve, and have Table 3's values; a laptop's two fit together."""
 
 import runpy
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from adastar_core.config import files
 from adastar_core.names import NamedCheckpoint, checkpoint_named
+from adastar_core.problems.arithmetic import parse_question
 from adastar_core.problems.catalogue import open_problem
 from adastar_core.records import Split
 
@@ -80,3 +82,13 @@ def test_laptop_stories_starts_from_its_warm_start_on_stories_that_are_new() -> 
         repeated = sum(item.question in told for item in first)
         assert repeated <= (len(first) // 100 if split is Split.TRAIN else 0)
         assert shown.training_prompt(first[0]) == asked.training_prompt(first[0]) == asked.prompt(first[0])
+
+
+def test_the_longest_scratchpad_of_the_ladder_fits_and_every_rung_is_measured_alike() -> None:
+    config = files.resolve(files.load_preset("arithmetic-ladder"))
+    problem = open_problem(config.problem)
+    longest = max(len(parse_question(item.question).rationale) for item in problem.load(Split.TRAIN))
+    assert longest < config.generator.max_new_tokens
+    rungs = Counter(item.difficulty for item in problem.load(Split.TEST))
+    assert set(rungs) == {str(digits) for digits in range(1, 13)}
+    assert max(rungs.values()) - min(count for rung, count in rungs.items() if rung != "1") <= 1

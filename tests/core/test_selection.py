@@ -67,7 +67,7 @@ instances = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(instances)
 def test_same_as_algorithm_1(instance: dict) -> None:
     count, seed, power = instance["count"], instance["seed"], instance["power"]
@@ -93,7 +93,7 @@ def test_same_as_algorithm_1(instance: dict) -> None:
         assert state.win_rate().tolist() == [float(oracle.win[i]) for i in range(count)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(instances)
 def test_ring_rebuilt_from_its_state_gives_the_same_order(instance: dict) -> None:
     tiebreak = streams.tiebreak_ranks(instance["seed"], instance["count"])

@@ -30,14 +30,14 @@ class Run:
     def __init__(self, zygote: "subprocess.Popen[str]", clock: Path | None) -> None:
         self._zygote, self.clock = zygote, clock
 
-    def __call__(self, arguments: list[str], folder: Path, hit: Hit = Hit()) -> int:  # noqa: B008 (frozen)
+    def __call__(self, arguments: list[str], folder: Path, hit: Hit = Hit(), **environment: str) -> int:  # noqa: B008 (frozen)
         """Run to the end, or to the signal; return the exit status."""
-        return self.wait(self.start(arguments, folder, hit))
+        return self.wait(self.start(arguments, folder, hit, **environment))
 
-    def start(self, arguments: list[str], folder: Path, hit: Hit = Hit()) -> int:  # noqa: B008 (frozen)
+    def start(self, arguments: list[str], folder: Path, hit: Hit = Hit(), **environment: str) -> int:  # noqa: B008 (frozen)
         """Start a child; return its process id."""
         files = {"log": str(folder / "killer.log"), "output": str(folder / "output.log")}
-        return self._ask({**asdict(hit), **files, "arguments": arguments})
+        return self._ask({**asdict(hit), **files, "arguments": arguments, "environment": environment})
 
     def wait(self, process: int) -> int:
         """Wait until a child ends; return its exit status."""

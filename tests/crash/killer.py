@@ -15,6 +15,7 @@ It also counts the work that is done, so that a test can tell how much was done 
 import os
 import signal
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +61,15 @@ class Killer:
         self.seen += 1
         if self.seen == self.number:
             self._write(f"hit {kind} {_stage()}")
-            os.kill(self._victim(), self.signal)
+            self._send()
 
-    def _victim(self) -> int:
-        """Read the number only now: a server may have been started again meanwhile."""
-        return int(Path(self.victim).read_text().split()[0]) if self.victim else os.getpid()
+    def _send(self) -> None:
+        """Send the signal; to this thread where the process itself is hit: it would go on until another had taken it."""
+        if not self.victim:
+            signal.pthread_kill(threading.get_ident(), self.signal)
+            return
+        number = Path(self.victim).read_text().split()[0]  # only now: a server may have been started again
+        os.kill(int(number), self.signal)
 
     def _write(self, line: str) -> None:
         with self.log.open("a") as log:
@@ -108,10 +113,13 @@ class Killer:
 
 
 def _stage() -> str:
-    """Return the stage on the stack, e.g. ``generate``."""
-    frame = sys._getframe()
+    """Return the stage on the stack, e.g. ``generate``; in the thread that stores for it, the stage's module is."""
+    frame, module = sys._getframe(), "between"
     while frame is not None:
-        if "adastar_core/stages/" in frame.f_code.co_filename and frame.f_code.co_name in STAGES:
-            return frame.f_code.co_name
+        path = Path(frame.f_code.co_filename)
+        if path.parent.name == "stages":
+            if frame.f_code.co_name in STAGES:
+                return frame.f_code.co_name
+            module = path.stem
         frame = frame.f_back
-    return "between"
+    return module

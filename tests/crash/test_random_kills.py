@@ -37,7 +37,7 @@ from tests.crash.scene import (
 )
 from tests.support.prefect_server import PrefectServer
 
-ROUNDS = int(os.environ.get("ADASTAR_SOAK_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("ADASTAR_SOAK_ROUNDS", "1"))
 FIRST = int(os.environ.get("ADASTAR_SOAK_FIRST", "0"))
 SEED = int(os.environ.get("ADASTAR_SOAK_SEED", "0"))
 KINDS = {"before-commit": 30, "after-commit": 30, "forward": 400, "rename": 4}

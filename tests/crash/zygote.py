@@ -1,6 +1,7 @@
 """Runs the command line in forked children, so that a kill costs no new imports. Talks JSON lines.
 
-``{"kind", "stage", "number", "log", "output", "arguments", "victim", "signal"}`` starts a child; the answer is its process id.
+``{"kind", "stage", "number", "log", "output", "arguments", "victim", "signal", "environment"}`` starts a
+child; the answer is its process id.
 ``{"wait": process id}`` waits for it; the answer is its exit status, negative for a signal.
 """
 
@@ -21,14 +22,18 @@ from flows.adastar import adastar
 from flows.commandline import main
 from tests.crash.killer import Hit, Killer
 
+Order = dict[str, str | int | list[str] | dict[str, str]]
 LOADED = (client, flow_engine, task_engine, transformers, adastar_core, fastapi, curves)
 
 
-def run_child(order: dict[str, str | int | list[str]]) -> None:
+def run_child(order: Order) -> None:
     """Run the command line in this process, which is to be killed at the ordered event."""
     output = os.open(str(order["output"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    environment = order["environment"]
+    assert isinstance(environment, dict)
+    os.environ.update(environment)
     hit = {one.name: order[one.name] for one in fields(Hit)}
     Killer(log=Path(str(order["log"])), **hit).arm()  # type: ignore[arg-type]
     arguments = order["arguments"]
@@ -36,7 +41,7 @@ def run_child(order: dict[str, str | int | list[str]]) -> None:
     main(adastar, arguments)
 
 
-def start_child(order: dict[str, str | int | list[str]]) -> int:
+def start_child(order: Order) -> int:
     """Return the id of a child that runs the command line."""
     child = os.fork()
     if child == 0:

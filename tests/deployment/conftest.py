@@ -28,10 +28,11 @@ class Deployed:
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON)
         """Send a request to the server's API."""
         url = f"{self.services.url}/api/{path}"
-        answer = httpx.request(method, url, json=body, timeout=PATIENCE_SECONDS)
+        user = ("adastar", self.services.password)
+        answer = httpx.request(method, url, json=body, auth=user, timeout=PATIENCE_SECONDS)
         while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # SQLite is busy
             time.sleep(0.5)
-            answer = httpx.request(method, url, json=body, timeout=PATIENCE_SECONDS)
+            answer = httpx.request(method, url, json=body, auth=user, timeout=PATIENCE_SECONDS)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -57,6 +58,17 @@ class Deployed:
         return self.services.wait(
             lambda: state if (state := self.flow_run(run_id)["state_type"]) in TERMINAL else ""
         )
+
+    def told(self, run_id: str) -> str:
+        """Return what a flow run and those that it called logged."""
+        children = self.ask(
+            "POST", "flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [run_id]}}}
+        )
+        ids = [run_id, *(one["id"] for one in children)]
+        lines = self.ask(
+            "POST", "logs/filter", {"logs": {"flow_run_id": {"any_": ids}}, "sort": "TIMESTAMP_ASC"}
+        )
+        return "\n".join(f"{one['timestamp']} {one['message']}" for one in lines)
 
     def stages_of(self, run_id: str) -> list[tuple[str, str]]:
         """Return name and state of the stages' task runs, of a flow run and of its iterations."""

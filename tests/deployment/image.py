@@ -22,13 +22,25 @@ def instructions() -> list[tuple[str, str]]:
     ]
 
 
-def lay_out(app: Path) -> Path:
-    """Copy what the image has, and nothing else, to ``app``; return it."""
-    app.mkdir()
+def stages() -> list[list[tuple[str, str]]]:
+    """Return the instructions of each stage; what stands before the first is left out."""
+    found: list[list[tuple[str, str]]] = []
     for word, rest in instructions():
-        if word == "COPY":
+        if word == "FROM":
+            found.append([])
+        if found:
+            found[-1].append((word, rest))
+    return found
+
+
+def lay_out(app: Path, stage: int = -1) -> Path:
+    """Copy what a stage of the image takes from the checkout, and nothing else, to ``app``; return it."""
+    app.mkdir(exist_ok=True)
+    for word, rest in stages()[stage]:
+        if word == "COPY" and not rest.startswith("--from"):
             *sources, target = rest.split()
             for source in sources:
+                (app / target).mkdir(exist_ok=True)
                 _copy(ROOT / source, app / target)
     return app
 

@@ -36,15 +36,31 @@ class PrefectDatabase:
 @contextmanager
 def prefect_database(folder: Path, port: int) -> Iterator[PrefectDatabase]:
     """Yield an empty database for a Prefect server."""
+    with prefect_cluster(port) as environment:
+        if environment is None:
+            path = folder / "prefect.db"
+            yield PrefectDatabase(f"sqlite+aiosqlite:///{path}", lambda: _read_all(path))
+            return
+
+        def dump() -> bytes:
+            command = ["pg_dump", "--username=prefect", "--inserts", "prefect"]
+            return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+
+        login = f"prefect:{environment['PGPASSWORD']}"
+        yield PrefectDatabase(f"postgresql+asyncpg://{login}@127.0.0.1:{port}/prefect", dump)
+
+
+@contextmanager
+def prefect_cluster(port: int) -> Iterator[dict[str, str] | None]:
+    """Yield the environment of a client of a new server that docker/databases.sh set up; nothing without PostgreSQL."""
     programs = _installed()
     if programs is None:
-        path = folder / "prefect.db"
-        yield PrefectDatabase(f"sqlite+aiosqlite:///{path}", lambda: _read_all(path))
+        yield None
         return
     root = Path(tempfile.mkdtemp(prefix="adastar-prefect-"))
     try:
-        with _running(programs, root, port) as found:
-            yield found
+        with _running(programs, root, port) as environment:
+            yield environment
     finally:
         shutil.rmtree(root)
 
@@ -59,7 +75,7 @@ def _installed() -> Path | None:
 
 
 @contextmanager
-def _running(programs: Path, root: Path, port: int) -> Iterator[PrefectDatabase]:
+def _running(programs: Path, root: Path, port: int) -> Iterator[dict[str, str]]:
     password = secrets.token_urlsafe(16)
     secret = root / "password"
     secret.write_text(password)
@@ -86,14 +102,10 @@ def _running(programs: Path, root: Path, port: int) -> Iterator[PrefectDatabase]
     }
     passwords = {f"{name}_PASSWORD": password for name in ("POSTGRES", "PREFECT", "ADASTAR")}
 
-    def dump() -> bytes:
-        command = ["pg_dump", "--username=prefect", "--inserts", "prefect"]
-        return subprocess.run(command, env=environment, capture_output=True, check=True).stdout
-
     try:
         subprocess.run([_DATABASES], env={**environment, **passwords}, stdout=subprocess.DEVNULL, check=True)
         subprocess.run(["sh", "-c", _HEALTH_CHECK], env=environment, stdout=subprocess.DEVNULL, check=True)
-        yield PrefectDatabase(f"postgresql+asyncpg://prefect:{password}@127.0.0.1:{port}/prefect", dump)
+        yield environment
     finally:
         _run(programs, "pg_ctl", "stop", "-D", data, "-m", "immediate")
 

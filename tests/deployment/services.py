@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from tests.deployment.image import ROOT, lay_out
 from tests.deployment.prefect_database import PrefectDatabase, prefect_database
 
 COMPOSE = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+READ_ONLY = 'mount --make-rprivate / && mount --bind "$0" "$0" && mount -o remount,bind,ro / && exec "$@"'
 T = TypeVar("T")
 PATIENCE_SECONDS = 600.0
 """How long a test waits for what must come. No test is about time, and a machine may be busy."""
@@ -36,6 +38,8 @@ class Services:
         prefect: Prefect's own database.
         port: The server's port.
         environment: What every process gets.
+        password: The server's, and that of its clients.
+        hub_token: For gated models. It is sent nowhere: no test asks the hub.
         processes: Those that run, by service.
     """
 
@@ -45,6 +49,8 @@ class Services:
     prefect: PrefectDatabase
     port: int
     environment: dict[str, str]
+    password: str = field(default_factory=secrets.token_hex)
+    hub_token: str = field(default_factory=lambda: f"hf_{secrets.token_hex()}")
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -52,11 +58,16 @@ class Services:
         """The server's address."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def client(self) -> dict[str, str]:
+        """What a client of the server gets."""
+        return {"PREFECT_API_URL": f"{self.url}/api", "PREFECT_API_AUTH_STRING": f"adastar:{self.password}"}
+
     def start(self, service: str, **extra: str) -> subprocess.Popen[bytes]:
         """Start a service's command in the background, in its own session."""
         with (self.folder / f"{service}.log").open("ab") as log:
             process = subprocess.Popen(
-                self._command(service),
+                self._confined(service, self._command(service)),
                 cwd=self.app,
                 env=self._environment(service) | extra,
                 stdout=log,
@@ -68,16 +79,20 @@ class Services:
 
     def run(self, service: str, *command: str) -> str:
         """Run a service's command, or another one in its place, to its end; return what it printed."""
-        done = subprocess.run(
-            command or self._command(service),
+        done = self.done(service, *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def done(self, service: str, *command: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run it as :meth:`run` does, with more environment; return how it ended."""
+        return subprocess.run(
+            self._confined(service, list(command) or self._command(service)),
             cwd=self.app,
-            env=self._environment(service),
+            env=self._environment(service) | extra,
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def start_server(self) -> None:
         """Start the server and wait until its health check succeeds."""
@@ -113,14 +128,27 @@ class Services:
         command = [str(word) for word in COMPOSE["services"][service]["command"]]
         return ["127.0.0.1" if word == "0.0.0.0" else word for word in command]
 
+    def _confined(self, service: str, command: list[str]) -> list[str]:
+        """Let a service write to the folder alone, as its container's read-only file system would, where this user may."""
+        if not COMPOSE["services"][service]["read_only"] or os.geteuid() != 0:
+            return command
+        if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+            return command
+        return ["unshare", "--mount", "sh", "-c", READ_ONLY, str(self.folder), *command]
+
     def _environment(self, service: str) -> dict[str, str]:
         """Return the compose file's environment with this machine's addresses."""
         given: Mapping[str, str] = COMPOSE["services"][service].get("environment", {})
         here = {
-            "PREFECT_API_URL": f"{self.url}/api",
+            **self.client,
+            "PREFECT_SERVER_API_AUTH_STRING": self.client["PREFECT_API_AUTH_STRING"],
+            "HF_TOKEN": self.hub_token,
+            "ADASTAR_HUB": "",
             "PREFECT_SERVER_UI_API_URL": f"{self.url}/api",
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.prefect.url,
             "ADASTAR_DATABASE_URL": self.database_url,
+            "ADASTAR_ALERTS": "",
+            "ADASTAR_ALERT_MINUTES": "",
         }
         assert set(given) - set(here) <= {
             "PREFECT_SERVER_ANALYTICS_ENABLED",
@@ -152,6 +180,7 @@ def services(folder: Path, database_url: str) -> Iterator[Services]:
     app = lay_out(folder / "app")
     environment = {
         "TMPDIR": str(temporary),
+        "HOME": str(folder),  # in the image it is the volume
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(app),
         "PREFECT_HOME": str(folder / "prefect"),

@@ -7,9 +7,10 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import psutil
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, inspect, text
 
 from adastar_core.audit.verify import verify
 from adastar_core.runs.stored import open_stored
@@ -33,8 +34,9 @@ def test_the_set_up_can_be_repeated(deployed: Deployed) -> None:
     printed = deployed.services.run("set-up", sys.executable, "docker/set_up.py")
     after = deployed.ask("POST", "work_pools/filter", {})
     assert {one["name"]: one["id"] for one in before} == {one["name"]: one["id"] for one in after}
-    assert printed.count("up to date") == 5
-    assert len(deployed.ask("POST", "automations/filter", {})) == 1
+    assert printed.count("up to date") == 7
+    (automation,) = deployed.ask("POST", "automations/filter", {})
+    assert "prefect.flow-run.AwaitingRetry" in automation["trigger"]["expect"], "it may wait long for a node"
     nightly = deployed.deployment("nightly")
     assert nightly["concurrency_limit"] == 1 or nightly["global_concurrency_limit"]["limit"] == 1
     assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
@@ -71,8 +73,13 @@ def test_triggered_then_scheduled_the_second_all_cache_hits(deployed: Deployed) 
     # What a wave lacks only the store knows, and a sampling that is closed has no second wave.
     stages = {name.split()[0] for name in names} - {"generate", "verify"}
     assert {name.split()[0] for name, _ in again} == stages
+    query = (
+        "SELECT started_by, deployment, flow_run FROM owners JOIN runs USING (run_id) WHERE name = 'twice' "
+    )
     with deployed.database.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM runs WHERE name = 'twice'")) == 1
+        owners = [tuple(row) for row in connection.execute(text(f"{query} ORDER BY owners.lease_epoch"))]
+    assert owners == [(None, "smoke", first), ("schedule IntervalSchedule", "smoke", second)]
 
 
 def _recorded(deployed: Deployed, run_id: str) -> list[tuple[str, str]]:
@@ -107,6 +114,9 @@ def test_a_comparison_starts_its_runs_on_the_worker_s_machine(deployed: Deployed
     assert [row["run"] for row in board] == ["STaR-Acc, seed 0"]
     assert deployed.flow_run(compared)["state_type"] == "RUNNING", "it shows its runs while they work"
     assert deployed.wait_until_over(compared) == "COMPLETED"
+    with deployed.database.connect() as connection:
+        query = text("SELECT deployment FROM owners WHERE flow_run = :flow_run")
+        assert connection.scalars(query, {"flow_run": compared}).all() == ["compare"]
     (row,) = _table_of_runs(deployed, compared)
     assert (row["state"], row["iterations"]) == ("finished", "1 of 1")
     assert "%" in row["validation"]
@@ -179,12 +189,31 @@ def _flow_process(deployed: Deployed) -> psutil.Process:
     return psutil.Process(int(owner.split()[1]))
 
 
-def test_the_password_is_in_no_output_of_all_this(deployed: Deployed) -> None:
-    """Logs of server, worker and runs, Prefect's database and results, artifacts, reports, checkpoints."""
-    password = str(deployed.database.url.password).encode()
-    files = [path for path in deployed.services.folder.rglob("*") if path.is_file()]
+def test_the_server_answers_nobody_without_the_password(deployed: Deployed) -> None:
+    path = f"{deployed.services.url}/api/work_pools/filter"
+    for user in (None, ("adastar", "wrong")):
+        assert httpx.post(path, json={}, auth=user, timeout=60).status_code == httpx.codes.UNAUTHORIZED
+    assert deployed.ask("POST", "work_pools/filter", {})
+
+
+def test_no_secret_is_in_the_output_of_all_this(deployed: Deployed) -> None:
+    """Logs of server, worker and runs, both databases, Prefect's results, artifacts, reports, checkpoints."""
+    services = deployed.services
+    secrets = [str(deployed.database.url.password), services.password, services.hub_token]
+    files = [path for path in services.folder.rglob("*") if path.is_file()]
     assert len(files) > 20
-    rows = deployed.services.prefect.dump()
+    rows = services.prefect.dump() + _dump(deployed.database)
     assert b"flow_run" in rows
-    assert password not in rows
-    assert [str(path) for path in files if password in path.read_bytes()] == []
+    for secret in map(str.encode, secrets):
+        assert secret not in rows
+        assert [str(path) for path in files if secret in path.read_bytes()] == []
+
+
+def _dump(database: Engine) -> bytes:
+    """Return every row of the project's database as text."""
+    with database.connect() as connection:
+        names = inspect(connection).get_table_names()
+        rows = [
+            connection.execute(text(f'SELECT CAST(one AS text) FROM "{name}" one')).all() for name in names
+        ]
+    return str(rows).encode()

@@ -22,7 +22,7 @@ from adastar_core.config.form import Form
 from flows import deployed
 from flows.adastar import adastar
 from flows.compare import compare
-from tests.deployment.image import ROOT, borrow_environment, instructions, lay_out
+from tests.deployment.image import DOCKERFILE, ROOT, borrow_environment, instructions, lay_out, stages
 from tests.deployment.services import COMPOSE
 
 DEPLOYMENTS = {one["name"]: one for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
@@ -113,19 +113,36 @@ def test_the_dockerfile() -> None:
     known = {"FROM", "ARG", "ENV", "RUN", "WORKDIR", "COPY", "USER", "VOLUME", "CMD"}
     found = instructions()
     assert {word for word, _ in found} <= known
-    bases = [rest for word, rest in found if word == "FROM"]
-    assert all(":" in base and not base.endswith(":latest") for base in bases)
-    users = [place for place, (word, _) in enumerate(found) if word == "USER"]
-    assert found[users[-1]][1] not in ("root", "0")
-    assert not [rest for word, rest in found[users[-1] :] if word == "RUN"]
-    assert json.loads(next(rest for word, rest in found if word == "CMD"))
+    last = stages()[-1]
+    users = [place for place, (word, _) in enumerate(last) if word == "USER"]
+    assert last[users[-1]][1] not in ("root", "0")
+    assert not [rest for word, rest in last[users[-1] :] if word == "RUN"]
+    assert json.loads(next(rest for word, rest in last if word == "CMD"))
     for word, rest in found:
         if word in ("ENV", "ARG"):
             assert not re.search("password|token|secret", rest, re.IGNORECASE)
-        if word == "COPY":
+        if word == "COPY" and not rest.startswith("--from"):
             assert all((ROOT / source).exists() for source in rest.split()[:-1])
         if word == "RUN" and "pip install" in rest:
-            assert "--constraint constraints.txt" in rest
+            assert rest.count("pip install") == rest.count("pip install --constraint")
+
+
+def test_every_base_image_is_pinned_by_its_digest() -> None:
+    (argument,) = (rest for word, rest in instructions() if word == "ARG" and rest.startswith("PYTHON="))
+    assert {rest.split()[0] for word, rest in instructions() if word == "FROM"} == {"${PYTHON}"}
+    ours = {"adastar:cpu"}
+    others = {one["image"] for one in COMPOSE["services"].values()} - ours
+    for image in [argument.removeprefix("PYTHON="), *others]:
+        assert re.fullmatch(r"[a-z]+(:[\w.-]+)?@sha256:[0-9a-f]{64}", image)
+    (locked,) = re.findall(r"^FROM .* AS (\w+)$", DOCKERFILE, re.MULTILINE)
+    assert [rest for word, rest in stages()[-1] if word == "COPY" and rest.startswith("--from")] == [
+        f"--from={locked} /opt/venv /opt/venv"
+    ]
+
+
+def test_only_the_image_with_vllm_has_a_compiler() -> None:
+    (packages,) = (rest for word, rest in stages()[-1] if word == "RUN" and "apt-get" in rest)
+    assert packages.startswith('[ "$ACCELERATOR" != cuda-vllm ] || {')
 
 
 def test_the_dockerfile_has_nothing_that_hadolint_would_change() -> None:
@@ -146,7 +163,7 @@ def test_the_shell_of_the_image_and_of_the_databases_is_valid(tmp_path: Path) ->
 
 def test_the_commands_that_build_and_start_the_image(tmp_path: Path) -> None:
     """With the files that the image has; what it would download is this environment's."""
-    app, environment = lay_out(tmp_path / "app"), tmp_path / "environment"
+    app, environment = lay_out(tmp_path / "app", 0), tmp_path / "environment"
     borrow_environment(environment)
     settings = {
         "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -159,7 +176,9 @@ def test_the_commands_that_build_and_start_the_image(tmp_path: Path) -> None:
     installs = [rest for word, rest in instructions() if word == "RUN" and "pip install" in rest]
     start = json.loads(next(rest for word, rest in instructions() if word == "CMD"))
     where = "import adastar_core; print(adastar_core.__file__)"
-    for command in (*installs, shlex.join([*start, "--list-presets"]), f"python -c '{where}'"):
+    for command in (*installs, "true", shlex.join([*start, "--list-presets"]), f"python -c '{where}'"):
+        if command == "true":  # the second stage takes what is installed, and the code
+            lay_out(app)
         done = subprocess.run(["sh", "-c", command], cwd=app, env=settings, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     assert Path(done.stdout.strip()).is_relative_to(app)
@@ -184,17 +203,28 @@ def test_the_compose_file() -> None:
         assert set(service.get("depends_on", {})) <= set(services)
         if service.get("restart") != "no":
             assert service["healthcheck"]["test"], name
+        assert service["read_only"] is True
+        assert "/tmp" in [place.partition(":")[0] for place in service["tmpfs"]]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:")
         for value in service.get("environment", {}).values():
             assert "://" not in value or "@" not in value or re.search(r":\$\{\w+_PASSWORD:\?[^}]+\}@", value)
+        auth = service.get("environment", {}).get("PREFECT_API_AUTH_STRING", "${API_PASSWORD:?")
+        assert "${API_PASSWORD:?" in auth, "without a password nothing starts"
     for name in ("server", "set-up", "worker"):
         assert services[name]["image"] == "adastar:cpu"
-        assert services[name]["cap_drop"] == ["ALL"]
-        assert services[name]["security_opt"] == ["no-new-privileges:true"]
+        assert "cap_add" not in services[name]
     server = services["server"]["environment"]
     assert server["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"].endswith(".filesystem")
     assert server["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    for name in ("set-up", "worker"):
+        client = services[name]["environment"]
+        assert client["PREFECT_API_AUTH_STRING"] == server["PREFECT_SERVER_API_AUTH_STRING"]
+    named = set(re.findall(r"\$\{(\w+)", (ROOT / "docker" / "compose.yaml").read_text()))
+    example = re.findall(r"^(\w+)=", (ROOT / "docker" / "env.example").read_text(), re.MULTILINE)
+    assert named - {"PREFECT_UI_API_URL"} == set(example)
     volumes = {volume.partition(":")[0] for one in services.values() for volume in one.get("volumes", [])}
     assert {name for name in volumes if not name.startswith(".")} == set(COMPOSE["volumes"])
 
@@ -227,7 +257,17 @@ def test_a_job_template_leaves_nothing_open_that_could_run_code(path: Path) -> N
     """A process pool sets no environment: where a template sets one, Prefect merges a run's into it."""
     template = json.loads(path.read_text())["base_job_template"]
     assert template["variables"]["additionalProperties"] is False
-    assert set(template["variables"]["properties"]) <= {"gpu_count", "database_url"}
+    assert set(template["variables"]["properties"]) <= {"gpu_count", "database_url", "hf_token", "file_store"}
     assert "command" not in template["job_configuration"]
+    fixed = {
+        "database_url": "adastar-database-url",
+        "hf_token": "adastar-hf-token",
+        "file_store": "adastar-store",
+    }
+    for name in fixed.keys() & template["variables"]["properties"]:
+        assert (
+            template["variables"]["properties"][name]["const"]
+            == f"{{{{ prefect.blocks.secret.{fixed[name]} }}}}"
+        )
     if path.stem == "adastar-process":
         assert not {"env", "working_dir"} & set(template["job_configuration"])

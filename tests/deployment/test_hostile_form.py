@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from tests.deployment.conftest import Deployed
 
@@ -21,7 +22,7 @@ def start(deployed: Deployed, name: str, variables: dict[str, object]) -> httpx.
     """Ask the server to start a deployment with job variables, as the form's advanced part does."""
     path = f"{deployed.services.url}/api/deployments/{deployed.deployment(name)['id']}/create_flow_run"
     body = {"parameters": {"run": "hostile"}, "job_variables": variables, "state": {"type": "SCHEDULED"}}
-    return httpx.post(path, json=body, timeout=60)
+    return httpx.post(path, json=body, auth=("adastar", deployed.services.password), timeout=60)
 
 
 @pytest.mark.parametrize("name", ["smoke", "docker-gpu", "kubernetes-gpu"])
@@ -88,8 +89,13 @@ def test_a_process_keeps_the_worker_s_command_folder_and_environment(
     assert list((deployed.services.folder / "home" / "runs").glob("kept-*"))
 
 
-def test_code_that_a_form_names_is_refused_by_name(deployed: Deployed, tmp_path: Path) -> None:
-    """Every other value that leads outside is refused by the same check: ``tests/core/test_access.py``."""
+def test_code_that_a_form_names_is_refused_by_name_and_starts_nothing(
+    deployed: Deployed, tmp_path: Path
+) -> None:
+    """Every other value that leads outside is refused by the same check: ``tests/core/test_access.py``.
+
+    A typo is refused as early, and says so in the same place: ``tests/core/test_form.py``.
+    """
     mark = tmp_path / "mark"
     (tmp_path / "mine.py").write_text(f"import pathlib\npathlib.Path({str(mark)!r}).write_text('ran')\n")
     hostile = {"sampler": {"type": "custom", "path": f"{tmp_path}/mine.py:Mine"}}
@@ -97,6 +103,8 @@ def test_code_that_a_form_names_is_refused_by_name(deployed: Deployed, tmp_path:
     assert ended["state_type"] == "FAILED"
     assert "sampler.path" in ended["state"]["message"]
     assert {path.name for path in tmp_path.iterdir()} == {"mine.py"}
+    with deployed.database.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM runs WHERE name = 'hostile'")) == 0
 
 
 def test_the_values_of_a_comparison_s_runs_are_confined_too(deployed: Deployed, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from docker.types import HostConfig
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from prefect.workers.base import BaseJobConfiguration
 
 from tests.deployment.conftest import Deployed
@@ -18,7 +18,12 @@ clusters = pytest.importorskip("prefect_kubernetes.worker", reason="pip install 
 @pytest.fixture
 def api(deployed: Deployed) -> Iterator[None]:
     """The server of the deployments is this process's."""
-    with temporary_settings({PREFECT_API_URL: f"{deployed.services.url}/api"}):
+    found = deployed.services.client
+    names = {
+        PREFECT_API_URL: found["PREFECT_API_URL"],
+        PREFECT_API_AUTH_STRING: found["PREFECT_API_AUTH_STRING"],
+    }
+    with temporary_settings(names):
         yield
 
 
@@ -36,7 +41,10 @@ def test_a_container_with_every_gpu_and_the_database(api: None, deployed: Deploy
         {"Driver": "nvidia", "Count": -1, "DeviceIDs": [], "Capabilities": [["gpu"]], "Options": {}}
     ]
     assert wanted["ShmSize"] == 8 * 2**30
-    assert found.volumes == ["adastar_data:/data"]
+    assert found.volumes == ["adastar_data:/data", "adastar_models:/models"]
+    assert (wanted["ReadonlyRootfs"], wanted["Tmpfs"]) == (True, {"/tmp": "exec"})
+    assert found.env["HF_TOKEN"] == deployed.services.hub_token
+    assert found.env["ADASTAR_STORE"] == ""
     assert found.env["ADASTAR_DATABASE_URL"] == deployed.services.database_url
     assert found.env["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] == "false"
 

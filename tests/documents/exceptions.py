@@ -39,9 +39,12 @@ NOT_RUN: dict[str, dict[str, str]] = {
         "python docker/set_up.py": PROCESS_POOL,
         "exec prefect worker start *": PROCESS_POOL,
         "adastar runs": PROCESS_POOL,
-        "cp docker/env.example *": "a Docker engine: tests/deployment/test_files.py checks what the compose file says",
-        "docker compose *": "a Docker engine: tests/deployment/test_files.py checks what the compose file says",
+        "python flows/adastar.py --config mine.yaml --run mine": "two machines: tests/documents/test_several_machines.py",
     },
+    "docs/docker.md": dict.fromkeys(
+        ("cp docker/env.example *", "docker *"),
+        "a Docker engine: tests/deployment/test_files.py and tests/deployment/test_copy.py check what the files say",
+    ),
     "docs/engines.md": {
         "pip install *": DOWNLOADS,
         "adastar models get *": "downloads a model: tests/core/test_model_library.py",
@@ -58,6 +61,10 @@ NOT_RUN: dict[str, dict[str, str]] = {
         "pip install *": DOWNLOADS,
         "uv *": DOWNLOADS,
     },
+    "docs/kubernetes.md": dict.fromkeys(
+        ("kubectl *", "cp docker/kubernetes/*", "export PREFECT_API_URL=*", "prefect deployment run *"),
+        "a cluster: tests/deployment/test_kubernetes.py checks what the manifests say",
+    ),
     "docs/queries.md": {"adastar sql *": "asks about a run that is there: tests/cli/test_recipes.py"},
     "docs/scaling.md": {
         "pip install *": DOWNLOADS,
@@ -71,7 +78,7 @@ NOT_RUN: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 SHORTER: dict[str, str] = {
-    "make run": '{} ARGS="--set iterations=1"',
+    "make run": '{} ARGS="--set iterations=1 --set schedule.first_steps=4 --set problem.test=100"',
     "python flows/compare.py *": "{} --dry-run",
 }
 """What runs instead of a command that takes minutes or hours; ``{}`` is the command itself."""

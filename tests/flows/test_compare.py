@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
 import psutil
 import yaml
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
+from adastar_core.store.overview import Overview, read_overviews
 from adastar_core.store.runs import drop_run, list_runs
 from tests.flows.conftest import ROOT
 from tests.support.runs import SMALL
@@ -44,12 +46,12 @@ def kill_when(
     return psutil.wait_procs(children, timeout=20)[1]
 
 
-def some_checkpoint_is_trained(engine: Engine) -> bool:
-    with engine.connect() as connection:
-        return bool(connection.scalar(text("SELECT count(*) FROM checkpoints WHERE iteration = 1")))
+def is_over(home: Path) -> bool:
+    """Return whether the first run is finished; the other one is in the middle then."""
+    return any(home.glob("comparisons/*/*.json"))
 
 
-def test_killed_twice_and_continued_it_gives_the_same_table(
+def test_killed_and_continued_it_gives_the_same_table(
     database: Engine, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
     environment = {**os.environ, **prefect_environment}
@@ -61,11 +63,8 @@ def test_killed_twice_and_continued_it_gives_the_same_table(
         configuration.write_text(yaml.safe_dump({**SMALL, "database_url": url, "home": str(home)}))
         arguments = command(configuration, tmp_path / place)
         if place == "killed":
-            for moment in (
-                lambda: some_checkpoint_is_trained(database),
-                lambda home=home: any(home.glob("comparisons/*/*.json")),
-            ):
-                assert not kill_when(moment, arguments, environment), "runs outlived their comparison"
+            one_is_over = partial(is_over, home)
+            assert not kill_when(one_is_over, arguments, environment), "runs outlived their comparison"
             assert not (tmp_path / place / "comparison.csv").exists()
         done = subprocess.run(
             arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
@@ -80,3 +79,57 @@ def test_killed_twice_and_continued_it_gives_the_same_table(
     artifacts = httpx.post(f"{prefect_environment['PREFECT_API_URL']}/artifacts/latest/filter", json={})
     keys = {one["key"] for one in artifacts.json()}
     assert any(key.startswith("compare-small-") and key.endswith("-comparison") for key in keys)
+
+
+def test_a_method_that_cannot_win_is_dropped_and_can_be_run_to_its_end_later(
+    database: Engine, tmp_path: Path, prefect_environment: dict[str, str], configuration: Path
+) -> None:
+    """With examples in its prompts the small model answers nothing: after one of two iterations that is beyond chance."""
+    sizes = ("problem.train=40", "problem.validation=40", "problem.test=8", "iterations=2")
+    sets = [part for one in sizes for part in ("--set", one)]
+    shared = [
+        sys.executable,
+        "flows/compare.py",
+        str(configuration),
+        *sets,
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    words = ["--methods", "adastar,sft-8cot", "--seeds", "0,1"]
+
+    def compared(*more: str) -> str:
+        done = subprocess.run(
+            [*shared, *words, *more],
+            cwd=ROOT,
+            env={**os.environ, **prefect_environment},
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+        assert done.returncode == 0, done.stderr
+        return (tmp_path / "out" / "comparison.csv").read_text()
+
+    def runs() -> dict[tuple[str, int], Overview]:
+        with database.connect() as connection:
+            return {(one.method, one.seed): one for one in read_overviews(connection)}
+
+    first, kept = compared("--drop"), next(tmp_path.glob("home/comparisons/*/rungs.json"))
+    decisions, told = kept.read_bytes(), runs()
+    assert first.splitlines()[-1].startswith("sft-8cot,2,,,")
+    assert [(told["adastar", seed].state, told["adastar", seed].done) for seed in (0, 1)] == [
+        ("finished", 2)
+    ] * 2
+    for seed in (0, 1):
+        dropped = told["sft-8cot", seed]
+        assert (dropped.state, dropped.done) == ("interrupted", 1)
+        assert "Dropped from its comparison after 1 iteration: on validation" in (dropped.failure or "")
+
+    kept.unlink()
+    assert compared("--drop") == first
+    assert kept.read_bytes() == decisions
+    assert {key: one.seconds for key, one in runs().items()} == {
+        key: one.seconds for key, one in told.items()
+    }
+
+    assert "dropped" not in compared()
+    assert {(one.state, one.done) for one in runs().values()} == {("finished", 2)}

@@ -127,3 +127,37 @@ def test_a_dry_run_says_what_every_method_costs_and_starts_nothing(
     assert printed.count("WARNING: iteration 1 wants") == 1
     assert "as the model gets it" in printed
     assert not (tmp_path / "home").exists()
+
+
+def test_dropping_runs_a_part_of_the_budget_first_and_is_the_same_comparison() -> None:
+    whole, dropping = settings_of("--budget", "8"), settings_of("--budget", "8", "--drop")
+    assert [rung.title for rung in whole.rungs] == ["8 iterations"]
+    first, second, last = dropping.rungs
+    assert (first.title, second.title) == ("2 iterations", "4 iterations")
+    assert dropping.name == whole.name
+    assert dropping.run_name("star", 0) == whole.run_name("star", 0)
+    assert dropping.config("star", 0, first).iterations == 2
+    assert dropping.command("star", 0, first)[-6:-4] == ["--set", "iterations=2"]
+    assert dropping.summary_path("star", 0, first) != whole.summary_path("star", 0)
+    assert dropping.summary_path("star", 0, last) == whole.summary_path(
+        "star", 0
+    )  # read back, whoever made it
+    assert dropping.as_command() == f"{whole.as_command()} --drop"
+
+
+def test_dropping_needs_two_seeds() -> None:
+    with pytest.raises(ConfigError, match=r"one seed \(3\) does not show"):
+        _ = settings_of("--drop", "--seeds", "3").rungs
+
+
+def test_a_dry_run_says_what_dropping_may_save(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ("problem.train=200", "problem.validation=60", f"home={tmp_path / 'home'}")
+    sets = [part for one in sizes for part in ("--set", one)]
+
+    def compare(settings: ComparisonSettings) -> Comparison:
+        raise AssertionError("nothing is started")
+
+    main(compare, ["--methods", "adastar,star", "--budget", "8", "--drop", "--dry-run", *sets])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Rungs after 2 iterations, 4 iterations, 8 iterations." in printed
+    assert "If the first drops all methods but one, about" in printed

@@ -1,4 +1,4 @@
-"""A command that is told to end, or killed, without a Prefect server of the user's: no process that it started is left."""
+"""A command that is told to end, cancelled in Prefect, or killed: no process that it started is left."""
 
 import os
 import signal
@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
+from prefect.exceptions import CancelledRun
 from sqlalchemy import Engine
 
 from adastar_core.store.overview import read_overviews
 from flows import signals
+from flows.commandline import errors_explained
 from flows.signals import Ended, ended_by_signals
 from tests.flows.conftest import ROOT
+from tests.support.prefect_server import PrefectServer
 
 SECONDS = 300
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -29,10 +33,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
     environment |= {"HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path / "prefect"), "OMP_NUM_THREADS": "1"}
     started = []
 
-    def run(*arguments: str) -> subprocess.Popen[bytes]:
+    def run(*arguments: str, **more: str) -> subprocess.Popen[bytes]:
         with (tmp_path / "output.log").open("ab") as output:
-            command = [sys.executable, *arguments]
-            started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output))
+            command, own = [sys.executable, *arguments], environment | more
+            started.append(subprocess.Popen(command, cwd=ROOT, env=own, stdout=output, stderr=output))
         return started[-1]
 
     yield run
@@ -83,6 +87,48 @@ def test_a_run_that_is_ended_leaves_no_process(
         state,
         (number.name if status > 0 else "Its process")[:7],
     )
+
+
+def test_a_command_ends_when_its_flow_run_is_cancelled(
+    start: Start, configuration: Path, database: Engine, prefect: PrefectServer, tmp_path: Path
+) -> None:
+    """No worker watches a command's flow run: its own process does.
+
+    The name is this test's alone: what other tests killed may still be running to their common server.
+    """
+    slow = ["--set", "generator.batch_size=1"]
+    process = start(
+        "flows/adastar.py", "--config", str(configuration), "--run", "unwanted", *slow, **prefect.environment
+    )
+    said = (tmp_path / "output.log").read_text
+    end = time.monotonic() + SECONDS
+    while not is_sampling(database):
+        assert process.poll() is None, said()
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    api = prefect.environment["PREFECT_API_URL"]
+    wanted = {"flow_runs": {"name": {"any_": ["unwanted"]}, "state": {"type": {"any_": ["RUNNING"]}}}}
+    (flow_run,) = httpx.post(f"{api}/flow_runs/filter", json=wanted).json()
+    place = f"{api}/flow_runs/{flow_run['id']}"
+    httpx.post(f"{place}/set_state", json={"state": {"type": "CANCELLING"}}).raise_for_status()
+    assert process.wait(SECONDS) == 143, said()
+    assert "Traceback" not in said()
+    assert httpx.get(place).json()["state_type"] == "CANCELLED"
+    with database.connect() as connection:
+        (run,) = read_overviews(connection)
+    assert (run.state, run.failure) == ("cancelled", "Its flow run was cancelled in Prefect.")
+
+
+def test_a_command_says_that_it_was_cancelled(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, errors_explained("adastar run", "run"):
+        raise CancelledRun
+    assert ended.value.code == 143
+    assert "error: cancelled in Prefect. What was stored is kept." in capsys.readouterr().err
+
+
+def is_sampling(database: Engine) -> bool:
+    with database.connect() as connection:
+        return [run.phase for run in read_overviews(connection)] == ["sampling"]
 
 
 def test_a_comparison_that_is_ended_leaves_no_process(

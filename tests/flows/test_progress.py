@@ -17,11 +17,11 @@ from sqlalchemy import Engine
 
 from adastar_core import stages
 from adastar_core.config import RunConfig
-from adastar_core.progress import Standing
+from adastar_core.progress import Display, Standing
 from adastar_core.records import Split
 from adastar_core.runs.opening import open_workspace
 from flows import console as console_module
-from flows.console import SECONDS_BETWEEN_LINES, PlainProgress, TerminalProgress, open_console
+from flows.console import SECONDS_BETWEEN_LINES, PlainProgress, open_console
 from tests.flows.conftest import ROOT
 from tests.support.runs import run_iteration, small_config
 
@@ -67,7 +67,7 @@ def require_no_total_jumps_back(text: str) -> None:
     assert {name for _, name in last} >= {"sample", "finetune"}
 
 
-def two_iterations(config: RunConfig, display: PlainProgress | TerminalProgress) -> None:
+def two_iterations(config: RunConfig, display: Display) -> None:
     with open_workspace(config, "run", display=display) as workspace:
         stages.evaluate(workspace, 0, Split.VALIDATION)
         run_iteration(workspace, 1)
@@ -113,25 +113,47 @@ def terminal(kind: str) -> Iterator[tuple[Console, list[str]]]:
     os.close(ours)
 
 
-@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+class Both:
+    """Shows a run in two places."""
+
+    def __init__(self, *places: Display) -> None:
+        self._places = places
+
+    def show(self, standing: Standing) -> None:
+        for place in self._places:
+            place.show(standing)
+
+    def line(self, text: str) -> None:
+        for place in self._places:
+            place.line(text)
+
+
 def test_a_terminal_has_a_bar_that_moves_or_lines_where_it_cannot(
-    config: RunConfig, kind: str, monkeypatch: pytest.MonkeyPatch
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console_module, "SECONDS_BETWEEN_LINES", 0.0)  # every change is a line
-    with terminal(kind) as (console, printed), open_console(console) as display:
-        two_iterations(config, display)  # type: ignore[arg-type]
+    with (
+        terminal("xterm") as (able, drawn),
+        terminal("dumb") as (unable, printed),
+        open_console(able) as bar,
+        open_console(unable) as lines,
+    ):
+        two_iterations(config, Both(bar, lines))
     text = "".join(printed)
-    moves = re.findall(r"\x1b\[\d*[ABJKH]", text)
-    if kind == "dumb":
-        assert moves == []
-        assert SAMPLING.search(text)
-        assert re.search(r"t=2 finetune: 3 of 3 steps, loss \d\.\d+, learning rate 0\.0003", text)
-        require_no_total_jumps_back(text)
-    else:
-        assert len(moves) > 10
-        plain = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text)
-        assert re.search(r"t=\d sample +[━╸╺]+ +\d+ of 24 accepted", plain)
-        assert text.rstrip().endswith("\x1b[2K")  # the bar is gone in the end
+    assert moves(text) == []
+    assert SAMPLING.search(text)
+    assert re.search(r"t=2 finetune: 3 of 3 steps, loss \d\.\d+, learning rate 0\.0003", text)
+    require_no_total_jumps_back(text)
+    text = "".join(drawn)
+    assert len(moves(text)) > 10
+    plain = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text)
+    assert re.search(r"t=\d sample +[━╸╺]+ +\d+ of 24 accepted", plain)
+    assert text.rstrip().endswith("\x1b[2K")  # the bar is gone in the end
+
+
+def moves(text: str) -> list[str]:
+    """Return what moves a terminal's cursor."""
+    return re.findall(r"\x1b\[\d*[ABJKH]", text)
 
 
 def test_the_command_shows_a_bar_on_a_terminal_and_nothing_of_it_in_the_end(
@@ -179,27 +201,25 @@ class Fragile(PlainProgress):
             raise Interrupted
 
 
-@pytest.mark.parametrize(
-    ("name", "reached", "kept"),
-    [
-        ("sample", 5, None),
-        ("finetune", 3, 2),
-        ("evaluate validation", 8, None),
-    ],  # a restart point every two steps
-)
-def test_a_resumed_stage_begins_where_it_stood(
-    config: RunConfig, name: str, reached: int, kept: int | None
-) -> None:
+def test_a_resumed_stage_begins_where_it_stood(config: RunConfig) -> None:
+    """One run, interrupted in three stages. Only the training itself knows where it resumes."""
     console = Console(file=io.StringIO())
-    first, second = Fragile(console, name, reached), Fragile(console, "nothing", 0)
-    with pytest.raises(Interrupted):
-        two_iterations(config, first)
-    two_iterations(config, second)
-    last = first.shown[-1]
-    assert last.counts.done >= reached
-    resumed = [one for one in second.shown if one.stage == last.stage]
-    # Only the training itself knows where it resumes.
-    assert max(one.since.done for one in resumed) == (last.counts.done if kept is None else kept)
-    done = [one.counts.done for one in resumed]
-    assert done == sorted(done)
-    assert done[-1] >= last.stage.goal
+    interrupted = (
+        ("evaluate validation", 8, None),
+        ("sample", 5, None),
+        ("finetune", 3, 2),  # a restart point every two steps
+    )
+    processes = [Fragile(console, name, reached) for name, reached, _ in interrupted]
+    for process in processes:
+        with pytest.raises(Interrupted):
+            two_iterations(config, process)
+    processes.append(Fragile(console, "nothing", 0))
+    two_iterations(config, processes[-1])
+    for (_, reached, kept), first, second in zip(interrupted, processes, processes[1:], strict=False):
+        last = first.shown[-1]
+        assert last.counts.done >= reached
+        resumed = [one for one in second.shown if one.stage == last.stage]
+        assert max(one.since.done for one in resumed) == (last.counts.done if kept is None else kept)
+        done = [one.counts.done for one in resumed]
+        assert done == sorted(done)
+        assert done[-1] >= last.stage.goal

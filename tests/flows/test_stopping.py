@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.exceptions import TerminationSignal
+from prefect.exceptions import Pause, TerminationSignal
 from prefect.states import Cancelling
 from sqlalchemy import Engine, text
 
@@ -48,6 +48,7 @@ def test_each_ending_is_told_apart_and_cleared_by_the_next_process(
         (KeyboardInterrupt(), "interrupted", "Ctrl-C."),
         (Ended(signal.SIGHUP), "interrupted", "SIGHUP ended its process."),
         (TerminationSignal(signal.SIGTERM), "interrupted", "SIGTERM ended its process."),
+        (Pause(), "interrupted", "Its flow run was suspended in Prefect."),
         (StageError("the data has gone"), "failed", "the data has gone"),
         (ZeroDivisionError("by zero"), "failed", "ZeroDivisionError: by zero"),
     ]

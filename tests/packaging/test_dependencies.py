@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -23,7 +24,9 @@ AROUND = ("tests", "bench", "examples", "scripts", "docker")
 def imported(*folders: str) -> set[str]:
     """Return the distributions whose packages the code in these folders imports."""
     known = {"mlflow": ["mlflow-skinny"], **packages_distributions()}
-    beside = {path.stem for path in (ROOT / "bench").rglob("*.py")}  # scripts that import each other
+    beside = {
+        path.stem for around in ("bench", "docker", "scripts") for path in (ROOT / around).rglob("*.py")
+    }
     names = {
         name for folder in folders for path in (ROOT / folder).rglob("*.py") for name in packages_of(path)
     }
@@ -62,8 +65,30 @@ def test_every_dependency_is_imported_or_says_why_not() -> None:
 
 def test_tests_and_benchmarks_find_what_they_import() -> None:
     through_transformers = {"tokenizers"}
-    through_prefect = {"docker", "packaging"}
-    here = declared("dev", "ray", "bench", "vllm", *MONITORS) | through_transformers | through_prefect
+    through_prefect = {"docker", "packaging", "kubernetes-asyncio"}
+    here = (
+        declared("dev", "ray", "workers", "bench", "vllm", *MONITORS) | through_transformers | through_prefect
+    )
     assert imported(*AROUND) - here == set()
     assert "trl" in imported("bench")
     assert "trl" not in declared()
+
+
+def test_the_image_with_vllm_has_a_lock_that_differs_where_vllm_wants_it() -> None:
+    """vLLM wants older versions of some packages. Prefect's must be the server's, which it could not talk to otherwise."""
+    plain, vllm = (pins(name) for name in ("constraints.txt", "constraints-vllm.txt"))
+    assert {name for name in plain.keys() & vllm.keys() if plain[name] != vllm[name]} <= {
+        "transformers",
+        "numpy",
+    }
+    assert vllm["prefect"] == plain["prefect"]
+    groups = [PROJECT["optional-dependencies"][name] for name in ("vllm", "workers", "ray", "s3", *MONITORS)]
+    for requirement in map(Requirement, chain(PROJECT["dependencies"], *groups)):
+        name = canonicalize_name(requirement.name)
+        assert requirement.specifier.contains(vllm[name]), name
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = [line.partition(";")[0] for line in (ROOT / name).read_text().splitlines()]
+    found = (line.partition("==") for line in lines if not line.startswith("#"))
+    return {canonicalize_name(package.strip()): version.strip() for package, _, version in found}

@@ -16,14 +16,15 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("adastar_core", "flows", "tasks", "pyproject.toml", "README.md", "LICENSE")
 NOTEBOOK = """
 import tasks
+from adastar_core.records import Observation
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.adastar import AdaStarSettings
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Visit
 
 assert tasks.MINE == "the user's"
-ids = [f"question {n}" for n in range(6)]
-sampler = open_sampler(AdaStarSettings(power=1.0), 0, ids, Statistics.empty(6))
+pool = [Observation(f"id {n}", f"question {n}", "1") for n in range(6)]
+sampler = open_sampler(AdaStarSettings(power=1.0), 0, pool, Statistics.empty(6))
 first = list(sampler.order(1))
 # All were visited; half of the attempts were right, so the first half of the visits is stamped.
 visits = [Visit(position, place % 2, place % 2, 1, bool(place % 2)) for place, position in enumerate(first)]
@@ -85,7 +86,12 @@ def test_the_wheel_claims_one_name(installed: Installed) -> None:
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"adastar_core", "adastar"}
     assert claimed == ["adastar_core"]
     data = {name.removeprefix("adastar_core/") for name in names}
-    assert {"py.typed", "presets/quickstart.yaml", "models/tiny-adder/model.safetensors"} <= data
+    assert {
+        "py.typed",
+        "presets/quickstart.yaml",
+        "models/tiny-adder/model.safetensors",
+        "models/tiny-countdown/model.safetensors",
+    } <= data
     assert any(name.startswith("store/migrations/versions/") for name in data)
     pages = ROOT / "adastar_core" / "ui"
     assert {

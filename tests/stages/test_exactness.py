@@ -1,20 +1,27 @@
 """Batch size changes nothing, state follows from events, and every stage can be run twice."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import URL, Engine, text
 
 from adastar_core import stages
+from adastar_core.config import RunConfig
 from adastar_core.generators.transformers import open_transformers
 from adastar_core.records import Attempt, GenerationRequest, Outcome, Split
 from adastar_core.runs.opening import open_workspace
+from adastar_core.runs.workspace import Workspace
 from adastar_core.samplers import Statistics
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.selection import Planned
 from adastar_core.stages.generate import request
+from adastar_core.store.database import connect
 from adastar_core.store.statistics import read_statistics, rebuild_statistics, statistics_differences
 from adastar_core.streams import rng
+from tests.conftest import new_database
 from tests.support.runs import outcome_of, run_iteration, small_config
 from tests.support.scripted import ScriptedGenerator
 from tests.support.ties import divergence_gap
@@ -98,75 +105,95 @@ def test_in_float32_attempts_part_only_at_near_ties(database: Engine, tmp_path: 
     assert sum(gap is None for gap in gaps) > 0.99 * len(gaps)
 
 
-def test_state_rebuilt_from_events_is_the_state_stored(database: Engine, tmp_path: Path) -> None:
-    with open_workspace(small_config(database, tmp_path), "events") as workspace:
-        for iteration in (1, 2, 3):
-            run_iteration(workspace, iteration)
-        before = outcome_of(database, workspace.run_id, "statistics")
-        with database.begin() as connection:
-            assert statistics_differences(connection, workspace.run_id) == []
-            connection.execute(
-                text(
-                    "UPDATE observation_statistics SET last_iteration = 0, correct = 0, attempts = 0, times_visited = 0"
-                )
-            )
-            assert len(statistics_differences(connection, workspace.run_id)) > 10
-            rebuild_statistics(connection, workspace.run_id)
-        assert outcome_of(database, workspace.run_id, "statistics") == before
+class Finished(NamedTuple):
+    """A run of three iterations: where it is, and what its process held and stored in the end."""
+
+    config: RunConfig
+    engine: Engine
+    outcome: dict[str, list[tuple[object, ...]]]
+    ahead: list[int]
 
 
-def test_a_sampler_rebuilt_from_the_store_is_the_one_in_memory(database: Engine, tmp_path: Path) -> None:
-    with open_workspace(small_config(database, tmp_path), "rebuilt") as workspace:
-        for iteration in (1, 2, 3):
-            run_iteration(workspace, iteration)
-        ids = [observation.observation_id for observation in workspace.train]
-        with database.connect() as connection:
-            stored: Statistics = read_statistics(connection, workspace.run_id)
-        rebuilt = open_sampler(workspace.config.sampler, workspace.config.seed, ids, stored)
-        assert list(rebuilt.order(4)) == list(workspace.sampler(4).order(4))
-
-
-def test_every_stage_run_twice_changes_nothing(database: Engine, tmp_path: Path) -> None:
-    with open_workspace(small_config(database, tmp_path), "twice") as workspace:
-        stages.evaluate(workspace, 0, Split.VALIDATION)
-        for iteration in (1, 2):
-            run_iteration(workspace, iteration)
-        once = outcome_of(database, workspace.run_id)
-        for iteration in (1, 2):
-            assert stages.finetune(workspace, iteration) == stages.finetune(workspace, iteration)
-            assert stages.verify(workspace, iteration, 0) == stages.verify(workspace, iteration, 0)
-            assert stages.evaluate(workspace, iteration, Split.VALIDATION).accuracy.total == 24
-            assert stages.advance(workspace, iteration) == stages.advance(workspace, iteration)
-        assert outcome_of(database, workspace.run_id) == once
-
-
-def test_advanced_iterations_are_read_back_when_nothing_is_cached(database: Engine, tmp_path: Path) -> None:
-    config = small_config(database, tmp_path)
-    outcomes, rollouts = [], []
-    for _ in ("as run", "as read back"):
-        with open_workspace(config, "uncached") as workspace, database.connect() as connection:
-            for iteration in (1, 2):
+@pytest.fixture(scope="module")
+def finished(
+    administrator: Engine, server: URL, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Finished]:
+    """One run for all tests of what is stored; none of them changes it."""
+    name = f"exact_{os.getpid()}"
+    with new_database(administrator, name, template):
+        engine = connect(server.set(database=name))
+        config = small_config(engine, tmp_path_factory.mktemp("exact"))
+        with open_workspace(config, "exact") as workspace:
+            stages.evaluate(workspace, 0, Split.VALIDATION)
+            for iteration in (1, 2, 3):
                 run_iteration(workspace, iteration)
-            outcomes.append(outcome_of(database, workspace.run_id))
-            rollouts.append(connection.scalar(text("SELECT count(*) FROM rollouts")))
-    assert outcomes[0] == outcomes[1]
-    assert rollouts[0] == rollouts[1]
+            ahead = list(workspace.sampler(4).order(4))
+            found = outcome_of(engine, workspace.run_id)
+        yield Finished(config, engine, found, ahead)
+        engine.dispose()
+
+
+@pytest.fixture
+def workspace(finished: Finished) -> Iterator[Workspace]:
+    """The run as another process opens it; the test has changed nothing."""
+    with open_workspace(finished.config, "exact") as opened:
+        yield opened
+        assert outcome_of(finished.engine, opened.run_id) == finished.outcome
+
+
+def test_state_rebuilt_from_events_is_the_state_stored(finished: Finished, workspace: Workspace) -> None:
+    with finished.engine.begin() as connection:
+        assert statistics_differences(connection, workspace.run_id) == []
+        connection.execute(
+            text(
+                "UPDATE observation_statistics SET last_iteration = 0, correct = 0, attempts = 0, times_visited = 0"
+            )
+        )
+        assert len(statistics_differences(connection, workspace.run_id)) > 10
+        rebuild_statistics(connection, workspace.run_id)
+
+
+def test_a_sampler_rebuilt_from_the_store_is_the_one_in_memory(
+    finished: Finished, workspace: Workspace
+) -> None:
+    with finished.engine.connect() as connection:
+        stored: Statistics = read_statistics(connection, workspace.run_id)
+    rebuilt = open_sampler(workspace.config.sampler, workspace.config.seed, workspace.train, stored)
+    assert list(rebuilt.order(4)) == finished.ahead
+
+
+def test_every_stage_run_twice_changes_nothing(workspace: Workspace) -> None:
+    for iteration in (1, 2):
+        assert stages.finetune(workspace, iteration) == stages.finetune(workspace, iteration)
+        assert stages.verify(workspace, iteration, 0) == stages.verify(workspace, iteration, 0)
+        assert stages.evaluate(workspace, iteration, Split.VALIDATION).accuracy.total == 24
+        assert stages.advance(workspace, iteration) == stages.advance(workspace, iteration)
+
+
+def test_advanced_iterations_are_read_back_when_nothing_is_cached(
+    finished: Finished, workspace: Workspace
+) -> None:
+    count = text("SELECT count(*) FROM rollouts")
+    with finished.engine.connect() as connection:
+        before = connection.scalar(count)
+    for iteration in (1, 2, 3):
+        run_iteration(workspace, iteration)
+    with finished.engine.connect() as connection:
+        assert connection.scalar(count) == before
 
 
 def test_only_right_answers_train_and_every_rollout_names_its_checkpoint(
-    database: Engine, tmp_path: Path
+    finished: Finished, workspace: Workspace
 ) -> None:
-    with open_workspace(small_config(database, tmp_path), "audit") as workspace:
-        for iteration in (1, 2):
-            run_iteration(workspace, iteration)
-            digest = workspace.checkpoint(iteration - 1).sha256
-            rows = outcome_of(database, workspace.run_id, "accepted rollouts")["accepted rollouts"]
-            assert {row[5] for row in rows if row[0] == iteration} == {digest}
-        with database.connect() as connection:
-            outcomes = connection.scalars(
-                text(
-                    "SELECT DISTINCT outcome FROM training_examples JOIN verdicts USING (run_id, iteration, position, attempt)"
-                )
-            ).all()
-        assert outcomes == [Outcome.RIGHT]
-        assert workspace.results.of(1)
+    for iteration in (1, 2, 3):
+        digest = workspace.checkpoint(iteration - 1).sha256
+        rows = finished.outcome["accepted rollouts"]
+        assert {row[5] for row in rows if row[0] == iteration} == {digest}
+    with finished.engine.connect() as connection:
+        outcomes = connection.scalars(
+            text(
+                "SELECT DISTINCT outcome FROM training_examples JOIN verdicts USING (run_id, iteration, position, attempt)"
+            )
+        ).all()
+    assert outcomes == [Outcome.RIGHT]
+    assert workspace.results.of(1)

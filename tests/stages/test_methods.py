@@ -57,7 +57,10 @@ def column(workspace: Workspace, query: str) -> list[object]:
 
 PARENTS = "SELECT parent_iteration FROM checkpoints WHERE run_id = :run AND iteration > 0 ORDER BY iteration"
 VISITED = "SELECT m FROM iterations WHERE run_id = :run ORDER BY iteration"
-COUNTS = "SELECT beta, accepted, examples FROM iterations JOIN checkpoints USING (run_id, iteration) WHERE run_id = :run"
+COUNTS = (
+    "SELECT beta, accepted, examples FROM iterations JOIN checkpoints USING (run_id, iteration) WHERE run_id = :run "
+    "ORDER BY iteration"
+)
 TRAINED_EACH = "SELECT count(*) FROM training_examples WHERE run_id = :run GROUP BY iteration, position ORDER BY count(*)"
 ATTEMPTS_EACH = "SELECT count(*) FROM rollouts WHERE run_id = :run GROUP BY iteration, position"
 
@@ -94,12 +97,19 @@ def test_lazy_methods_stop_at_beta_and_start_from_the_last_checkpoint(
     with opened(database, tmp_path, name) as workspace:
         run(workspace)
         assert all(m < POOL for m in column(workspace, VISITED))
-        assert all(beta <= accepted == trained for beta, accepted, trained in rows(workspace, COUNTS))
+        left_out = (
+            "SELECT jsonb_array_length(left_out) FROM iterations WHERE run_id = :run ORDER BY iteration"
+        )
+        for (beta, accepted, trained), left in zip(
+            rows(workspace, COUNTS), column(workspace, left_out), strict=True
+        ):
+            assert beta <= accepted == trained + left
+            assert name == "adastar-thin" or not left
         assert column(workspace, PARENTS) == [0, 1]
         stamped = column(
             workspace, "SELECT stamped < m FROM iterations WHERE run_id = :run ORDER BY iteration"
         )
-        assert stamped == [name in ("adastar", "adastar-no-win-rate", "adastar-flipped")] * 2
+        assert stamped == [name in ("adastar", "adastar-no-win-rate", "adastar-flipped", "adastar-thin")] * 2
         ahead = list(workspace.sampler(3).order(3))
         workspace.forget_sampler()
         assert list(workspace.sampler(3).order(3)) == ahead
@@ -255,7 +265,7 @@ def test_equal_work_of_another_run_is_taken_over_with_its_cost(database: Engine,
         stages.evaluate(first, 0, Split.TEST)
         run_iteration(first, 1)
         costs = rows(first, "SELECT stage, flops FROM compute WHERE run_id = :run ORDER BY 1")
-    with opened(database, tmp_path, "star-acc-full") as second:
+    with opened(database, tmp_path, "star-acc-full", "filter.empty=false", "trainer.thin=0.5") as second:
         idle = ScriptedGenerator(lambda _: pytest.fail("generated again"))
         second.generators.use(idle)
         stages.evaluate(second, 0, Split.TEST)
@@ -265,7 +275,9 @@ def test_equal_work_of_another_run_is_taken_over_with_its_cost(database: Engine,
             stages.verify(second, 1, wave)
             wave += 1
         found = rows(second, "SELECT stage, flops FROM compute WHERE run_id = :run ORDER BY 1")
-        assert found == [cost for cost in costs if cost[0] not in ("finetune", "evaluate validation")]
+        assert found == [
+            cost for cost in costs if cost[0] not in ("finetune", "evaluate validation", "models")
+        ]
     with opened(database, tmp_path, "star-acc", "seed=1") as other_seed:
         assert run(other_seed, iterations=1).batches
 
@@ -290,4 +302,20 @@ def test_every_kind_of_token_is_counted_apart(database: Engine, tmp_path: Path) 
     assert kinds >= generation | {(t, "evaluate validation") for t in (0, 1, 2)}
     spent = sum(row.pflops for row in report.stages if not row.stage.startswith("evaluate"))
     assert report.total_pflops == pytest.approx(spent)
-    assert all(row.attention_pflops > 0 for row in report.stages)
+    # Loading and saving models takes time alone.
+    assert all((row.attention_pflops > 0) == (row.stage != "models") for row in report.stages)
+
+
+@pytest.mark.parametrize(
+    "method", ["thompson", "mopps", "learnability", "learning-progress", "gps", "frontier"]
+)
+def test_a_sampler_that_counts_every_attempt_is_rebuilt_as_it_was(
+    database: Engine, tmp_path: Path, method: MethodName
+) -> None:
+    """Its order after three iterations, from the stamps and the tokens that the store has of them."""
+    with opened(database, tmp_path, method) as workspace:
+        run(workspace, iterations=3)
+        ahead = list(workspace.sampler(4).order(4))
+        workspace.forget_sampler()
+        assert list(workspace.sampler(4).order(4)) == ahead
+        assert ahead != list(workspace.sampler(4).order(5))

@@ -255,4 +255,5 @@ def test_a_wave_killed_while_it_is_judged_changes_no_later_batch(
         with pytest.raises(Killed):
             sample_in(config, "killed", made)
     sample_in(config, "killed", made)
-    assert made == whole
+    # A batch whose predecessor was being judged when the process ended was not stored, and is made twice.
+    assert list(dict.fromkeys(made)) == whole

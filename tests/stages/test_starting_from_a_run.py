@@ -1,9 +1,11 @@
 """``model: run:NAME``: a run that starts from another run's best checkpoint, keeps it, and says where it came from."""
 
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from sqlalchemy import Engine, text
 
 from adastar_core import stages
@@ -21,6 +23,7 @@ from adastar_core.records import Split
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.stored import StoredRun, open_stored
 from adastar_core.store.runs import finish_run
+from flows.commandline import dry_run
 from tests.support.runs import run_iteration, small_config
 
 
@@ -72,6 +75,10 @@ def test_a_run_starts_from_the_best_checkpoint_of_another_and_keeps_it(
     assert second.checkpoint(0).sha256 == first.checkpoint(1).sha256
     assert Path(second.checkpoint(0).path) == Path(first.checkpoint(1).path)
     assert second.root == first.base
+    said = Console(file=StringIO(), width=200)
+    dry_run(small_config(database, tmp_path, "model=run:first"), "another", None, None, said)
+    assert isinstance(said.file, StringIO)
+    assert "as the run second did here" in said.file.getvalue()
 
     finish(database, first, best=2)
     work(database, tmp_path, "second", "model=run:first", iterations=(1, 2))

@@ -3,7 +3,7 @@
 import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -12,8 +12,12 @@ from sqlalchemy import Engine, text
 
 from adastar_core import cli, stages
 from adastar_core.errors import NothingAccepted
-from adastar_core.records import GenerationRequest, Split
+from adastar_core.generators import Decoding
+from adastar_core.generators.transformers import TransformersGenerator
+from adastar_core.problems.catalogue import open_problem
+from adastar_core.records import Attempt, GenerationRequest, Split
 from adastar_core.report.build import report_of
+from adastar_core.runs import judging
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.workspace import Workspace
 from adastar_core.store.incidents import read_incidents
@@ -155,3 +159,51 @@ def advised(message: str, database: Engine, capsys: pytest.CaptureFixture[str]) 
         capsys.readouterr()
         assert cli.main(words) == 0
     return capsys.readouterr().out
+
+
+def test_verdicts_are_reached_while_the_next_batch_is_generated(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch but the wave's last is judged before the generation after the next; all is stored by the stage that verifies."""
+    config = small_config(database, tmp_path, "generator.batch_size=4")
+    judged_before: list[int] = []
+    with open_workspace(config, "ahead") as workspace:
+        reached, real = workspace.judge.reached, TransformersGenerator.generate
+
+        def generate(
+            generator: TransformersGenerator, requests: Sequence[GenerationRequest], decoding: Decoding
+        ) -> list[Attempt]:
+            judged_before.append(len(reached))
+            return real(generator, requests, decoding)
+
+        monkeypatch.setattr(TransformersGenerator, "generate", generate)
+        planned = stages.sample(workspace, 1, 0).planned
+        stages.generate(workspace, 1, 0)
+        batches = -(-planned // 4)
+        assert len(judged_before) == batches >= 3
+        assert judged_before[2] >= 1  # the first batch is behind the second, and done before the third
+        with database.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM verdicts")) == 0
+        ahead = dict(reached)
+        monkeypatch.setattr(judging, "verify_all", lambda _, responses: [{}[one] for one in responses])
+        assert stages.verify(workspace, 1, 0).judged == planned
+        assert reached == {}
+    judge = open_problem(config.problem).verifier
+    assert all(judge.verify(*response) == verdict for response, verdict in ahead.items())
+
+
+def test_a_users_verifier_is_called_in_the_first_thread_alone(database: Engine, tmp_path: Path) -> None:
+    module = tmp_path / "mine.py"
+    module.write_text(
+        "import threading\nclass Mine:\n    version = 'mine/1'\n    def verify(self, observation, response, reason):\n"
+        "        assert threading.current_thread() is threading.main_thread()\n        return True\n"
+    )
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        "".join(json.dumps({"question": f"{n}+1", "answer": f"{n + 1}"}) + "\n" for n in range(60))
+    )
+    wanted = ("problem=table", f"problem.path={rows}", f"problem.verifier={module}:Mine")
+    with open_workspace(small_config(database, tmp_path, *wanted), "mine") as workspace:
+        first_wave(workspace, lambda _workspace, one: f"#### {one.position}")
+    with database.connect() as connection:
+        assert connection.scalars(text("SELECT DISTINCT outcome FROM verdicts")).all() == ["right"]

@@ -131,8 +131,8 @@ def test_verdicts_come_back_and_leave_nothing_unjudged(lease: Lease) -> None:
         assert read_unjudged(connection, lease.run_id, 1, "number/3") == made
         assert read_verdicts(connection, lease.run_id, 1, NUMBER) == verdicts
         assert read_judged(connection, lease.run_id, 1, NUMBER) == [
-            JudgedRow(1, 1, False, Outcome.WRONG),
-            JudgedRow(1, 2, True, Outcome.RIGHT),
+            JudgedRow(1, 1, False, Outcome.WRONG, tokens=30),
+            JudgedRow(1, 2, True, Outcome.RIGHT, tokens=30),
         ]
         assert read_judged(connection, lease.run_id, 1, "number/3") == []
 

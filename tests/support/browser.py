@@ -1,9 +1,10 @@
 """A headless Chromium that reaches this machine only, for tests that look at pages as people do.
 
 Needs Chromium (Debian's chromium-headless-shell, or any Chromium on the path) and the ``playwright`` package.
-``ADASTAR_TEST_SCREENSHOTS=FOLDER`` keeps what was seen; docs/images/ was made so.
+``ADASTAR_TEST_SCREENSHOTS=FOLDER`` keeps what was seen, as it is in docs/images/.
 """
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
+_PIXELS, _COLOURS = 1080, 64
 SCREENSHOTS = os.environ.get("ADASTAR_TEST_SCREENSHOTS")
 
 
@@ -34,7 +36,13 @@ def chromium() -> Iterator["Browser"]:
         browser.close()
 
 
-def keep_screenshot(page: "Page", name: str, *, whole: bool = False) -> None:
-    """Keep what the page shows, if that was asked for."""
+def keep_screenshot(page: "Page", name: str, *, height: int | None = None) -> None:
+    """Keep what the page shows, or its upper part, if that was asked for: small, because it is committed."""
     if SCREENSHOTS:
-        page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"), full_page=whole)
+        from PIL import Image
+
+        seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        seen = seen.crop((0, 0, seen.width, height or seen.height))
+        seen = seen.resize((_PIXELS, round(seen.height * _PIXELS / seen.width)), Image.Resampling.LANCZOS)
+        shown = seen.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
+        shown.save(Path(SCREENSHOTS) / f"{name}.png", optimize=True)

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-TOGETHER = ("tests/deployment/", "tests/crash/", "tests/cli/", "tests/ui/")
+TOGETHER = ("tests/deployment/", "tests/crash/", "tests/cluster/", "tests/cli/", "tests/ui/")
 LONGEST_FIRST = (
-    *TOGETHER[:2],
+    *TOGETHER[:3],
     "tests/documents/",
     "tests/flows/",
     "tests/stages/",
-    "tests/cluster/",
     "tests/packaging/",
-    *TOGETHER[2:],
+    *TOGETHER[3:],
     "tests/store/",
     "tests/core/test_processes.py",
 )

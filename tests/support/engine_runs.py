@@ -8,10 +8,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.workspace import Workspace
+from adastar_core.store.runs import find_run
 from tests.crash.killer import Hit
 from tests.support.runs import outcome_of, run_iteration, small_config
 
@@ -49,15 +50,28 @@ def undisturbed(database: Engine, home: Path, name: str, *overrides: str) -> Out
         return outcome_of(database, workspace.run_id, *INVARIANT)
 
 
-def killed(database: Engine, home: Path, *overrides: str) -> Outcome:
-    """Return the same of a run whose process was killed at each of ``POINTS`` and then continued."""
+def run_until(hit: Hit, database: Engine, home: Path, *overrides: str) -> None:
+    """Run the run "killed" in another process, to its end or to the kill."""
     config = small_config(database, home, *overrides).model_dump(mode="json")
     url = database.url.render_as_string(hide_password=False)
-    order = {"config": {**config, "database_url": url}, "log": str(home / "killer.log")}
+    order = {
+        "config": {**config, "database_url": url},
+        "log": str(home / "killer.log"),
+        "hit": asdict(hit),
+    }
+    result = subprocess.run([sys.executable, "-c", KILLABLE, json.dumps(order)], env=os.environ, check=False)
+    assert result.returncode == (0 if hit.kind == "never" else -signal.SIGKILL)
+
+
+def killed(database: Engine, home: Path, *overrides: str) -> Outcome:
+    """Return the same of a run whose process was killed at each of ``POINTS`` and then continued."""
     for hit in (*POINTS, Hit()):
-        given = json.dumps({**order, "hit": asdict(hit)})
-        result = subprocess.run([sys.executable, "-c", KILLABLE, given], env=os.environ, check=False)
-        assert result.returncode == (0 if hit.kind == "never" else -signal.SIGKILL)
-    with database.connect() as connection:
-        run_id = connection.execute(text("SELECT run_id FROM runs WHERE name = 'killed'")).scalar_one()
-    return outcome_of(database, run_id, *INVARIANT)
+        run_until(hit, database, home, *overrides)
+    return outcome_named(database, "killed")
+
+
+def outcome_named(database: Engine, name: str) -> Outcome:
+    """Return the same of a run as it is stored."""
+    found = find_run(database, name)
+    assert found is not None
+    return outcome_of(database, found.run_id, *INVARIANT)

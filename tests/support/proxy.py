@@ -1,4 +1,4 @@
-"""A bad network before a PostgreSQL server: every packet is late, and each connection is cut after some time."""
+"""A bad network before a server: every packet is late, and each connection is cut after some time."""
 
 import selectors
 import socket
@@ -19,6 +19,7 @@ class BadNetwork:
         url: The server's address through this network.
         delay_seconds: How late each packet is.
         cuts: How often all connections were cut.
+        forwarded_bytes: How much went through, in both directions.
     """
 
     def __init__(self, server: URL, delay_seconds: float) -> None:
@@ -27,7 +28,7 @@ class BadNetwork:
         self._open: set[socket.socket] = set()
         self.url = server.set(host="127.0.0.1", port=self._listener.getsockname()[1], query={})
         self.delay_seconds = delay_seconds
-        self.cuts = 0
+        self.cuts = self.forwarded_bytes = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -73,6 +74,7 @@ class BadNetwork:
                             return
                         time.sleep(self.delay_seconds)
                         other[source].sendall(packet)
+                        self.forwarded_bytes += len(packet)
             except OSError:
                 return
             finally:

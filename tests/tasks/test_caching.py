@@ -45,7 +45,7 @@ def test_what_an_open_wave_lacks_only_the_store_knows() -> None:
 
 
 def test_reports_are_made_again_since_artifacts_are_not() -> None:
-    assert set(REPORTS) == {"report_iteration", "report_run"}
+    assert set(REPORTS) == {"report_iteration", "report_iterations", "report_run"}
     assert all(one.cache_policy is caching.NOT_CACHED for one in REPORTS.values())
 
 

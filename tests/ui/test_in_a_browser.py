@@ -78,7 +78,7 @@ def fill_with(engine: Engine, hostile: str) -> None:
             "UPDATE rollouts SET response = :text",
             "UPDATE verdicts SET extracted = :short, reason = :text, found_by = :short, rejected_because = :text",
             "UPDATE evaluation_answers SET response = :text, extracted = :short, verifier = :text",
-            "UPDATE owners SET owner = :text, code_version = :text",
+            "UPDATE owners SET owner = :text, code_version = :text, started_by = :text, deployment = :text",
             "UPDATE checkpoints SET path = :text",
             "INSERT INTO incidents VALUES (1, 1, 'a kind', 1, :text, now())",
         ):

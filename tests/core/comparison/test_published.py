@@ -10,7 +10,7 @@ import pytest
 from adastar_core.comparison import text
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = sorted((ROOT / "docs" / "results").iterdir())
+FOLDERS = sorted(path for path in (ROOT / "docs" / "results").iterdir() if path.is_dir())
 SCRIPT = ROOT / "scripts" / "publish_comparison.py"
 WRITTEN = {
     "comparison.md": text.markdown,

@@ -41,7 +41,7 @@ def test_no_numbers_are_in_two_splits_whatever_the_words_and_the_data_seed(seed:
     assert not found[Split.VALIDATION] & found[Split.TEST]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     size=st.integers(1, 60),
     growth=st.integers(1, 60),
