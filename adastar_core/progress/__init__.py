@@ -51,6 +51,11 @@ class Progress:
         self._now: Standing | None = None
         self._after: tuple[Sequence[Stage], Sequence[Stage] | None] = ((), None)
 
+    def is_in(self, stage: Stage) -> bool:
+        """Return whether this stage was entered last."""
+        last = self._now
+        return last is not None and (last.stage.iteration, last.stage.name) == (stage.iteration, stage.name)
+
     def line(self, text: str) -> None:
         """Show one line of text."""
         self.display.line(text)
@@ -61,7 +66,7 @@ class Progress:
         What ``reached`` has beyond the last count is not this process's work: no speed is derived from it.
         """
         now, last = self._clock(), self._now
-        if last is None or (last.stage.iteration, last.stage.name) != (stage.iteration, stage.name):
+        if last is None or not self.is_in(stage):
             if last is not None:
                 self._finish(last, now)
             self._after = self._itinerary.after(stage)

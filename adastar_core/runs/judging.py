@@ -11,7 +11,16 @@ from sqlalchemy import Connection, Engine
 
 from adastar_core.config import RunConfig
 from adastar_core.problems import Problem
-from adastar_core.records import CUT_SHORT, Attempt, Incident, Observation, Outcome, Rejection, Verdict
+from adastar_core.records import (
+    CUT_SHORT,
+    Attempt,
+    FinishReason,
+    Incident,
+    Observation,
+    Outcome,
+    Rejection,
+    Verdict,
+)
 from adastar_core.runs.lengths import Room
 from adastar_core.store import incidents
 from adastar_core.store.rollouts import read_unjudged
@@ -23,6 +32,7 @@ from adastar_core.verifiers.filters import FilterSettings, screen_alone, screen_
 
 _PER_TRANSACTION = 2_000
 
+Said = tuple[int, int, str, FinishReason]
 Right = tuple[Observation, Attempt, Verdict]
 Ask = Callable[[Sequence[Right]], Sequence[Rejection | None]]
 """Asks the model about right attempts that no other rule rejects, and returns its rejection of each."""
@@ -38,7 +48,7 @@ class Judge:
     Attributes:
         references: Whether responses are the data's own answers, which have no rationale to check or to reject.
         room: Decides what is too long to train on; ``None`` if nothing will be trained.
-        reached: Verdicts that :meth:`reach` gave and :meth:`decide` has not used yet, by what they are on.
+        reached: Verdicts that :meth:`reach` gave and :meth:`decide` has not used yet, by attempt and what it says.
     """
 
     problem: Problem
@@ -46,7 +56,7 @@ class Judge:
     filter: FilterSettings
     references: bool = False
     room: Room | None = None
-    reached: dict[Response, Verdict] = field(default_factory=dict)
+    reached: dict[Said, Verdict] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: RunConfig, problem: Problem, verifier: Verifier, room: Room | None = None) -> "Judge":
@@ -59,7 +69,7 @@ class Judge:
         """
         if not isinstance(self.verifier, CustomVerifier):
             responses = _responses(observations, attempts)
-            self.reached.update(zip(responses, verify_all(self.verifier, responses), strict=True))
+            self.reached.update(zip(map(_said, attempts), verify_all(self.verifier, responses), strict=True))
 
     def decide(
         self,
@@ -73,7 +83,7 @@ class Judge:
         ``observations`` are by position; ``kept`` has the right responses of earlier attempts that were kept.
         """
         answers = _responses(observations, attempts)
-        verdicts = self._verdicts(answers)
+        verdicts = self._verdicts(attempts, answers)
         right: dict[int, Right] = {
             place: (answers[place][0], attempts[place], verdict)
             for place, verdict in enumerate(verdicts)
@@ -90,11 +100,11 @@ class Judge:
             for place, attempt in enumerate(attempts)
         ]
 
-    def _verdicts(self, responses: Sequence[Response]) -> list[Verdict]:
-        reached = {response: self.reached.pop(response) for response in {*responses} & self.reached.keys()}
-        left = [response for response in responses if response not in reached]
+    def _verdicts(self, attempts: Sequence[Attempt], responses: Sequence[Response]) -> list[Verdict]:
+        reached = [self.reached.pop(_said(attempt), None) for attempt in attempts]
+        left = [response for response, verdict in zip(responses, reached, strict=True) if verdict is None]
         given = iter(verify_all(self.verifier, left))
-        return [reached[response] if response in reached else next(given) for response in responses]
+        return [verdict or next(given) for verdict in reached]
 
     def _by_itself(self, observation: Observation, attempt: Attempt, _: Verdict) -> Rejection | None:
         """Return why a right attempt is rejected whatever the others are."""
@@ -120,6 +130,11 @@ class Judge:
         if rejection is None:
             earlier.append(attempt.response)
         return JudgedAttempt(attempt.position, attempt.attempt, verdict, correct, rejection)
+
+
+def _said(attempt: Attempt) -> Said:
+    """Return what a verdict depends on; hashing the observation instead of its position would take longer than judging."""
+    return attempt.position, attempt.attempt, attempt.response, attempt.finish_reason
 
 
 def _responses(observations: Sequence[Observation], attempts: Sequence[Attempt]) -> list[Response]:

@@ -17,7 +17,10 @@ def verify(workspace: Workspace, iteration: int, wave: int) -> VerifyManifest:
 
     Where the filter asks the model, it asks in the batches of generation, so that a killed wave asks in the same ones.
     """
-    enter_sampling(workspace, iteration)
+    if not workspace.progress.is_in(
+        workspace.itinerary.sample(iteration)
+    ):  # counted already where it generated
+        enter_sampling(workspace, iteration)
     asking = Asking(workspace, iteration)
 
     def store(attempts: Sequence[Attempt], judged: Sequence[JudgedAttempt], left: int) -> None:

@@ -184,12 +184,13 @@ def test_verdicts_are_reached_while_the_next_batch_is_generated(
         assert judged_before[2] >= 1  # the first batch is behind the second, and done before the third
         with database.connect() as connection:
             assert connection.scalar(text("SELECT count(*) FROM verdicts")) == 0
-        ahead = dict(reached)
+        train, ahead = workspace.train, dict(reached)
         monkeypatch.setattr(judging, "verify_all", lambda _, responses: [{}[one] for one in responses])
         assert stages.verify(workspace, 1, 0).judged == planned
         assert reached == {}
     judge = open_problem(config.problem).verifier
-    assert all(judge.verify(*response) == verdict for response, verdict in ahead.items())
+    for (position, _, response, finish_reason), verdict in ahead.items():
+        assert judge.verify(train[position], response, finish_reason) == verdict
 
 
 def test_a_users_verifier_is_called_in_the_first_thread_alone(database: Engine, tmp_path: Path) -> None:
