@@ -91,3 +91,22 @@ def reached_at(members: Sequence[Member], accuracy: float, select_on: SelectOn) 
     mean = curve(members, grid, select_on).mean(axis=0)
     reached = np.flatnonzero(mean >= accuracy - 1e-12)
     return grid[int(reached[0])] if len(reached) else None
+
+
+def compute_ratio(
+    runs: Sequence[Member], reference: Sequence[Member], select_on: SelectOn
+) -> Estimate | None:
+    """Return what the runs spend to reach the reference's mean accuracy, over what the reference spends, with its interval.
+
+    Student's t on the logarithms of the ratios of runs with the same seed. A run of the reference that never reaches its mean
+    counts with all that it spent, so the ratio is rather too large. ``None`` if one of ``runs`` never reaches it.
+    """
+    target = np.mean([run.selected(select_on).test for run in reference])
+    spent = {run.seed: reached_at([run], float(target), select_on) or run.pflops for run in reference}
+    ours = {run.seed: reached_at([run], float(target), select_on) for run in runs if run.seed in spent}
+    costs = [cost for cost in ours.values() if cost]
+    if not costs or len(costs) < len(ours):
+        return None
+    found = _t_test(np.log(costs) - np.log([spent[seed] for seed in ours]))
+    low, high = (None if bound is None else math.exp(bound) for bound in (found.low, found.high))
+    return Estimate(math.exp(found.mean), low, high)

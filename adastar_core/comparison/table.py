@@ -26,6 +26,7 @@ class MethodRow:
         pflops: Mean cost without padding; ``padded_pflops`` as the paper counts; both without attention.
         reached: PFLOPs at which the best baseline's accuracy is first reached, on the mean over seeds.
         saving: 1 - reached / the best baseline's own cost: the paper's down arrow.
+        ratio: What it spends to reach AdaSTaR's mean accuracy, over what AdaSTaR spends; ``None`` if a seed never reaches it.
         equal_compute: Accuracy when every method has spent the same compute.
         frequency_deviation: Mean SD of how often an observation was trained on.
         false_positive_share: Mean share of trained rationales with a wrong step.
@@ -43,6 +44,7 @@ class MethodRow:
     attention_pflops: float
     reached: float | None
     saving: float | None
+    ratio: Estimate | None
     equal_compute: Estimate
     equal_difference: PairedDifference | None
     frequency_deviation: float | None
@@ -199,6 +201,7 @@ def _row(name: MethodName, runs: Sequence[Member], yardstick: _Yardstick) -> Met
         attention_pflops=fmean(point.attention_pflops for point in points),
         reached=reached,
         saving=1 - reached / yardstick.paid if reached is not None and yardstick.paid else None,
+        ratio=intervals.compute_ratio(runs, against, select_on) if against else None,
         equal_compute=estimate([run.selected(select_on, equal).test for run in runs]),
         equal_difference=paired(runs, against, select_on, equal),
         frequency_deviation=_mean([run.frequency_deviation for run in runs]),

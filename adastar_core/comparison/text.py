@@ -21,6 +21,13 @@ _LATEX = str.maketrans(
      "<": r"$<$"}
 )  # fmt: skip
 
+_PARTS = {
+    "difference": ("mean", "low", "high", "p"),
+    "equal_difference": ("mean", "low", "high", "p"),
+    "ratio": ("mean", "low", "high"),
+}
+"""The numbers of what a row may lack."""
+
 _MANY = 4
 """From more tied methods than this, the headline gives their number, not their titles."""
 
@@ -30,7 +37,7 @@ def headings(comparison: Comparison) -> tuple[str, ...]:
     factor, unit = comparison.unit
     return (
         "method", "seeds", "test accuracy %", "− AdaSTaR", "p", "p Holm", "iteration", unit, f"padded {unit}",
-        f"attention {unit}", f"{unit} to the best baseline", "↓ %",
+        f"attention {unit}", f"{unit} to the best baseline", "↓ %", "× to AdaSTaR",
         f"accuracy % at {number(comparison.equal_pflops * factor)} {unit}",
         "− AdaSTaR there", "p there", "SD trained", "false pos. %",
     )  # fmt: skip
@@ -59,6 +66,7 @@ def cells(comparison: Comparison) -> list[tuple[str, ...]]:
             number(row.attention_pflops * factor),
             not_reached if row.reached is None else number(row.reached * factor),
             NONE if row.saving is None else f"{100 * row.saving:.0f}",
+            _ratio(row.ratio),
             _interval(row.equal_compute),
             _points(row.equal_difference),
             _p(row.equal_difference.p if row.equal_difference else None),
@@ -74,6 +82,14 @@ def _interval(found: Estimate) -> str:
     if found.low is None or found.high is None:
         return percent_number(found.mean)
     return f"{percent_number(found.mean)} ({percent_number(found.low)}–{percent_number(found.high)})"
+
+
+def _ratio(found: Estimate | None) -> str:
+    if found is None:
+        return NONE
+    if found.low is None or found.high is None:
+        return f"{found.mean:.2f}"
+    return f"{found.mean:.2f} ({found.low:.2f}–{found.high:.2f})"
 
 
 def _points(found: PairedDifference | None) -> str:
@@ -110,6 +126,12 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
         lines.append(
             f"The baseline with the highest mean is {METHODS[comparison.best_baseline].title}. ↓ is the share of its compute that a "
             "method saves to reach that mean; it is computed on the mean over seeds and has no interval."
+        )
+    if any(row.ratio for row in comparison.rows):
+        lines.append(
+            "× to AdaSTaR is the compute at which a method first has AdaSTaR's mean accuracy, over AdaSTaR's own: Student's t on the "
+            "logarithms, paired by seed. A run of AdaSTaR that stays below its mean counts with all that it spent. A method has no "
+            "figure if one of its runs stays below."
         )
     kept_base = [
         f"{METHODS[row.method].title} in {row.base_chosen} of {row.seeds} runs"
@@ -168,8 +190,8 @@ def table_csv(comparison: Comparison) -> str:
     for row in comparison.rows:
         flat: dict[str, object] = {}
         for key, value in asdict(row).items():
-            if key in ("difference", "equal_difference") and value is None:
-                value = dict.fromkeys(("mean", "low", "high", "p"))
+            if key in _PARTS and value is None:
+                value = dict.fromkeys(_PARTS[key])
             # An estimate or a difference becomes a column per part, e.g. accuracy_mean.
             flat |= (
                 {f"{key}_{part}": number for part, number in value.items()}

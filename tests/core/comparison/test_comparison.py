@@ -11,7 +11,14 @@ import pytest
 
 from adastar_core.comparison import text
 from adastar_core.comparison.figure import comparison_figure
-from adastar_core.comparison.intervals import curve, estimate, holm, paired_difference, reached_at
+from adastar_core.comparison.intervals import (
+    compute_ratio,
+    curve,
+    estimate,
+    holm,
+    paired_difference,
+    reached_at,
+)
 from adastar_core.comparison.member import Member, Point, read_member
 from adastar_core.comparison.page import write_comparison
 from adastar_core.comparison.table import compare_members
@@ -88,6 +95,24 @@ def test_the_best_baseline_is_no_sft_row_and_is_reached_on_the_mean() -> None:
     alone = compare_members("alone", MEMBERS[:3], "validation")
     assert (alone.best_baseline, alone.rows[0].reached) == (None, None)
     assert reached_at(MEMBERS[:3], 0.99, "validation") is None
+
+
+def test_the_compute_to_adastars_mean_is_paired_by_seed() -> None:
+    """AdaSTaR's mean is 0.72: its seeds 1 and 2 reach it after three iterations, seed 0 never, which counts with its three."""
+    quick = [
+        member("frontier", seed, (0.5, 0.5), (0.7, accuracy), (0.8, 0.74), cost=cost)
+        for seed, accuracy, cost in ((0, 0.73, 1.5), (1, 0.72, 1.5), (2, 0.70, 0.6))
+    ]
+    adastar, frontier = compare_members("made up", [*MEMBERS[:3], *quick], "validation").rows
+    assert adastar.ratio is None
+    assert frontier.ratio is not None
+    assert frontier.ratio.mean == pytest.approx((1.5 / 3 * 1.5 / 3 * 1.2 / 3) ** (1 / 3))
+    assert frontier.ratio.low is not None
+    assert frontier.ratio.high is not None
+    assert 0 < frontier.ratio.low < frontier.ratio.mean < frontier.ratio.high
+    short = member("frontier", 1, (0.5, 0.5), (0.7, 0.71))
+    assert compare_members("short", [*MEMBERS[:3], quick[0], short], "validation").rows[1].ratio is None
+    assert compute_ratio([member("frontier", 7, (0.5, 0.5))], MEMBERS[:3], "validation") is None
 
 
 def test_intervals_hold_the_mean_and_do_not_break_on_few_or_equal_values() -> None:
