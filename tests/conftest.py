@@ -25,8 +25,10 @@ from tests.support.s3 import s3_server
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
-OTHER_PROCESSES = ("tests/crash/", "tests/deployment/", "tests/flows/", "tests/cluster/", "tests/ui/")
-"""Tests that start workers, servers and browsers, and wait for what these do."""
+OTHER_PROCESSES = tuple(
+    f"tests/{folder}/" for folder in ("cluster", "crash", "deployment", "documents", "flows", "store", "ui")
+)
+"""Tests that start workers, servers, commands and browsers, and wait for what these do."""
 
 _TEMPLATE = "migrated"
 _numbers = itertools.count()
