@@ -240,7 +240,9 @@ def run_in_a_process(
 def facts_of(settings: ComparisonSettings) -> list[tuple[str, str]]:
     """Return what all runs of a comparison share, as the end of its table says."""
     config = settings.config(settings.methods[0], settings.seeds[0])
-    budget = f"{config.budget_pflops:.6g} PFLOPs" if config.budget_pflops else f"{config.iterations} iterations"
+    budget = (
+        f"{config.budget_pflops:.6g} PFLOPs" if config.budget_pflops else f"{config.iterations} iterations"
+    )
     return [
         ("command", settings.as_command()),
         ("budget of each run", budget),
