@@ -18,7 +18,7 @@ from adastar_core.comparison.rung_text import reason
 from adastar_core.comparison.table import Comparison
 from adastar_core.config import RunConfig
 from adastar_core.config.base import Base, base_of
-from adastar_core.config.methods import METHODS
+from adastar_core.config.methods import METHODS, OWN
 from adastar_core.errors import ConfigError
 from adastar_core.machine.units import flops
 from flows.commandline import ONE_SOURCE, errors_explained, say
@@ -35,6 +35,9 @@ Examples:
     {NAME} --preset quickstart --seeds 0..2 --budget 1.5TFLOPs
   A configuration file of your own, six iterations of each run:
     {NAME} mine.yaml --methods adastar,star --budget 6
+
+  Your own sampler beside AdaSTaR:
+    {NAME} --methods adastar,custom --set sampler.path=mine.py:Mine
 
   Stop methods early that cannot win any more:
     {NAME} --methods all --seeds 0..4 --budget 2TFLOPs --drop
@@ -55,13 +58,13 @@ class Options:
         config: A configuration file that all runs share, instead of a preset.
         preset: The preset that all runs share (default: arithmetic-hard; with another model, the defaults for pre-trained
             models).
-        methods: Methods, or all; --list-methods shows them.
+        methods: Methods, or all but custom, which is your own sampler; --list-methods shows them.
         seeds: A range, or a list such as 0,3,7.
         budget: Iterations (8) or compute (2TFLOPs, 0.5PFLOPs) of each run (default: the preset's own).
         drop: Stop methods after a quarter and after half of the budget that cannot win any more on validation; without it,
             the same command runs them to their end.
         select_on: The split that selects checkpoints; test is the paper's protocol, and the table says so.
-        overrides: Change one configuration key of every run; may be repeated.
+        overrides: Change one configuration key of every run (sampler.path: of the method custom); may be repeated.
         parallel: Number of concurrent runs.
         threads: Threads of each run.
         output: Where the table and figures are written (default: the data directory).
@@ -188,13 +191,13 @@ def _with_rungs(settings: ComparisonSettings, total: float) -> str:
 
 
 def methods_of(words: str) -> tuple[str, ...]:
-    """Return the methods that ``words`` names, ``all`` being every one.
+    """Return the methods that ``words`` names, ``all`` being every one that needs no more than its name.
 
     Raises:
         ConfigError: One is unknown.
     """
     if words == "all":
-        return tuple(METHODS)
+        return tuple(name for name in METHODS if name != OWN)
     named = tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
     unknown = [name for name in named if name not in METHODS]
     if unknown or not named:

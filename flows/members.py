@@ -16,7 +16,7 @@ from adastar_core import names
 from adastar_core.comparison.member import SelectOn
 from adastar_core.comparison.rungs import Rung, rungs
 from adastar_core.config import RunConfig, files
-from adastar_core.config.methods import MethodName
+from adastar_core.config.methods import OWN, MethodName
 from adastar_core.errors import ConfigError, StageError
 from adastar_core.machine.confine import output, readable
 from adastar_core.machine.home import usable_home
@@ -26,6 +26,7 @@ from adastar_core.settings import BaseSource, OutputPath, Settings, SettingText,
 
 DEFAULT_PRESET = "arithmetic-hard"
 _PLACES = ("home=", "database_url=")
+_OF_OWN_SAMPLER = ("sampler.path=", "sampler.options")
 _SCRIPTS = Path(__file__).parent
 _MOST_ITERATIONS = 200
 """Bound of a run that ends by its budget of compute."""
@@ -50,7 +51,7 @@ class ComparisonSettings(Settings):
     )
     seeds: tuple[int, ...] = setting((0, 1, 2, 3, 4), "Seeds", "Each is a run per method.", min_length=1)
     overrides: tuple[SettingText, ...] = setting(
-        (), "Overrides", "key=value, applied to every run after its method."
+        (), "Overrides", "key=value, applied to every run after its method; sampler.path and its options to the method custom alone."
     )
     budget: Text | None = setting(
         None,
@@ -75,10 +76,11 @@ class ComparisonSettings(Settings):
     def name(self) -> str:
         """Return the comparison's name: the preset and a digest of what every run shares.
 
-        Methods and seeds are not in it, so that a comparison can be made in pieces; nor is whether methods are dropped, so
-        that those that were can be run to their end.
+        Methods and seeds are not in it, so that a comparison can be made in pieces, nor is an own sampler, which may join later;
+        nor is whether methods are dropped, so that those that were can be run to their end.
         """
-        overrides = [text for text in self.overrides if not text.startswith(_PLACES)]
+        shared_by_all = (text for text in self.overrides if not self._is_of_own_sampler(text))
+        overrides = [text for text in shared_by_all if not text.startswith(_PLACES)]
         shared = [self.source, self.base, overrides, self.budget]
         digest = hashlib.sha256(json.dumps(shared).encode()).hexdigest()[:8]
         return f"compare-{names.named_after(Path(self.base).stem, 60)}-{digest}"
@@ -128,9 +130,14 @@ class ComparisonSettings(Settings):
 
     def settings_of(self, method: MethodName, seed: int, rung: Rung | None = None) -> list[str]:
         """Return what a run sets: method, seed, budget, a test of every checkpoint, and the overrides; up to a rung."""
-        common = ["evaluation.test_every_iteration=true", *budget_settings(self.budget), *self.overrides]
+        mine = (text for text in self.overrides if method == OWN or not self._is_of_own_sampler(text))
+        common = ["evaluation.test_every_iteration=true", *budget_settings(self.budget), *mine]
         limited = [] if rung is None or rung.is_last else [rung.setting]
         return [f"method={method}", f"seed={seed}", *common, *limited]
+
+    def _is_of_own_sampler(self, override: str) -> bool:
+        """Return whether an override says which sampler the method ``custom`` has, which is nothing to the others."""
+        return OWN in self.methods and override.startswith(_OF_OWN_SAMPLER)
 
     def as_command(self) -> str:
         """Return the command that starts this comparison, as a person would write it."""
@@ -142,8 +149,12 @@ class ComparisonSettings(Settings):
         return " ".join([*words, *(["--select-on test"] if self.select_on == "test" else [])])
 
     def run_name(self, method: MethodName, seed: int) -> str:
-        """Return the name by which ``flows/adastar.py`` resumes a run."""
-        return f"{self.name}-{method}-seed-{seed}"
+        """Return the name by which ``flows/adastar.py`` resumes a run. Two samplers of one's own are two runs."""
+        which = method
+        if method == OWN:
+            own = self.config(method, seed).sampler.model_dump_json()
+            which = f"{method}-{hashlib.sha256(own.encode()).hexdigest()[:8]}"
+        return f"{self.name}-{which}-seed-{seed}"
 
     def summary_path(self, method: MethodName, seed: int, rung: Rung | None = None) -> Path:
         """Return the file that exists once the run has reached the rung. A change of any value gives another file."""

@@ -17,6 +17,7 @@ MethodName = Literal[
     "adastar", "random-lazy", "sft", "sft-8cot", "sft-5sc", "star", "star-acc", "star-full", "star-acc-full",
     "star-acc-full-k", "rest-em", "b-star", "b-star-k", "adad", "adastar-no-win-rate", "adastar-flipped", "adastar-thin",
     "variance", "thompson", "mopps", "learnability", "learning-progress", "gps", "frontier", "band", "dart-uniform", "dart-prop2diff", "hs-star",
+    "custom",
 ]  # fmt: skip
 Values = Mapping[str, object]
 
@@ -75,6 +76,9 @@ def _sft(**changes: object) -> Values:
     return merge(settings, changes)
 
 
+OWN: MethodName = "custom"
+"""The method of a user's own sampler: the only one that needs more than its name."""
+
 _MANY: Values = {"attempt_mode": "independent", "rationalize": False}
 
 METHODS: Mapping[str, Method] = {
@@ -106,6 +110,7 @@ METHODS: Mapping[str, Method] = {
     "dart-uniform": Method("DART Uniform", "Attempts until each observation has the same number of right ones (arXiv 2407.13690).", "beyond", _lazy(sampler={"type": "dart", "target": "uniform"}, rationalize=False)),
     "dart-prop2diff": Method("DART Prop2Diff", "Right attempts wanted in proportion to the difficulty.", "beyond", _lazy(sampler={"type": "dart", "target": "prop2diff"}, rationalize=False)),
     "hs-star": Method("HS-STaR, accuracy only", "Observations between easy and hard get the attempts that the others leave of K each (arXiv 2505.19866).", "beyond", _lazy(sampler={"type": "boundary"}, rationalize=False)),
+    OWN: Method("Own sampler", "The class that sampler.path names, on AdaSTaR's lazy loop.", "beyond", _lazy(sampler={"type": "custom"})),
 }  # fmt: skip
 """Every method by its name in a configuration."""
 

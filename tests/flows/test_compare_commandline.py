@@ -8,7 +8,7 @@ from cyclopts import CycloptsError
 from adastar_core.comparison.table import Comparison
 from adastar_core.config import RunConfig, files
 from adastar_core.config.base import base_of
-from adastar_core.config.methods import METHODS
+from adastar_core.config.methods import METHODS, OWN
 from adastar_core.errors import ConfigError
 from flows.commandline import APP as RUN
 from flows.compare_commandline import APP, main, methods_of, seeds_of
@@ -60,7 +60,7 @@ def test_another_model_takes_the_defaults_in_the_comparison_and_in_each_of_its_r
 def test_seeds_and_methods() -> None:
     assert seeds_of("0..4") == (0, 1, 2, 3, 4)
     assert seeds_of("3,0,3") == (3, 0)
-    assert methods_of("all") == tuple(METHODS)
+    assert methods_of("all") == tuple(name for name in METHODS if name != OWN)
     assert methods_of("adad, star") == ("adad", "star")
 
 
@@ -103,6 +103,27 @@ def test_a_comparison_can_be_made_in_pieces_and_other_values_are_another_one() -
     assert whole.name != ComparisonSettings(budget="3").name
     assert whole.name != ComparisonSettings(overrides=("attempts=3",)).name
     assert whole.name == ComparisonSettings(overrides=("home=/elsewhere",)).name
+
+
+def test_an_own_sampler_joins_a_comparison_whose_runs_it_leaves_as_they_are() -> None:
+    path = "sampler.path=bench/oracle.py:Oracle"
+    alone = ComparisonSettings(methods=("adastar",))
+    both = ComparisonSettings(methods=("adastar", "custom"), overrides=(path, "attempts=3"))
+    other = both.model_copy(update={"overrides": ("sampler.path=other.py:Other", "attempts=3")})
+    assert both.settings_of("adastar", 0) == [*alone.settings_of("adastar", 0), "attempts=3"]
+    assert both.config("custom", 0).method_title() == "custom"
+    assert both.name == other.name == alone.model_copy(update={"overrides": ("attempts=3",)}).name
+    assert both.run_name("adastar", 0) == other.run_name("adastar", 0)
+    assert both.run_name("custom", 0) != other.run_name("custom", 0)
+    assert f"--set {path}" in both.as_command()
+
+
+def test_an_own_sampler_without_its_place_or_its_method_is_refused() -> None:
+    with pytest.raises(ConfigError, match="sampler.path is missing"):
+        ComparisonSettings(methods=("custom",)).config("custom", 0)
+    without = ComparisonSettings(methods=("adastar",), overrides=("sampler.path=mine.py:Mine",))
+    with pytest.raises(ConfigError, match="belongs to sampler=custom"):
+        without.config("adastar", 0)
 
 
 def test_a_dry_run_says_what_every_method_costs_and_starts_nothing(

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from adastar_core import stages
 from adastar_core.config import files
-from adastar_core.config.methods import METHODS, MethodName
+from adastar_core.config.methods import METHODS, OWN, MethodName
 from adastar_core.records import GenerationRequest, Split
 from adastar_core.report.build import report_of
 from adastar_core.runs.opening import open_workspace
@@ -65,10 +65,15 @@ TRAINED_EACH = "SELECT count(*) FROM training_examples WHERE run_id = :run GROUP
 ATTEMPTS_EACH = "SELECT count(*) FROM rollouts WHERE run_id = :run GROUP BY iteration, position"
 
 
+OWN_PATH = "sampler.path=bench/oracle.py:Oracle"
+KNOWN = [name for name in METHODS if name != OWN]
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_named_on_the_command_line_replaces_the_preset_s_values(name: str) -> None:
     for preset in ("quickstart", "paper-arc_challenge-llama"):
-        config = files.resolve(files.load_preset(preset), [f"method={name}"])
+        more = [OWN_PATH] if name == OWN else []
+        config = files.resolve(files.load_preset(preset), [f"method={name}", *more])
         assert config.method_title() == name
 
 
@@ -89,7 +94,7 @@ def test_values_given_with_a_method_are_kept_and_show_in_its_title() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in METHODS if files.resolve({}, [f"method={name}"]).schedule.visit == "until_beta"],
+    [name for name in KNOWN if files.resolve({}, [f"method={name}"]).schedule.visit == "until_beta"],
 )
 def test_lazy_methods_stop_at_beta_and_start_from_the_last_checkpoint(
     database: Engine, tmp_path: Path, name: str
