@@ -19,12 +19,14 @@ from adastar_core.store.runs import drop_run, list_runs
 from tests.flows.conftest import ROOT
 from tests.support.runs import SMALL
 
-SETTINGS = ("problem.train=40", "problem.validation=8", "problem.test=8", "iterations=2")
+SETTINGS = (
+    "problem.train=40", "problem.validation=8", "problem.test=8", "iterations=2", "sampler.path=bench/oracle.py:Oracle",
+)  # fmt: skip
 
 
 def command(configuration: Path, output: Path) -> list[str]:
     sets = [part for one in SETTINGS for part in ("--set", one)]
-    options = ["--methods", "random-lazy,star-acc", "--seeds", "0", *sets, "--output", str(output)]
+    options = ["--methods", "random-lazy,star-acc,custom", "--seeds", "0", *sets, "--output", str(output)]
     return [sys.executable, "flows/compare.py", "--config", str(configuration), *options]
 
 
