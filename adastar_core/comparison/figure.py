@@ -45,7 +45,7 @@ def _together(comparison: Comparison, canvas: Canvas) -> None:
         _curve(axes, comparison, row.method, colors(place))
     _base(axes, comparison)
     axes.set(xlabel=f"compute ({comparison.unit[1]}, without padding)", title=_title(comparison))
-    axes.legend(loc="lower right")
+    axes.legend(loc="best")  # curves rise early or late
 
 
 def _panels(comparison: Comparison, canvas: Canvas) -> None:

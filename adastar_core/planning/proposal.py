@@ -37,15 +37,15 @@ _GROWTH = 1.2
 _NEW_TOKENS = 256
 """After worked examples half: responses are as short as theirs, and none that was right was longer than 60."""
 _TEMPERATURE = 0.7
-"""At 1.0 half as many responses were right, and four times as many never ended (docs/findings.md)."""
+"""At 1.0 half as many responses were right, and four times as many never ended (docs/experiments.md)."""
 _FEW_PARAMETERS = 1_000_000_000
-"""Below this, a model rarely follows an instruction, and continues worked examples instead (docs/findings.md)."""
+"""Below this, a model rarely follows an instruction, and continues worked examples instead (docs/experiments.md)."""
 _BATCHES = (256, 128, 64, 32, 16, 8, 4, 2)
 _ON_A_CPU = 64
 """Rows at once without a GPU: 128 took a tenth less processor time, and nothing is shown before a batch ends."""
 _LORA_RANK, _LORA_RATE, _RATE = 16, 1e-4, 1e-5
 _SMALL_RATE = 3e-5
-"""For few parameters: SmolLM2 unlearned long stories at 1e-4 (docs/findings.md), and 1e-5 hardly shows in bfloat16 (docs/training.md)."""
+"""For few parameters: SmolLM2 unlearned long stories at 1e-4 (docs/experiments.md), and 1e-5 hardly shows in bfloat16 (docs/training.md)."""
 _ROOM = 0.7
 """Share of the memory that generation or training may take: Python, torch and other programs need some."""
 _ENDINGS = {
