@@ -2,10 +2,12 @@
 
 It chooses by the measure of ``frontier``, expected learning per unit of compute, and so shows how much of what that measure can
 give a method takes. The first rates are ``tiny-adder``'s, sampled at temperature 0.7; later ones are what all attempts
-at a length have shown in the last iterations. Not for use: on your data nobody tells the rates.
+at a length have shown in the last iterations. ``wrong`` is the problem's ``wrong_references``: it knows those too, and leaves
+them. Not for use: on your data nobody tells the rates.
 
-Run it:  python flows/adastar.py --preset arithmetic-ladder --set sampler.type=custom --set sampler.path=bench/oracle.py:Oracle \
-           --set evaluation.test_every_iteration=true --set seed=1
+Run it:  python flows/compare.py --preset arithmetic-ladder --methods adastar,custom --set sampler.path=bench/oracle.py:Oracle
+         python flows/compare.py --preset arithmetic-noisy --methods adastar,custom --set sampler.path=bench/oracle.py:Oracle \
+           --set sampler.options='{wrong: 0.1}'
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from adastar_core import streams
+from adastar_core.problems.arithmetic import ArithmeticSettings
+from adastar_core.records import Observation
 from adastar_core.samplers import Floats, Statistics
 from adastar_core.samplers.fading import FadingSampler
 from adastar_core.samplers.sorted import Key, mixed, ranks
@@ -28,8 +32,13 @@ RECENT = 0.1
 class Oracle(FadingSampler):
     """Draws the order as ``frontier`` does, with each length's rate instead of one predicted from the question."""
 
-    def __init__(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> None:  # noqa: ARG002
+    def __init__(
+        self, statistics: Statistics, seed: int, observation_ids: Sequence[str], wrong: float = 0.0
+    ) -> None:
         super().__init__(statistics, seed, memory=0.5)
+        problem = ArithmeticSettings(wrong_references=wrong)
+        pool = (Observation(name, name, "") for name in observation_ids)
+        self._never = np.array([problem.is_mislabelled(observation) for observation in pool])
 
     def read(self, questions: Sequence[str]) -> None:
         self._lengths = np.array([max(map(len, question.split("+"))) for question in questions]) - 1
@@ -37,7 +46,7 @@ class Oracle(FadingSampler):
     def keys(self, iteration: int) -> tuple[Key, ...]:
         random = streams.rng(self.seed, "oracle", iteration)
         noise = random.gumbel(size=len(self.right))
-        rate = self._rates()[self._lengths]
+        rate = np.where(self._never, 0.0, self._rates()[self._lengths])
         attempts = self.right + self.wrong
         value = rate * (1 - rate) / np.sqrt(1 + attempts) / (TOKENS[self._lengths] * (2 + 6 * rate))
         drawn = np.log(np.maximum(value, 1e-9)) + noise
@@ -45,5 +54,8 @@ class Oracle(FadingSampler):
 
     def _rates(self) -> Floats:
         """Return each length's rate, where the base model's counts as much as ten attempts."""
-        right, wrong = (np.bincount(self._lengths, count, len(BASE)) for count in (self.right, self.wrong))
+        true = ~self._never  # attempts at wrong references say nothing of a length
+        right, wrong = (
+            np.bincount(self._lengths[true], count[true], len(BASE)) for count in (self.right, self.wrong)
+        )
         return np.asarray((10 * BASE + right) / (10 + right + wrong))

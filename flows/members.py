@@ -51,7 +51,9 @@ class ComparisonSettings(Settings):
     )
     seeds: tuple[int, ...] = setting((0, 1, 2, 3, 4), "Seeds", "Each is a run per method.", min_length=1)
     overrides: tuple[SettingText, ...] = setting(
-        (), "Overrides", "key=value, applied to every run after its method; sampler.path and its options to the method custom alone."
+        (),
+        "Overrides",
+        "key=value, applied to every run after its method; sampler.path and its options to the method custom alone.",
     )
     budget: Text | None = setting(
         None,

@@ -102,6 +102,17 @@ class Remembering(Protocol):
 
 
 @runtime_checkable
+class Revising(Protocol):
+    """A sampler that learns within an iteration: after 128 visits, 256, 512 and so on it orders the rest anew."""
+
+    def revised(self, iteration: int, visits: Sequence[Visit]) -> Iterator[int]:
+        """Yield every position that the iteration has not visited yet once, given its visits so far.
+
+        The same whenever it is asked for, and nothing is learned for good: ``observe`` tells what was stamped.
+        """
+
+
+@runtime_checkable
 class Predicting(Protocol):
     """A sampler that predicts how often the model is right, from every stamp that it recalls; the report says how well."""
 

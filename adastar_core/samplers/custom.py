@@ -1,6 +1,6 @@
 """A sampler of the user's own: ``docs/extending.md`` has an example, :mod:`adastar_core.machine.plugins` how it is named."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from operator import index
@@ -59,27 +59,43 @@ class _OwnSampler:
             self.recall = own.recall
         if isinstance(own, samplers.Reading):
             self.read = partial(self._checked_read, own)
+        if isinstance(own, samplers.Revising):
+            self.revised = partial(self._checked_revision, own)
 
     def order(self, iteration: int) -> Iterator[int]:
+        yield from self._checked("order", partial(self._own.order, iteration), ())
+
+    def _checked_revision(
+        self, own: samplers.Revising, iteration: int, visits: Sequence[Visit]
+    ) -> Iterator[int]:
+        visited = [visit.position for visit in visits]
+        yield from self._checked("revised", partial(own.revised, iteration, visits), visited)
+
+    def _checked(
+        self, method: str, given: Callable[[], Iterator[int]], visited: Sequence[int]
+    ) -> Iterator[int]:
+        """Yield what a method of the user's gives: every position once, but those that are visited already."""
         count = len(self._statistics.last_iteration)
         seen = bytearray(count)
-        for position in self._positions(iteration):
+        for position in visited:
+            seen[position] = True
+        for position in self._positions(method, given):
             if not 0 <= position < count:
-                raise self._wrong("order", f"gave the position {position}, not one of 0 to {count - 1}")
+                raise self._wrong(method, f"gave the position {position}, not one of 0 to {count - 1}")
             if seen[position]:
-                raise self._wrong("order", f"gave the position {position} twice")
+                raise self._wrong(method, f"gave the position {position} twice")
             seen[position] = True
             yield position
         if missing := seen.count(0):
             raise self._wrong(
-                "order", f"left out {missing} of {count} positions, the first is {seen.index(0)}"
+                method, f"left out {missing} of {count} positions, the first is {seen.index(0)}"
             )
 
-    def _positions(self, iteration: int) -> Iterator[int]:
+    def _positions(self, method: str, given: Callable[[], Iterator[int]]) -> Iterator[int]:
         try:
-            yield from map(index, self._own.order(iteration))  # index: NumPy's integers too
+            yield from map(index, given())  # index: NumPy's integers too
         except Exception as error:
-            raise self._wrong("order", f"failed {failure(error)}") from error
+            raise self._wrong(method, f"failed {failure(error)}") from error
 
     def _checked_read(self, own: samplers.Reading, questions: Sequence[str]) -> None:
         try:

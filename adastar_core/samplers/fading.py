@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from adastar_core.samplers import Stamps, Statistics
+from adastar_core.samplers import Floats, Stamps, Statistics
 from adastar_core.samplers.sorted import SortedSampler
 from adastar_core.selection import Visit
 
@@ -30,12 +30,14 @@ class FadingSampler(SortedSampler):
         return stamped
 
     def recall(self, stamps: Stamps) -> None:
-        fading = self._memory ** (stamps.iteration - self._recalled)
-        for counted, added in (
-            (self.right, stamps.correct),
-            (self.wrong, stamps.attempts - stamps.correct),
-            (self.tokens, stamps.tokens),
-        ):
-            counted *= fading
-            counted[stamps.positions] += added
+        self.right, self.wrong, self.tokens = self.counts_with(stamps)
         self._recalled = stamps.iteration
+
+    def counts_with(self, stamps: Stamps) -> tuple[Floats, Floats, Floats]:
+        """Return what ``right``, ``wrong`` and ``tokens`` are once these stamps are recalled."""
+        fading = self._memory ** (stamps.iteration - self._recalled)
+        right, wrong, tokens = (fading * counted for counted in (self.right, self.wrong, self.tokens))
+        right[stamps.positions] += stamps.correct
+        wrong[stamps.positions] += stamps.attempts - stamps.correct
+        tokens[stamps.positions] += stamps.tokens
+        return right, wrong, tokens

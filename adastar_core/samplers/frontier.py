@@ -9,18 +9,22 @@ Success and length are predicted from the question (:mod:`adastar_core.samplers.
 attempts count beside the prediction. Hopeless and mislabelled ones become rare by themselves. The order is drawn, not sorted:
 the best alone are all of one kind, and a model that trains on one kind forgets the others. A share of the places goes to the
 least recently stamped, which is AdaSTaR's order, so that nothing waits for ever and a wrong prediction is found out.
+
+An iteration learns from its own visits: the first one, which knows nothing, would else spend on the hopeless as random order does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from adastar_core import streams
-from adastar_core.samplers import BaseSamplerSettings, Floats, Statistics
+from adastar_core.samplers import BaseSamplerSettings, Floats, Stamps, Statistics
 from adastar_core.samplers.difficulty import Difficulty, features_of, predicted_lengths
 from adastar_core.samplers.fading import FadingSampler
 from adastar_core.samplers.sorted import Key, mixed, ranks
+from adastar_core.selection import Visit
 from adastar_core.settings import setting
 
 _PREDICTION_WEIGHT = 2.0
@@ -47,36 +51,54 @@ class FrontierSettings(BaseSamplerSettings):
 
 
 class FrontierSampler(FadingSampler):
-    """Draw the order by expected learning per compute, from the stream ``("frontier", t)``; evenly while nothing is known."""
+    """Draw the order by expected learning per compute, evenly while nothing is known; draw the rest anew as visits tell more.
+
+    The streams are ("frontier", t), and ("frontier", t, visits) for what is drawn after so many visits.
+    """
 
     def __init__(self, statistics: Statistics, seed: int, settings: FrontierSettings) -> None:
         super().__init__(statistics, seed, settings.memory)
         self._settings = settings
+        self._revisions: dict[tuple[int, int], npt.NDArray[np.intp]] = {}
 
     def read(self, questions: Sequence[str]) -> None:
         self._features = features_of(questions)
         self._difficulty = Difficulty(self._features)
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
-        random = streams.rng(self.seed, "frontier", iteration)
-        noise = random.gumbel(size=len(self.right))
-        last = self.statistics.last_iteration
-        if not last.any():
+        noise = self._noise(iteration)
+        if not self.statistics.last_iteration.any():
             return (noise,)
-        rate = self.predict()
-        value = rate * (1 - rate) / np.sqrt(1 + self.right + self.wrong) / self._cost(rate)
-        drawn = (
-            np.log(np.maximum(value, 1e-9)) + noise
-        )  # the order of draws without replacement, by these weights
-        return (mixed(ranks(-drawn), ranks(last, noise), self._settings.recent),)
+        return (self._drawn(self.right, self.wrong, self.tokens, noise),)
+
+    def revised(self, iteration: int, visits: Sequence[Visit]) -> Iterator[int]:
+        key = (iteration, len(visits))
+        if key not in self._revisions:  # every wave asks for it
+            stamps = Stamps.of(iteration, visits)
+            drawn = self._drawn(*self.counts_with(stamps), self._noise(*key))
+            order = np.argsort(drawn, kind="stable")
+            kept = {known: rest for known, rest in self._revisions.items() if known[0] == iteration}
+            self._revisions = {**kept, key: order[~np.isin(order, stamps.positions)]}
+        yield from map(int, self._revisions[key])
 
     def predict(self) -> Floats:
         """Return each observation's success rate, from the question and from its own attempts."""
-        self._difficulty.fit(self.right, self.wrong)
-        predicted = _PREDICTION_WEIGHT * self._difficulty.predict()
-        return (predicted + self.right) / (_PREDICTION_WEIGHT + self.right + self.wrong)
+        return self._rate(self.right, self.wrong)
 
-    def _cost(self, rate: Floats) -> Floats:
-        """Return the passes over tokens that an attempt takes, with training on it if it is right."""
-        tokens = predicted_lengths(self._features, self.tokens, self.right + self.wrong)
-        return tokens * (2 + 6 * rate)
+    def _noise(self, *place: int) -> Floats:
+        return streams.rng(self.seed, "frontier", *place).gumbel(size=len(self.right))
+
+    def _drawn(self, right: Floats, wrong: Floats, tokens: Floats, noise: Floats) -> Floats:
+        """Return a key whose order is that of draws without replacement, by value, with the least recent among them."""
+        rate, attempts = self._rate(right, wrong), right + wrong
+        lengths = predicted_lengths(self._features, tokens, attempts)
+        passes = lengths * (2 + 6 * rate)  # an attempt over its tokens, and training on it if it is right
+        value = rate * (1 - rate) / np.sqrt(1 + attempts) / passes
+        drawn = np.log(np.maximum(value, 1e-9)) + noise
+        return mixed(ranks(-drawn), ranks(self.statistics.last_iteration, noise), self._settings.recent)
+
+    def _rate(self, right: Floats, wrong: Floats) -> Floats:
+        self._difficulty.fit(right, wrong)
+        # Not averaged over what is uncertain: 1 or 2 % for what was never solved would take half of a pool that is mostly such.
+        predicted = _PREDICTION_WEIGHT * self._difficulty.likeliest()
+        return (predicted + right) / (_PREDICTION_WEIGHT + right + wrong)

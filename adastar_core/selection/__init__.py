@@ -7,11 +7,20 @@ observation are surplus and change nothing, whatever the batch size was.
 """
 
 from adastar_core.selection.certain import near_certain, thin_certain
-from adastar_core.selection.closing import Rounding, Selection, Visit, balance, close, stamp_count, thin
+from adastar_core.selection.closing import (
+    Rounding,
+    Selection,
+    Visit,
+    balance,
+    close,
+    find_visit,
+    stamp_count,
+    thin,
+)
 from adastar_core.selection.rules import Budget, BudgetOf, Judged, Results, Rules
 from adastar_core.selection.waves import Planned, next_attempts
 
 __all__ = [
     "Budget", "BudgetOf", "Judged", "Planned", "Results", "Rounding", "Rules", "Selection", "Visit", "balance", "close",
-    "near_certain", "next_attempts", "stamp_count", "thin", "thin_certain",
+    "find_visit", "near_certain", "next_attempts", "stamp_count", "thin", "thin_certain",
 ]  # fmt: skip

@@ -75,16 +75,23 @@ def close(order: Iterable[int], results: Results, rules: Rules, beta: int) -> Se
     for position in order:
         if rules.stop.reached(len(visits), accepted, beta):
             return Selection(tuple(visits), exhausted=False)
-        judged = results.get(position, [])
-        if rules.missing(position, judged):
+        visit = find_visit(position, results, rules)
+        if visit is None:
             raise ValueError(f"observation at position {position} still needs an attempt")
-        # A hint gives the answer away, so its success may be kept out of the win rate; D+ takes the rationale either way.
-        wins = sum(attempt.right and (rules.count_hinted_wins or not attempt.hinted) for attempt in judged)
-        kept = rules.accepted(position, judged)
-        tokens = sum(attempt.tokens for attempt in judged)
-        visits.append(Visit(position, len(judged), wins, kept, judged[0].right, tokens))
-        accepted += len(kept)
+        visits.append(visit)
+        accepted += len(visit.accepted)
     return Selection(tuple(visits), exhausted=accepted < beta)
+
+
+def find_visit(position: int, results: Results, rules: Rules) -> Visit | None:
+    """Return an observation's visit; ``None`` while it still needs an attempt."""
+    judged = results.get(position, [])
+    if rules.missing(position, judged):
+        return None
+    # A hint gives the answer away, so its success may be kept out of the win rate; D+ takes the rationale either way.
+    wins = sum(attempt.right and (rules.count_hinted_wins or not attempt.hinted) for attempt in judged)
+    tokens = sum(attempt.tokens for attempt in judged)
+    return Visit(position, len(judged), wins, rules.accepted(position, judged), judged[0].right, tokens)
 
 
 def thin(selected: Selection, wanted: int, choice: np.random.Generator) -> Selection:

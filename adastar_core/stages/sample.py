@@ -9,6 +9,7 @@ from adastar_core.errors import NothingAccepted
 from adastar_core.problems.digests import training_text_sha256
 from adastar_core.records import Incident
 from adastar_core.runs.workspace import Workspace
+from adastar_core.samplers.revising import order_given
 from adastar_core.selection import Planned, Selection
 from adastar_core.stages.calibrate import calibrate
 from adastar_core.stages.costs import record_generation
@@ -82,10 +83,11 @@ def _open(workspace: Workspace, iteration: int) -> IterationRow:
 
 def plan_wave(workspace: Workspace, iteration: int) -> list[Planned]:
     """Return the attempts that the stored verdicts leave to be made now."""
+    results, rules = workspace.results.of(iteration), workspace.rules(iteration)
     return selection.next_attempts(
-        workspace.sampler(iteration).order(iteration),
-        workspace.results.of(iteration),
-        workspace.rules(iteration),
+        order_given(workspace.sampler(iteration), iteration, results, rules),
+        results,
+        rules,
         workspace.config.beta(iteration),
         workspace.config.generator.batch_size,
     )
@@ -93,12 +95,9 @@ def plan_wave(workspace: Workspace, iteration: int) -> list[Planned]:
 
 def read_selection(workspace: Workspace, iteration: int) -> Selection:
     """Return what the iteration selected, replayed from the stored verdicts."""
-    return selection.close(
-        workspace.sampler(iteration).order(iteration),
-        workspace.results.of(iteration),
-        workspace.rules(iteration),
-        workspace.config.beta(iteration),
-    )
+    results, rules = workspace.results.of(iteration), workspace.rules(iteration)
+    order = order_given(workspace.sampler(iteration), iteration, results, rules)
+    return selection.close(order, results, rules, workspace.config.beta(iteration))
 
 
 def _close(workspace: Workspace, iteration: int) -> IterationRow:

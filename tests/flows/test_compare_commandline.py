@@ -119,7 +119,7 @@ def test_an_own_sampler_joins_a_comparison_whose_runs_it_leaves_as_they_are() ->
 
 
 def test_an_own_sampler_without_its_place_or_its_method_is_refused() -> None:
-    with pytest.raises(ConfigError, match="sampler.path is missing"):
+    with pytest.raises(ConfigError, match=r"sampler\.path is missing"):
         ComparisonSettings(methods=("custom",)).config("custom", 0)
     without = ComparisonSettings(methods=("adastar",), overrides=("sampler.path=mine.py:Mine",))
     with pytest.raises(ConfigError, match="belongs to sampler=custom"):
