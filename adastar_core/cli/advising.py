@@ -14,7 +14,7 @@ from adastar_core.cli.output import print_json, print_line
 from adastar_core.config import RunConfig, files
 from adastar_core.errors import UserError
 from adastar_core.planning.advice import advise as advise_on
-from adastar_core.planning.advising import advice_lines, has_trained, is_alike, method_for, read_sampled
+from adastar_core.planning.advising import advice_lines, has_trained, method_for, read_sampled, tells_of
 from adastar_core.runs.stored import StoredRun, open_stored
 from adastar_core.store.runs import list_runs
 
@@ -49,10 +49,10 @@ def _run_of(name: str, common: Common) -> Iterator[tuple[StoredRun, RunConfig]]:
     with common.database() as engine:
         for run in reversed(list_runs(engine)):
             stored = open_stored(engine, common.directory(), run.name)
-            if is_alike(stored.config, config) and has_trained(stored):
+            if tells_of(stored.config, config) and has_trained(stored):
                 yield stored, config
                 return
     raise UserError(
         f"No run with the problem, model and attempts of {name} has trained yet. Make the first iteration of one with "
-        f"`adastar run {quote(name)} --set iterations=1 --run probe`, then repeat this command."
+        f"`adastar run {quote(name)} --set method=adastar --set iterations=1 --run probe`, then repeat this command."
     )

@@ -24,11 +24,16 @@ def read_sampled(stored: StoredRun, planned: RunConfig | None = None) -> Sampled
     ``planned`` is the run whose iterations and budget count, if it is another one.
 
     Raises:
-        UserError: It has not trained yet, or the run samples nothing.
+        UserError: It has not trained yet, the run samples nothing, or its first iteration is no fair sample of the pool.
     """
     config = stored.config
     if config.rationales != "model":
         raise UserError(f"Run {stored.run.name!r} trains on references, so it tells nothing of sampling.")
+    if not config.sampler.begins_at_random:
+        raise UserError(
+            f"Run {stored.run.name!r} chose its first visits (sampler {config.sampler.type}), so they are no fair sample of the "
+            "pool. Advise on a run with another order, such as --set method=adastar --set iterations=1."
+        )
     first = stored.read(find_iteration, 1)
     if first is None or not has_trained(stored):
         raise UserError(
@@ -85,10 +90,12 @@ def _read_visits(connection: Connection, run_id: int) -> Sequence[Sequence[int]]
     return [tuple(row) for row in connection.execute(_VISITS, {"run_id": run_id})]
 
 
-def is_alike(one: RunConfig, other: RunConfig) -> bool:
-    """Return whether the first iteration of a run says the same of both: the same questions, model and attempts."""
+def tells_of(made: RunConfig, other: RunConfig) -> bool:
+    """Return whether the first iteration of a run that was made tells of another one: the same questions, model and attempts."""
     fields = ("problem", "model", "attempts", "attempt_mode", "rationales")
-    return all(getattr(one, name) == getattr(other, name) for name in fields)
+    return made.sampler.begins_at_random and all(
+        getattr(made, name) == getattr(other, name) for name in fields
+    )
 
 
 def method_for(sampled: Sampled, advice: Advice) -> str:

@@ -140,6 +140,11 @@ class BaseSamplerSettings(Settings):
         return False
 
     @property
+    def begins_at_random(self) -> bool:
+        """Whether its first iteration visits observations in random order, so that they are a fair sample of the pool."""
+        return True
+
+    @property
     def most_attempts(self) -> int | None:
         """The most attempts that it allots to one observation; ``None`` if the run's own settings decide."""
         return None

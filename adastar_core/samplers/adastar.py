@@ -43,6 +43,10 @@ class AdaStarSettings(BaseSamplerSettings):
         True, "Use the win rate", "Whether it orders equally recent observations; off is an ablation."
     )
 
+    @property
+    def begins_at_random(self) -> bool:
+        return self.tiebreak == "seeded"
+
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "AdaStarSampler":
         seeded = self.tiebreak == "seeded"
         ranks = (

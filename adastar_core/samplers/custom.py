@@ -19,6 +19,10 @@ class CustomSettings(BaseSamplerSettings, PluginSettings):
 
     type: Literal["custom"] = "custom"
 
+    @property
+    def begins_at_random(self) -> bool:
+        return False
+
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> Sampler:
         """Return the sampler that the path names; the statistics are its own to keep.
 

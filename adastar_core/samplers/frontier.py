@@ -46,6 +46,10 @@ class FrontierSettings(BaseSamplerSettings):
     def predicts(self) -> bool:
         return True
 
+    @property
+    def begins_at_random(self) -> bool:
+        return False
+
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> "FrontierSampler":
         return FrontierSampler(statistics, seed, self)
 

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adastar_core.config import RunConfig
-from adastar_core.planning.advising import read_sampled
+from adastar_core.errors import UserError
+from adastar_core.planning.advising import read_sampled, tells_of
 from adastar_core.runs.stored import open_stored
 from tests.cli.conftest import Adastar, Finished
+from tests.support.samplers import parse
 
 Json = Callable[..., dict]  # type: ignore[type-arg]
 
@@ -32,7 +34,7 @@ def test_a_file_finds_the_run_that_says_the_same(adastar: Adastar, tmp_path: Pat
     other.write_text("problem: {type: arithmetic, train: 77}\n")
     status, _, error = adastar("advise", str(other))
     assert status == 2
-    assert f"adastar run {other} --set iterations=1 --run probe" in error
+    assert f"adastar run {other} --set method=adastar --set iterations=1 --run probe" in error
 
 
 @pytest.mark.parametrize("name", ["nobody", "nothing.yaml"])
@@ -47,6 +49,21 @@ def test_hinted_attempts_are_not_taken_for_what_the_model_solves(adastar: Adasta
     _, out, _ = adastar("advise", "mine")
     assert "rationalize: true" in out
     assert "Order, by" not in out
+
+
+@pytest.mark.parametrize("sampler", ["frontier", "adastar"])
+def test_a_first_iteration_that_is_no_fair_sample_tells_nothing(
+    run_database: Engine, finished: Finished, sampler: str
+) -> None:
+    stored = open_stored(run_database, finished.home, "mine")
+    values = {"frontier": {"type": "frontier"}, "adastar": {"type": "adastar", "tiebreak": "official"}}[
+        sampler
+    ]
+    other = stored.config.model_copy(update={"sampler": parse(values)})
+    with pytest.raises(UserError, match=rf"\(sampler {sampler}\), so they are no fair sample"):
+        read_sampled(replace(stored, config=other))
+    assert not tells_of(other, stored.config)
+    assert tells_of(stored.config, other)
 
 
 def test_a_budget_limits_the_passes_through_the_pool(run_database: Engine, finished: Finished) -> None:
