@@ -15,6 +15,7 @@ from typing import Literal
 from adastar_core import names
 from adastar_core.comparison.member import SelectOn
 from adastar_core.comparison.rungs import Rung, rungs
+from adastar_core.comparison.table import OWN_SAMPLER
 from adastar_core.config import RunConfig, files
 from adastar_core.config.methods import OWN, MethodName
 from adastar_core.errors import ConfigError, StageError
@@ -22,6 +23,7 @@ from adastar_core.machine.confine import output, readable
 from adastar_core.machine.home import usable_home
 from adastar_core.machine.parent import tied_to_us
 from adastar_core.machine.units import pflops_in
+from adastar_core.samplers.custom import CustomSettings
 from adastar_core.settings import BaseSource, OutputPath, Settings, SettingText, Text, setting
 
 DEFAULT_PRESET = "arithmetic-hard"
@@ -152,7 +154,7 @@ class ComparisonSettings(Settings):
 
     def run_name(self, method: MethodName, seed: int) -> str:
         """Return the name by which ``flows/adastar.py`` resumes a run. Two samplers of one's own are two runs."""
-        which = method
+        which: str = method
         if method == OWN:
             own = self.config(method, seed).sampler.model_dump_json()
             which = f"{method}-{hashlib.sha256(own.encode()).hexdigest()[:8]}"
@@ -256,9 +258,11 @@ def facts_of(settings: ComparisonSettings) -> list[tuple[str, str]]:
     budget = (
         f"{config.budget_pflops:.6g} PFLOPs" if config.budget_pflops else f"{config.iterations} iterations"
     )
+    own = settings.config(OWN, settings.seeds[0]).sampler if OWN in settings.methods else None
     return [
         ("command", settings.as_command()),
         ("budget of each run", budget),
         ("problem", config.problem.type),
         ("base model", config.model),
+        *([(OWN_SAMPLER, own.path)] if isinstance(own, CustomSettings) else []),
     ]

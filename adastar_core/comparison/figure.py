@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from adastar_core.comparison.intervals import curve, estimate
 from adastar_core.comparison.table import REFERENCE, Comparison
-from adastar_core.config.methods import METHODS, MethodName
+from adastar_core.config.methods import MethodName
 from adastar_core.report.figures import BLUE, GREY, Figure
 
 _GRID = 120
@@ -58,7 +58,7 @@ def _panels(comparison: Comparison, canvas: Canvas) -> None:
             _curve(axes, comparison, REFERENCE, GREY, band=False)
         _curve(axes, comparison, row.method, BLUE)
         _base(axes, comparison)
-        axes.set_title(METHODS[row.method].title, size=9)
+        axes.set_title(comparison.title_of(row.method), size=9)
         axes.tick_params(labelsize=8)
         if row.accuracy.mean < comparison.base - _BELOW:
             axes.text(0.03, 0.04, f"below: {row.accuracy.mean:.1%}", transform=axes.transAxes, size=8)
@@ -75,7 +75,7 @@ def _curve(
     grid = np.linspace(0, min(run.pflops for run in runs), _GRID)
     accuracy = curve(runs, grid.tolist(), comparison.select_on)
     cost = grid * comparison.unit[0]
-    axes.plot(cost, accuracy.mean(axis=0), color=color, label=METHODS[method].title, lw=1.6)
+    axes.plot(cost, accuracy.mean(axis=0), color=color, label=comparison.title_of(method), lw=1.6)
     if band and len(runs) > 1:
         low, high = zip(*(_interval(tuple(column)) for column in accuracy.T.tolist()), strict=True)
         axes.fill_between(cost, low, high, color=color, alpha=0.15, lw=0)

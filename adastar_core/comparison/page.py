@@ -39,7 +39,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 def html(comparison: Comparison, figure: "Figure") -> str:
     """Return the page as one self-contained file: no script, every text escaped."""
-    methods = [METHODS[name] for name in (*(row.method for row in comparison.rows), *comparison.dropped)]
+    shown = (*(row.method for row in comparison.rows), *comparison.dropped)
     template = templates(Path(__file__).parent).get_template("comparison.html.j2")
     return template.render(
         comparison=comparison,
@@ -47,7 +47,7 @@ def html(comparison: Comparison, figure: "Figure") -> str:
         figure=figure,
         headings=text.headings(comparison),
         rows=text.cells(comparison),
-        methods=[(method.title, method.summary) for method in methods],
+        methods=[(comparison.title_of(name), METHODS[name].summary) for name in shown],
         notes=text.notes(comparison),
         rungs=(rung_text.HEADINGS, rung_text.cells(comparison.decisions)),
         what_rungs_say=rung_text.WHAT_RUNGS_SAY,

@@ -8,11 +8,13 @@ from adastar_core.comparison import intervals
 from adastar_core.comparison.dropping import Decision, Verdict
 from adastar_core.comparison.intervals import Estimate, PairedDifference, estimate
 from adastar_core.comparison.member import Member, SelectOn, in_order
-from adastar_core.config.methods import METHODS, MethodName
+from adastar_core.config.methods import METHODS, OWN, MethodName
 from adastar_core.errors import StageError
 from adastar_core.machine.units import flops_unit
 
 REFERENCE: MethodName = "adastar"
+OWN_SAMPLER = "own sampler"
+"""The fact that names the class of the method ``custom``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ class Comparison:
     def unit(self) -> tuple[float, str]:
         """The unit for all costs, which suits the largest, and the factor from PFLOPs to it."""
         return flops_unit(max(member.pflops for member in self.members))
+
+    def title_of(self, method: MethodName) -> str:
+        """Return a method's title; of a sampler of one's own, the name of its class."""
+        own = dict(self.facts).get(OWN_SAMPLER)
+        return own.rpartition(":")[2] if own and method == OWN else METHODS[method].title
 
     def runs(self, method: MethodName) -> list[Member]:
         return [member for member in self.members if member.method == method]

@@ -11,7 +11,6 @@ from adastar_core.comparison.member import Point
 from adastar_core.comparison.rung_text import HEADINGS, WHAT_RUNGS_SAY, dropped_after
 from adastar_core.comparison.rung_text import cells as rung_cells
 from adastar_core.comparison.table import Comparison
-from adastar_core.config.methods import METHODS
 from adastar_core.machine.units import NONE, number, percent_number
 from adastar_core.report.text import escape, markdown_table
 
@@ -49,12 +48,12 @@ def cells(comparison: Comparison) -> list[tuple[str, ...]]:
     not_reached = "not reached" if comparison.best_baseline else NONE
     without = (NONE,) * (len(headings(comparison)) - 2)
     dropped = [
-        (f"{METHODS[name].title} ({dropped_after(verdict)})", str(len(verdict.seeds)), *without)
+        (f"{comparison.title_of(name)} ({dropped_after(verdict)})", str(len(verdict.seeds)), *without)
         for name, verdict in comparison.dropped.items()
     ]
     compared = [
         (
-            METHODS[row.method].title,
+            comparison.title_of(row.method),
             str(row.seeds),
             _interval(row.accuracy),
             _points(row.difference),
@@ -124,7 +123,7 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
     ]
     if comparison.best_baseline:
         lines.append(
-            f"The baseline with the highest mean is {METHODS[comparison.best_baseline].title}. ↓ is the share of its compute that a "
+            f"The baseline with the highest mean is {comparison.title_of(comparison.best_baseline)}. ↓ is the share of its compute that a "
             "method saves to reach that mean; it is computed on the mean over seeds and has no interval."
         )
     if any(row.ratio for row in comparison.rows):
@@ -134,7 +133,7 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
             "figure if one of its runs stays below."
         )
     kept_base = [
-        f"{METHODS[row.method].title} in {row.base_chosen} of {row.seeds} runs"
+        f"{comparison.title_of(row.method)} in {row.base_chosen} of {row.seeds} runs"
         for row in comparison.rows
         if row.base_chosen
     ]
@@ -235,9 +234,11 @@ def headline(comparison: Comparison) -> str:
     found = leader(comparison)
     best = next(row for row in comparison.rows if row.method == found.method)
     tied = [row for row in comparison.rows if row.method in found.tied]
-    title, accuracy = METHODS[best.method].title, _interval(best.accuracy)
+    title, accuracy = comparison.title_of(best.method), _interval(best.accuracy)
     others = (
-        f"{len(tied)} others" if len(tied) > _MANY else ", ".join(METHODS[row.method].title for row in tied)
+        f"{len(tied)} others"
+        if len(tied) > _MANY
+        else ", ".join(comparison.title_of(row.method) for row in tied)
     )
     if len(comparison.rows) == 1:
         left = " and is the only method that was not dropped" if comparison.dropped else ""

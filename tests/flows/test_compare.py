@@ -73,6 +73,7 @@ def test_killed_and_continued_it_gives_the_same_table(
         )
         assert done.returncode == 0, done.stderr
         assert "STaR-Acc" in done.stdout
+        assert "Oracle" in done.stdout
         files = ("comparison.csv", "runs.csv", "accuracy-by-compute.png")
         tables.append([(tmp_path / place / name).read_bytes() for name in files])
         for one in list_runs(database):

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -150,7 +151,9 @@ def test_the_table_corrects_its_ps() -> None:
 
 def test_many_methods_have_a_panel_each_with_a_band() -> None:
     runs = [
-        member(method, seed, (0.5, 0.50), (0.6, 0.60 + 0.01 * seed)) for method in METHODS for seed in (0, 1)
+        member(method, seed, (0.5, 0.50), (0.6, 0.60 + 0.01 * seed))
+        for method in get_args(MethodName)
+        for seed in (0, 1)
     ]
     runs = [one if one.method != "hs-star" else member("hs-star", one.seed, (0.1, 0.2)) for one in runs]
     for methods, panels in ((list(METHODS), len(METHODS)), (list(METHODS)[:4], 1)):
@@ -211,3 +214,12 @@ def test_a_member_is_read_from_its_summary(tmp_path: Path) -> None:
     assert [point.test for point in found.points] == [0.3, 0.5, 0.7]
     assert found.false_positive_share == pytest.approx(0.15)
     assert found.frequency_deviation == 0.9
+
+
+def test_a_sampler_of_one_s_own_has_the_name_of_its_class() -> None:
+    runs = [
+        member(method, seed, (0.5, 0.5), (0.6, 0.6)) for method in ("adastar", "custom") for seed in (0, 1)
+    ]
+    named = compare_members("made up", runs, "validation", [("own sampler", "mine.py:Mine")])
+    assert [row[0] for row in text.cells(named)] == ["AdaSTaR", "Mine"]
+    assert text.cells(compare_members("made up", runs, "validation"))[1][0] == "Own sampler"
