@@ -6,9 +6,10 @@ model's passes over tokens: 2 for each token read or generated, 6 for each one t
 So a rate of 1/3 is the best, not 1/2, and of two equally uncertain observations the shorter is the better.
 
 Success and length are predicted from the question (:mod:`adastar_core.samplers.difficulty`), and an observation's own
-attempts count beside the prediction. Hopeless and mislabelled ones become rare by themselves. The order is drawn, not sorted:
-the best alone are all of one kind, and a model that trains on one kind forgets the others. A share of the places goes to the
-least recently stamped, which is AdaSTaR's order, so that nothing waits for ever and a wrong prediction is found out.
+attempts count beside the prediction. Kinds of questions that are never solved become rare by themselves. A wrong reference among
+solvable ones does not: its question promises much, and its own failures fade. The order is drawn, not sorted: the best alone are
+all of one kind, and a model that trains on one kind forgets the others. A share of the places goes to the least recently stamped,
+which is AdaSTaR's order, so that nothing waits for ever and a wrong prediction is found out.
 
 An iteration learns from its own visits: the first one, which knows nothing, would else spend on the hopeless as random order does.
 """

@@ -212,7 +212,7 @@ def test_frontier_gives_a_share_of_places_to_the_least_recently_stamped() -> Non
 
 
 def test_a_hopeless_observation_among_others_is_put_to_rest() -> None:
-    """Such as one with a wrong reference: its question promises a lot, and its own attempts say otherwise."""
+    """As long as its own attempts are many: its question promises a lot, and they say otherwise."""
     positions = np.arange(COUNT, dtype=np.int32)
     hopeless = positions % 10 == 0
     made = np.full(COUNT, 40, np.int32)
