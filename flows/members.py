@@ -17,7 +17,7 @@ from adastar_core.comparison.member import SelectOn
 from adastar_core.comparison.rungs import Rung, rungs
 from adastar_core.comparison.table import OWN_SAMPLER
 from adastar_core.config import RunConfig, files
-from adastar_core.config.methods import OWN, MethodName
+from adastar_core.config.methods import METHODS, OWN, MethodName
 from adastar_core.errors import ConfigError, StageError
 from adastar_core.machine.confine import output, readable
 from adastar_core.machine.home import usable_home
@@ -28,7 +28,7 @@ from adastar_core.settings import BaseSource, OutputPath, Settings, SettingText,
 
 DEFAULT_PRESET = "arithmetic-hard"
 _PLACES = ("home=", "database_url=")
-_OF_OWN_SAMPLER = ("sampler.path=", "sampler.options")
+_OF_OWN_SAMPLER = ("sampler=", "sampler.type=", "sampler.path=", "sampler.options")
 _SCRIPTS = Path(__file__).parent
 _MOST_ITERATIONS = 200
 """Bound of a run that ends by its budget of compute."""
@@ -130,11 +130,22 @@ class ComparisonSettings(Settings):
                 values = files.load_file(readable(self.base, "base"))
             case "defaults":
                 values = {}
-        return files.resolve(values, self.settings_of(method, seed, rung))
+        config = files.resolve(values, self.settings_of(method, seed, rung))
+        meant = METHODS[method].settings["sampler"]
+        if isinstance(meant, Mapping) and config.sampler.type != meant["type"]:
+            raise ConfigError(
+                f"overrides would give the method {method} the sampler {config.sampler.type}, so it would not be that method. Compare "
+                "your own sampler as the method custom, with sampler.path, and any other by a method that has it."
+            )
+        return config
 
     def settings_of(self, method: MethodName, seed: int, rung: Rung | None = None) -> list[str]:
         """Return what a run sets: method, seed, budget, a test of every checkpoint, and the overrides; up to a rung."""
         mine = (text for text in self.overrides if method == OWN or not self._is_of_own_sampler(text))
+        if OWN not in self.methods and any(text.startswith("sampler.path=") for text in self.overrides):
+            raise ConfigError(
+                "sampler.path is for the method custom, which is not among the methods. Add it, as in --methods adastar,custom."
+            )
         common = ["evaluation.test_every_iteration=true", *budget_settings(self.budget), *mine]
         limited = [] if rung is None or rung.is_last else [rung.setting]
         return [f"method={method}", f"seed={seed}", *common, *limited]

@@ -20,6 +20,7 @@ from adastar_core.machine.confine import user_code
 from adastar_core.machine.paths import path_of
 from adastar_core.settings import PLUGIN_PATTERN, CodePath, OptionText, Settings, setting
 
+_PACKAGE = Path(__file__).parents[1]
 Group = Literal["samplers", "problems", "verifiers", "generators", "monitors"]
 
 
@@ -69,9 +70,11 @@ def call_plugin(
 
 
 def failure(error: Exception) -> str:
-    """Return what a part raised, and in which line of which file."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"({type(error).__name__}: {error}) at {place.filename}, line {place.lineno}"
+    """Return what a part raised, and in which line outside this package, if it came to one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if not Path(frame.filename).is_relative_to(_PACKAGE)]
+    where = f" at {outside[-1].filename}, line {outside[-1].lineno}" if outside else ""
+    return f"({type(error).__name__}: {error}){where}"
 
 
 def plugin_names(group: Group) -> frozenset[str]:

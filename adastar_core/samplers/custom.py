@@ -11,7 +11,16 @@ from adastar_core.errors import ConfigError
 from adastar_core.machine.plugins import PluginSettings, call_plugin, failure
 from adastar_core.records import Observation
 from adastar_core.samplers import BaseSamplerSettings, Ordering, Sampler, Stamps, Statistics
+from adastar_core.samplers.revising import FIRST_REVISION
 from adastar_core.selection import Budget, Judged, Visit
+
+_MUST = {
+    "order": "It must give every position once.",
+    "revised": "It must give every position that is not visited yet, once.",
+    "observe": "It must return how many visits it stamped, the first ones.",
+    "budget": "It must return an adastar_core.selection.Budget.",
+    "read": "It must take the questions, by position.",
+}
 
 
 class CustomSettings(BaseSamplerSettings, PluginSettings):
@@ -39,16 +48,24 @@ class CustomSettings(BaseSamplerSettings, PluginSettings):
         return _OwnSampler(made, own, f"sampler.path: {self.path}")
 
     def check(self, seed: int, pool: Sequence[Observation]) -> None:
-        """Make the sampler and ask it for an order, so that a mistake shows before a run begins.
+        """Make the sampler and ask it for an order and a revision, so that a mistake shows before a run begins.
 
         Raises:
             ConfigError: It cannot be used, or has another order when it is asked again.
         """
         sampler = self.open_for(Statistics.empty(len(pool)), seed, pool)
-        if list(sampler.order(1)) != list(sampler.order(1)):
+        assert isinstance(sampler, _OwnSampler)
+        order = list(sampler.order(1))
+        if order != list(sampler.order(1)):
             raise ConfigError(
                 f"sampler.path: {self.path}.order(1) returned two different orders. Make it depend on the seed and the iteration "
                 "alone: a run that resumes asks again."
+            )
+        visits = [Visit(p, 1, p % 2, (1,) * (p % 2), p % 2 == 1, tokens=10) for p in order[:FIRST_REVISION]]
+        if sampler.ask_to_revise(1, visits) != sampler.ask_to_revise(1, visits):
+            raise ConfigError(
+                f"sampler.path: {self.path}.revised returned two different orders after the same visits. Make it depend on the seed, "
+                "the iteration and the visits alone: a run that resumes asks again."
             )
 
 
@@ -64,16 +81,28 @@ class _OwnSampler:
         if isinstance(own, samplers.Reading):
             self.read = partial(self._checked_read, own)
         if isinstance(own, samplers.Revising):
-            self.revised = partial(self._checked_revision, own)
+            self.revised = self._kept_revision
+            self._revisions: dict[tuple[int, int], list[int]] = {}
 
     def order(self, iteration: int) -> Iterator[int]:
         yield from self._checked("order", partial(self._own.order, iteration), ())
 
-    def _checked_revision(
-        self, own: samplers.Revising, iteration: int, visits: Sequence[Visit]
-    ) -> Iterator[int]:
+    def _kept_revision(self, iteration: int, visits: Sequence[Visit]) -> Iterator[int]:
+        """Return what the sampler answered first: every wave asks for it, and closing the iteration must find the same."""
+        key = (iteration, len(visits))
+        if key not in self._revisions:
+            kept = {known: order for known, order in self._revisions.items() if known[0] == iteration}
+            self._revisions = {**kept, key: self.ask_to_revise(iteration, visits)}
+        return iter(self._revisions[key])
+
+    def ask_to_revise(self, iteration: int, visits: Sequence[Visit]) -> list[int]:
+        """Return the rest of the iteration's order after these visits; nothing where the sampler revises no order."""
+        if not isinstance(self._own, samplers.Revising):
+            return []
         visited = [visit.position for visit in visits]
-        yield from self._checked("revised", partial(own.revised, iteration, visits), visited)
+        # A tuple of its own: what the user's code does to it must not reach the iteration's visits.
+        asked = partial(self._own.revised, iteration, tuple(visits))
+        return list(self._checked("revised", asked, visited))
 
     def _checked(
         self, method: str, given: Callable[[], Iterator[int]], visited: Sequence[int]
@@ -81,11 +110,14 @@ class _OwnSampler:
         """Yield what a method of the user's gives: every position once, but those that are visited already."""
         count = len(self._statistics.last_iteration)
         seen = bytearray(count)
-        for position in visited:
+        known = frozenset(visited)
+        for position in known:
             seen[position] = True
         for position in self._positions(method, given):
             if not 0 <= position < count:
                 raise self._wrong(method, f"gave the position {position}, not one of 0 to {count - 1}")
+            if position in known:
+                raise self._wrong(method, f"gave the position {position}, which is visited already")
             if seen[position]:
                 raise self._wrong(method, f"gave the position {position} twice")
             seen[position] = True
@@ -133,6 +165,4 @@ class _OwnSampler:
         return len(visits)
 
     def _wrong(self, method: str, what: str) -> ConfigError:
-        return ConfigError(
-            f"{self._whose}.{method} {what}. Its order gives every position once, and observe how many visits it stamped."
-        )
+        return ConfigError(f"{self._whose}.{method} {what}. {_MUST[method]}")

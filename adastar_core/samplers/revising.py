@@ -27,4 +27,4 @@ def order_given(sampler: Sampler, iteration: int, results: Results, rules: Rules
             if (visit := find_visit(position, results, rules)) is None:
                 return
             visits.append(visit)
-        order = sampler.revised(iteration, visits)
+        order = sampler.revised(iteration, tuple(visits))

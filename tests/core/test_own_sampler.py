@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from adastar_core.config import files
 from adastar_core.errors import ConfigError
-from adastar_core.samplers import Allocating, Reading, Remembering, Sampler, Stamps, Statistics
+from adastar_core.planning.plan import plan_of
+from adastar_core.samplers import Allocating, Reading, Remembering, Revising, Sampler, Stamps, Statistics
 from adastar_core.samplers.custom import CustomSettings
 from adastar_core.selection import Budget, Visit
 from tests.support.samplers import COUNT, POOL, halves, opened, parse, visits_of
@@ -111,6 +113,38 @@ def test_what_a_sampler_of_your_own_orders_is_checked_before_a_run(
         settings.check(0, POOL[:3])
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return None", "revised failed .*not iterable\\)\\. It must give"),
+        ("return range(200)", "position 0, which is visited already"),
+        ("return [150, 150]", "position 150 twice"),
+        ("return [150]", "left out 71 of 200 positions, the first is 128"),
+        ("visits.clear()", "revised failed .*clear.*own.py, line 6"),
+        ("return np.random.permutation(range(128, 200))", "revised returned two different orders"),
+    ],
+)
+def test_a_revision_is_checked_before_a_run(tmp_path: Path, body: str, words: str) -> None:
+    text = "import numpy as np\nclass Own:\n def __init__(self, *_): ...\n def order(self, iteration): return range(200)\n"
+    (tmp_path / "own.py").write_text(f"{text} def revised(self, iteration, visits):\n  {body}\n")
+    settings = CustomSettings(path=f"{tmp_path / 'own.py'}:Own")
+    with pytest.raises(ConfigError, match=rf"(?s)sampler\.path.*{words}"):
+        settings.check(0, POOL)
+
+
+def test_an_iteration_keeps_the_revision_that_it_began_with(tmp_path: Path) -> None:
+    """Whatever the sampler says when it is asked again."""
+    text = (
+        "class Own:\n asked = 0\n def __init__(self, *_): ...\n def order(self, iteration): return range(4)\n"
+    )
+    revised = " def revised(self, iteration, visits):\n  self.asked += 1\n  return [[2, 3], [3, 2]][self.asked % 2]\n"
+    (tmp_path / "own.py").write_text(text + revised)
+    sampler = CustomSettings(path=f"{tmp_path / 'own.py'}:Own").open(Statistics.empty(4), 0, list("abcd"))
+    assert isinstance(sampler, Revising)
+    visits = [Visit(p, 1, 1, (1,), first_try=True) for p in (0, 1)]
+    assert list(sampler.revised(1, visits)) == list(sampler.revised(1, visits)) == [3, 2]
+
+
 def test_numbers_of_numpy_are_positions_and_stamps(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(
         "import numpy as np\nclass Own:\n def __init__(self, *_): ...\n"
@@ -203,3 +237,11 @@ def test_a_sampler_that_cannot_be_used_is_refused(tmp_path: Path, path: str, wor
     (tmp_path / "own.py").write_text(ORDER_ALONE)
     with pytest.raises(ConfigError, match=words):
         opened(parse({"type": "custom", "path": path.format(folder=tmp_path)}), Statistics.empty(3))
+
+
+def test_a_dry_run_refuses_what_a_run_would(tmp_path: Path) -> None:
+    config = files.resolve(
+        files.load_preset("quickstart"), ["method=custom", f"sampler.path={tmp_path}/own.py:Own"]
+    )
+    with pytest.raises(ConfigError, match=r"sampler\.path"):
+        plan_of(config)

@@ -121,9 +121,26 @@ def test_an_own_sampler_joins_a_comparison_whose_runs_it_leaves_as_they_are() ->
 def test_an_own_sampler_without_its_place_or_its_method_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"sampler\.path is missing"):
         ComparisonSettings(methods=("custom",)).config("custom", 0)
-    without = ComparisonSettings(methods=("adastar",), overrides=("sampler.path=mine.py:Mine",))
-    with pytest.raises(ConfigError, match="belongs to sampler=custom"):
-        without.config("adastar", 0)
+    for place in (("sampler.path=mine.py:Mine",), ("sampler=custom", "sampler.path=mine.py:Mine")):
+        without = ComparisonSettings(methods=("adastar",), overrides=place)
+        with pytest.raises(ConfigError, match="for the method custom, which is not among the methods"):
+            without.config("adastar", 0)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [("sampler={type: custom, path: mine.py:Mine}",), ("sampler=custom", "sampler.path=mine.py:Mine")],
+)
+def test_an_own_sampler_goes_to_its_method_alone_however_it_is_written(place: tuple[str, ...]) -> None:
+    settings = ComparisonSettings(methods=("adastar", "custom"), overrides=place)
+    assert settings.config("adastar", 0).sampler.type == "adastar"
+    assert settings.config("custom", 0).sampler.type == "custom"
+
+
+def test_no_method_gets_another_sampler_than_its_own() -> None:
+    settings = ComparisonSettings(methods=("random-lazy",), overrides=("sampler=thompson",))
+    with pytest.raises(ConfigError, match="give the method random-lazy the sampler thompson"):
+        settings.config("random-lazy", 0)
 
 
 def test_a_dry_run_says_what_every_method_costs_and_starts_nothing(
