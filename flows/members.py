@@ -28,7 +28,7 @@ from adastar_core.settings import BaseSource, OutputPath, Settings, SettingText,
 
 DEFAULT_PRESET = "arithmetic-hard"
 _PLACES = ("home=", "database_url=")
-_OF_OWN_SAMPLER = ("sampler=", "sampler.type=", "sampler.path=", "sampler.options")
+_OF_OWN_SAMPLER = ("sampler", "sampler.type", "sampler.path", "sampler.options")
 _SCRIPTS = Path(__file__).parent
 _MOST_ITERATIONS = 200
 """Bound of a run that ends by its budget of compute."""
@@ -142,7 +142,7 @@ class ComparisonSettings(Settings):
     def settings_of(self, method: MethodName, seed: int, rung: Rung | None = None) -> list[str]:
         """Return what a run sets: method, seed, budget, a test of every checkpoint, and the overrides; up to a rung."""
         mine = (text for text in self.overrides if method == OWN or not self._is_of_own_sampler(text))
-        if OWN not in self.methods and any(text.startswith("sampler.path=") for text in self.overrides):
+        if OWN not in self.methods and "sampler.path" in map(_key, self.overrides):
             raise ConfigError(
                 "sampler.path is for the method custom, which is not among the methods. Add it, as in --methods adastar,custom."
             )
@@ -152,7 +152,8 @@ class ComparisonSettings(Settings):
 
     def _is_of_own_sampler(self, override: str) -> bool:
         """Return whether an override says which sampler the method ``custom`` has, which is nothing to the others."""
-        return OWN in self.methods and override.startswith(_OF_OWN_SAMPLER)
+        key = _key(override)
+        return OWN in self.methods and (key in _OF_OWN_SAMPLER or key.startswith("sampler.options."))
 
     def as_command(self) -> str:
         """Return the command that starts this comparison, as a person would write it."""
@@ -186,6 +187,10 @@ class ComparisonSettings(Settings):
     def _source_words(self) -> list[str]:
         """Return the options that name the source; the defaults need none, because their overrides name another model."""
         return [] if self.source == "defaults" else [f"--{self.source}", self.base]
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].strip()
 
 
 def budget_settings(budget: str | None) -> list[str]:

@@ -27,7 +27,6 @@ from adastar_core.runs.numerics import formats_line
 from adastar_core.runs.preview import Preview, preview
 from adastar_core.runs.stored import root_of, start_of
 from adastar_core.runs.warnings import data_warnings
-from adastar_core.samplers.custom import CustomSettings
 from adastar_core.verifiers.batch import close_verifier
 
 if TYPE_CHECKING:
@@ -105,8 +104,7 @@ def plan_of(config: RunConfig, assumptions: Assumptions | None = None, *, on_gpu
     observations, vocabulary = splits[Split.TRAIN], Vocabulary.of(model)
     check_guessing(config, observations)
     check_asking(config, problem, observations)
-    if isinstance(config.sampler, CustomSettings):
-        config.sampler.check(config.seed, observations)
+    config.sampler.check(config.seed, observations)
     notes = (*problem.notes, *check_room(config, problem, splits, model))
     texts = measure_texts(problem, observations, vocabulary, seed=config.seed, hints=config.rationalize)
     assumed = assumptions or Assumptions()

@@ -42,7 +42,6 @@ from adastar_core.runs.sharing import (
 )
 from adastar_core.runs.stored import RunRef, StoredRun, open_store, pinned, start_of
 from adastar_core.runs.workspace import Workspace
-from adastar_core.samplers.custom import CustomSettings
 from adastar_core.store import checkpoints as rows
 from adastar_core.store.incidents import ROUNDED_OTHERWISE
 from adastar_core.store.lease import Lease, own_run
@@ -183,8 +182,7 @@ def _check_parts(config: RunConfig, problem: Problem, train: Sequence[Observatio
     """Refuse a filter, a sampler or an adapter that does not fit the data or the model."""
     check_guessing(config, train)
     check_asking(config, problem, train)
-    if isinstance(config.sampler, CustomSettings):
-        config.sampler.check(config.seed, train)
+    config.sampler.check(config.seed, train)
     if config.trainer.lora.rank is not None:
         from adastar_core.trainers.lora import trained_parameters
 

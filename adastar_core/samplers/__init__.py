@@ -149,6 +149,9 @@ class BaseSamplerSettings(Settings):
         """The most attempts that it allots to one observation; ``None`` if the run's own settings decide."""
         return None
 
+    def check(self, seed: int, pool: Sequence[Observation]) -> None:
+        """Refuse a sampler that cannot order these observations, before a run begins; the package's own all can."""
+
     def open(self, statistics: Statistics, seed: int, observation_ids: Sequence[str]) -> Sampler:
         """Return the sampler; ``observation_ids`` are by position."""
         raise NotImplementedError

@@ -11,7 +11,7 @@ from adastar_core.errors import ConfigError
 from adastar_core.machine.plugins import PluginSettings, call_plugin, failure
 from adastar_core.records import Observation
 from adastar_core.samplers import BaseSamplerSettings, Ordering, Sampler, Stamps, Statistics
-from adastar_core.samplers.revising import FIRST_REVISION
+from adastar_core.samplers.revising import FIRST_REVISION, KeptRevisions
 from adastar_core.selection import Budget, Judged, Visit
 
 _MUST = {
@@ -82,18 +82,14 @@ class _OwnSampler:
             self.read = partial(self._checked_read, own)
         if isinstance(own, samplers.Revising):
             self.revised = self._kept_revision
-            self._revisions: dict[tuple[int, int], list[int]] = {}
+            self._revisions = KeptRevisions()
 
     def order(self, iteration: int) -> Iterator[int]:
         yield from self._checked("order", partial(self._own.order, iteration), ())
 
     def _kept_revision(self, iteration: int, visits: Sequence[Visit]) -> Iterator[int]:
-        """Return what the sampler answered first: every wave asks for it, and closing the iteration must find the same."""
-        key = (iteration, len(visits))
-        if key not in self._revisions:
-            kept = {known: order for known, order in self._revisions.items() if known[0] == iteration}
-            self._revisions = {**kept, key: self.ask_to_revise(iteration, visits)}
-        return iter(self._revisions[key])
+        ask = partial(self.ask_to_revise, iteration, visits)
+        return self._revisions.get(iteration, len(visits), ask)
 
     def ask_to_revise(self, iteration: int, visits: Sequence[Visit]) -> list[int]:
         """Return the rest of the iteration's order after these visits; nothing where the sampler revises no order."""

@@ -18,12 +18,12 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from adastar_core import streams
 from adastar_core.samplers import BaseSamplerSettings, Floats, Stamps, Statistics
 from adastar_core.samplers.difficulty import Difficulty, features_of, predicted_lengths
 from adastar_core.samplers.fading import FadingSampler
+from adastar_core.samplers.revising import KeptRevisions
 from adastar_core.samplers.sorted import Key, mixed, ranks
 from adastar_core.selection import Visit
 from adastar_core.settings import setting
@@ -64,7 +64,7 @@ class FrontierSampler(FadingSampler):
     def __init__(self, statistics: Statistics, seed: int, settings: FrontierSettings) -> None:
         super().__init__(statistics, seed, settings.memory)
         self._settings = settings
-        self._revisions: dict[tuple[int, int], npt.NDArray[np.intp]] = {}
+        self._revisions = KeptRevisions()
 
     def read(self, questions: Sequence[str]) -> None:
         self._features = features_of(questions)
@@ -77,14 +77,13 @@ class FrontierSampler(FadingSampler):
         return (self._drawn(self.right, self.wrong, self.tokens, noise),)
 
     def revised(self, iteration: int, visits: Sequence[Visit]) -> Iterator[int]:
-        key = (iteration, len(visits))
-        if key not in self._revisions:  # every wave asks for it
+        def revise() -> Iterator[int]:
             stamps = Stamps.of(iteration, visits)
-            drawn = self._drawn(*self.counts_with(stamps), self._noise(*key))
-            order = np.argsort(drawn, kind="stable")
-            kept = {known: rest for known, rest in self._revisions.items() if known[0] == iteration}
-            self._revisions = {**kept, key: order[~np.isin(order, stamps.positions)]}
-        yield from map(int, self._revisions[key])
+            noise = self._noise(iteration, len(visits))
+            order = np.argsort(self._drawn(*self.counts_with(stamps), noise), kind="stable")
+            yield from map(int, order[~np.isin(order, stamps.positions)])
+
+        return self._revisions.get(iteration, len(visits), revise)
 
     def predict(self) -> Floats:
         """Return each observation's success rate, from the question and from its own attempts."""

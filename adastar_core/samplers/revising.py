@@ -1,6 +1,7 @@
 """The order of an iteration whose sampler learns from the iteration's own visits."""
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from adastar_core.samplers import Revising, Sampler
@@ -28,3 +29,19 @@ def order_given(sampler: Sampler, iteration: int, results: Results, rules: Rules
                 return
             visits.append(visit)
         order = sampler.revised(iteration, tuple(visits))
+
+
+class KeptRevisions:
+    """The revisions of the iteration at work. Every wave asks for them again, and closing the iteration must find the same."""
+
+    def __init__(self) -> None:
+        self._iteration = 0
+        self._kept: dict[int, array[int]] = {}
+
+    def get(self, iteration: int, visits: int, revise: Callable[[], Iterable[int]]) -> Iterator[int]:
+        """Yield what ``revise`` gave when it was first called after so many visits."""
+        if iteration != self._iteration:
+            self._iteration, self._kept = iteration, {}
+        if visits not in self._kept:
+            self._kept[visits] = array("l", revise())
+        yield from self._kept[visits]
