@@ -15,6 +15,7 @@ from adastar_core.records import GenerationRequest, Split
 from adastar_core.report.build import report_of
 from adastar_core.runs.opening import open_workspace
 from adastar_core.runs.workspace import Workspace
+from adastar_core.samplers.revising import FIRST_REVISION
 from adastar_core.stages.calibrate import calibrate
 from adastar_core.streams import rng
 from tests.support.runs import run_iteration, small_config
@@ -31,10 +32,12 @@ def opened(engine: Engine, home: Path, method: str, *overrides: str) -> Iterator
         yield workspace
 
 
-def run(workspace: Workspace, iterations: int = 2) -> ScriptedGenerator:
-    """Run with responses of which about half are right."""
+def run(workspace: Workspace, iterations: int = 2, *, restarted: bool = False) -> ScriptedGenerator:
+    """Run with responses of which about half are right; ``restarted`` has the sampler rebuilt from the store in every wave."""
 
     def script(one: GenerationRequest) -> str:
+        if restarted:
+            workspace.forget_sampler()
         right = rng(one.stream, "right").random() < 0.5
         answer = workspace.train[one.position].answer
         return f"step {one.stream % 3}\n#### {answer if right else -1}"
@@ -118,6 +121,22 @@ def test_lazy_methods_stop_at_beta_and_start_from_the_last_checkpoint(
         ahead = list(workspace.sampler(3).order(3))
         workspace.forget_sampler()
         assert list(workspace.sampler(3).order(3)) == ahead
+
+
+def test_an_order_that_learns_within_an_iteration_survives_a_restart(
+    database: Engine, tmp_path: Path
+) -> None:
+    """More than 128 visits an iteration, so that the order is revised."""
+    sizes = ("problem.train=400", "schedule.first_steps=20")
+    visits = "SELECT iteration, rank, position, attempts, correct FROM observation_events WHERE run_id = :run ORDER BY 1, 2"
+    found = []
+    for number, restarted in enumerate((False, True)):
+        more = ("cut_off=9",) * number  # another name for the run; no observation has as many
+        with opened(database, tmp_path, "frontier", *sizes, *more) as workspace:
+            run(workspace, restarted=restarted)
+            assert all(int(str(m)) > FIRST_REVISION for m in column(workspace, VISITED))
+            found.append(rows(workspace, visits))
+    assert found[0] == found[1]
 
 
 def test_hs_star_spends_on_the_boundary_what_the_others_left(database: Engine, tmp_path: Path) -> None:
