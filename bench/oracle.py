@@ -45,9 +45,9 @@ class Oracle(FadingSampler):
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
         random = streams.rng(self.seed, "oracle", iteration)
-        noise = random.gumbel(size=len(self.right))
+        noise = random.gumbel(size=len(self.counts.right))
         rate = np.where(self._never, 0.0, self._rates()[self._lengths])
-        attempts = self.right + self.wrong
+        attempts = self.counts.attempts
         value = rate * (1 - rate) / np.sqrt(1 + attempts) / (TOKENS[self._lengths] * (2 + 6 * rate))
         drawn = np.log(np.maximum(value, 1e-9)) + noise
         return (mixed(ranks(-drawn), ranks(self.statistics.last_iteration, noise), RECENT),)
@@ -56,6 +56,7 @@ class Oracle(FadingSampler):
         """Return each length's rate, where the base model's counts as much as ten attempts."""
         true = ~self._never  # attempts at wrong references say nothing of a length
         right, wrong = (
-            np.bincount(self._lengths[true], count[true], len(BASE)) for count in (self.right, self.wrong)
+            np.bincount(self._lengths[true], count[true], len(BASE))
+            for count in (self.counts.right, self.counts.wrong)
         )
         return np.asarray((10 * BASE + right) / (10 + right + wrong))

@@ -1,6 +1,7 @@
 """The base of sorted samplers that weigh every attempt of a run, older ones less, because the model changes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -10,19 +11,43 @@ from adastar_core.samplers.sorted import SortedSampler
 from adastar_core.selection import Visit
 
 
-class FadingSampler(SortedSampler):
-    """Counts right and wrong attempts, each times ``memory`` to the power of its age in iterations.
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Right attempts, wrong ones, and the tokens of both by position, each of shape (N,).
 
-    Attributes:
-        right: Weighted right attempts by position, shape (N,).
-        wrong: The others.
-        tokens: Weighted tokens of prompts and responses of all attempts.
+    Each attempt counts ``memory`` to the power of its age in iterations; ``iteration`` is the newest of them.
     """
+
+    right: Floats
+    wrong: Floats
+    tokens: Floats
+    memory: float
+    iteration: int = 0
+
+    @classmethod
+    def none(cls, observations: int, memory: float) -> "Counts":
+        return cls(*np.zeros((3, observations)), memory)
+
+    @property
+    def attempts(self) -> Floats:
+        return self.right + self.wrong
+
+    def after(self, stamps: Stamps) -> "Counts":
+        """Return the counts once an iteration's stamps are taken in; these stay as they are."""
+        fading = self.memory ** (stamps.iteration - self.iteration)
+        right, wrong, tokens = (fading * counted for counted in (self.right, self.wrong, self.tokens))
+        right[stamps.positions] += stamps.correct
+        wrong[stamps.positions] += stamps.attempts - stamps.correct
+        tokens[stamps.positions] += stamps.tokens
+        return Counts(right, wrong, tokens, self.memory, stamps.iteration)
+
+
+class FadingSampler(SortedSampler):
+    """Counts every attempt, each times ``memory`` to the power of its age in iterations."""
 
     def __init__(self, statistics: Statistics, seed: int, memory: float) -> None:
         super().__init__(statistics, seed)
-        self.right, self.wrong, self.tokens = np.zeros((3, len(statistics.last_iteration)))
-        self._memory, self._recalled = memory, 0
+        self.counts = Counts.none(len(statistics.last_iteration), memory)
 
     def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
         stamped = super().observe(iteration, visits, alpha)
@@ -30,14 +55,4 @@ class FadingSampler(SortedSampler):
         return stamped
 
     def recall(self, stamps: Stamps) -> None:
-        self.right, self.wrong, self.tokens = self.counts_with(stamps)
-        self._recalled = stamps.iteration
-
-    def counts_with(self, stamps: Stamps) -> tuple[Floats, Floats, Floats]:
-        """Return what ``right``, ``wrong`` and ``tokens`` are once these stamps are recalled."""
-        fading = self._memory ** (stamps.iteration - self._recalled)
-        right, wrong, tokens = (fading * counted for counted in (self.right, self.wrong, self.tokens))
-        right[stamps.positions] += stamps.correct
-        wrong[stamps.positions] += stamps.attempts - stamps.correct
-        tokens[stamps.positions] += stamps.tokens
-        return right, wrong, tokens
+        self.counts = self.counts.after(stamps)

@@ -22,7 +22,7 @@ import numpy as np
 from adastar_core import streams
 from adastar_core.samplers import BaseSamplerSettings, Floats, Stamps, Statistics
 from adastar_core.samplers.difficulty import Difficulty, features_of, predicted_lengths
-from adastar_core.samplers.fading import FadingSampler
+from adastar_core.samplers.fading import Counts, FadingSampler
 from adastar_core.samplers.revising import KeptRevisions
 from adastar_core.samplers.sorted import Key, mixed, ranks
 from adastar_core.selection import Visit
@@ -74,35 +74,35 @@ class FrontierSampler(FadingSampler):
         noise = self._noise(iteration)
         if not self.statistics.last_iteration.any():
             return (noise,)
-        return (self._drawn(self.right, self.wrong, self.tokens, noise),)
+        return (self._drawn(self.counts, noise),)
 
     def revised(self, iteration: int, visits: Sequence[Visit]) -> Iterator[int]:
         def revise() -> Iterator[int]:
             stamps = Stamps.of(iteration, visits)
             noise = self._noise(iteration, len(visits))
-            order = np.argsort(self._drawn(*self.counts_with(stamps), noise), kind="stable")
+            order = np.argsort(self._drawn(self.counts.after(stamps), noise), kind="stable")
             yield from map(int, order[~np.isin(order, stamps.positions)])
 
         return self._revisions.get(iteration, len(visits), revise)
 
     def predict(self) -> Floats:
         """Return each observation's success rate, from the question and from its own attempts."""
-        return self._rate(self.right, self.wrong)
+        return self._rate(self.counts)
 
     def _noise(self, *place: int) -> Floats:
-        return streams.rng(self.seed, "frontier", *place).gumbel(size=len(self.right))
+        return streams.rng(self.seed, "frontier", *place).gumbel(size=len(self.counts.right))
 
-    def _drawn(self, right: Floats, wrong: Floats, tokens: Floats, noise: Floats) -> Floats:
+    def _drawn(self, counts: Counts, noise: Floats) -> Floats:
         """Return a key whose order is that of draws without replacement, by value, with the least recent among them."""
-        rate, attempts = self._rate(right, wrong), right + wrong
-        lengths = predicted_lengths(self._features, tokens, attempts)
+        rate = self._rate(counts)
+        lengths = predicted_lengths(self._features, counts.tokens, counts.attempts)
         passes = lengths * (2 + 6 * rate)  # an attempt over its tokens, and training on it if it is right
-        value = rate * (1 - rate) / np.sqrt(1 + attempts) / passes
+        value = rate * (1 - rate) / np.sqrt(1 + counts.attempts) / passes
         drawn = np.log(np.maximum(value, 1e-9)) + noise
         return mixed(ranks(-drawn), ranks(self.statistics.last_iteration, noise), self._settings.recent)
 
-    def _rate(self, right: Floats, wrong: Floats) -> Floats:
-        self._difficulty.fit(right, wrong)
+    def _rate(self, counts: Counts) -> Floats:
+        self._difficulty.fit(counts.right, counts.wrong)
         # Not averaged over what is uncertain: 1 or 2 % for what was never solved would take half of a pool that is mostly such.
         predicted = _PREDICTION_WEIGHT * self._difficulty.likeliest()
-        return (predicted + right) / (_PREDICTION_WEIGHT + right + wrong)
+        return (predicted + counts.right) / (_PREDICTION_WEIGHT + counts.attempts)

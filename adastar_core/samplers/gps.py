@@ -51,11 +51,11 @@ class GPSSampler(FadingSampler):
     def keys(self, iteration: int) -> tuple[Key, ...]:
         random = streams.rng(self.seed, "gps", iteration)
         if not self.statistics.last_iteration.any():
-            return (random.random(len(self.right)),)
-        self._difficulty.fit(self.right, self.wrong)
+            return (random.random(len(self.counts.right)),)
+        self._difficulty.fit(self.counts.right, self.counts.wrong)
         newest = self.statistics.last_iteration == self.statistics.last_iteration.max()
         return newest, np.abs(self._difficulty.draw(random) - self._settings.target)
 
     def predict(self) -> Floats:
-        self._difficulty.fit(self.right, self.wrong)
+        self._difficulty.fit(self.counts.right, self.counts.wrong)
         return self._difficulty.predict()

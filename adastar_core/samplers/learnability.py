@@ -45,8 +45,8 @@ class LearnabilitySampler(FadingSampler):
         self._cover = settings.cover
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
-        noise = streams.rng(self.seed, "learnability", iteration).random(len(self.right))
-        made = self.right + self.wrong
+        noise = streams.rng(self.seed, "learnability", iteration).random(len(self.counts.right))
+        made = self.counts.attempts
         # Rounded, so that equal rates are equal however many iterations have weakened them.
-        p: npt.NDArray[np.float64] = np.round(self.right / np.where(made > 0, made, 1), 9)
+        p: npt.NDArray[np.float64] = np.round(self.counts.right / np.where(made > 0, made, 1), 9)
         return (mixed(ranks(-p * (1 - p), noise), ranks(self.statistics.last_iteration, noise), self._cover),)

@@ -49,9 +49,11 @@ class ThompsonSampler(FadingSampler):
     def keys(self, iteration: int) -> tuple[Key, ...]:
         prior = self._settings.prior
         draw = streams.rng(self.seed, "thompson", iteration)
-        return (np.abs(draw.beta(self.right + prior, self.wrong + prior) - self._settings.target),)
+        return (
+            np.abs(draw.beta(self.counts.right + prior, self.counts.wrong + prior) - self._settings.target),
+        )
 
     def predict(self) -> Floats:
         """Return the posterior means; half for an observation that was never stamped."""
         prior = self._settings.prior
-        return (self.right + prior) / (self.right + self.wrong + 2 * prior)
+        return (self.counts.right + prior) / (self.counts.attempts + 2 * prior)
