@@ -20,7 +20,7 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.context import TaskRunContext
 from pydantic import BaseModel
 
-STAGE_VERSIONS = {"sample": 6, "finetune": 2, "evaluate": 5, "advance": 1}
+STAGE_VERSIONS = {"sample": 7, "finetune": 2, "evaluate": 5, "advance": 1}
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from adastar_core.samplers import Allocating, Remembering, Sampler, Stamps, Statistics
+from adastar_core.samplers import Allocating, Predicting, Remembering, Sampler, Stamps, Statistics
 from adastar_core.samplers.adastar import AdaStarSettings, string_ranks
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.samplers.random import RandomSampler
@@ -211,15 +211,35 @@ def test_frontier_gives_a_share_of_places_to_the_least_recently_stamped() -> Non
     assert sum(position % 2 for position in order[:80]) in range(18, 30)
 
 
-def test_a_hopeless_observation_among_others_is_put_to_rest() -> None:
-    """As long as its own attempts are many: its question promises a lot, and they say otherwise."""
+def one_in_ten_fails(iterations: int) -> list[Stamps]:
+    """What so many iterations show of two attempts each: one of ten observations never right, the others 9 of 10 times."""
     positions = np.arange(COUNT, dtype=np.int32)
-    hopeless = positions % 10 == 0
-    made = np.full(COUNT, 40, np.int32)
-    past = [Stamps(1, positions, np.where(hopeless, 0, 20).astype(np.int32), made, made * 10)]
-    statistics = statistics_of([1] * COUNT, [1] * COUNT, [2] * COUNT)
-    order = list(opened(parse({"type": "frontier", "recent": 0.01}), statistics, past).order(2))
-    assert np.mean([order.index(position) for position in np.flatnonzero(hopeless)]) > COUNT * 0.7
+    made = np.full(COUNT, 2, np.int32)
+    rights = [np.where(positions % 10, 2 - (positions % 5 == t % 5), 0) for t in range(iterations)]
+    return [
+        Stamps(t + 1, positions, right.astype(np.int32), made, made * 10) for t, right in enumerate(rights)
+    ]
+
+
+def test_frontier_puts_to_rest_what_fails_where_its_kind_is_solved() -> None:
+    """As a wrong reference does. Before, its failures faded and its question promised more than what is known."""
+    last = statistics_of([3] * COUNT, [1] * COUNT, [2] * COUNT)
+    frontier = opened(parse({"type": "frontier", "recent": 0.01}), last, one_in_ten_fails(3))
+    assert isinstance(frontier, Predicting)
+    failing = np.arange(COUNT) % 10 == 0
+    assert frontier.predict()[failing].max() < 0.1
+    assert frontier.predict()[~failing].min() > 0.7
+    place = np.argsort(list(frontier.order(4)))
+    assert np.mean(place[failing]) > np.mean(place[~failing])
+
+
+def test_one_right_attempt_wakes_an_observation_again() -> None:
+    past = one_in_ten_fails(3)
+    past[-1].correct[0] = 1
+    last = statistics_of([3] * COUNT, [1] * COUNT, [2] * COUNT)
+    frontier = opened(parse({"type": "frontier"}), last, past)
+    assert isinstance(frontier, Predicting)
+    assert frontier.predict()[0] > 0.5 > 0.1 > frontier.predict()[10]
 
 
 def test_band_puts_the_rates_inside_first() -> None:
