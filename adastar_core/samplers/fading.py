@@ -26,7 +26,8 @@ class Counts:
 
     @classmethod
     def none(cls, observations: int, memory: float) -> "Counts":
-        return cls(*np.zeros((3, observations)), memory)
+        right, wrong, tokens = np.zeros((3, observations))
+        return cls(right, wrong, tokens, memory)
 
     @property
     def attempts(self) -> Floats:
