@@ -20,7 +20,7 @@ from adastar_core.records import Split
 from adastar_core.streams import rng
 from adastar_core.verifiers.expressions import Expression, combined, number
 
-STEPS = 600
+STEPS = 2400
 SIZES = (2, 3, 4)
 SHARES = (0.15, 0.5, 0.35)
 

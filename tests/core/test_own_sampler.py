@@ -9,10 +9,14 @@ import pytest
 from adastar_core.config import files
 from adastar_core.errors import ConfigError
 from adastar_core.planning.plan import plan_of
+from adastar_core.records import Observation
 from adastar_core.samplers import Allocating, Reading, Remembering, Revising, Sampler, Stamps, Statistics
+from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.samplers.custom import CustomSettings
 from adastar_core.selection import Budget, Visit
 from tests.support.samplers import COUNT, POOL, halves, opened, parse, visits_of
+
+ORACLE = Path(__file__).parents[2] / "bench" / "oracle.py"
 
 ORDER_ALONE = """
 class Hardest:
@@ -245,3 +249,13 @@ def test_a_dry_run_refuses_what_a_run_would(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"sampler\.path"):
         plan_of(config)
+
+
+@pytest.mark.parametrize(("more", "less"), [("234+567", "1234567+7654321"), ("3 4 7 -> 25", "1 2 3 4 -> 10")])
+def test_the_oracle_of_the_comparisons_knows_additions_and_puzzles(more: str, less: str) -> None:
+    """It takes what the packaged model solves more often than what it rarely or never solves."""
+    settings = parse({"type": "custom", "path": f"{ORACLE}:Oracle"})
+    pool = [Observation(f"{place}", question, "") for place, question in enumerate([more, less] * 100)]
+    sampler = open_sampler(settings, 0, pool, Statistics.empty(len(pool)), lambda: ())
+    first = list(sampler.order(1))[:50]
+    assert sum(position % 2 == 0 for position in first) > 30
