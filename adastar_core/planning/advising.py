@@ -91,11 +91,21 @@ def _read_visits(connection: Connection, run_id: int) -> Sequence[Sequence[int]]
 
 
 def tells_of(made: RunConfig, other: RunConfig) -> bool:
-    """Return whether the first iteration of a run that was made tells of another one: the same questions, model and attempts."""
-    fields = ("problem", "model", "attempts", "attempt_mode", "rationales")
-    return made.sampler.begins_at_random and all(
-        getattr(made, name) == getattr(other, name) for name in fields
+    """Return whether the first iteration of a run that was made tells of another one: it asks the same in the same way."""
+    return made.sampler.begins_at_random and _asked(made) == _asked(other)
+
+
+def _asked(config: RunConfig) -> tuple[object, ...]:
+    generator = config.generator
+    asked = (
+        config.problem,
+        config.model,
+        config.attempts,
+        config.attempt_mode,
+        config.rationalize,
+        config.rationales,
     )
+    return (*asked, generator.temperature, generator.top_p, generator.max_new_tokens)
 
 
 def method_for(sampled: Sampled, advice: Advice) -> str:

@@ -66,6 +66,16 @@ def test_a_first_iteration_that_is_no_fair_sample_tells_nothing(
     assert tells_of(stored.config, other)
 
 
+@pytest.mark.parametrize("change", [{"temperature": 0.4}, {"top_p": 0.9}, {"max_new_tokens": 9}])
+def test_a_run_tells_nothing_of_one_that_samples_otherwise(
+    run_database: Engine, finished: Finished, change: dict[str, float]
+) -> None:
+    made = open_stored(run_database, finished.home, "mine").config
+    other = made.model_copy(update={"generator": made.generator.model_copy(update=change)})
+    assert not tells_of(made, other)
+    assert tells_of(made, made.model_copy(update={"iterations": 99}))
+
+
 def test_a_budget_limits_the_passes_through_the_pool(run_database: Engine, finished: Finished) -> None:
     stored = open_stored(run_database, finished.home, "mine")
     assert read_sampled(stored).iterations == stored.config.iterations
