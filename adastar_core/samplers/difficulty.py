@@ -48,7 +48,7 @@ def predicted_lengths(features: Floats, tokens: Floats, attempts: Floats) -> Flo
     tried = np.flatnonzero(attempts)
     design = np.hstack([np.ones((len(features), 1)), features])
     seen, weights = design[tried], attempts[tried]
-    lengths = np.log(tokens[tried] / attempts[tried])
+    lengths = np.log(np.maximum(tokens[tried] / attempts[tried], 1))  # a reference has no tokens
     penalty = np.diag([0.0, *np.ones(features.shape[1])])
     mean = np.linalg.solve((seen.T * weights) @ seen + penalty, seen.T @ (weights * lengths))
     known = np.clip(design @ mean, lengths.min(), lengths.max())  # no length is told that was never seen

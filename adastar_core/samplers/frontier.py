@@ -17,16 +17,18 @@ An iteration learns from its own visits: the first one, which knows nothing, wou
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from adastar_core import streams
 from adastar_core.samplers import BaseSamplerSettings, Floats, Stamps, Statistics
 from adastar_core.samplers.difficulty import Difficulty, features_of, predicted_lengths
-from adastar_core.samplers.fading import Counts, FadingSampler
+from adastar_core.samplers.fading import Counts
 from adastar_core.samplers.revising import KeptRevisions
-from adastar_core.samplers.sorted import Key, mixed, ranks
+from adastar_core.samplers.sorted import Key, SortedSampler, mixed, ranks
 from adastar_core.selection import Visit
 from adastar_core.settings import setting
 
@@ -61,24 +63,66 @@ class FrontierSettings(BaseSamplerSettings):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What attempts have shown: lately, for the model changes, and ever, for references do not."""
+    """What attempts have shown, by position, each of shape (N,).
+
+    Attributes:
+        lately: Attempts, older ones less, because the model changes.
+        solved: Whether any was right, since references do not change.
+        failing: Logarithm of the chance of all failures so far if the observation can be solved. In each iteration, the rates of a
+            kind's solvable observations are taken for Beta-distributed around the kind's, so failures have a beta-binomial's chance.
+    """
 
     lately: Counts
-    ever: Counts
+    solved: npt.NDArray[np.bool_]
+    failing: Floats
 
-    def after(self, stamps: Stamps) -> "_Known":
-        return _Known(self.lately.after(stamps), self.ever.after(stamps))
+    @classmethod
+    def nothing(cls, observations: int, memory: float) -> "_Known":
+        return cls(
+            Counts.none(observations, memory), np.zeros(observations, dtype=bool), np.zeros(observations)
+        )
+
+    def after(self, stamps: Stamps, difficulty: Difficulty) -> "_Known":
+        """Return what is known after an iteration's stamps. Its failures tell by the rates of its own model, not of a later one."""
+        from scipy.special import betaln
+
+        lately, solved, failing = self.lately.after(stamps), self.solved.copy(), self.failing.copy()
+        kind = _kind(difficulty, lately, self.solvable)[stamps.positions]
+        a, b = _PREDICTION_WEIGHT * kind, _PREDICTION_WEIGHT * (1 - kind)
+        failed = betaln(a, b + stamps.attempts - stamps.correct) - betaln(a, b)
+        # Rounded as rates are: the special function may differ in its last digit between machines.
+        failing[stamps.positions] += np.round(failed, 9)
+        solved[stamps.positions] |= stamps.correct > 0
+        return _Known(lately, solved, failing)
+
+    @property
+    def solvable(self) -> Floats:
+        """How likely each observation can be solved at all; 1 once it was."""
+        failing = (1 - _UNSOLVABLE) * np.exp(self.failing)
+        return np.where(self.solved, 1.0, failing / (failing + _UNSOLVABLE))
+
+    def rate(self, difficulty: Difficulty) -> Floats:
+        """Return each observation's success rate if it can be solved, from the question and from its own attempts."""
+        kind, lately = _kind(difficulty, self.lately, self.solvable), self.lately
+        return (_PREDICTION_WEIGHT * kind + lately.right) / (_PREDICTION_WEIGHT + lately.attempts)
 
 
-class FrontierSampler(FadingSampler):
+def _kind(difficulty: Difficulty, lately: Counts, solvable: Floats) -> Floats:
+    """Return the rate of each question's kind. What cannot be solved says nothing of its kind, so it is left out."""
+    difficulty.fit(lately.right, lately.wrong * solvable)
+    # Not averaged over what is uncertain: 1 or 2 % for what was never solved would take half of a pool that is mostly such.
+    return np.clip(difficulty.likeliest(), 1e-9, 1 - 1e-9)
+
+
+class FrontierSampler(SortedSampler):
     """Draw the order by expected learning per compute, evenly while nothing is known; draw the rest anew as visits tell more.
 
     The streams are ("frontier", t), and ("frontier", t, visits) for what is drawn after so many visits.
     """
 
     def __init__(self, statistics: Statistics, seed: int, settings: FrontierSettings) -> None:
-        super().__init__(statistics, seed, settings.memory)
-        self._ever = Counts.none(len(statistics.last_iteration), memory=1.0)
+        super().__init__(statistics, seed)
+        self._known = _Known.nothing(len(statistics.last_iteration), settings.memory)
         self._settings = settings
         self._revisions = KeptRevisions()
 
@@ -86,72 +130,45 @@ class FrontierSampler(FadingSampler):
         self._features = features_of(questions)
         self._difficulty = Difficulty(self._features)
 
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
+        stamped = super().observe(iteration, visits, alpha)
+        self.recall(Stamps.of(iteration, visits[:stamped]))
+        return stamped
+
     def recall(self, stamps: Stamps) -> None:
-        super().recall(stamps)
-        self._ever = self._ever.after(stamps)
+        self._known = self._known.after(stamps, self._difficulty)
 
     def keys(self, iteration: int) -> tuple[Key, ...]:
         noise = self._noise(iteration)
-        if not self.statistics.last_iteration.any():
+        if not self._known.lately.attempts.any():
             return (noise,)
-        return (self._drawn(self._known, noise),)
+        return (self._drawn(self._known, self.statistics.last_iteration, noise),)
 
     def revised(self, iteration: int, visits: Sequence[Visit]) -> Iterator[int]:
         def revise() -> Iterator[int]:
             stamps = Stamps.of(iteration, visits)
-            noise = self._noise(iteration, len(visits))
-            order = np.argsort(self._drawn(self._known.after(stamps), noise), kind="stable")
+            known, noise = self._known.after(stamps, self._difficulty), self._noise(iteration, len(visits))
+            last = self.statistics.last_iteration.copy()
+            last[stamps.positions] = iteration
+            order = np.argsort(self._drawn(known, last, noise), kind="stable")
             yield from map(int, order[~np.isin(order, stamps.positions)])
 
         return self._revisions.get(iteration, len(visits), revise)
 
     def predict(self) -> Floats:
-        """Return each observation's success rate, from the question and from its own attempts."""
-        solvable, rate = self._expected(self._known)
-        return solvable * rate
-
-    @property
-    def _known(self) -> _Known:
-        return _Known(self.counts, self._ever)
+        """Return how likely the next attempt at each observation is right."""
+        return self._known.solvable * self._known.rate(self._difficulty)
 
     def _noise(self, *place: int) -> Floats:
-        return streams.rng(self.seed, "frontier", *place).gumbel(size=len(self.counts.right))
+        return streams.rng(self.seed, "frontier", *place).gumbel(size=len(self._known.failing))
 
-    def _drawn(self, known: _Known, noise: Floats) -> Floats:
+    def _drawn(self, known: _Known, last: npt.NDArray[np.int32], noise: Floats) -> Floats:
         """Return a key whose order is that of draws without replacement, by value, with the least recent among them."""
-        solvable, rate = self._expected(known)
+        solvable, rate = known.solvable, known.rate(self._difficulty)
         attempts = known.lately.attempts
         lengths = predicted_lengths(self._features, known.lately.tokens, attempts)
         # an attempt over its tokens, and training on it if it is right
         passes = lengths * (2 + 6 * solvable * rate)
         value = solvable * rate * (1 - rate) / np.sqrt(1 + attempts) / passes
         drawn = np.log(np.maximum(value, 1e-9)) + noise
-        return mixed(ranks(-drawn), ranks(self.statistics.last_iteration, noise), self._settings.recent)
-
-    def _expected(self, known: _Known) -> tuple[Floats, Floats]:
-        """Return how likely each observation can be solved at all, and its success rate if it can."""
-        right, wrong = known.lately.right, known.lately.wrong
-        solvable = np.ones(len(right))
-        for _ in range(
-            2
-        ):  # the first fit finds what is unsolvable, which says nothing of its kind: the second leaves it out
-            self._difficulty.fit(right, wrong * solvable)
-            # Not averaged over what is uncertain: 1 or 2 % for what was never solved would take half of a pool that is mostly such.
-            kind = self._difficulty.likeliest()
-            solvable = _solvable(kind, known.ever)
-        return solvable, (_PREDICTION_WEIGHT * kind + right) / (_PREDICTION_WEIGHT + right + wrong)
-
-
-def _solvable(kind: Floats, ever: Counts) -> Floats:
-    """Return the chance that each observation can be solved, given the rate of its kind and all its attempts; 1 once it was.
-
-    The rates of a kind's solvable observations are taken for Beta-distributed around the kind's, so that n failures have a
-    beta-binomial's chance.
-    """
-    from scipy.special import betaln
-
-    kind = np.clip(kind, 1e-9, 1 - 1e-9)
-    a, b = _PREDICTION_WEIGHT * kind, _PREDICTION_WEIGHT * (1 - kind)
-    failing = (1 - _UNSOLVABLE) * np.exp(betaln(a, b + ever.wrong) - betaln(a, b))
-    # Rounded as rates are: the special function may differ in its last digit between machines.
-    return np.asarray(np.round(np.where(ever.right > 0, 1.0, failing / (failing + _UNSOLVABLE)), 9))
+        return mixed(ranks(-drawn), ranks(last, noise), self._settings.recent)

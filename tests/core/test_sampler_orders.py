@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from adastar_core.samplers import Allocating, Predicting, Remembering, Sampler, Stamps, Statistics
+from adastar_core.samplers import Allocating, Predicting, Remembering, Revising, Sampler, Stamps, Statistics
 from adastar_core.samplers.adastar import AdaStarSettings, string_ranks
 from adastar_core.samplers.catalogue import open_sampler
 from adastar_core.samplers.random import RandomSampler
@@ -211,6 +211,22 @@ def test_frontier_gives_a_share_of_places_to_the_least_recently_stamped() -> Non
     assert sum(position % 2 for position in order[:80]) in range(18, 30)
 
 
+def test_a_revision_keeps_that_share_for_what_is_still_the_least_recent() -> None:
+    """What this iteration has visited is not, so it takes no place of the share."""
+    statistics = statistics_of([1] * COUNT, [1] * COUNT, [2] * COUNT)
+    statistics.last_iteration[::2] = 2
+    past = [halves(1, even=500, odd=0, attempts=1000)]
+    frontier = opened(parse({"type": "frontier", "recent": 0.5}), statistics, past)
+    assert isinstance(frontier, Revising)
+    visits = [
+        Visit(position, 1000, 500 * (position % 2 == 0), (), first_try=False, tokens=9000)
+        for position in range(100)
+    ]
+    left = list(frontier.revised(3, visits))
+    assert sorted(left) == list(range(100, COUNT))
+    assert sum(position % 2 for position in left[:40]) >= 20
+
+
 def one_in_ten_fails(iterations: int) -> list[Stamps]:
     """What so many iterations show of two attempts each: one of ten observations never right, the others 9 of 10 times."""
     positions = np.arange(COUNT, dtype=np.int32)
@@ -240,6 +256,18 @@ def test_one_right_attempt_wakes_an_observation_again() -> None:
     frontier = opened(parse({"type": "frontier"}), last, past)
     assert isinstance(frontier, Predicting)
     assert frontier.predict()[0] > 0.5 > 0.1 > frontier.predict()[10]
+
+
+def test_failures_from_before_its_kind_was_learned_are_not_held_against_an_observation() -> None:
+    """Three iterations solve nothing, three more all that they visit, which is the even positions."""
+    positions = np.arange(0, COUNT, 2, dtype=np.int32)
+    made = np.full(len(positions), 2, np.int32)
+    failed = [halves(t, even=0, odd=0, attempts=2) for t in (1, 2, 3)]
+    solved = [Stamps(t, positions, made, made, made * 10) for t in (4, 5, 6)]
+    last = statistics_of([6, 3] * (COUNT // 2), [2, 0] * (COUNT // 2), [2] * COUNT)
+    frontier = opened(parse({"type": "frontier"}), last, [*failed, *solved])
+    assert isinstance(frontier, Predicting)
+    assert frontier.predict()[1::2].min() > 0.5
 
 
 def test_band_puts_the_rates_inside_first() -> None:
