@@ -3,7 +3,7 @@
 It chooses by the measure of ``frontier``, expected learning per unit of compute, and so shows how much of what that measure can
 give a method takes. It knows additions by their length, and countdown by how many numbers there are. The first rates
 are the packaged models', sampled at temperature 0.7; later ones are what all attempts at a kind have shown in the last
-iterations. ``wrong`` is the problem's ``wrong_references``: it knows those too, and leaves them. Not for use: on your data
+iterations. ``wrong`` is the problem's ``wrong_references``: it knows those too, of the default ``problem.seed``, and leaves them. Not for use: on your data
 nobody tells the rates.
 
 Run it:  python flows/compare.py --preset arithmetic-ladder --methods adastar,custom --set sampler.path=bench/oracle.py:Oracle

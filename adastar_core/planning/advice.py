@@ -1,6 +1,6 @@
 """What a run's first iteration says of the rest: what can stopping early, an order, and thinning save on this problem?
 
-The first iteration visits observations in random order, whatever the method is, so it is a fair sample of the pool. A Beta
+Where the first iteration visits observations in random order, as with most methods, it is a fair sample of the pool. A Beta
 distribution of success rates is fitted to it. What training on an observation can teach is measured by p(1 - p), as
 `frontier` and others do: the model can solve it, and does not always. That is a proxy, not accuracy.
 """
