@@ -1,14 +1,11 @@
 """The base of sorted samplers that weigh every attempt of a run, older ones less, because the model changes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from adastar_core.samplers import Floats, Stamps, Statistics
-from adastar_core.samplers.sorted import SortedSampler
-from adastar_core.selection import Visit
+from adastar_core.samplers.sorted import RememberingSampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +40,12 @@ class Counts:
         return Counts(right, wrong, tokens, self.memory, stamps.iteration)
 
 
-class FadingSampler(SortedSampler):
+class FadingSampler(RememberingSampler):
     """Counts every attempt, each times ``memory`` to the power of its age in iterations."""
 
     def __init__(self, statistics: Statistics, seed: int, memory: float) -> None:
         super().__init__(statistics, seed)
         self.counts = Counts.none(len(statistics.last_iteration), memory)
-
-    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        stamped = super().observe(iteration, visits, alpha)
-        self.recall(Stamps.of(iteration, visits[:stamped]))
-        return stamped
 
     def recall(self, stamps: Stamps) -> None:
         self.counts = self.counts.after(stamps)

@@ -17,7 +17,6 @@ An iteration learns from its own visits: the first one, which knows nothing, wou
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -28,7 +27,7 @@ from adastar_core.samplers import BaseSamplerSettings, Floats, Stamps, Statistic
 from adastar_core.samplers.difficulty import Difficulty, features_of, predicted_lengths
 from adastar_core.samplers.fading import Counts
 from adastar_core.samplers.revising import KeptRevisions
-from adastar_core.samplers.sorted import Key, SortedSampler, mixed, ranks
+from adastar_core.samplers.sorted import Key, RememberingSampler, mixed, ranks
 from adastar_core.selection import Visit
 from adastar_core.settings import setting
 
@@ -114,7 +113,7 @@ def _kind(difficulty: Difficulty, lately: Counts, solvable: Floats) -> Floats:
     return np.clip(difficulty.likeliest(), 1e-9, 1 - 1e-9)
 
 
-class FrontierSampler(SortedSampler):
+class FrontierSampler(RememberingSampler):
     """Draw the order by expected learning per compute, evenly while nothing is known; draw the rest anew as visits tell more.
 
     The streams are ("frontier", t), and ("frontier", t, visits) for what is drawn after so many visits.
@@ -129,11 +128,6 @@ class FrontierSampler(SortedSampler):
     def read(self, questions: Sequence[str]) -> None:
         self._features = features_of(questions)
         self._difficulty = Difficulty(self._features)
-
-    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        stamped = super().observe(iteration, visits, alpha)
-        self.recall(Stamps.of(iteration, visits[:stamped]))
-        return stamped
 
     def recall(self, stamps: Stamps) -> None:
         self._known = self._known.after(stamps, self._difficulty)

@@ -7,15 +7,13 @@ counts as 0. Their exploration, a chance epsilon of any task, is a share of the 
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 
 from adastar_core import streams
 from adastar_core.samplers import BaseSamplerSettings, Stamps, Statistics
-from adastar_core.samplers.sorted import Key, SortedSampler, mixed, ranks
-from adastar_core.selection import Visit
+from adastar_core.samplers.sorted import Key, RememberingSampler, mixed, ranks
 from adastar_core.settings import setting
 
 
@@ -37,7 +35,7 @@ class LearningProgressSettings(BaseSamplerSettings):
         return LearningProgressSampler(statistics, seed, self)
 
 
-class LearningProgressSampler(SortedSampler):
+class LearningProgressSampler(RememberingSampler):
     """Order by falling change and by the last visit, places shared between both; ties by ``("learning progress", t)``."""
 
     def __init__(self, statistics: Statistics, seed: int, settings: LearningProgressSettings) -> None:
@@ -49,11 +47,6 @@ class LearningProgressSampler(SortedSampler):
         noise = streams.rng(self.seed, "learning progress", iteration).random(len(self._rate))
         by_change, by_age = ranks(-self._change, noise), ranks(self.statistics.last_iteration, noise)
         return (mixed(by_change, by_age, self._explore),)
-
-    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        stamped = super().observe(iteration, visits, alpha)
-        self.recall(Stamps.of(iteration, visits[:stamped]))
-        return stamped
 
     def recall(self, stamps: Stamps) -> None:
         rate = stamps.correct / stamps.attempts

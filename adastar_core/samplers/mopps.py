@@ -9,15 +9,13 @@ long counts as new, and all of the pool are candidates.
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 
 from adastar_core import streams
 from adastar_core.samplers import BaseSamplerSettings, Floats, Stamps, Statistics
-from adastar_core.samplers.sorted import Key, SortedSampler
-from adastar_core.selection import Visit
+from adastar_core.samplers.sorted import Key, RememberingSampler
 from adastar_core.settings import setting
 
 
@@ -49,7 +47,7 @@ class MoPPSSettings(BaseSamplerSettings):
         return MoPPSSampler(statistics, seed, self)
 
 
-class MoPPSSampler(SortedSampler):
+class MoPPSSampler(RememberingSampler):
     """Order by the distance of the drawn rate from the target, candidates first; both are drawn from ``("mopps", t)``."""
 
     def __init__(self, statistics: Statistics, seed: int, settings: MoPPSSettings) -> None:
@@ -64,11 +62,6 @@ class MoPPSSampler(SortedSampler):
         place = draw.permutation(count)
         is_candidate = place < (count if settings.candidates is None else settings.candidates)
         return ~is_candidate, np.abs(rate - settings.target)
-
-    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
-        stamped = super().observe(iteration, visits, alpha)
-        self.recall(Stamps.of(iteration, visits[:stamped]))
-        return stamped
 
     def recall(self, stamps: Stamps) -> None:
         # Without the prior, which it is blended with, a posterior's count is memory times the old one and the new attempts.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from adastar_core import streams
-from adastar_core.samplers import Statistics
+from adastar_core.samplers import Stamps, Statistics
 from adastar_core.selection import Visit
 
 Key = npt.NDArray[np.float64] | npt.NDArray[np.int64] | npt.NDArray[np.int32] | npt.NDArray[np.bool_]
@@ -46,6 +46,18 @@ class SortedSampler(ABC):
     def stamps(self, m: int, alpha: Fraction | float) -> int:
         """Return u, how many of the m visits are stamped; all, unless a sampler has a curriculum."""
         return m
+
+
+class RememberingSampler(SortedSampler):
+    """A sorted sampler whose order follows from every stamp of a run: what an iteration stamped is recalled at once."""
+
+    def observe(self, iteration: int, visits: Sequence[Visit], alpha: Fraction | float) -> int:
+        stamped = super().observe(iteration, visits, alpha)
+        self.recall(Stamps.of(iteration, visits[:stamped]))
+        return stamped
+
+    @abstractmethod
+    def recall(self, stamps: Stamps) -> None: ...
 
 
 def ranks(*keys: Key) -> npt.NDArray[np.float64]:
