@@ -73,6 +73,7 @@ def test_a_run_tells_nothing_of_one_that_samples_otherwise(
     made = open_stored(run_database, finished.home, "mine").config
     other = made.model_copy(update={"generator": made.generator.model_copy(update=change)})
     assert not tells_of(made, other)
+    assert not tells_of(made, made.model_copy(update={"rationalize": not made.rationalize}))
     assert tells_of(made, made.model_copy(update={"iterations": 99}))
 
 
